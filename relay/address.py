@@ -1,0 +1,105 @@
+"""Reads addresses strictly, and compares them. The only place that changes the case of one.
+
+SES takes dot-atom addresses of ASCII in LDH domains (contracts of the v2 API, "email address" fields); what
+RFC 5321 would also allow (quoted local parts, address literals, source routes) nobody can be reached at through SES.
+"""
+
+from __future__ import annotations
+
+import re
+
+_ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = rb"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ADDRESS = re.compile(rb"(" + _ATOM + rb"(?:\." + _ATOM + rb")*)@(" + _LABEL + rb"(?:\." + _LABEL + rb")+)\Z")
+
+# RFC 5321 4.5.3.1.1 and 4.5.3.1.2
+_MAX_LOCAL = 64
+_MAX_DOMAIN = 255
+
+
+def parse(raw: bytes) -> str:
+    """The address as text, its case kept. Raises ValueError for anything but a plain dot-atom address.
+
+    A local part that looks like an RFC 2047 encoded word is refused: some readers would decode it into another address.
+    """
+    match = _ADDRESS.match(raw)
+    if not match or len(match[1]) > _MAX_LOCAL or len(match[2]) > _MAX_DOMAIN or b"=?" in raw:
+        raise ValueError("not an address")
+    return raw.decode("ascii")
+
+
+def key(address: str) -> str:
+    """What two spellings of one address have in common."""
+    return address.lower()
+
+
+def domain(address: str) -> str:
+    """The domain in lower case."""
+    return address.rpartition("@")[2].lower()
+
+
+def mailbox(value: bytes) -> str:
+    """The one address of a From or Sender header: RFC 5322 3.4 `mailbox`, without the obsolete syntax.
+
+    Raises ValueError for no address, several, a group, or a display name that shows another address unquoted.
+    """
+    outside, inside = _split(value)
+    if inside is None:
+        return parse(b"".join(outside.split()))
+    shown = outside.strip()
+    found = parse(inside.strip())
+    if b"@" in shown and key(shown.decode("ascii", "replace")) != key(found):
+        raise ValueError("the display name is another address")
+    return found
+
+
+def _split(value: bytes) -> tuple[bytes, bytes | None]:
+    """What stands outside of quotes, comments and angle brackets, and what stands inside the one pair of brackets."""
+    outside = bytearray()
+    inside: bytes | None = None
+    position, length = 0, len(value)
+    while position < length:
+        octet = value[position : position + 1]
+        if octet == b'"':
+            position = _end_of_quoted(value, position)
+        elif octet == b"(":
+            position = _end_of_comment(value, position)
+        elif octet == b"<":
+            end = value.find(b">", position)
+            if inside is not None or end < 0:
+                raise ValueError("broken angle brackets")
+            inside, position = value[position + 1 : end], end + 1
+        elif octet in b",;:>":
+            raise ValueError("more than one mailbox")
+        else:
+            outside += octet
+            position += 1
+    return bytes(outside), inside
+
+
+def _end_of_quoted(value: bytes, position: int) -> int:
+    position += 1
+    while position < len(value):
+        if value[position] == 0x5C:
+            position += 2
+        elif value[position] == 0x22:
+            return position + 1
+        else:
+            position += 1
+    raise ValueError("quote without end")
+
+
+def _end_of_comment(value: bytes, position: int) -> int:
+    depth = 0
+    while position < len(value):
+        octet = value[position]
+        if octet == 0x5C:
+            position += 1
+        elif octet == 0x28:
+            depth += 1
+        elif octet == 0x29:
+            depth -= 1
+            if not depth:
+                return position + 1
+        position += 1
+    raise ValueError("comment without end")

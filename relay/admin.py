@@ -1,0 +1,31 @@
+"""What an operator changes: the same verbs whether the relay runs (through its control socket) or not."""
+
+from __future__ import annotations
+
+from relay import journal
+from relay.model import Credential, Suppression
+from relay.ports import Credentials, Suppressions
+
+
+class Admin:
+    """Implements ports.Admin over the stores. All verbs raise StoreUnavailable."""
+
+    def __init__(self, suppressions: Suppressions, credentials: Credentials) -> None:
+        self._suppressions = suppressions
+        self._credentials = credentials
+
+    async def suppress(self, suppression: Suppression) -> bool:
+        added = await self._suppressions.add(suppression)
+        if added:
+            journal.suppressed(address=suppression.address, reason=suppression.reason, source=suppression.source)
+        return added
+
+    async def release(self, address: str) -> bool:
+        removed = await self._suppressions.remove(address)
+        if removed:
+            journal.released(address=address)
+        return removed
+
+    async def put_credential(self, credential: Credential) -> None:
+        await self._credentials.put(credential)
+        journal.credential_changed(name=credential.name, disabled=credential.disabled)

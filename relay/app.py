@@ -1,0 +1,246 @@
+"""Puts the relay together, starts it in order and stops it in reverse. The only file that knows concrete parts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from relay import config as configuration
+from relay import journal, upkeep
+from relay.admin import Admin
+from relay.aws import account, clients
+from relay.aws.certificates import FetchedCertificates, PinnedCertificate
+from relay.aws.credentials import ChainCredentials
+from relay.aws.ses import SesSender
+from relay.aws.sns import SnsTopics
+from relay.config import Config
+from relay.control.server import ControlServer
+from relay.dispatch import Dispatcher
+from relay.errors import ConfigError
+from relay.feedback import Feedback
+from relay.intake import Budget, Intake
+from relay.lifecycle import Patience
+from relay.ports import Certificates
+from relay.rate import Bucket
+from relay.security.passwords import ArgonPasswords
+from relay.security.tls import server_context
+from relay.smtp.login import Login
+from relay.smtp.server import SmtpServer
+from relay.store.bodies import Spool
+from relay.store.lock import Lock
+from relay.store.sqlite.store import SqliteStore
+from relay.web import health
+from relay.web.callbacks import sns
+from relay.web.server import HttpServer
+
+_STOP_SECONDS = 25.0
+_UPKEEP_SECONDS = 5.0
+_FIRST_RATE = 1.0  # recipients a second until GetAccount has answered: what every account may
+
+
+class App:
+    """One relay: `start`, then wait for `failed` or a signal, then `stop`. `ports` tells where it listens."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._parts = AsyncExitStack()
+        self.ports: dict[str, int] = {}
+        self.failed = asyncio.Event()
+
+    async def start(self) -> None:
+        """Raises ConfigError for what cannot be used; then nothing is left running."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._parts.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Doors first, then what is under way, the store last."""
+        await self._parts.aclose()
+        journal.stopped(what="relay")
+
+    async def _start(self) -> None:
+        config = self._config
+        smtp_tls = server_context(config.smtp.certificate, config.smtp.key, section="smtp", file=config.file)
+        session = _session(config)
+        self._take_lock()
+        store = await SqliteStore.open(config.store.path)
+        self._parts.push_async_callback(store.close)
+        spool = Spool(config.store.spool)
+        spool.sweep(await store.spooled())
+        patience = _patience(config)
+        await upkeep.rescue(store.queue, now=time.time(), everything=True, patience=patience)
+        await self._start_control(store)
+        await self._start_callbacks(store, session)
+        wake = asyncio.Event()
+        await self._start_dispatch(store, spool, session, patience, wake)
+        await self._start_smtp(store, spool, patience, wake, smtp_tls)
+
+    def _take_lock(self) -> None:
+        store = self._config.store
+        store.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = Lock(store.lock)
+        if not lock.take():
+            raise ConfigError(self._config.file, "store.path", f"another relay runs on {store.path.parent}")
+        self._parts.callback(lock.release)
+
+    async def _start_control(self, store: SqliteStore) -> None:
+        control = ControlServer(self._config.store.control, Admin(store.suppressions, store.credentials))
+        await control.start()
+        self._parts.push_async_callback(control.stop)
+
+    async def _start_callbacks(self, store: SqliteStore, session: boto3.Session) -> None:
+        config = self._config
+        if not config.callbacks.listen:
+            return
+        tls = _callbacks_tls(config)
+        feedback = Feedback(
+            store=store.feedback,
+            certificates=_certificates(config),
+            sns=SnsTopics(clients.client(session, "sns", config.feedback.sns_endpoint)),
+            clock=time.time,
+            topics=config.feedback.topics,
+            versions=config.feedback.signature_versions,
+        )
+        routes = [*sns.routes(feedback), *health.routes(lambda: store.suppressions.find(["nobody@example.com"]))]
+        server = HttpServer("callbacks", routes)
+        host, port = configuration.address(config.callbacks.listen, config.file, "callbacks.listen")
+        self._parts.push_async_callback(server.stop)
+        self.ports["callbacks"] = await _bound(server.listen(host, port, tls=tls), config, "callbacks.listen")
+
+    async def _start_dispatch(
+        self, store: SqliteStore, spool: Spool, session: boto3.Session, patience: Patience, wake: asyncio.Event
+    ) -> None:
+        config = self._config
+        sesv2 = clients.client(session, "sesv2", config.ses.endpoint)
+        credentials = ChainCredentials(session)
+        await credentials.refresh()
+        sender = SesSender(
+            endpoint=sesv2.meta.endpoint_url,
+            region=config.ses.region,
+            configuration_set=config.ses.configuration_set,
+            credentials=credentials,
+            clock=time.time,
+            connections=config.ses.connections,
+            connect_timeout=config.ses.connect_timeout_seconds,
+            read_timeout=config.ses.read_timeout_seconds,
+            tls=ssl.create_default_context(),
+        )
+        self._parts.push_async_callback(sender.close)
+        bucket = Bucket(_FIRST_RATE, time.monotonic())
+        dispatcher = Dispatcher(
+            queue=store.queue,
+            bodies=spool,
+            sender=sender,
+            clock=time.time,
+            monotonic=time.monotonic,
+            wake=wake,
+            bucket=bucket,
+            patience=patience,
+            max_calls=config.ses.connections,
+            lease=2 * (config.ses.connect_timeout_seconds + config.ses.read_timeout_seconds) + 30,
+        )
+        self._keep_running(credentials.run, "the refresh of AWS credentials")
+        self._keep_running(lambda: account.run(sesv2, bucket), "the look at the account")
+        self._keep_running(
+            lambda: upkeep.run(store.queue, clock=time.time, every=_UPKEEP_SECONDS, patience=patience, wake=wake), "upkeep"
+        )
+        self._keep_running(dispatcher.run, "the dispatcher")
+        self._parts.push_async_callback(dispatcher.stop, limit=_STOP_SECONDS)
+
+    async def _start_smtp(
+        self, store: SqliteStore, spool: Spool, patience: Patience, wake: asyncio.Event, tls: ssl.SSLContext
+    ) -> None:
+        config = self._config.smtp
+        passwords = ArgonPasswords(monotonic=time.monotonic)
+        self._parts.callback(passwords.close)
+        intake = Intake(
+            queue=store.queue,
+            bodies=spool,
+            suppressions=store.suppressions,
+            clock=time.time,
+            chance=os.urandom,
+            wake=wake,
+            hostname=config.hostname,
+            max_size=config.max_size,
+            budget=Budget(config.max_octets_in_flight),
+            patience=patience,
+        )
+        server = SmtpServer(
+            intake=intake,
+            login=Login(store.credentials, passwords),
+            hostname=config.hostname,
+            tls=tls,
+            timeout=config.timeout_seconds,
+        )
+        self._parts.push_async_callback(server.stop, limit=_STOP_SECONDS)
+        for name, listener in (("submission", config.submission), ("submissions", config.submissions)):
+            if listener:
+                host, port = configuration.address(listener, self._config.file, f"smtp.{name}")
+                opening = server.listen(host, port, implicit_tls=name == "submissions")
+                self.ports[name] = await _bound(opening, self._config, f"smtp.{name}")
+
+    def _keep_running(self, part: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
+        """A task until the stop. One that ends by an exception of ours takes the relay down, to be started afresh."""
+
+        async def run() -> None:
+            try:
+                await part()
+            except Exception:
+                journal.bug(f"{what} failed")
+                self.failed.set()
+
+        task = asyncio.create_task(run())
+
+        async def end() -> None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+        self._parts.push_async_callback(end)
+
+
+def _session(config: Config) -> boto3.Session:
+    try:
+        return boto3.Session(profile_name=config.ses.profile or None, region_name=config.ses.region)
+    except Exception as error:  # botocore raises its own kinds for a profile that is not there
+        raise ConfigError(config.file, "ses.profile", str(error)) from error
+
+
+def _patience(config: Config) -> Patience:
+    return Patience(
+        delays=tuple(float(delay) for delay in config.retry.delays_seconds),
+        lifetime=float(config.retry.lifetime_seconds),
+        in_doubt=float(config.retry.in_doubt_seconds),
+    )
+
+
+def _callbacks_tls(config: Config) -> ssl.SSLContext | None:
+    if not config.callbacks.certificate:
+        return None
+    certificate, key = Path(config.callbacks.certificate), Path(config.callbacks.key)
+    return server_context(certificate, key, section="callbacks", file=config.file)
+
+
+def _certificates(config: Config) -> Certificates:
+    if not config.feedback.pinned_certificate:
+        return FetchedCertificates()
+    try:
+        return PinnedCertificate(Path(config.feedback.pinned_certificate))
+    except (OSError, ValueError) as error:
+        raise ConfigError(config.file, "feedback.pinned_certificate", str(error)) from error
+
+
+async def _bound(opening: Awaitable[int], config: Config, key: str) -> int:
+    try:
+        return await opening
+    except OSError as error:
+        raise ConfigError(config.file, key, f"cannot listen there: {error.strerror or error}") from error

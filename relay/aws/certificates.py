@@ -1,0 +1,55 @@
+"""Fetches the certificates that sign SNS messages. Only successes are kept: a kept failure would lose every bounce."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from pathlib import Path
+
+import aiohttp
+from cryptography import x509
+
+from relay.aws.answers import body_of
+from relay.errors import TryAgain
+
+_MAX_SIZE = 64 * 1024
+_SECONDS = 5.0
+_KEPT = 16
+
+
+class FetchedCertificates:
+    """Implements ports.Certificates. The URL was checked before: https, the topic's region, no redirects followed."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, x509.Certificate] = OrderedDict()
+
+    async def get(self, url: str) -> x509.Certificate:
+        if url not in self._kept:
+            self._kept[url] = await _fetch(url)
+            if len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return self._kept[url]
+
+
+async def _fetch(url: str) -> x509.Certificate:
+    timeout = aiohttp.ClientTimeout(total=_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as http,
+            http.get(url, allow_redirects=False) as answer,
+        ):
+            pem = await body_of(answer, _MAX_SIZE)
+            if answer.status != 200:
+                raise TryAgain(f"the certificate is answered {answer.status}")
+        return x509.load_pem_x509_certificate(pem)
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        raise TryAgain(f"the certificate cannot be had: {error!r}") from error
+
+
+class PinnedCertificate:
+    """Implements ports.Certificates with one file, whatever the URL. For a sandbox on loopback only: see config.py."""
+
+    def __init__(self, file: Path) -> None:
+        self._certificate = x509.load_pem_x509_certificate(file.read_bytes())
+
+    async def get(self, url: str) -> x509.Certificate:
+        return self._certificate

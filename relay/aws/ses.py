@@ -1,0 +1,135 @@
+"""SendEmail of the SES v2 API over aiohttp: one POST, one try, one recipient. What went wrong becomes an Outcome here.
+
+Wire: SES v2 API reference, SendEmail with Content.Raw. Destination is always given: without it SES would read the
+recipients out of the headers. FromEmailAddress is the envelope sender, so that VERP addresses come back in events.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pybase64
+from yarl import URL
+
+from relay import address, mime, ses_errors, sigv4
+from relay.aws.answers import body_of
+from relay.aws.credentials import ChainCredentials
+from relay.model import Claimed, Hold, HoldScope, Later, Outcome, Sent, Unknown
+from relay.ports import Clock
+
+_PATH = "/v2/email/outbound-emails"
+_IN_THREAD = 256 * 1024  # encoding and hashing more than this would be felt by other connections
+_MAX_ANSWER = 64 * 1024
+_NO_KEY_SECONDS = 30.0
+# Shorter than the far side's: a POST into a connection it is just closing would be in doubt.
+_KEEP_ALIVE = 10.0
+
+
+class SesSender:
+    """Implements ports.Sender. `endpoint` is a URL without a path; time-outs are seconds."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        region: str,
+        configuration_set: str,
+        credentials: ChainCredentials,
+        clock: Clock,
+        connections: int,
+        connect_timeout: float,
+        read_timeout: float,
+        tls: ssl.SSLContext,
+    ) -> None:
+        self._url = URL(endpoint).with_path(_PATH)
+        self._host = self._url.authority if self._url.explicit_port else str(self._url.host)
+        self._region = region
+        self._configuration_set = configuration_set
+        self._credentials = credentials
+        self._clock = clock
+        self._needed = connect_timeout + read_timeout
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEP_ALIVE, ssl=tls),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout),
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("User-Agent", "Accept-Encoding"),
+        )
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def send(self, claimed: Claimed, content: bytes, *, time_left: Callable[[], float]) -> Outcome:
+        key = self._credentials.key
+        if key is None:
+            return Hold(HoldScope.ACCOUNT, "no AWS credentials", _NO_KEY_SECONDS)
+        if len(content) > _IN_THREAD:
+            payload, headers = await asyncio.to_thread(self._request, claimed, content, key)
+        else:
+            payload, headers = self._request(claimed, content, key)
+        if time_left() < self._needed:
+            return Later("the lease was nearly over before the call")
+        return await self._post(claimed, payload, headers)
+
+    def _request(self, claimed: Claimed, content: bytes, key: sigv4.AccessKey) -> tuple[bytes, dict[str, str]]:
+        payload = self._payload(claimed, content)
+        headers = sigv4.sign(
+            method="POST",
+            host=self._host,
+            path=_PATH,
+            headers={"Content-Type": "application/json"},
+            payload=payload,
+            key=key,
+            region=self._region,
+            service="ses",
+            at=self._clock(),
+        )
+        return payload, headers
+
+    def _payload(self, claimed: Claimed, content: bytes) -> bytes:
+        """The JSON around the base64, which is put in as it is: it needs no escaping."""
+        delivery, message = claimed.delivery, claimed.message
+        request: dict[str, Any] = {
+            "FromEmailAddress": message.sender,
+            "Destination": {"ToAddresses": [delivery.recipient]},
+            "EmailTags": [
+                {"Name": "relay_id", "Value": delivery.id},
+                {"Name": "relay_try", "Value": str(delivery.attempt)},
+            ],
+            "Content": {"Raw": {"Data": ""}},
+        }
+        if self._configuration_set:
+            request["ConfigurationSetName"] = self._configuration_set
+        before, _, after = json.dumps(request).partition('"Data": "')
+        raw = b"".join(mime.edited(content, message.edits))
+        return b"".join((before.encode(), b'"Data": "', pybase64.b64encode(raw), after.encode()))
+
+    async def _post(self, claimed: Claimed, payload: bytes, headers: dict[str, str]) -> Outcome:
+        """Before the connection stands nothing was sent; after that, silence means we do not know."""
+        try:
+            async with self._http.post(self._url, data=payload, headers=headers, allow_redirects=False) as answer:
+                body = await body_of(answer, _MAX_ANSWER)
+                return _outcome(answer.status, answer.headers.get("x-amzn-ErrorType", ""), body, claimed)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return Later(f"no connection: {error!r}")
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return Unknown(f"no answer: {error!r}")
+
+
+def _outcome(status: int, error_type: str, body: bytes, claimed: Claimed) -> Outcome:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    fields = answer if isinstance(answer, dict) else {}
+    if status == 200:
+        found = fields.get("MessageId")
+        return Sent(found) if isinstance(found, str) and found else Unknown("200 without a MessageId")
+    text = fields.get("message") or fields.get("Message") or ""
+    code = error_type or fields.get("__type") or fields.get("code") or ""
+    return ses_errors.outcome_of(status, str(code), str(text), sender_domain=address.domain(claimed.message.sender))

@@ -1,0 +1,26 @@
+"""SNS, as far as we speak to it: confirming a subscription."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from relay.errors import TryAgain
+
+
+class SnsTopics:
+    """Implements ports.Topics with a boto3 client."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    async def confirm(self, topic_arn: str, token: str) -> None:
+        """AuthenticateOnUnsubscribe: without it anyone who sees an UnsubscribeURL could end the subscription."""
+        try:
+            await asyncio.to_thread(
+                self._client.confirm_subscription, TopicArn=topic_arn, Token=token, AuthenticateOnUnsubscribe="true"
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise TryAgain(f"ConfirmSubscription failed: {error}") from error

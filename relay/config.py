@@ -1,0 +1,279 @@
+"""TOML and environment -> one frozen Config, or ConfigError naming file and key.
+
+Every value can come from `RELAY_SECTION__KEY`, and from a file named by `RELAY_SECTION__KEY_FILE` (for secrets mounted
+as files). Lists are written with commas there. config/relay.toml shows every key with its default; a test compares.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, get_type_hints
+from urllib.parse import urlsplit
+
+from relay.errors import ConfigError
+
+_PREFIX = "RELAY_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreConfig:
+    """Where everything is kept."""
+
+    path: Path = Path("/var/lib/relay/relay.db")
+
+    @property
+    def spool(self) -> Path:
+        return self.path.parent / "spool"
+
+    @property
+    def lock(self) -> Path:
+        return self.path.parent / "relay.lock"
+
+    @property
+    def control(self) -> Path:
+        return self.path.parent / "control.sock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpConfig:
+    """The SMTP door. An empty listener is off."""
+
+    hostname: str = "localhost"
+    submission: str = "0.0.0.0:587"
+    submissions: str = "0.0.0.0:465"
+    certificate: Path = Path("/etc/relay/tls/cert.pem")
+    key: Path = Path("/etc/relay/tls/key.pem")
+    max_size: int = 10 * 1024 * 1024
+    max_octets_in_flight: int = 256 * 1024 * 1024
+    timeout_seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SesConfig:
+    """The way out. Credentials come from the AWS chain and have no key here."""
+
+    region: str = "us-east-1"
+    profile: str = ""
+    configuration_set: str = ""
+    endpoint: str = ""
+    connections: int = 50
+    connect_timeout_seconds: int = 5
+    read_timeout_seconds: int = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryConfig:
+    """How long and how often."""
+
+    delays_seconds: tuple[int, ...] = (60, 120, 300, 600, 1200, 2400, 3600)
+    lifetime_seconds: int = 3 * 86400
+    in_doubt_seconds: int = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackConfig:
+    """The way back."""
+
+    topics: tuple[str, ...] = ()
+    signature_versions: tuple[str, ...] = ("1", "2")
+    sns_endpoint: str = ""
+    pinned_certificate: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbacksConfig:
+    """The HTTP listener the Internet may reach. Without a certificate it speaks plain HTTP, for a proxy in front of it."""
+
+    listen: str = "0.0.0.0:8080"
+    certificate: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """The journal, on standard error."""
+
+    addresses: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings of one relay."""
+
+    store: StoreConfig = field(default_factory=StoreConfig)
+    smtp: SmtpConfig = field(default_factory=SmtpConfig)
+    ses: SesConfig = field(default_factory=SesConfig)
+    retry: RetryConfig = field(default_factory=RetryConfig)
+    feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
+    callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+    file: str = field(default="(defaults)", metadata={"section": False})
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """Reads the file, lays the environment over it and checks. Raises ConfigError."""
+    name = str(path) if path else "(no file)"
+    tables = _read(path, name) if path else {}
+    sections = {f.name: f for f in fields(Config) if f.metadata.get("section", True)}
+    for section in tables:
+        if section not in sections:
+            raise ConfigError(name, section, "unknown section")
+        if not isinstance(tables[section], dict):
+            raise ConfigError(name, section, "must be a section: write [section] above the keys")
+    _refuse_unknown_variables(environ, sections)
+    built = {
+        section: _section(section, f.default_factory, tables.get(section, {}), environ, name)  # type: ignore[arg-type]
+        for section, f in sections.items()
+    }
+    config = Config(**built, file=name)
+    check(config)
+    return config
+
+
+def _read(path: Path, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(name, "-", "the file does not exist") from None
+    except OSError as error:
+        raise ConfigError(name, "-", f"cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(name, "-", f"is not TOML: {error}") from error
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str], sections: Mapping[str, Any]) -> None:
+    for variable in environ:
+        section, found, key = variable.removeprefix(_PREFIX).lower().partition("__")
+        if not variable.startswith(_PREFIX) or not found:
+            continue
+        known = {f.name for f in fields(sections[section].default_factory)} if section in sections else set()
+        if key not in known and key.removesuffix("_file") not in known:
+            raise ConfigError("environment", variable, "unknown setting")
+
+
+def _section(section: str, kind: type[Any], table: Mapping[str, Any], environ: Mapping[str, str], name: str) -> Any:
+    types = get_type_hints(kind)
+    values = {}
+    for key, value in table.items():
+        if key not in types:
+            raise ConfigError(name, f"{section}.{key}", "unknown key")
+        values[key] = _typed(value, types[key], name, f"{section}.{key}")
+    for key, wanted in types.items():
+        variable = f"{_PREFIX}{section}__{key}".upper()
+        text = _from_environment(variable, environ)
+        if text is not None:
+            values[key] = _parsed(text, wanted, variable)
+    return kind(**values)
+
+
+def _from_environment(variable: str, environ: Mapping[str, str]) -> str | None:
+    if file := environ.get(f"{variable}_FILE"):
+        try:
+            return Path(file).read_text("utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError("environment", f"{variable}_FILE", f"{file} cannot be read: {error}") from error
+    return environ.get(variable)
+
+
+def _typed(value: object, wanted: object, name: str, key: str) -> Any:
+    """A TOML value as the type of its key."""
+    if wanted is Path and isinstance(value, str):
+        return Path(value)
+    if wanted in (bool, int, str) and type(value) is wanted:
+        return value
+    for kind, sequence in ((int, tuple[int, ...]), (str, tuple[str, ...])):
+        if wanted == sequence and isinstance(value, list) and all(type(item) is kind for item in value):
+            return tuple(value)
+    raise ConfigError(name, key, f"must be {_WORDS[wanted]}")
+
+
+def _parsed(text: str, wanted: object, variable: str) -> Any:
+    """A variable's text as the type of its key."""
+    try:
+        if wanted is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if wanted is int:
+            return int(text)
+        if wanted in (tuple[int, ...], tuple[str, ...]):
+            words = [word.strip() for word in text.split(",") if word.strip()]
+            return tuple(words) if wanted == tuple[str, ...] else tuple(int(word) for word in words)
+        return Path(text) if wanted is Path else text
+    except (KeyError, ValueError):
+        raise ConfigError("environment", variable, f"must be {_WORDS[wanted]}") from None
+
+
+_WORDS: dict[object, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    str: "text",
+    Path: "a path",
+    tuple[int, ...]: "a list of whole numbers",
+    tuple[str, ...]: "a list of texts",
+}
+
+
+def check(config: Config) -> None:
+    """What types cannot say. Raises ConfigError."""
+    positive = {
+        "smtp.max_size": config.smtp.max_size,
+        "smtp.max_octets_in_flight": config.smtp.max_octets_in_flight,
+        "smtp.timeout_seconds": config.smtp.timeout_seconds,
+        "ses.connections": config.ses.connections,
+        "ses.connect_timeout_seconds": config.ses.connect_timeout_seconds,
+        "ses.read_timeout_seconds": config.ses.read_timeout_seconds,
+        "retry.lifetime_seconds": config.retry.lifetime_seconds,
+        "retry.in_doubt_seconds": config.retry.in_doubt_seconds,
+        "retry.delays_seconds": min(config.retry.delays_seconds, default=0),
+    }
+    for key, value in positive.items():
+        if value < 1:
+            raise ConfigError(config.file, key, "must be 1 or more")
+    for key, listener in (
+        ("smtp.submission", config.smtp.submission),
+        ("smtp.submissions", config.smtp.submissions),
+        ("callbacks.listen", config.callbacks.listen),
+    ):
+        if listener:
+            address(listener, config.file, key)
+    _check_feedback(config)
+
+
+def _check_feedback(config: Config) -> None:
+    for topic in config.feedback.topics:
+        if len(topic.split(":")) != 6 or not topic.startswith("arn:"):
+            raise ConfigError(config.file, "feedback.topics", f"{topic} is not the ARN of a topic")
+    if not set(config.feedback.signature_versions) <= {"1", "2"} or not config.feedback.signature_versions:
+        raise ConfigError(config.file, "feedback.signature_versions", 'must be some of "1" and "2"')
+    if bool(config.callbacks.certificate) != bool(config.callbacks.key):
+        raise ConfigError(config.file, "callbacks.key", "certificate and key come together")
+    if config.feedback.pinned_certificate:
+        for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
+            if not is_loopback(endpoint):
+                # Whoever holds that key could suppress every address: only where nothing real is reached.
+                raise ConfigError(config.file, "feedback.pinned_certificate", f"is for sandboxes: {key} is not loopback")
+
+
+def address(listener: str, file: str, key: str) -> tuple[str, int]:
+    """`host:port` or `[v6]:port` as host and port. Raises ConfigError."""
+    host, _, port = listener.rpartition(":")
+    try:
+        found = int(port)
+        ip_address(host.strip("[]"))
+    except ValueError:
+        raise ConfigError(file, key, "must be an address and a port, like 127.0.0.1:587") from None
+    if not 0 <= found <= 65535:
+        raise ConfigError(file, key, "the port must be 0 to 65535")
+    return host.strip("[]"), found
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether a URL can only reach this machine."""
+    host = urlsplit(endpoint).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

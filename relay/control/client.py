@@ -1,0 +1,40 @@
+"""The command line's end of the control socket."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from relay.errors import StoreUnavailable
+from relay.model import Credential, Suppression
+
+
+class ControlClient:
+    """Implements ports.Admin by asking the relay that runs."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def suppress(self, suppression: Suppression) -> bool:
+        return bool(await self._ask("suppress", asdict(suppression)))
+
+    async def release(self, address: str) -> bool:
+        return bool(await self._ask("release", address))
+
+    async def put_credential(self, credential: Credential) -> None:
+        await self._ask("put-credential", asdict(credential))
+
+    async def _ask(self, verb: str, value: object) -> Any:
+        try:
+            async with (
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._path))) as http,
+                http.post(f"http://relay/{verb}", json=value) as answer,
+            ):
+                if answer.status != 200:
+                    raise StoreUnavailable(await answer.text())
+                return await answer.json()
+        except (aiohttp.ClientError, OSError) as error:
+            raise StoreUnavailable(f"the relay at {self._path} does not answer: {error}") from error

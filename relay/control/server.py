@@ -1,0 +1,60 @@
+"""The relay's end: HTTP over a Unix socket, one POST per verb of ports.Admin."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable
+from pathlib import Path
+
+from aiohttp import web
+
+from relay.control import wire
+from relay.errors import StoreUnavailable
+from relay.ports import Admin
+
+
+class ControlServer:
+    """Listens from `start` to `stop`. The process that holds the lock owns the socket's name."""
+
+    def __init__(self, path: Path, admin: Admin) -> None:
+        self._path = path
+        self._admin = admin
+        app = web.Application()
+        app.add_routes(
+            [
+                web.post("/suppress", self._suppress),
+                web.post("/release", self._release),
+                web.post("/put-credential", self._put_credential),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None)
+
+    async def start(self) -> None:
+        self._path.unlink(missing_ok=True)
+        await self._runner.setup()
+        earlier = os.umask(0o177)  # the socket must not be open to others even for a moment
+        try:
+            await web.UnixSite(self._runner, str(self._path)).start()
+        finally:
+            os.umask(earlier)
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+        self._path.unlink(missing_ok=True)
+
+    async def _suppress(self, request: web.Request) -> web.Response:
+        suppression = wire.suppression_of(await request.json())
+        return await _answered(self._admin.suppress(suppression))
+
+    async def _release(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.release(str(await request.json())))
+
+    async def _put_credential(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.put_credential(wire.credential_of(await request.json())))
+
+
+async def _answered(verb: Awaitable[object]) -> web.Response:
+    try:
+        return web.json_response(await verb)
+    except StoreUnavailable as error:
+        return web.Response(status=503, text=str(error))

@@ -1,0 +1,148 @@
+"""Claim, send, settle: takes from the queue what SES will take now, and writes down what came of it.
+
+Tokens and free calls come first, then that many deliveries are claimed, so that nothing waits under a lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from relay import journal, lifecycle
+from relay.errors import DamagedBody, StoreUnavailable
+from relay.lifecycle import Patience
+from relay.model import Claimed, Hold, HoldScope, Outcome, Settlement, SlowDown
+from relay.ports import Bodies, Clock, Queue, Sender
+from relay.rate import Bucket
+
+_IDLE = 1.0  # seconds between looks at the queue when nobody wakes us: retries become due
+_STORE_DOWN = 1.0  # seconds between tries to reach a store that does not answer
+_DAMAGED = 86400.0
+
+
+class Dispatcher:
+    """One per process. `lease` and all times are seconds; `wake` is set by whoever makes something due."""
+
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        bodies: Bodies,
+        sender: Sender,
+        clock: Clock,
+        monotonic: Clock,
+        wake: asyncio.Event,
+        bucket: Bucket,
+        patience: Patience,
+        max_calls: int,
+        lease: float,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._queue = queue
+        self._bodies = bodies
+        self._sender = sender
+        self._clock = clock
+        self._monotonic = monotonic
+        self._wake = wake
+        self._bucket = bucket
+        self._patience = patience
+        self._max_calls = max_calls
+        self._lease = lease
+        self._chance = chance
+        self._calls: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Sends until told to stop; then returns at once, calls still open."""
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                more = await self._round()
+            except StoreUnavailable as error:
+                journal.trouble("the queue cannot be read", error)
+                more = False
+            await self._rest(more)
+
+    async def stop(self, *, limit: float) -> None:
+        """Claims no more and waits for open calls, `limit` seconds at most. What hangs is found in doubt at the next start."""
+        self._stopping = True
+        self._wake.set()
+        if self._calls:
+            _, hanging = await asyncio.wait(self._calls, timeout=limit)
+            for call in hanging:
+                call.cancel()
+
+    async def _round(self) -> bool:
+        """Claims and starts what fits. True if more may be due than fitted."""
+        allowed = min(self._free_calls(), self._bucket.available(self._monotonic()))
+        if allowed < 1:
+            return True
+        lease_ends = self._monotonic() + self._lease
+        now = self._clock()
+        claims = await self._queue.claim(limit=allowed, now=now, lease_until=now + self._lease)
+        self._bucket.take(len(claims.claimed))
+        for delivery in claims.ended:
+            journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
+        for claimed in claims.claimed:
+            call = asyncio.create_task(self._send(claimed, lease_ends))
+            self._calls.add(call)
+            call.add_done_callback(self._finished)
+        return len(claims.claimed) + len(claims.ended) == allowed
+
+    def _free_calls(self) -> int:
+        """A transaction per finished call would be wasteful: nothing is free until a quarter is."""
+        free = self._max_calls - len(self._calls)
+        return free if free * 4 >= self._max_calls else 0
+
+    def _finished(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self._wake.set()
+
+    async def _rest(self, more: bool) -> None:
+        """Until something became due or a call has ended; if only tokens are short, until the next one."""
+        seconds = self._bucket.seconds_to_next() if more and self._free_calls() else _IDLE
+        try:
+            async with asyncio.timeout(min(seconds, _IDLE)):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _send(self, claimed: Claimed, lease_ends: float) -> None:
+        began = self._monotonic()
+        outcome = await self._outcome(claimed, lambda: lease_ends - self._monotonic())
+        if isinstance(outcome, SlowDown):
+            self._bucket.slow_down()
+        settlement = lifecycle.settle(claimed, outcome, now=self._clock(), chance=self._chance(), patience=self._patience)
+        # A result that is known must not be lost to a shutdown: SES would get the message a second time.
+        await asyncio.shield(self._record(settlement))
+        self._tell(settlement, outcome, self._monotonic() - began)
+
+    async def _outcome(self, claimed: Claimed, time_left: Callable[[], float]) -> Outcome:
+        try:
+            content = await self._bodies.read(claimed)
+        except DamagedBody as error:
+            journal.trouble(f"{claimed.delivery.id}: the stored body is damaged and not sent", error)
+            return Hold(HoldScope.MESSAGE, "the stored body is not what was accepted", _DAMAGED)
+        return await self._sender.send(claimed, content, time_left=time_left)
+
+    async def _record(self, settlement: Settlement) -> None:
+        while True:
+            try:
+                await self._queue.settle(settlement)
+                return
+            except StoreUnavailable as error:
+                journal.trouble(f"{settlement.delivery.id}: the result cannot be written yet", error)
+                await asyncio.sleep(_STORE_DOWN)
+
+    def _tell(self, settlement: Settlement, outcome: Outcome, seconds: float) -> None:
+        journal.settled(
+            id=settlement.delivery.id,
+            attempt=settlement.delivery.attempt,
+            state=settlement.state,
+            reason=settlement.reason,
+            ses_message_id=settlement.ses_message_id,
+            seconds=seconds,
+        )
+        if isinstance(outcome, Hold):
+            journal.held(scope=outcome.scope, subject=outcome.subject, reason=outcome.reason, seconds=outcome.seconds)

@@ -1,0 +1,107 @@
+"""Every way we say no, as one tree. Says what happened, never how it is worded: that is replies.py."""
+
+
+class RelayError(Exception):
+    """The root of all errors that we raise on purpose. Anything else that escapes is a bug of ours."""
+
+
+class ConfigError(RelayError):
+    """A setting that cannot be used. Names the file, the key and the reason; raised only at start."""
+
+    def __init__(self, file: str, key: str, reason: str) -> None:
+        super().__init__(f"{file}: {key}: {reason}")
+        self.file = file
+        self.key = key
+        self.reason = reason
+
+
+class Refused(RelayError):
+    """A message, or a step towards one, that we do not take. `subject` is the one word the reply needs."""
+
+    def __init__(self, subject: str = "") -> None:
+        super().__init__(subject)
+        self.subject = subject
+
+
+class RefusedForGood(Refused):
+    """The other side must change something first: 5xx."""
+
+
+class RefusedForNow(Refused):
+    """The same words may be welcome later: 4xx."""
+
+
+class EncryptionRequired(RefusedForGood):
+    """Mail was offered before STARTTLS."""
+
+
+class EncryptionRequiredForLogin(RefusedForGood):
+    """A password was offered, or about to be, in the clear."""
+
+
+class NotAuthenticated(RefusedForGood):
+    """Mail was offered before a login."""
+
+
+class WrongLogin(RefusedForGood):
+    """Unknown name, wrong password, disabled, or not from an allowed network: the client cannot tell which."""
+
+
+class MessageTooLarge(RefusedForGood):
+    """More octets than the relay takes, declared or sent."""
+
+
+class Malformed(RefusedForGood):
+    """The content is not a message all readers agree on. `subject` is the reason."""
+
+
+class SenderNotAllowed(RefusedForGood):
+    """The envelope sender or the From address is not one this credential may use. `subject` is the address."""
+
+
+class InvalidRecipient(RefusedForGood):
+    """Not an address that SES would take. `subject` is what was given."""
+
+
+class RecipientSuppressed(RefusedForGood):
+    """The address must not be mailed. `subject` says why and since when."""
+
+
+class TooManyRecipients(RefusedForGood):
+    """A second recipient under the mode `one`."""
+
+
+class AttachmentNotAllowed(RefusedForGood):
+    """`subject` is the forbidden type: the extension in lower case, without a dot."""
+
+
+class InternalFault(RefusedForNow):
+    """Our own fault: the sender must keep the message and try again."""
+
+
+class StoreUnavailable(RefusedForNow):
+    """The store could not be read or written; nothing was kept."""
+
+
+class DamagedBody(RelayError):
+    """A stored body is not what was accepted."""
+
+
+class NoRoom(RefusedForNow):
+    """Too many octets in flight, or too little disk."""
+
+
+class FeedbackError(RelayError):
+    """A notification that is not taken."""
+
+
+class Untrusted(FeedbackError):
+    """Not provably from a topic of ours: answered 403, so that SNS drops it."""
+
+
+class Unreadable(FeedbackError):
+    """Not an SNS message at all: answered 400."""
+
+
+class TryAgain(FeedbackError):
+    """Genuine or not could not be decided, or it could not be kept: answered 503, so that SNS repeats it."""

@@ -1,0 +1,193 @@
+"""The only way a message gets in: receive, judge, store. Every door calls this and nothing below it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from time import gmtime, strftime
+
+from relay import ids, journal, mime, policy
+from relay.errors import MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
+from relay.lifecycle import Patience
+from relay.model import (
+    Credential,
+    Delivery,
+    Envelope,
+    Message,
+    OnSuppressed,
+    Recipients,
+    State,
+    Suppression,
+)
+from relay.ports import Bodies, Chance, Clock, Draft, Queue, Suppressions
+
+
+class Budget:
+    """Octets that may be in flight at once, over all connections, received or being judged."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+
+    def take(self, count: int) -> None:
+        """Raises NoRoom."""
+        if count > self._free:
+            raise NoRoom
+        self._free -= count
+
+    def give_back(self, count: int) -> None:
+        self._free += count
+
+
+class Receiving:
+    """A message on its way in. What is closed before it was accepted leaves no trace."""
+
+    def __init__(self, message_id: str, draft: Draft, budget: Budget, max_size: int) -> None:
+        self.id = message_id
+        self.draft = draft
+        self._budget = budget
+        self._taken = 0
+        self.max_size = max_size
+
+    async def write(self, chunk: bytes) -> None:
+        """Raises MessageTooLarge, NoRoom or StoreUnavailable; then nothing more may be written."""
+        if self.draft.size + len(chunk) > self.max_size:
+            raise MessageTooLarge
+        self._budget.take(len(chunk))
+        self._taken += len(chunk)
+        await self.draft.write(chunk)
+
+    def close(self, *, keep: bool = False) -> None:
+        """To be called exactly once: by `Intake.accept`, or by the door if it never came to that."""
+        self._budget.give_back(self._taken)
+        self.draft.close(keep=keep)
+
+
+class Intake:
+    """Judges and stores. `max_size` and the budget are octets; `wake` is called when something became due."""
+
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        bodies: Bodies,
+        suppressions: Suppressions,
+        clock: Clock,
+        chance: Chance,
+        wake: asyncio.Event,
+        hostname: str,
+        max_size: int,
+        budget: Budget,
+        patience: Patience,
+    ) -> None:
+        self._queue = queue
+        self._bodies = bodies
+        self._suppressions = suppressions
+        self._clock = clock
+        self._chance = chance
+        self._wake = wake
+        self._hostname = hostname
+        self._budget = budget
+        self._patience = patience
+        self.max_size = max_size
+
+    def receive(self) -> Receiving:
+        """A new message begins to come in."""
+        message_id = ids.ulid(self._clock(), self._chance(10))
+        return Receiving(message_id, self._bodies.draft(message_id), self._budget, self.max_size)
+
+    async def recipient(self, raw: bytes, credential: Credential, earlier: int) -> str:
+        """One more recipient, after so many. Raises InvalidRecipient, TooManyRecipients or RecipientSuppressed."""
+        recipient = policy.recipient(raw)
+        if earlier and credential.recipients is Recipients.ONE:
+            raise TooManyRecipients
+        if credential.on_suppressed is OnSuppressed.REJECT:
+            found = await self._suppressions.find([recipient])
+            if recipient in found:
+                raise RecipientSuppressed(_why(found[recipient]))
+        return recipient
+
+    async def accept(self, envelope: Envelope, receiving: Receiving) -> Message:
+        """Judge, look up suppressions, store. Returning is the promise behind the 250.
+
+        Raises a refusal; then nothing of the message is left. Closes `receiving` in any case.
+        """
+        kept = False
+        try:
+            now = self._clock()
+            sha256 = await receiving.draft.finish()
+            message = await self._judged(envelope, receiving, sha256, now)
+            found = await self._suppressions.find(envelope.recipients)
+            deliveries = tuple(self._deliveries(envelope, message, found))
+            await self._queue.enqueue(message, receiving.draft.inline, deliveries)
+            kept = True
+        finally:
+            receiving.close(keep=kept)
+        self._wake.set()
+        self._tell(envelope, message, deliveries)
+        return message
+
+    async def _judged(self, envelope: Envelope, receiving: Receiving, sha256: bytes, now: float) -> Message:
+        """Large content is judged in a thread: reading it may wait for the disk."""
+        if receiving.draft.inline is None:
+            return await asyncio.to_thread(self._judge, envelope, receiving, sha256, now)
+        return self._judge(envelope, receiving, sha256, now)
+
+    def _judge(self, envelope: Envelope, receiving: Receiving, sha256: bytes, now: float) -> Message:
+        parsed = mime.read(receiving.draft.octets())
+        header_from = policy.header_from(parsed, envelope.credential)
+        policy.attachments(parsed)
+        return Message(
+            id=receiving.id,
+            accepted_at=now,
+            credential=envelope.credential.name,
+            sender=envelope.sender,
+            header_from=header_from,
+            client_message_id=mime.text(parsed.first("message-id")),
+            subject=mime.text(parsed.first("subject"))[:200],
+            peer=envelope.peer,
+            size=receiving.draft.size,
+            sha256=sha256,
+            edits=mime.header_edits(
+                parsed, message_id=receiving.id, hostname=self._hostname, protocol=envelope.protocol, now=now
+            ),
+        )
+
+    def _deliveries(self, envelope: Envelope, message: Message, found: Mapping[str, Suppression]) -> list[Delivery]:
+        first_only = envelope.credential.recipients is Recipients.FIRST
+        deliveries = []
+        for number, recipient in enumerate(envelope.recipients, 1):
+            state, reason = State.QUEUED, ""
+            if first_only and number > 1:
+                state, reason = State.IGNORED, "only the first recipient is sent to"
+            elif recipient in found:
+                state, reason = State.SUPPRESSED, _why(found[recipient])
+            deliveries.append(
+                Delivery(
+                    message_id=message.id,
+                    number=number,
+                    recipient=recipient,
+                    state=state,
+                    due_at=message.accepted_at,
+                    expires_at=message.accepted_at + self._patience.lifetime,
+                    reason=reason,
+                )
+            )
+        return deliveries
+
+    def _tell(self, envelope: Envelope, message: Message, deliveries: tuple[Delivery, ...]) -> None:
+        journal.accepted(
+            id=message.id,
+            credential=message.credential,
+            peer=message.peer,
+            sender=message.sender,
+            recipients=envelope.recipients,
+            size=message.size,
+        )
+        for delivery in deliveries:
+            if delivery.state is not State.QUEUED:
+                journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
+
+
+def _why(suppression: Suppression) -> str:
+    """`hard_bounce since 2026-11-21`: the reason and the date, for the reply and the record."""
+    return f"{suppression.reason} since {strftime('%Y-%m-%d', gmtime(suppression.created_at))}"

@@ -1,0 +1,182 @@
+"""One function per fact of a message's life -> one structured log line. Importable by all, imports nothing of ours.
+
+Every line carries the message's identifier, so that searching for it tells the story. No content and no secret is ever
+written; addresses only where the configuration says so. Off the record (exceptions of ours) the standard logger is used.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import Any, TextIO
+
+_log = logging.getLogger("relay.journal")
+_bugs = logging.getLogger("relay")
+_addresses = True
+
+
+class _JsonLines(logging.Formatter):
+    """{"at": ..., "level": ..., "event": ..., facts}: json escapes control characters, so no fact can forge a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
+        line: dict[str, Any] = {"at": at, "level": record.levelname.lower(), "event": record.getMessage()}
+        line.update(getattr(record, "facts", {}))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def open_journal(*, stream: TextIO = sys.stderr, addresses: bool = True, level: int = logging.INFO) -> None:
+    """Sends the journal, and everything of ours that is logged beside it, to `stream` as JSON lines."""
+    global _addresses
+    _addresses = addresses
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    _bugs.setLevel(level)
+    # aiosmtpd prints whole mail bodies on DEBUG, botocore prints keys: neither may ever be turned on.
+    logging.getLogger("mail").setLevel(logging.ERROR)
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+
+
+def _write(event: str, level: int = logging.INFO, **facts: object) -> None:
+    if _log.isEnabledFor(level):
+        _log.log(level, event, extra={"facts": facts})
+
+
+def _shown(address: str) -> str:
+    return address if _addresses else "-"
+
+
+def started(*, what: str, where: str) -> None:
+    """A listener is open."""
+    _write("started", what=what, where=where)
+
+
+def stopped(*, what: str) -> None:
+    """It ended in good order."""
+    _write("stopped", what=what)
+
+
+def login_refused(*, name: str, peer: str, why: str) -> None:
+    """The true reason; the client gets one answer for all."""
+    _write("login_refused", logging.WARNING, name=name, peer=peer, why=why)
+
+
+def refused(*, peer: str, credential: str, reply: str, sender: str = "", recipients: tuple[str, ...] = ()) -> None:
+    """A message, or a step towards one, was answered 4xx or 5xx."""
+    _write(
+        "refused",
+        peer=peer,
+        credential=credential,
+        reply=reply,
+        sender=_shown(sender),
+        recipients=[_shown(r) for r in recipients],
+    )
+
+
+def accepted(*, id: str, credential: str, peer: str, sender: str, recipients: tuple[str, ...], size: int) -> None:
+    """The message is on disk; the 250 goes out next."""
+    _write(
+        "accepted",
+        id=id,
+        credential=credential,
+        peer=peer,
+        sender=_shown(sender),
+        recipients=[_shown(r) for r in recipients],
+        size=size,
+    )
+
+
+def accepted_client_gone(*, id: str, peer: str) -> None:
+    """The client left between its last octet and our 250: it may send the same again."""
+    _write("accepted_client_gone", logging.WARNING, id=id, peer=peer)
+
+
+def ended(*, id: str, recipient: str, state: str, reason: str) -> None:
+    """A delivery ended without a call: suppressed, ignored or expired."""
+    _write(state, id=id, recipient=_shown(recipient), reason=reason)
+
+
+def settled(*, id: str, attempt: int, state: str, reason: str, ses_message_id: str, seconds: float) -> None:
+    """A call of SES came back, or did not."""
+    level = logging.INFO if state == "sent" else logging.WARNING
+    _write(
+        state if state != "queued" else "retry",
+        level,
+        id=id,
+        attempt=attempt,
+        reason=reason,
+        ses_message_id=ses_message_id,
+        seconds=round(seconds, 3),
+    )
+
+
+def held(*, scope: str, subject: str, reason: str, seconds: float) -> None:
+    """Nothing of this scope is sent for so long."""
+    _write("held", logging.ERROR, scope=scope, subject=subject, reason=reason, seconds=seconds)
+
+
+def interrupted(*, id: str, attempt: int) -> None:
+    """The process died, or the lease ran out, with the call open."""
+    _write("in_doubt", logging.WARNING, id=id, attempt=attempt)
+
+
+def sent_again(*, id: str, attempt: int) -> None:
+    """No event settled the doubt: the message is sent once more and may arrive twice."""
+    _write("possible_duplicate", logging.WARNING, id=id, attempt=attempt)
+
+
+def event(*, type: str, id: str, recipient: str, detail: str, ses_message_id: str) -> None:
+    """SES reported a fact. `id` is empty for a message that is not ours."""
+    _write(type, id=id, recipient=_shown(recipient), detail=detail, ses_message_id=ses_message_id)
+
+
+def suppressed(*, address: str, reason: str, source: str) -> None:
+    """An address was put on the suppression list."""
+    _write("suppression_added", address=_shown(address), reason=reason, source=source)
+
+
+def released(*, address: str) -> None:
+    """An address was taken off the suppression list."""
+    _write("suppression_removed", address=_shown(address))
+
+
+def credential_changed(*, name: str, disabled: bool) -> None:
+    """A login was added or changed."""
+    _write("credential_changed", name=name, disabled=disabled)
+
+
+def feedback_refused(*, peer: str, why: str) -> None:
+    """A post to the webhook was not taken."""
+    _write("feedback_refused", logging.WARNING, peer=peer, why=why)
+
+
+def topic_confirmed(*, topic: str) -> None:
+    """SNS will post from now on."""
+    _write("topic_confirmed", topic=topic)
+
+
+def topic_unsubscribed(*, topic: str) -> None:
+    """SNS will post no more: alarm."""
+    _write("topic_unsubscribed", logging.ERROR, topic=topic)
+
+
+def account(*, rate: float, quota: float, sent: float) -> None:
+    """What GetAccount says: recipients a second, recipients in 24 hours, and how many of those are used."""
+    _write("account", rate=rate, quota=quota, sent=sent)
+
+
+def trouble(what: str, error: BaseException | None = None) -> None:
+    """Something outside does not work; we go on and try again."""
+    _write("trouble", logging.ERROR, what=what, error=repr(error) if error else "")
+
+
+def bug(what: str) -> None:
+    """An exception nobody foresaw, whole. Call it from the handler."""
+    _bugs.exception(what)

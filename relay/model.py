@@ -1,0 +1,288 @@
+"""The nouns of the relay: frozen values that travel between the floors. They hold no behaviour and no I/O.
+
+Times are seconds since the epoch, UTC, as float. Identifiers are ULID text (26 characters, sortable by time); a delivery's
+is its message's, a hyphen and the recipient's number, so that searching a log for the message finds its deliveries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a delivery stands in the queue. All moves between them are in lifecycle.py."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    IN_DOUBT = "in_doubt"
+    SENT = "sent"
+    SUPPRESSED = "suppressed"
+    IGNORED = "ignored"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class Kind(StrEnum):
+    """Who is behind a credential; sets the defaults of the two settings below."""
+
+    APPLICATION = "application"
+    PERSON = "person"
+
+
+class Recipients(StrEnum):
+    """What a second RCPT TO means."""
+
+    ONE = "one"  # refused, and the whole message with it
+    SPLIT = "split"  # each recipient is a delivery of its own
+    FIRST = "first"  # later ones are taken and ignored
+
+
+class OnSuppressed(StrEnum):
+    """What becomes of mail to a suppressed address."""
+
+    DROP = "drop"  # accepted and kept on record, never sent
+    REJECT = "reject"  # refused at RCPT TO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """A login and what it may do.
+
+    `senders` holds addresses (`shop@example.com`) and whole domains (`@example.com`), lower-cased; `networks` holds
+    CIDR blocks, empty for everywhere; `null_sender` is the address put for `MAIL FROM:<>`, empty to refuse it.
+    """
+
+    name: str
+    kind: Kind
+    password_hash: str
+    senders: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    recipients: Recipients = Recipients.ONE
+    on_suppressed: OnSuppressed = OnSuppressed.DROP
+    null_sender: str = ""
+    enhanced_codes: bool = True
+    disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Who sends to whom, and from where it came to us."""
+
+    sender: str
+    recipients: tuple[str, ...]
+    credential: Credential
+    peer: str
+    helo: str
+    protocol: str  # the RFC 3848 keyword of the Received line: ESMTPSA
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Octets [start, end) of the accepted content are sent as `text` instead."""
+
+    start: int
+    end: int
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """An accepted message. `sha256` and `size` are of the content as it was accepted, before `edits`."""
+
+    id: str
+    accepted_at: float
+    credential: str
+    sender: str
+    header_from: str
+    client_message_id: str
+    subject: str
+    peer: str
+    size: int
+    sha256: bytes
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One message to one recipient: one row of the queue, one call of SES.
+
+    `attempt` counts calls, also those that cost nothing; `failures` drives back-off and give-up.
+    """
+
+    message_id: str
+    number: int
+    recipient: str
+    state: State
+    due_at: float
+    expires_at: float
+    attempt: int = 0
+    failures: int = 0
+    reason: str = ""
+
+    @property
+    def id(self) -> str:
+        return f"{self.message_id}-{self.number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A delivery under our lease, with all that its call needs. `content` is None where it lies in a spool file."""
+
+    delivery: Delivery
+    message: Message
+    lease_until: float
+    content: bytes | None
+
+
+# What came of one call of SES. Told apart once, in ses_errors.py, close to where the answer is seen.
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """SES has it."""
+
+    ses_message_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Not now; the same call may work later. Uses up one failure."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlowDown:
+    """Over the account's rate. Uses up nothing; the sender slows."""
+
+    reason: str
+
+
+class HoldScope(StrEnum):
+    """What a hold stops."""
+
+    ACCOUNT = "account"
+    IDENTITY = "identity"
+    CONFIGURATION_SET = "configuration_set"
+    MESSAGE = "message"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing of this scope can be sent until someone mends it, or quota frees. Uses up nothing.
+
+    `subject` is the domain of a held identity, empty for the other scopes. The next call after `seconds` is the probe.
+    """
+
+    scope: HoldScope
+    reason: str
+    seconds: float
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """SES will not send this one."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """SES may have accepted it: the answer was lost or no answer at all."""
+
+    reason: str
+
+
+Outcome = Sent | Later | SlowDown | Hold | Never | Unknown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What a call did to a delivery: written by the store, fenced by attempt and lease."""
+
+    delivery: Delivery
+    lease_until: float
+    state: State
+    due_at: float
+    failures: int
+    at: float
+    reason: str = ""
+    ses_message_id: str = ""
+    hold: Hold | None = None
+
+
+class EventType(StrEnum):
+    """What SES reports. OTHER keeps what AWS may add."""
+
+    SEND = "send"
+    DELIVERY = "delivery"
+    BOUNCE = "bounce"
+    COMPLAINT = "complaint"
+    REJECT = "reject"
+    OPEN = "open"
+    CLICK = "click"
+    RENDERING_FAILURE = "rendering_failure"
+    DELIVERY_DELAY = "delivery_delay"
+    SUBSCRIPTION = "subscription"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One fact about one recipient. `detail` is the short text a person reads; the raw notification is kept beside it."""
+
+    type: EventType
+    at: float
+    recipient: str
+    ses_message_id: str
+    relay_id: str = ""
+    client_message_id: str = ""
+    feedback_id: str = ""
+    bounce_type: str = ""
+    bounce_subtype: str = ""
+    complaint_type: str = ""
+    complaint_subtype: str = ""
+    exact: bool = True  # False when several recipients are only candidates
+    detail: str = ""
+
+
+class Reason(StrEnum):
+    """Why an address is suppressed."""
+
+    HARD_BOUNCE = "hard_bounce"
+    COMPLAINT = "complaint"
+    MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """An address that must not be mailed. `source` says who or what put it there."""
+
+    address: str
+    reason: Reason
+    source: str
+    created_at: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One line of a message's life, for people."""
+
+    at: float
+    what: str
+    recipient: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """A message, its deliveries and everything that happened to it, in order."""
+
+    message: Message
+    deliveries: tuple[Delivery, ...]
+    statuses: tuple[str, ...]
+    moments: tuple[Moment, ...] = field(default=())

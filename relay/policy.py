@@ -1,0 +1,91 @@
+"""Who may send as whom, and what may be attached: rules over what address and mime have read. Raises a refusal, or nothing."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection
+from ipaddress import ip_address, ip_network
+
+from relay import address
+from relay.errors import AttachmentNotAllowed, InvalidRecipient, Malformed, SenderNotAllowed
+from relay.mime import Parsed
+from relay.model import Credential
+
+# The extensions the Devino SMTP API names (August 2016).
+DEVINO_EXTENSIONS = frozenset(
+    """adp bat chm cmd com cpl exe hta ins isp jar js jse lib lnk mde msc msp mst pif scr sct shb sys vb vbe vbs vxd
+    wsc wsf wsh""".split()
+)
+
+# What SES itself refuses: developer guide, "Unsupported attachment types".
+SES_EXTENSIONS = frozenset(
+    """ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp hta inf ins isp its js jse ksh lib lnk
+    mad maf mag mam maq mar mas mat mau mav maw mda mdb mde mdt mdw mdz msc msh msh1 msh2 mshxml msh1xml msh2xml msi msp
+    mst ops pcd pif plg prf prg reg scf scr sct shb shs sys ps1 ps1xml ps2 ps2xml psc1 psc2 tmp url vb vbe vbs vps
+    vsmacros vss vst vsw vxd ws wsc wsf wsh xnk""".split()
+)
+
+FORBIDDEN_EXTENSIONS = DEVINO_EXTENSIONS | SES_EXTENSIONS
+
+
+def may_connect(credential: Credential, peer: str) -> bool:
+    """Whether the credential may be used from the address `peer`. An IPv4 client on an IPv6 socket counts as IPv4."""
+    if not credential.networks:
+        return True
+    ip = ip_address(peer)
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return any(ip in ip_network(block) for block in credential.networks)
+
+
+def envelope_sender(raw: bytes, credential: Credential) -> str:
+    """The envelope sender to use. Raises SenderNotAllowed; an empty one is put right only where the credential says how."""
+    if not raw:
+        if not credential.null_sender:
+            raise SenderNotAllowed("<>")
+        return credential.null_sender
+    try:
+        sender = address.parse(raw)
+    except ValueError:
+        raise SenderNotAllowed(raw.decode("ascii", "backslashreplace")) from None
+    return allowed_sender(sender, credential)
+
+
+def allowed_sender(sender: str, credential: Credential) -> str:
+    """The address, if the credential may send as it: listed itself, or with its domain. Raises SenderNotAllowed."""
+    if address.key(sender) in credential.senders or f"@{address.domain(sender)}" in credential.senders:
+        return sender
+    raise SenderNotAllowed(sender)
+
+
+def recipient(raw: bytes) -> str:
+    """The envelope recipient. Raises InvalidRecipient."""
+    try:
+        return address.parse(raw)
+    except ValueError:
+        raise InvalidRecipient(raw.decode("ascii", "backslashreplace")) from None
+
+
+def header_from(parsed: Parsed, credential: Credential) -> str:
+    """The one address of the one From header. Raises Malformed or SenderNotAllowed."""
+    values = parsed.all("from")
+    if len(values) != 1:
+        raise Malformed(f"{len(values)} From headers" if values else "no From header")
+    try:
+        found = address.mailbox(values[0])
+    except ValueError as error:
+        raise Malformed(f"From header: {error}") from None
+    return allowed_sender(found, credential)
+
+
+def attachments(parsed: Parsed, forbidden: Collection[str] = FORBIDDEN_EXTENSIONS) -> None:
+    """Raises AttachmentNotAllowed for the first file name with a forbidden extension."""
+    for part in parsed.parts:
+        for filename in part.filenames:
+            if (found := extension(filename)) in forbidden:
+                raise AttachmentNotAllowed(found)
+
+
+def extension(filename: str) -> str:
+    """The last extension as a desktop would see it: lower case, without what systems drop at the end of a name."""
+    name = unicodedata.normalize("NFKC", filename).replace("\0", "").rstrip(". \t").lower()
+    return name.rpartition(".")[2].strip() if "." in name else ""

@@ -1,0 +1,176 @@
+"""What the steps need of the outside, in our words. Each is implemented in one folder; app.py puts them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptography import x509
+
+from relay.lifecycle import Patience
+from relay.mime import Octets
+from relay.model import (
+    Claimed,
+    Credential,
+    Delivery,
+    Event,
+    Life,
+    Message,
+    Outcome,
+    Reason,
+    Settlement,
+    Suppression,
+)
+
+Clock = Callable[[], float]
+"""Seconds since the epoch, UTC."""
+
+Chance = Callable[[int], bytes]
+"""So many random octets."""
+
+
+class Draft(Protocol):
+    """The content of one message while it comes in: in memory first, in a file once it is large."""
+
+    @property
+    def size(self) -> int: ...
+
+    async def write(self, chunk: bytes) -> None:
+        """Raises StoreUnavailable where the disk does not take it."""
+
+    async def finish(self) -> bytes:
+        """All has come. Returns the SHA-256; a file is on disk, synced, with its folder."""
+
+    def octets(self) -> Octets:
+        """The content, readable after `finish`."""
+
+    @property
+    def inline(self) -> bytes | None:
+        """The content if it belongs in the row; None if it lies in a file."""
+
+    def close(self, *, keep: bool) -> None:
+        """Lets go of the file, and removes it unless a stored message needs it."""
+
+
+class Bodies(Protocol):
+    """Where content is kept."""
+
+    def draft(self, message_id: str) -> Draft: ...
+
+    async def read(self, claimed: Claimed) -> bytes:
+        """The accepted content. Raises DamagedBody if it is not what was accepted, StoreUnavailable if unreadable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """One round: what may be sent now, and what ended on the way because it was suppressed or too old."""
+
+    claimed: tuple[Claimed, ...]
+    ended: tuple[Delivery, ...]
+
+
+class Queue(Protocol):
+    """The durable queue. Every verb is one transaction and returns after the commit. All raise StoreUnavailable."""
+
+    async def enqueue(self, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]) -> None: ...
+
+    async def claim(self, *, limit: int, now: float, lease_until: float) -> Claims:
+        """Up to `limit` due deliveries that nothing holds, as `sending`, their attempt counted."""
+
+    async def settle(self, settlement: Settlement) -> bool:
+        """Writes what came of a call, if the lease is still ours; a late Sent always. False if fenced off."""
+
+    async def rescue(self, *, now: float, everything: bool, patience: Patience) -> tuple[Delivery, ...]:
+        """Deliveries whose lease ran out (or all that are `sending`: right after start) go `in_doubt`."""
+
+    async def decide(self, *, now: float) -> tuple[Delivery, ...]:
+        """Deliveries nobody proved sent in time leave `in_doubt`."""
+
+
+class Suppressions(Protocol):
+    """Addresses that must not be mailed."""
+
+    async def find(self, addresses: Collection[str]) -> Mapping[str, Suppression]:
+        """Those that are suppressed, by the address as given."""
+
+    async def add(self, suppression: Suppression) -> bool:
+        """False if the address was there already."""
+
+    async def remove(self, address: str) -> bool: ...
+
+    async def newest(self, *, limit: int, reason: Reason | None = None) -> tuple[Suppression, ...]: ...
+
+
+class Credentials(Protocol):
+    """Logins."""
+
+    async def get(self, name: str) -> Credential | None: ...
+    async def all(self) -> tuple[Credential, ...]: ...
+    async def put(self, credential: Credential) -> None: ...
+
+
+class Admin(Protocol):
+    """What an operator changes."""
+
+    async def suppress(self, suppression: Suppression) -> bool:
+        """False if the address was suppressed already."""
+
+    async def release(self, address: str) -> bool:
+        """False if the address was not suppressed."""
+
+    async def put_credential(self, credential: Credential) -> None:
+        """Adds it, or replaces the one of the same name."""
+
+
+class Messages(Protocol):
+    """Reading back what happened."""
+
+    async def newest(self, *, limit: int) -> tuple[Life, ...]: ...
+    async def show(self, message_id: str) -> Life | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """An event that was new, the delivery it is about (empty for a stranger's), and why its recipient is suppressed now."""
+
+    event: Event
+    delivery_id: str
+    suppressed: Reason | None
+
+
+class FeedbackStore(Protocol):
+    """Facts from SES."""
+
+    async def record(
+        self, *, notification_id: str, topic: str, payload: str, received_at: float, events: tuple[Event, ...]
+    ) -> tuple[Recorded, ...]:
+        """Raw notification, events, states and suppressions in one transaction; nothing for what was there already."""
+
+
+class Sender(Protocol):
+    """The way out."""
+
+    async def send(self, claimed: Claimed, content: bytes, *, time_left: Callable[[], float]) -> Outcome:
+        """One call, one recipient, one try. `time_left` are the seconds of lease, asked just before the request is written."""
+
+
+class Certificates(Protocol):
+    """Where the certificates come from that sign SNS messages."""
+
+    async def get(self, url: str) -> x509.Certificate:
+        """Raises TryAgain where it cannot be had now."""
+
+
+class Topics(Protocol):
+    """SNS, as far as we speak to it."""
+
+    async def confirm(self, topic_arn: str, token: str) -> None:
+        """Raises TryAgain."""
+
+
+class Passwords(Protocol):
+    """Hashing, slow on purpose and off the loop."""
+
+    async def verify(self, password: str, credential: Credential | None) -> bool:
+        """Takes as long for an unknown credential as for a wrong password."""

@@ -1,0 +1,222 @@
+"""The AWS endpoints in miniature on one port: SES v2 (SendEmail, GetAccount, suppression list) and SNS ConfirmSubscription.
+
+What it accepted is its own log, the only truth about what was delivered: `GET /sandbox/calls`, `GET /sandbox/raw/{id}`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, TextIO
+from urllib.parse import parse_qs
+
+from aiohttp import web
+
+from relay.sandbox import mailbox
+from relay.sandbox.events import Call, compose
+from relay.sandbox.faults import Faults, Reset, SesError
+from relay.sandbox.signature import fault_of
+from relay.sandbox.sns import Topic
+
+ACCESS_KEYS = {"AKIASANDBOX": "sandbox-secret"}
+
+_MAX_BODY = 80 * 1024 * 1024
+_MAX_MESSAGE = 40 * 1024 * 1024
+_KEPT_CALLS = 10_000
+_TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Cloud:
+    """Listens on loopback from `start` to `stop`. `log` gets one JSON line per accepted call; `rate` is MaxSendRate."""
+
+    def __init__(self, *, rate: float = 200.0, log: TextIO | None = None, keep_bodies: bool = True) -> None:
+        self.rate = rate
+        self.topic: Topic | None = None
+        self.calls: deque[Call] = deque(maxlen=_KEPT_CALLS)
+        self.accepted = 0
+        self.suppressed: dict[str, str] = {}
+        self.faults = Faults()
+        self._log = log
+        self._keep_bodies = keep_bodies
+        app = web.Application(client_max_size=_MAX_BODY, middlewares=[self._check_signature])
+        app.add_routes(
+            [
+                web.post("/v2/email/outbound-emails", self._send_email),
+                web.get("/v2/email/account", self._get_account),
+                web.get("/v2/email/suppression/addresses", self._list_suppressed),
+                web.put("/v2/email/suppression/addresses", self._put_suppressed),
+                web.get("/v2/email/suppression/addresses/{address}", self._get_suppressed),
+                web.delete("/v2/email/suppression/addresses/{address}", self._delete_suppressed),
+                web.post("/", self._query),
+                web.get("/sandbox/calls", self._show_calls),
+                web.get("/sandbox/raw/{id}", self._show_raw),
+            ]
+        )
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+
+    async def start(self, port: int = 0) -> int:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", port).start()
+        bound: int = self._runner.addresses[0][1]
+        return bound
+
+    async def stop(self) -> None:
+        if self.topic:
+            await self.topic.stop()
+        await self._runner.cleanup()
+
+    @web.middleware
+    async def _check_signature(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.startswith("/sandbox/"):
+            return await handler(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        url = f"http://{request.host}{request.raw_path}"
+        fault = fault_of(request.method, url, headers, await request.read(), keys=ACCESS_KEYS)
+        if fault:
+            return _error(403, fault, "The request signature we calculated does not match the signature you provided.")
+        return await handler(request)
+
+    async def _send_email(self, request: web.Request) -> web.StreamResponse:
+        try:
+            await self.faults.before()
+            call = self._read_call(json.loads(await request.read()))
+            self._accept(call)
+            await self.faults.after()
+        except Reset:
+            if request.transport:
+                request.transport.abort()
+            return web.Response(status=500)
+        except SesError as error:
+            return _error(error.status, error.code, str(error))
+        return web.json_response({"MessageId": call.ses_message_id})
+
+    def _read_call(self, request: dict[str, Any]) -> Call:
+        recipients = tuple(request.get("Destination", {}).get("ToAddresses", []))
+        tags = {tag["Name"]: tag["Value"] for tag in request.get("EmailTags", [])}
+        if not recipients or not request.get("FromEmailAddress"):
+            raise SesError(400, "BadRequestException", "There are no recipients specified.")
+        if not all(_TAG.fullmatch(name) and _TAG.fullmatch(value) for name, value in tags.items()):
+            raise SesError(400, "BadRequestException", "Invalid tag.")
+        try:
+            raw = base64.b64decode(request["Content"]["Raw"]["Data"], validate=True)
+        except (KeyError, binascii.Error):
+            raise SesError(400, "BadRequestException", "Raw message data is missing or not base64.") from None
+        if len(raw) > _MAX_MESSAGE:
+            raise SesError(400, "BadRequestException", f"Message length is more than {_MAX_MESSAGE} bytes long.")
+        _check_headers(raw)
+        return Call(
+            ses_message_id=f"0100{secrets.token_hex(6)}-{secrets.token_hex(4)}-000000",
+            at=datetime.now(UTC),
+            source=request["FromEmailAddress"],
+            recipients=recipients,
+            tags=tags,
+            configuration_set=request.get("ConfigurationSetName", ""),
+            raw=raw,
+        )
+
+    def _accept(self, call: Call) -> None:
+        self.accepted += 1
+        if self._keep_bodies:
+            self.calls.append(call)
+        if self._log:
+            line = {"id": call.ses_message_id, "to": call.recipients, "tags": call.tags, "size": len(call.raw)}
+            self._log.write(json.dumps(line) + "\n")
+            self._log.flush()
+        if self.topic and call.configuration_set:
+            for recipient in call.recipients:
+                for template in mailbox.events_for(recipient, call.raw, set(self.suppressed)):
+                    self.topic.publish(compose(template, call, recipient))
+
+    async def _get_account(self, request: web.Request) -> web.StreamResponse:
+        quota = {"Max24HourSend": 1_000_000.0, "MaxSendRate": self.rate, "SentLast24Hours": float(self.accepted)}
+        return web.json_response(
+            {
+                "SendQuota": quota,
+                "SendingEnabled": True,
+                "ProductionAccessEnabled": True,
+                "EnforcementStatus": "HEALTHY",
+                "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+            }
+        )
+
+    async def _list_suppressed(self, request: web.Request) -> web.StreamResponse:
+        wanted = request.query.getall("Reason", ["BOUNCE", "COMPLAINT"])
+        now = datetime.now(UTC).timestamp()
+        found = [
+            {"EmailAddress": address, "Reason": reason, "LastUpdateTime": now}
+            for address, reason in self.suppressed.items()
+            if reason in wanted
+        ]
+        return web.json_response({"SuppressedDestinationSummaries": found})
+
+    async def _put_suppressed(self, request: web.Request) -> web.StreamResponse:
+        body = json.loads(await request.read())
+        self.suppressed[body["EmailAddress"].lower()] = body["Reason"]
+        return web.json_response({})
+
+    async def _get_suppressed(self, request: web.Request) -> web.StreamResponse:
+        address = request.match_info["address"]
+        if address not in self.suppressed:
+            return _error(404, "NotFoundException", f"Email address {address} does not exist on your suppression list.")
+        found = {"EmailAddress": address, "Reason": self.suppressed[address]}
+        found["LastUpdateTime"] = datetime.now(UTC).timestamp()  # type: ignore[assignment]
+        return web.json_response({"SuppressedDestination": found})
+
+    async def _delete_suppressed(self, request: web.Request) -> web.StreamResponse:
+        address = request.match_info["address"]
+        if self.suppressed.pop(address, None) is None:
+            return _error(404, "NotFoundException", f"Email address {address} does not exist on your suppression list.")
+        return web.json_response({})
+
+    async def _query(self, request: web.Request) -> web.StreamResponse:
+        """The query protocol of SNS: only ConfirmSubscription."""
+        form = {key: values[0] for key, values in parse_qs((await request.read()).decode()).items()}
+        topic = self.topic
+        if form.get("Action") != "ConfirmSubscription" or topic is None or form.get("TopicArn") != topic.arn:
+            return _query_error("InvalidAction", "The action is not one of the sandbox's.")
+        if not topic.confirm(form.get("Token", "")):
+            return _query_error("InvalidParameter", "Invalid token")
+        return web.Response(
+            content_type="text/xml",
+            text='<ConfirmSubscriptionResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">'
+            f"<ConfirmSubscriptionResult><SubscriptionArn>{topic.arn}:1</SubscriptionArn></ConfirmSubscriptionResult>"
+            "<ResponseMetadata><RequestId>sandbox</RequestId></ResponseMetadata></ConfirmSubscriptionResponse>",
+        )
+
+    async def _show_calls(self, request: web.Request) -> web.StreamResponse:
+        found = [{"id": c.ses_message_id, "from": c.source, "to": c.recipients, "tags": c.tags} for c in self.calls]
+        return web.json_response(found)
+
+    async def _show_raw(self, request: web.Request) -> web.StreamResponse:
+        for call in self.calls:
+            if call.ses_message_id == request.match_info["id"]:
+                return web.Response(body=call.raw, content_type="message/rfc822")
+        raise web.HTTPNotFound
+
+
+def _check_headers(raw: bytes) -> None:
+    """What SES refuses of a header block: no From, or a header twice that may be there once."""
+    block = raw.partition(b"\r\n\r\n")[0]
+    names = [line.partition(b":")[0].lower() for line in block.split(b"\r\n") if line[:1] not in (b" ", b"\t")]
+    if b"from" not in names:
+        raise SesError(400, "BadRequestException", "Missing required header 'From'.")
+    for name in (b"from", b"to", b"subject", b"date", b"message-id"):
+        if names.count(name) > 1:
+            raise SesError(400, "BadRequestException", f"Duplicate header '{name.decode().title()}'.")
+
+
+def _error(status: int, code: str, message: str) -> web.Response:
+    return web.json_response({"message": message}, status=status, headers={"x-amzn-ErrorType": code})
+
+
+def _query_error(code: str, message: str) -> web.Response:
+    text = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+    return web.Response(status=400, content_type="text/xml", text=text)

@@ -1,0 +1,160 @@
+"""Reads what SES publishes about a message: event publishing (`eventType`) and classic notifications (`notificationType`).
+
+Sources: SES developer guide, "Contents of event data that Amazon SES publishes to Amazon SNS" and "Amazon SNS
+notification contents for Amazon SES". Fields come and go in practice: nothing optional is assumed to be there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from relay import address
+from relay.model import Event, EventType
+
+# eventType / notificationType -> our type, and the key of the object that describes it.
+_TYPES: dict[str, tuple[EventType, str]] = {
+    "Send": (EventType.SEND, "send"),
+    "Delivery": (EventType.DELIVERY, "delivery"),
+    "Bounce": (EventType.BOUNCE, "bounce"),
+    "Complaint": (EventType.COMPLAINT, "complaint"),
+    "Reject": (EventType.REJECT, "reject"),
+    "Open": (EventType.OPEN, "open"),
+    "Click": (EventType.CLICK, "click"),
+    "Rendering Failure": (EventType.RENDERING_FAILURE, "failure"),
+    "DeliveryDelay": (EventType.DELIVERY_DELAY, "deliveryDelay"),
+    "Subscription": (EventType.SUBSCRIPTION, "subscription"),
+}
+
+# Where an object names its own recipients; every other type is about all of mail.destination.
+_RECIPIENTS = {
+    EventType.DELIVERY: "recipients",
+    EventType.BOUNCE: "bouncedRecipients",
+    EventType.COMPLAINT: "complainedRecipients",
+    EventType.DELIVERY_DELAY: "delayedRecipients",
+}
+
+
+def parse(payload: str, *, received_at: float) -> tuple[Event, ...]:
+    """The events in one notification, one per recipient.
+
+    Empty for what is no event at all: the texts SES and SNS send on set-up, inbound mail, JSON of another shape.
+    """
+    try:
+        data = json.loads(payload)
+    except (ValueError, RecursionError):
+        return ()
+    if not isinstance(data, dict) or not isinstance(data.get("mail"), dict):
+        return ()
+    name = str(data.get("eventType") or data.get("notificationType") or "")
+    if not name or name == "Received":
+        return ()
+    kind, key = _TYPES.get(name, (EventType.OTHER, name))
+    return tuple(_events(kind, name, _mapping(data.get(key)), data["mail"], received_at))
+
+
+def _events(
+    kind: EventType, name: str, about: Mapping[str, Any], mail: Mapping[str, Any], received_at: float
+) -> Iterator[Event]:
+    recipients = [_recipient(item) for item in _list(about.get(_RECIPIENTS.get(kind, "")) or mail.get("destination"))]
+    tags = _mapping(mail.get("tags"))
+    at = _time(about.get("timestamp")) or _time(mail.get("timestamp")) or received_at
+    for found, extra in recipients or [("", {})]:
+        yield Event(
+            type=kind,
+            at=at,
+            recipient=found,
+            ses_message_id=_text(mail.get("messageId")),
+            relay_id=_first(tags.get("relay_id")),
+            client_message_id=_client_message_id(mail),
+            feedback_id=_text(about.get("feedbackId")),
+            bounce_type=_text(about.get("bounceType")),
+            bounce_subtype=_text(about.get("bounceSubType")),
+            complaint_type=_text(about.get("complaintFeedbackType")),
+            complaint_subtype=_text(about.get("complaintSubType")),
+            exact=len(recipients) == 1,
+            detail=_detail(kind, name, about, extra),
+        )
+
+
+def fingerprint(event: Event) -> str:
+    """The same for the same fact, however often and in whichever shape it is reported.
+
+    Bounces and complaints carry a feedbackId that event publishing and classic notifications share.
+    """
+    moment = event.feedback_id or f"{event.at:.3f} {event.detail if event.type is EventType.CLICK else ''}"
+    return " ".join((event.ses_message_id, event.type, address.key(event.recipient), moment))
+
+
+def _recipient(item: object) -> tuple[str, Mapping[str, Any]]:
+    """The bare address; bounces may write `Name <addr>`."""
+    extra = item if isinstance(item, dict) else {}
+    text = _text(extra.get("emailAddress")) if extra else _text(item)
+    try:
+        return address.mailbox(text.encode("ascii", "replace")), extra
+    except ValueError:
+        return text.strip(), extra
+
+
+def _detail(kind: EventType, name: str, about: Mapping[str, Any], extra: Mapping[str, Any]) -> str:
+    """What a person wants to read of it, in one line."""
+    match kind:
+        case EventType.BOUNCE:
+            words = [about.get("bounceType"), about.get("bounceSubType"), extra.get("status"), extra.get("diagnosticCode")]
+        case EventType.COMPLAINT:
+            words = [about.get("complaintFeedbackType"), about.get("complaintSubType"), about.get("userAgent")]
+        case EventType.DELIVERY:
+            words = [about.get("smtpResponse")]
+        case EventType.DELIVERY_DELAY:
+            words = [about.get("delayType"), extra.get("status"), extra.get("diagnosticCode")]
+        case EventType.REJECT:
+            words = [about.get("reason")]
+        case EventType.CLICK:
+            words = [about.get("link")]
+        case EventType.OPEN:
+            words = [about.get("userAgent")]
+        case EventType.RENDERING_FAILURE:
+            words = [about.get("templateName"), about.get("errorMessage")]
+        case EventType.SUBSCRIPTION:
+            words = [about.get("contactList"), about.get("source")]
+        case _:
+            words = [name]
+    return " ".join(_text(word) for word in words if word)
+
+
+def _client_message_id(mail: Mapping[str, Any]) -> str:
+    """The Message-ID the message had before SES wrote its own; only where original headers are included."""
+    for header in _list(mail.get("headers")):
+        if isinstance(header, dict) and _text(header.get("name")).lower() == "message-id":
+            return _text(header.get("value")).strip()
+    return ""
+
+
+def _time(value: object) -> float:
+    """ISO 8601 as SES writes it: with `Z`, with an offset, and `2018-10-08T14:05:45 +0000`. 0.0 for none."""
+    try:
+        moment = datetime.fromisoformat(_text(value).replace(" ", ""))
+    except ValueError:
+        return 0.0
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _first(value: object) -> str:
+    return _text(value[0]) if isinstance(value, list) and value else _text(value)
+
+
+def _text(value: object) -> str:
+    """Text without what a database would not take: PostgreSQL refuses NUL, no encoder takes lone surrogates."""
+    if not isinstance(value, str):
+        return ""
+    return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,81 @@
+"""The listeners of the SMTP door: 587 with STARTTLS, 465 with TLS from the first octet."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Coroutine
+from typing import Any
+
+from relay import journal
+from relay.intake import Intake
+from relay.replies import Reply
+from relay.smtp.login import Login
+from relay.smtp.protocol import SubmissionProtocol
+
+_BACKLOG = 1024
+_LOOK_EVERY = 0.02
+
+
+class SmtpServer:
+    """Implements protocol.Door. Opens listeners, knows the open connections, and ends them in good order."""
+
+    def __init__(self, *, intake: Intake, login: Login, hostname: str, tls: ssl.SSLContext, timeout: float) -> None:
+        self.intake = intake
+        self.login = login
+        self.hostname = hostname
+        self.timeout = timeout
+        self._tls = tls
+        self._servers: list[asyncio.Server] = []
+        self._connections: set[SubmissionProtocol] = set()
+        self._commits: set[asyncio.Task[Reply]] = set()
+
+    async def listen(self, host: str, port: int, *, implicit_tls: bool) -> int:
+        """Opens one listener and returns its port (asked for with port 0 in tests)."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: SubmissionProtocol(self, self._tls, loop),
+            host,
+            port,
+            ssl=self._tls if implicit_tls else None,
+            backlog=_BACKLOG,
+        )
+        self._servers.append(server)
+        bound: int = server.sockets[0].getsockname()[1]
+        journal.started(what="smtp submissions (TLS)" if implicit_tls else "smtp submission", where=f"{host}:{bound}")
+        return bound
+
+    def opened(self, connection: SubmissionProtocol) -> None:
+        self._connections.add(connection)
+
+    def closed(self, connection: SubmissionProtocol) -> None:
+        self._connections.discard(connection)
+
+    def commit(self, accepting: Coroutine[Any, Any, Reply]) -> asyncio.Task[Reply]:
+        """Runs it to its end, even if the connection does not last so long."""
+        task = asyncio.create_task(accepting)
+        self._commits.add(task)
+        task.add_done_callback(self._commits.discard)
+        return task
+
+    async def stop(self, *, limit: float) -> None:
+        """No new connections, 421 to those that wait, `limit` seconds for those in the middle of a message."""
+        for server in self._servers:
+            server.close()
+        ends = asyncio.get_running_loop().time() + limit
+        while self._busy() and asyncio.get_running_loop().time() < ends:
+            self._close_idle()
+            await asyncio.sleep(_LOOK_EVERY)
+        if self._commits:
+            await asyncio.wait(self._commits, timeout=limit)
+        self._close_idle()
+        for connection in self._busy():
+            connection.abort()
+
+    def _busy(self) -> list[SubmissionProtocol]:
+        return [connection for connection in self._connections if connection.is_busy]
+
+    def _close_idle(self) -> None:
+        for connection in list(self._connections):
+            if not connection.is_busy:
+                connection.shut_down()

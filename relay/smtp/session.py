@@ -1,0 +1,165 @@
+"""What each verb of a submission means: the dialogue, without the wire. Answers with replies, raises refusals.
+
+RFC 5321 for the verbs and their order, RFC 6409 for submission, RFC 1870 for SIZE.
+"""
+
+from __future__ import annotations
+
+import re
+
+from relay import journal, policy
+from relay.errors import (
+    EncryptionRequired,
+    InternalFault,
+    MessageTooLarge,
+    NotAuthenticated,
+    Refused,
+    TooManyRecipients,
+)
+from relay.intake import Intake, Receiving
+from relay.model import Credential, Envelope
+from relay.replies import Reply, reply_to
+
+_PATH = re.compile(rb"(FROM|TO):[ \t]*<([^<>]*)>(?:[ \t]+(.*))?", re.IGNORECASE | re.DOTALL)
+
+OK = Reply(250, "2.0.0", "Ok")
+SENDER_OK = Reply(250, "2.1.0", "Ok")
+RECIPIENT_OK = Reply(250, "2.1.5", "Ok")
+HELLO_FIRST = Reply(503, "5.5.1", "Send EHLO first")
+NESTED_MAIL = Reply(503, "5.5.1", "Nested MAIL command")
+MAIL_FIRST = Reply(503, "5.5.1", "Need MAIL command")
+RECIPIENT_FIRST = Reply(503, "5.5.1", "Need RCPT command")
+MAIL_SYNTAX = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]")
+RECIPIENT_SYNTAX = Reply(501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]")
+UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognized")
+
+# Taken and not acted on: DSN (RFC 3461), AUTH= (RFC 4954 5), SMTPUTF8 on plain mail, as Go's net/smtp sends it always.
+_IGNORED_AT_MAIL = (b"AUTH", b"RET", b"ENVID", b"SMTPUTF8")
+_IGNORED_AT_RCPT = (b"NOTIFY", b"ORCPT")
+
+
+class Session:
+    """One connection, from its greeting to its end; STARTTLS begins a new one (RFC 3207 4.2)."""
+
+    def __init__(self, intake: Intake, *, peer: str, encrypted: bool) -> None:
+        self._intake = intake
+        self.peer = peer
+        self.encrypted = encrypted
+        self.helo = ""
+        self.credential: Credential | None = None
+        self._sender: str | None = None
+        self._recipients: list[str] = []
+        self._spoiled: Refused | None = None
+
+    @property
+    def enhanced(self) -> bool:
+        """Whether replies carry enhanced codes."""
+        return self.credential is None or self.credential.enhanced_codes
+
+    def hello(self, name: str) -> None:
+        self.helo = name
+        self.reset()
+
+    def reset(self) -> None:
+        """Forgets the envelope: at RSET, after a message, and after each refusal that ends one."""
+        self._sender = None
+        self._recipients = []
+        self._spoiled = None
+
+    def mail(self, argument: bytes) -> Reply:
+        """MAIL FROM. Raises a refusal."""
+        credential = self._allowed()
+        if not self.helo:
+            return HELLO_FIRST
+        if self._sender is not None:
+            return NESTED_MAIL
+        match = _PATH.fullmatch(argument)
+        if not match or match[1].upper() != b"FROM":
+            return MAIL_SYNTAX
+        if refusal := self._mail_parameters(match[3] or b""):
+            return refusal
+        self._sender = policy.envelope_sender(match[2], credential)
+        return SENDER_OK
+
+    def _mail_parameters(self, text: bytes) -> Reply | None:
+        for parameter in text.split():
+            name, _, value = parameter.upper().partition(b"=")
+            if name == b"SIZE" and value.isdigit():
+                if len(value) > 20 or int(value) > self._intake.max_size:
+                    raise MessageTooLarge
+            elif name == b"BODY" and value in (b"7BIT", b"8BITMIME"):
+                continue
+            elif name not in _IGNORED_AT_MAIL:
+                return UNKNOWN_PARAMETER
+        return None
+
+    async def recipient(self, argument: bytes) -> Reply:
+        """RCPT TO. Raises a refusal."""
+        credential = self._allowed()
+        if self._sender is None:
+            return MAIL_FIRST
+        match = _PATH.fullmatch(argument)
+        if not match or match[1].upper() != b"TO":
+            return RECIPIENT_SYNTAX
+        for parameter in (match[3] or b"").split():
+            if parameter.upper().partition(b"=")[0] not in _IGNORED_AT_RCPT:
+                return UNKNOWN_PARAMETER
+        try:
+            found = await self._intake.recipient(match[2], credential, len(self._recipients))
+        except TooManyRecipients as refusal:
+            # All or nothing: a client that goes on to DATA must not have reached the first one only.
+            self._spoiled = refusal
+            raise
+        if found not in self._recipients:
+            self._recipients.append(found)
+        return RECIPIENT_OK
+
+    def check_data(self) -> Reply | None:
+        """Before 354: None if the content may come. Raises a refusal."""
+        self._allowed()
+        if self._spoiled:
+            raise self._spoiled
+        if self._sender is None:
+            return MAIL_FIRST
+        return None if self._recipients else RECIPIENT_FIRST
+
+    def receive(self) -> Receiving:
+        return self._intake.receive()
+
+    def envelope(self) -> Envelope:
+        """What the message that follows belongs to."""
+        credential = self._allowed()
+        if self._sender is None:
+            raise InternalFault
+        return Envelope(
+            sender=self._sender,
+            recipients=tuple(self._recipients),
+            credential=credential,
+            peer=self.peer,
+            helo=self.helo,
+            protocol="ESMTPSA",
+        )
+
+    async def accept(self, envelope: Envelope, receiving: Receiving) -> Reply:
+        """Stores the message. Returns the 250 it may be told by. Raises a refusal."""
+        message = await self._intake.accept(envelope, receiving)
+        return Reply(250, "2.0.0", f"Ok: queued as {message.id}")
+
+    def refused(self, refusal: Refused) -> Reply:
+        """The reply for a refusal, written down."""
+        reply = reply_to(refusal)
+        journal.refused(
+            peer=self.peer,
+            credential=self.credential.name if self.credential else "",
+            reply=reply.line().decode("ascii").rstrip(),
+            sender=self._sender or "",
+            recipients=tuple(self._recipients),
+        )
+        return reply
+
+    def _allowed(self) -> Credential:
+        if not self.encrypted:
+            raise EncryptionRequired
+        if self.credential is None:
+            raise NotAuthenticated
+        return self.credential

@@ -1,0 +1,148 @@
+"""Content on disk: small in its row, large in the spool folder, one file a message, synced before the row is written."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import mmap
+import os
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+
+from relay.errors import DamagedBody, StoreUnavailable
+from relay.mime import Octets
+from relay.model import Claimed
+
+INLINE = 64 * 1024
+_CHUNK = 1024 * 1024  # so much is collected before a thread writes it
+
+
+class SpoolDraft:
+    """Implements ports.Draft. A file is made once the content is larger than INLINE."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._sha256 = hashlib.sha256()
+        self._pending = bytearray()
+        self._descriptor = -1
+        self._map: mmap.mmap | None = None
+        self._inline: bytes | None = None
+        self._size = 0
+        self._step: asyncio.Future[None] | None = None
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    async def write(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        self._pending += chunk
+        if len(self._pending) >= _CHUNK:
+            await self._in_thread(self._flush)
+
+    async def finish(self) -> bytes:
+        if self._size <= INLINE:
+            self._inline = bytes(self._pending)
+            self._sha256.update(self._inline)
+        else:
+            await self._in_thread(self._sync)
+        self._pending.clear()
+        return self._sha256.digest()
+
+    def octets(self) -> Octets:
+        if self._inline is not None:
+            return self._inline
+        if self._map is None:
+            self._map = mmap.mmap(self._descriptor, 0, prot=mmap.PROT_READ)
+        return self._map
+
+    @property
+    def inline(self) -> bytes | None:
+        return self._inline
+
+    def close(self, *, keep: bool) -> None:
+        # A cancelled task leaves its thread at work: the descriptor must not be closed, and used anew, under it.
+        if self._step is not None and not self._step.done():
+            self._step.add_done_callback(lambda _: self._close(keep))
+        else:
+            self._close(keep)
+
+    def _close(self, keep: bool) -> None:
+        if self._map is not None:
+            self._map.close()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+            if not keep:
+                with suppress(OSError):
+                    self._path.unlink()
+
+    async def _in_thread(self, step: Callable[[], None]) -> None:
+        self._step = asyncio.get_running_loop().run_in_executor(None, step)
+        try:
+            await asyncio.shield(self._step)
+        except OSError as error:
+            raise StoreUnavailable(repr(error)) from error
+
+    def _flush(self) -> None:
+        if self._descriptor < 0:
+            self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        self._sha256.update(self._pending)
+        with memoryview(self._pending) as view:
+            written = 0
+            while written < len(view):
+                written += os.write(self._descriptor, view[written:])
+        self._pending.clear()
+
+    def _sync(self) -> None:
+        """The file first, then its name in the folder: only both survive a power cut."""
+        self._flush()
+        os.fsync(self._descriptor)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+class Spool:
+    """Implements ports.Bodies over one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def draft(self, message_id: str) -> SpoolDraft:
+        return SpoolDraft(self._path(message_id))
+
+    async def read(self, claimed: Claimed) -> bytes:
+        content = claimed.content
+        if content is not None:
+            return _checked(content, claimed.message.sha256)
+        return await asyncio.to_thread(self._read_file, claimed)
+
+    def _read_file(self, claimed: Claimed) -> bytes:
+        try:
+            content = self._path(claimed.message.id).read_bytes()
+        except FileNotFoundError as error:
+            raise DamagedBody(f"{error.filename} is gone") from error
+        except OSError as error:
+            raise StoreUnavailable(repr(error)) from error
+        return _checked(content, claimed.message.sha256)
+
+    def sweep(self, known: Collection[str]) -> int:
+        """Removes files that no stored message needs: drafts cut short by a crash. Only before the first draft."""
+        orphans = [path for path in self._folder.glob("*.eml") if path.stem not in known]
+        for path in orphans:
+            path.unlink()
+        return len(orphans)
+
+    def _path(self, message_id: str) -> Path:
+        return self._folder / f"{message_id}.eml"
+
+
+def _checked(content: bytes, sha256: bytes) -> bytes:
+    if hashlib.sha256(content).digest() != sha256:
+        raise DamagedBody("SHA-256 differs")
+    return content

@@ -1,0 +1,110 @@
+-- Times are seconds since the epoch, UTC. Identifiers are ULID text; a delivery's is message_id-number.
+
+CREATE TABLE credentials (
+    name          TEXT PRIMARY KEY,
+    kind          TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    senders       TEXT NOT NULL,  -- JSON array: addresses and @domains, lower-cased
+    networks      TEXT NOT NULL,  -- JSON array: CIDR blocks
+    recipients    TEXT NOT NULL,
+    on_suppressed TEXT NOT NULL,
+    null_sender   TEXT NOT NULL,
+    enhanced_codes INTEGER NOT NULL,
+    disabled      INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE messages (
+    id                TEXT PRIMARY KEY,
+    accepted_at       REAL NOT NULL,
+    credential        TEXT NOT NULL,
+    sender            TEXT NOT NULL,
+    identity          TEXT NOT NULL,  -- the sender's domain in lower case, as holds name it
+    header_from       TEXT NOT NULL,
+    client_message_id TEXT NOT NULL,
+    subject           TEXT NOT NULL,
+    peer              TEXT NOT NULL,
+    size              INTEGER NOT NULL,
+    sha256            BLOB NOT NULL,
+    edits             TEXT NOT NULL   -- JSON array of [start, end, text], text as Latin-1
+) WITHOUT ROWID;
+
+-- Content up to 64 KB; what is larger lies in the spool folder. A table of its own, so that facts outlive bodies.
+CREATE TABLE bodies (
+    message_id TEXT NOT NULL UNIQUE,
+    content    BLOB NOT NULL
+);
+
+CREATE TABLE deliveries (
+    message_id     TEXT NOT NULL,
+    number         INTEGER NOT NULL,
+    recipient      TEXT NOT NULL,
+    recipient_key  TEXT NOT NULL,
+    state          TEXT NOT NULL,
+    due_at         REAL NOT NULL,
+    expires_at     REAL NOT NULL,
+    attempt        INTEGER NOT NULL DEFAULT 0,
+    failures       INTEGER NOT NULL DEFAULT 0,
+    lease_until    REAL,
+    reason         TEXT NOT NULL DEFAULT '',
+    ses_message_id TEXT,
+    sent_at        REAL,
+    PRIMARY KEY (message_id, number)
+) WITHOUT ROWID;
+
+CREATE INDEX deliveries_due ON deliveries (due_at) WHERE state = 'queued';
+CREATE INDEX deliveries_open ON deliveries (state) WHERE state IN ('sending', 'in_doubt');
+CREATE INDEX deliveries_ses ON deliveries (ses_message_id) WHERE ses_message_id IS NOT NULL;
+
+-- Calls that did not end in `sent`, for the timeline.
+CREATE TABLE attempts (
+    message_id TEXT NOT NULL,
+    number     INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    at         REAL NOT NULL,
+    state      TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    PRIMARY KEY (message_id, number, attempt, at)
+) WITHOUT ROWID;
+
+CREATE TABLE holds (
+    scope   TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    reason  TEXT NOT NULL,
+    until   REAL NOT NULL,
+    PRIMARY KEY (scope, subject)
+) WITHOUT ROWID;
+
+CREATE TABLE suppressions (
+    address_key TEXT PRIMARY KEY,
+    address     TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    source      TEXT NOT NULL,
+    created_at  REAL NOT NULL,
+    note        TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- What SNS posted, as it was posted.
+CREATE TABLE notifications (
+    id          TEXT PRIMARY KEY,
+    topic       TEXT NOT NULL,
+    received_at REAL NOT NULL,
+    payload     BLOB NOT NULL
+) WITHOUT ROWID;
+
+-- Facts: append-only. message_id is NULL for a message that is not ours.
+CREATE TABLE events (
+    id              INTEGER PRIMARY KEY,
+    fingerprint     TEXT NOT NULL UNIQUE,
+    type            TEXT NOT NULL,
+    at              REAL NOT NULL,
+    received_at     REAL NOT NULL,
+    recipient       TEXT NOT NULL,
+    message_id      TEXT,
+    number          INTEGER,
+    ses_message_id  TEXT NOT NULL,
+    bounce_class    TEXT NOT NULL,
+    detail          TEXT NOT NULL,
+    notification_id TEXT NOT NULL
+);
+
+CREATE INDEX events_message ON events (message_id, number) WHERE message_id IS NOT NULL;

@@ -1,0 +1,91 @@
+"""Facts from SES on SQLite: raw notification, events, states and suppressions in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from relay import bounces, lifecycle, ses_event
+from relay.model import Event, EventType, Reason, State, Suppression
+from relay.ports import Recorded
+from relay.store.sqlite.queue import prove_sent
+from relay.store.sqlite.suppressions import add
+from relay.store.sqlite.writer import Writer
+
+
+class SqliteFeedback:
+    """Implements ports.FeedbackStore."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def record(
+        self, *, notification_id: str, topic: str, payload: str, received_at: float, events: tuple[Event, ...]
+    ) -> tuple[Recorded, ...]:
+        raw = payload.encode("utf-8", "surrogatepass")
+        return await self._writer.run(lambda db: _record(db, notification_id, topic, raw, received_at, events))
+
+
+def _record(
+    db: sqlite3.Connection, notification_id: str, topic: str, payload: bytes, received_at: float, events: tuple[Event, ...]
+) -> tuple[Recorded, ...]:
+    cursor = db.execute(
+        "INSERT INTO notifications (id, topic, received_at, payload) VALUES (?,?,?,?) ON CONFLICT DO NOTHING",
+        (notification_id, topic, received_at, payload),
+    )
+    if not cursor.rowcount:
+        return ()
+    facts = (_record_event(db, notification_id, received_at, event) for event in events)
+    return tuple(fact for fact in facts if fact)
+
+
+def _record_event(db: sqlite3.Connection, notification_id: str, received_at: float, event: Event) -> Recorded | None:
+    found = _delivery_of(db, event)
+    message_id, number = found[:2] if found else (None, None)
+    cursor = db.execute(
+        "INSERT INTO events (fingerprint, type, at, received_at, recipient, message_id, number, ses_message_id,"
+        " bounce_class, detail, notification_id) VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+        (
+            ses_event.fingerprint(event),
+            event.type,
+            event.at,
+            received_at,
+            event.recipient,
+            message_id,
+            number,
+            event.ses_message_id,
+            bounces.bounce_class(event.bounce_type, event.bounce_subtype) if event.type is EventType.BOUNCE else "",
+            event.detail,
+            notification_id,
+        ),
+    )
+    if not cursor.rowcount:
+        return None
+    if found and lifecycle.proven_sent(State(found[2])):
+        prove_sent(db, found[0], found[1], event.ses_message_id, event.at)
+    delivery_id = f"{message_id}-{number}" if found else ""
+    return Recorded(event=event, delivery_id=delivery_id, suppressed=_suppress(db, event, received_at))
+
+
+def _delivery_of(db: sqlite3.Connection, event: Event) -> tuple[str, int, str] | None:
+    """By our own tag first, which is exact; by SES's identifier where tags are missing (classic notifications)."""
+    message_id, _, number = event.relay_id.rpartition("-")
+    row: tuple[str, int, str] | None = db.execute(
+        "SELECT message_id, number, state FROM deliveries WHERE message_id = ? AND number = ?",
+        (message_id, int(number) if number.isdecimal() and len(number) < 10 else 0),
+    ).fetchone()
+    if row or not event.ses_message_id:
+        return row
+    by_ses: tuple[str, int, str] | None = db.execute(
+        "SELECT message_id, number, state FROM deliveries WHERE ses_message_id = ?", (event.ses_message_id,)
+    ).fetchone()
+    return by_ses
+
+
+def _suppress(db: sqlite3.Connection, event: Event, now: float) -> Reason | None:
+    reason = bounces.suppresses(event)
+    if not reason or not event.recipient:
+        return None
+    suppression = Suppression(
+        address=event.recipient, reason=reason, source=event.ses_message_id, created_at=now, note=event.detail[:500]
+    )
+    return reason if add(db, suppression) else None

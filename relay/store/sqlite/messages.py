@@ -1,0 +1,95 @@
+"""Reads back what happened to a message: its deliveries, their shown status, and the timeline."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+import aiosqlite
+
+from relay import lifecycle
+from relay.errors import StoreUnavailable
+from relay.model import Delivery, Life, Message, Moment
+from relay.store.sqlite.queue import DELIVERY, MESSAGE, delivery_of, message_of
+
+
+class SqliteMessages:
+    """Implements ports.Messages."""
+
+    def __init__(self, reader: aiosqlite.Connection) -> None:
+        self._reader = reader
+
+    async def newest(self, *, limit: int) -> tuple[Life, ...]:
+        """The newest first, without their timelines."""
+        rows = await self._rows(
+            f"SELECT {MESSAGE}, {DELIVERY}, d.sent_at, d.ses_message_id FROM"
+            " (SELECT id FROM messages ORDER BY id DESC LIMIT ?) newest JOIN messages m ON m.id = newest.id"
+            " JOIN deliveries d ON d.message_id = m.id ORDER BY m.id DESC, d.number",
+            (limit,),
+        )
+        return tuple([await self._life(list(group)) for _, group in groupby(rows, key=lambda row: row[0])])
+
+    async def show(self, message_id: str) -> Life | None:
+        """`message_id` may be a delivery's as well."""
+        rows = await self._rows(
+            f"SELECT {MESSAGE}, {DELIVERY}, d.sent_at, d.ses_message_id"
+            " FROM messages m JOIN deliveries d ON d.message_id = m.id WHERE m.id = ? ORDER BY d.number",
+            (message_id.partition("-")[0],),
+        )
+        if not rows:
+            return None
+        life = await self._life(rows)
+        moments = [*_own_moments(life.message, rows), *await self._told_moments(life.message.id)]
+        return Life(
+            message=life.message,
+            deliveries=life.deliveries,
+            statuses=life.statuses,
+            moments=tuple(sorted(moments, key=lambda moment: moment.at)),
+        )
+
+    async def _life(self, rows: list[Any]) -> Life:
+        message = message_of(rows[0][:11])
+        deliveries = tuple(delivery_of(row[11:20]) for row in rows)
+        facts = await self._rows(
+            "SELECT number, type, bounce_class FROM events WHERE message_id = ?",
+            (message.id,),
+        )
+        statuses = tuple(
+            lifecycle.shown_status(d.state, [(kind, found) for number, kind, found in facts if number == d.number])
+            for d in deliveries
+        )
+        return Life(message=message, deliveries=deliveries, statuses=statuses)
+
+    async def _told_moments(self, message_id: str) -> list[Moment]:
+        """Tries that did not end in `sent`, and what SES reported."""
+        rows = await self._rows(
+            "SELECT a.at, 'try ' || a.attempt || ': ' || a.state, d.recipient, a.reason FROM attempts a"
+            " JOIN deliveries d USING (message_id, number) WHERE a.message_id = ?"
+            " UNION ALL SELECT at, type, recipient, detail FROM events WHERE message_id = ?",
+            (message_id, message_id),
+        )
+        return [Moment(at=at, what=what, recipient=recipient, detail=detail) for at, what, recipient, detail in rows]
+
+    async def _rows(self, query: str, values: tuple[Any, ...]) -> list[Any]:
+        try:
+            return list(await self._reader.execute_fetchall(query, values))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+
+
+def _own_moments(message: Message, rows: Iterable[Any]) -> list[Moment]:
+    moments = [Moment(at=message.accepted_at, what="accepted", detail=f"{message.size} octets from {message.peer}")]
+    for row in rows:
+        delivery, sent_at, ses_message_id = delivery_of(row[11:20]), row[20], row[21]
+        if sent_at is not None:
+            detail = f"try {delivery.attempt}, SES message {ses_message_id}"
+            moments.append(Moment(at=sent_at, what="sent", recipient=delivery.recipient, detail=detail))
+        elif delivery.state in lifecycle.ENDED_UNSENT:
+            moments.append(_end_of(delivery))
+    return moments
+
+
+def _end_of(delivery: Delivery) -> Moment:
+    return Moment(at=delivery.due_at, what=delivery.state, recipient=delivery.recipient, detail=delivery.reason)

@@ -1,0 +1,226 @@
+"""The queue's verbs on SQLite. Each is one function over the writing connection; what they write is decided above."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from typing import Any
+
+from relay import address, lifecycle
+from relay.lifecycle import Patience
+from relay.model import Claimed, Delivery, Edit, HoldScope, Message, Settlement, State
+from relay.ports import Claims
+from relay.store.sqlite.writer import Writer
+
+DELIVERY = "d.message_id, d.number, d.recipient, d.state, d.due_at, d.expires_at, d.attempt, d.failures, d.reason"
+MESSAGE = (
+    "m.id, m.accepted_at, m.credential, m.sender, m.header_from, m.client_message_id, m.subject, m.peer, m.size, m.sha256,"
+    " m.edits"
+)
+
+
+def delivery_of(row: tuple[Any, ...]) -> Delivery:
+    """A delivery out of the columns of `DELIVERY`."""
+    return Delivery(
+        message_id=row[0],
+        number=row[1],
+        recipient=row[2],
+        state=State(row[3]),
+        due_at=row[4],
+        expires_at=row[5],
+        attempt=row[6],
+        failures=row[7],
+        reason=row[8],
+    )
+
+
+def message_of(row: tuple[Any, ...]) -> Message:
+    """A message out of the columns of `MESSAGE`."""
+    return Message(
+        id=row[0],
+        accepted_at=row[1],
+        credential=row[2],
+        sender=row[3],
+        header_from=row[4],
+        client_message_id=row[5],
+        subject=row[6],
+        peer=row[7],
+        size=row[8],
+        sha256=row[9],
+        edits=tuple(Edit(start, end, text.encode("latin-1")) for start, end, text in json.loads(row[10])),
+    )
+
+
+class SqliteQueue:
+    """Implements ports.Queue."""
+
+    def __init__(self, writer: Writer) -> None:
+        self._writer = writer
+
+    async def enqueue(self, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]) -> None:
+        await self._writer.run(lambda db: _enqueue(db, message, content, deliveries))
+
+    async def claim(self, *, limit: int, now: float, lease_until: float) -> Claims:
+        return await self._writer.run(lambda db: _claim(db, limit, now, lease_until))
+
+    async def settle(self, settlement: Settlement) -> bool:
+        return await self._writer.run(lambda db: _settle(db, settlement))
+
+    async def rescue(self, *, now: float, everything: bool, patience: Patience) -> tuple[Delivery, ...]:
+        return await self._writer.run(lambda db: _rescue(db, now, everything, patience))
+
+    async def decide(self, *, now: float) -> tuple[Delivery, ...]:
+        return await self._writer.run(lambda db: _decide(db, now))
+
+
+def _enqueue(db: sqlite3.Connection, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]) -> None:
+    edits = json.dumps([(edit.start, edit.end, edit.text.decode("latin-1")) for edit in message.edits])
+    db.execute(
+        "INSERT INTO messages (id, accepted_at, credential, sender, identity, header_from, client_message_id, subject,"
+        " peer, size, sha256, edits) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+        (
+            message.id,
+            message.accepted_at,
+            message.credential,
+            message.sender,
+            address.domain(message.sender),
+            message.header_from,
+            message.client_message_id,
+            message.subject,
+            message.peer,
+            message.size,
+            message.sha256,
+            edits,
+        ),
+    )
+    if content is not None:
+        db.execute("INSERT INTO bodies (message_id, content) VALUES (?,?)", (message.id, content))
+    db.executemany(
+        "INSERT INTO deliveries (message_id, number, recipient, recipient_key, state, due_at, expires_at, reason)"
+        " VALUES (?,?,?,?,?,?,?,?)",
+        [
+            (d.message_id, d.number, d.recipient, address.key(d.recipient), d.state, d.due_at, d.expires_at, d.reason)
+            for d in deliveries
+        ],
+    )
+
+
+def _claim(db: sqlite3.Connection, limit: int, now: float, lease_until: float) -> Claims:
+    """Looks at holds first, then at each due delivery's suppression: the truth at the moment of sending."""
+    holds = db.execute("SELECT scope, subject FROM holds WHERE until > ?", (now,)).fetchall()
+    if any(scope in (HoldScope.ACCOUNT, HoldScope.CONFIGURATION_SET) for scope, _ in holds):
+        return Claims(claimed=(), ended=())
+    held = json.dumps([subject for scope, subject in holds if scope == HoldScope.IDENTITY])
+    rows = db.execute(
+        f"SELECT {DELIVERY}, s.reason, {MESSAGE}, b.content"
+        " FROM deliveries d JOIN messages m ON m.id = d.message_id"
+        " LEFT JOIN bodies b ON b.message_id = d.message_id"
+        " LEFT JOIN suppressions s ON s.address_key = d.recipient_key"
+        " WHERE d.state = 'queued' AND d.due_at <= ? AND m.identity NOT IN (SELECT value FROM json_each(?))"
+        " ORDER BY d.due_at LIMIT ?",
+        (now, held, limit),
+    ).fetchall()
+    claimed, ended = [], []
+    for row in rows:
+        delivery = delivery_of(row)
+        if row[9]:
+            ended.append(_end(db, delivery, State.SUPPRESSED, row[9]))
+        elif lifecycle.overdue(delivery, now=now):
+            ended.append(_end(db, delivery, State.EXPIRED, delivery.reason))
+        else:
+            claimed.append(_lease(db, delivery, message_of(row[10:21]), row[21], lease_until))
+    return Claims(claimed=tuple(claimed), ended=tuple(ended))
+
+
+def _lease(db: sqlite3.Connection, delivery: Delivery, message: Message, content: bytes | None, lease_until: float) -> Claimed:
+    attempt = delivery.attempt + 1
+    db.execute(
+        "UPDATE deliveries SET state = 'sending', attempt = ?, lease_until = ? WHERE message_id = ? AND number = ?",
+        (attempt, lease_until, delivery.message_id, delivery.number),
+    )
+    taken = replace(delivery, state=State.SENDING, attempt=attempt, reason="")
+    return Claimed(delivery=taken, message=message, lease_until=lease_until, content=content)
+
+
+def _end(db: sqlite3.Connection, delivery: Delivery, state: State, reason: str) -> Delivery:
+    """Leaves the queue, or the doubt, without a call."""
+    db.execute(
+        "UPDATE deliveries SET state = ?, reason = ?, lease_until = NULL WHERE message_id = ? AND number = ?",
+        (state, reason, delivery.message_id, delivery.number),
+    )
+    return replace(delivery, state=state, reason=reason)
+
+
+def _settle(db: sqlite3.Connection, settlement: Settlement) -> bool:
+    delivery = settlement.delivery
+    is_sent = settlement.state is State.SENT
+    fence = (delivery.message_id, delivery.number, delivery.attempt, settlement.lease_until)
+    cursor = db.execute(
+        "UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, lease_until = NULL, ses_message_id = ?,"
+        " sent_at = ? WHERE message_id = ? AND number = ? AND attempt = ? AND lease_until = ? AND state = 'sending'",
+        (
+            settlement.state,
+            settlement.due_at,
+            settlement.failures,
+            settlement.reason,
+            settlement.ses_message_id or None,
+            settlement.at if is_sent else None,
+            *fence,
+        ),
+    )
+    in_time = cursor.rowcount == 1
+    if is_sent and not in_time:
+        prove_sent(db, delivery.message_id, delivery.number, settlement.ses_message_id, settlement.at)
+    if not is_sent:
+        db.execute(
+            "INSERT OR IGNORE INTO attempts (message_id, number, attempt, at, state, reason) VALUES (?,?,?,?,?,?)",
+            (delivery.message_id, delivery.number, delivery.attempt, settlement.at, settlement.state, settlement.reason),
+        )
+    if settlement.hold and settlement.hold.scope is not HoldScope.MESSAGE:
+        db.execute(
+            "INSERT OR REPLACE INTO holds (scope, subject, reason, until) VALUES (?,?,?,?)",
+            (
+                settlement.hold.scope,
+                settlement.hold.subject,
+                settlement.hold.reason,
+                settlement.at + settlement.hold.seconds,
+            ),
+        )
+    return in_time
+
+
+def prove_sent(db: sqlite3.Connection, message_id: str, number: int, ses_message_id: str, at: float) -> None:
+    """SES has it, whatever we thought meanwhile."""
+    db.execute(
+        "UPDATE deliveries SET state = 'sent', reason = '', lease_until = NULL, ses_message_id = ?, sent_at = ?"
+        " WHERE message_id = ? AND number = ? AND state <> 'sent'",
+        (ses_message_id, at, message_id, number),
+    )
+
+
+def _rescue(db: sqlite3.Connection, now: float, everything: bool, patience: Patience) -> tuple[Delivery, ...]:
+    rows = db.execute(
+        f"SELECT {DELIVERY} FROM deliveries d WHERE d.state = 'sending' AND (? OR d.lease_until < ?)",
+        (everything, now),
+    ).fetchall()
+    state, due_at = lifecycle.interrupted(now=now, patience=patience)
+    for row in rows:
+        db.execute(
+            "UPDATE deliveries SET state = ?, due_at = ?, lease_until = NULL, reason = ? WHERE message_id = ? AND number = ?",
+            (state, due_at, "the call was interrupted", row[0], row[1]),
+        )
+        db.execute(
+            "INSERT OR IGNORE INTO attempts (message_id, number, attempt, at, state, reason) VALUES (?,?,?,?,?,?)",
+            (row[0], row[1], row[6], now, state, "the call was interrupted"),
+        )
+    return tuple(delivery_of(row) for row in rows)
+
+
+def _decide(db: sqlite3.Connection, now: float) -> tuple[Delivery, ...]:
+    rows = db.execute(
+        f"SELECT {DELIVERY} FROM deliveries d WHERE d.state = 'in_doubt' AND d.due_at <= ?",
+        (now,),
+    ).fetchall()
+    decided = [(delivery, lifecycle.undecided(delivery, now=now)) for delivery in map(delivery_of, rows)]
+    return tuple(_end(db, delivery, state, delivery.reason) for delivery, state in decided)

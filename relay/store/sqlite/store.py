@@ -1,0 +1,63 @@
+"""Opens the SQLite store: one writer and a reader, and the ports over them."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import aiosqlite
+
+from relay.errors import ConfigError
+from relay.store.sqlite import schema
+from relay.store.sqlite.credentials import SqliteCredentials
+from relay.store.sqlite.feedback import SqliteFeedback
+from relay.store.sqlite.messages import SqliteMessages
+from relay.store.sqlite.queue import SqliteQueue
+from relay.store.sqlite.suppressions import SqliteSuppressions
+from relay.store.sqlite.writer import Writer
+
+
+class SqliteStore:
+    """All ports of the store, from `open` to `close`."""
+
+    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+        self.queue = SqliteQueue(writer)
+        self.suppressions = SqliteSuppressions(writer, reader)
+        self.credentials = SqliteCredentials(writer, reader)
+        self.feedback = SqliteFeedback(writer)
+        self.messages = SqliteMessages(reader)
+
+    @classmethod
+    async def open(cls, path: Path) -> SqliteStore:
+        """For the process that holds the lock. Makes the file where it is missing; ConfigError where it is not ours."""
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        writer = Writer(schema.open_writer(path))
+        writer.start()
+        return cls(writer, await _open_reader(path))
+
+    @classmethod
+    async def open_to_read(cls, path: Path) -> SqliteStore:
+        """For any process: whatever writes raises StoreUnavailable. Raises ConfigError where there is no database."""
+        try:
+            return cls(Writer(None), await _open_reader(path))
+        except sqlite3.Error as error:
+            raise ConfigError(str(path), "store.path", f"there is no database to read: {error}") from error
+
+    async def spooled(self) -> frozenset[str]:
+        """The messages whose content lies in the spool folder."""
+        rows = await self._reader.execute_fetchall(
+            "SELECT id FROM messages WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE message_id = id)"
+        )
+        return frozenset(row[0] for row in rows)
+
+    async def close(self) -> None:
+        # aiosqlite keeps a thread per connection: one left open would keep the process from ending.
+        await self._reader.close()
+        await self._writer.close()
+
+
+async def _open_reader(path: Path) -> aiosqlite.Connection:
+    """A connection that cannot write. Raises sqlite3.OperationalError where there is no database."""
+    return await aiosqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)

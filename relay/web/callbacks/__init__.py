@@ -1,0 +1,1 @@
+"""What the Internet may call: SNS."""
