@@ -28,7 +28,7 @@ ACCESS_KEYS = {"AKIASANDBOX": "sandbox-secret"}
 
 _MAX_BODY = 80 * 1024 * 1024
 _MAX_MESSAGE = 40 * 1024 * 1024
-_KEPT_CALLS = 10_000
+_KEPT_CALLS = 100_000
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -60,18 +60,27 @@ class Cloud:
                 web.get("/sandbox/raw/{id}", self._show_raw),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        self._app = app
+        self._runner: web.AppRunner | None = None
+        self.port = 0
 
     async def start(self, port: int = 0) -> int:
+        """Opens the door; returns its port."""
+        self._runner = web.AppRunner(self._app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
-        bound: int = self._runner.addresses[0][1]
-        return bound
+        self.port = self._runner.addresses[0][1]
+        return self.port
+
+    async def close_door(self) -> None:
+        """AWS is gone, until the next `start`; what was accepted is kept."""
+        if self._runner:
+            await self._runner.cleanup()
 
     async def stop(self) -> None:
         if self.topic:
             await self.topic.stop()
-        await self._runner.cleanup()
+        await self.close_door()
 
     @web.middleware
     async def _check_signature(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,0 +1,52 @@
+# What a developer or a newcomer types. `make help` lists it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
+	--no-annotate --no-header --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/run.stamp ## Only the set-up: a venv with the locked packages and the command `relay`
+
+run: .venv/run.stamp ## Set up and run the sandbox with demo traffic, until Ctrl-C
+	@$(BIN)/relay sandbox --demo
+
+test: .venv/dev.stamp ## Set up and run every test
+	@$(BIN)/pytest
+
+check: .venv/dev.stamp ## Lint, format, types, and the floors of the house
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
+	@$(BIN)/python -m tests.bench
+
+lock: .venv/dev.stamp ## Compile requirements.txt and requirements-dev.txt from pyproject.toml
+	@$(UV_COMPILE) --upgrade --output-file requirements.txt
+	@$(UV_COMPILE) --all-extras --constraint requirements.txt --upgrade --output-file requirements-dev.txt
+
+clean: ## Remove what the other targets made
+	@rm -rf .venv sandbox build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis relay.egg-info
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("The relay needs Python 3.11 or later: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	@echo "Setting up .venv ..."
+	@$(PYTHON) -m venv .venv
+
+# The stamps are newer than what they were made from: a second run installs nothing.
+.venv/run.stamp: requirements.txt pyproject.toml | .venv/bin/python
+	@$(PIP) --require-hashes --requirement requirements.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/run.stamp requirements-dev.txt
+	@$(PIP) --require-hashes --requirement requirements-dev.txt
+	@touch $@

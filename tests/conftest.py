@@ -1,0 +1,33 @@
+"""Relays for tests: one of its own, or one for all tests of a module that leave no traces the others could see."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from relay.sandbox.cloud import Cloud
+from tests.harness import Relay, running_relay
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[tuple[Relay, Cloud]]:
+    async with running_relay(tmp_path) as pair:
+        yield pair
+
+
+@pytest.fixture
+def relay(running: tuple[Relay, Cloud]) -> Relay:
+    return running[0]
+
+
+@pytest.fixture
+def cloud(running: tuple[Relay, Cloud]) -> Cloud:
+    return running[1]
+
+
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Relay, Cloud]]:
+    async with running_relay(tmp_path_factory.mktemp("relay")) as pair:
+        yield pair

@@ -1,0 +1,62 @@
+"""moto_server as a second SES that nobody here wrote: it gets the octets we meant, over the same wire."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import boto3
+import pytest
+
+from tests.harness import APPLICATION, Relay, mail, submit
+
+
+@pytest.fixture
+async def moto_port(unused_tcp_port: int) -> AsyncIterator[int]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "moto.server",
+        "-H",
+        "127.0.0.1",
+        "-p",
+        str(unused_tcp_port),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    async with asyncio.timeout(30), aiohttp.ClientSession() as http:
+        while True:
+            try:
+                async with http.get(f"http://127.0.0.1:{unused_tcp_port}/moto-api/"):
+                    break
+            except aiohttp.ClientError:
+                await asyncio.sleep(0.1)
+    yield unused_tcp_port
+    process.terminate()
+    await process.wait()
+
+
+async def test_moto_gets_what_was_sent(moto_port: int, tmp_path: Path) -> None:
+    endpoint = f"http://127.0.0.1:{moto_port}"
+    ses = boto3.client(
+        "sesv2", region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    await asyncio.to_thread(ses.create_email_identity, EmailIdentity="example.com")
+    # The endpoint comes from the environment here, as boto3 itself would read it.
+    relay = Relay(tmp_path, moto_port, RELAY_SES__ENDPOINT="", AWS_ENDPOINT_URL_SESV2=endpoint, RELAY_FEEDBACK__PINNED_CERTIFICATE="")
+    await relay.start(APPLICATION)
+    try:
+        content = mail(body=".a dot\r\nand more\r\n")
+        with relay.smtp() as client:
+            message_id = await asyncio.to_thread(submit, client, content)
+        assert await relay.status(message_id, "sent") == ["sent"]
+        async with aiohttp.ClientSession() as http, http.get(f"{endpoint}/moto-api/data.json") as answer:
+            data = await answer.json(content_type=None)
+    finally:
+        await relay.stop()
+    [sent] = data["ses"]["RawMessage"]
+    assert re.sub(r"\AReceived: [^\r\n]+\r?\n\t[^\r\n]+\r?\n", "", sent["raw_data"]) == content.decode()

@@ -1,0 +1,102 @@
+"""Stopping in good order, and clients that leave in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from base64 import b64encode
+from pathlib import Path
+
+from relay.sandbox.cloud import Cloud
+from relay.store.sqlite.store import SqliteStore
+from tests.harness import PASSWORD, Relay, mail, running_relay, submit, unverified
+
+
+async def test_sigterm_ends_what_is_under_way_and_exits_0(tmp_path: Path) -> None:
+    async with running_relay(tmp_path) as (relay, cloud):
+        cloud.faults.latency = 1.0
+        client = relay.smtp()
+        message_id = await asyncio.to_thread(submit, client, mail())
+        while not await _is_sending(relay, message_id):
+            await asyncio.sleep(0.02)
+        assert await relay.stop() == 0
+        assert client.sock
+        assert client.sock.recv(1000).startswith(b"421 4.3.2 ")
+        life = await relay.life(message_id)
+        assert life
+        assert life.deliveries[0].state == "sent"
+
+
+async def _is_sending(relay: Relay, message_id: str) -> bool:
+    life = await relay.life(message_id)
+    return bool(life and life.deliveries[0].state == "sending")
+
+
+async def test_a_second_relay_on_the_same_folder_does_not_start(running: tuple[Relay, Cloud]) -> None:
+    relay, _ = running
+    status, said = await relay.cli("serve", check=False)
+    assert status == 2
+    assert f"store.path: another relay runs on {relay.folder}" in said
+
+
+async def test_what_is_queued_survives_a_stop(tmp_path: Path) -> None:
+    async with running_relay(tmp_path, RELAY_RETRY__DELAYS_SECONDS="1") as (relay, cloud):
+        port = cloud.port
+        await cloud.close_door()
+        with relay.smtp() as client:
+            message_id = await asyncio.to_thread(submit, client, mail())
+        assert await relay.stop() == 0
+        await cloud.start(port)
+        await relay.start()
+        assert await relay.status(message_id, "sent") == ["sent"]
+
+
+async def test_a_client_that_leaves_before_the_250_is_accepted_all_the_same(running: tuple[Relay, Cloud]) -> None:
+    """Its last octet came: the commit goes on without it, and says so. It may send the same again; nothing is lost."""
+    relay, cloud = running
+    for _ in range(20):
+        await asyncio.to_thread(_send_and_reset, relay)
+    await asyncio.sleep(1)
+    store = await SqliteStore.open_to_read(relay.path)
+    lives = await store.messages.newest(limit=100)
+    await store.close()
+    journal = relay.journal()
+    gone = [line["id"] for line in journal if line["event"] == "accepted_client_gone"]
+    accepted = [line["id"] for line in journal if line["event"] == "accepted"]
+    assert sorted(life.message.id for life in lives) == sorted(accepted)
+    assert set(gone) <= set(accepted)
+    assert not [line for line in journal if line["level"] == "error"]
+    with relay.smtp() as client:
+        await asyncio.to_thread(submit, client, mail())
+
+
+def _send_and_reset(relay: Relay) -> None:
+    raw = socket.create_connection(("127.0.0.1", relay.ports["submissions"]))
+    wrapped = unverified().wrap_socket(raw)
+    login = b"AUTH PLAIN " + b64encode(f"\0app\0{PASSWORD}".encode())
+    for line in (b"EHLO x", login, b"MAIL FROM:<shop@example.com>", b"RCPT TO:<reader@example.net>", b"DATA"):
+        wrapped.recv(4096)
+        wrapped.sendall(line + b"\r\n")
+    wrapped.recv(4096)
+    wrapped.sendall(mail() + b".\r\n")
+    wrapped.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    with_reset = ssl.SSLSocket.detach(wrapped)
+    socket.socket(fileno=with_reset).close()
+
+
+async def test_a_client_that_leaves_in_the_middle_of_data_leaves_nothing(running: tuple[Relay, Cloud]) -> None:
+    relay, _ = running
+    big = mail(body="z" * 70 + "\r\n" + ("z" * 70 + "\r\n") * 40_000)  # 2.9 MB: a spool file is open by then
+    for _ in range(5):
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.ports["submissions"], ssl=unverified())
+        login = b"AUTH PLAIN " + b64encode(f"\0app\0{PASSWORD}".encode())
+        writer.write(b"EHLO x\r\n" + login + b"\r\nMAIL FROM:<shop@example.com>\r\nRCPT TO:<reader@example.net>\r\nDATA\r\n")
+        writer.write(big)
+        await writer.drain()
+        writer.transport.abort()
+        await asyncio.sleep(0.1)
+        reader.feed_eof()
+    await asyncio.sleep(1)
+    assert list((relay.folder / "spool").iterdir()) == []
+    assert not [line for line in relay.journal() if line["level"] == "error"]

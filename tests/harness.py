@@ -1,0 +1,249 @@
+"""The real relay as a process of its own, with the far side in ours: AWS in miniature on a port of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import smtplib
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from relay.model import Credential, Kind, Life, OnSuppressed, Recipients
+from relay.sandbox.cloud import ACCESS_KEYS, Cloud
+from relay.sandbox.sns import Topic
+from relay.security.certificates import make_server_pair, make_signing_pair
+from relay.security.passwords import hash_password
+from relay.store.sqlite.store import SqliteStore
+
+TOPIC = "arn:aws:sns:us-east-1:123456789012:relay-events"
+PASSWORD = "a password"
+_HASH = hash_password(PASSWORD)
+
+APPLICATION = Credential(name="app", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",))
+PERSON = Credential(
+    name="person",
+    kind=Kind.PERSON,
+    password_hash=_HASH,
+    senders=("anna@example.com",),
+    recipients=Recipients.SPLIT,
+    on_suppressed=OnSuppressed.REJECT,
+)
+FIRST = Credential(
+    name="first", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), recipients=Recipients.FIRST
+)
+BARE = Credential(
+    name="bare", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), enhanced_codes=False
+)
+ELSEWHERE = Credential(
+    name="elsewhere", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), networks=("192.0.2.0/24",)
+)
+DISABLED = Credential(
+    name="disabled", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), disabled=True
+)
+CREDENTIALS = (APPLICATION, PERSON, FIRST, BARE, ELSEWHERE, DISABLED)
+
+Settings = dict[str, str]
+
+
+def unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+class Relay:
+    """One relay in `folder`: `start`, `stop` and `kill` as often as a test likes. `ports` changes with each start."""
+
+    def __init__(self, folder: Path, cloud_port: int, **settings: str) -> None:
+        self.folder = folder
+        self.path = folder / "relay.db"
+        self.ports: dict[str, int] = {}
+        self._log = folder / "relay.log"
+        self._process: asyncio.subprocess.Process | None = None
+        self._environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RELAY_"))},
+            **self._settings(cloud_port),
+            **settings,
+        }
+
+    def _settings(self, cloud_port: int) -> Settings:
+        now = time.time()
+        folder = self.folder
+        make_server_pair(key_file=folder / "smtp.key", certificate_file=folder / "smtp.pem", name="localhost", now=now)
+        make_signing_pair(key_file=folder / "sns.key", certificate_file=folder / "sns.pem", name="sns", now=now)
+        cloud = f"http://127.0.0.1:{cloud_port}"
+        key, secret = next(iter(ACCESS_KEYS.items()))
+        return {
+            "AWS_ACCESS_KEY_ID": key,
+            "AWS_SECRET_ACCESS_KEY": secret,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "RELAY_STORE__PATH": str(self.path),
+            "RELAY_SMTP__SUBMISSION": "127.0.0.1:0",
+            "RELAY_SMTP__SUBMISSIONS": "127.0.0.1:0",
+            "RELAY_SMTP__CERTIFICATE": str(folder / "smtp.pem"),
+            "RELAY_SMTP__KEY": str(folder / "smtp.key"),
+            "RELAY_SES__ENDPOINT": cloud,
+            "RELAY_SES__CONFIGURATION_SET": "tests",
+            "RELAY_FEEDBACK__TOPICS": TOPIC,
+            "RELAY_FEEDBACK__SNS_ENDPOINT": cloud,
+            "RELAY_FEEDBACK__PINNED_CERTIFICATE": str(folder / "sns.pem"),
+            "RELAY_CALLBACKS__LISTEN": "127.0.0.1:0",
+        }
+
+    async def start(self, *credentials: Credential) -> None:
+        """Ready when all doors are open. Credentials are put into the store first, with nobody else there."""
+        if credentials:
+            store = await SqliteStore.open(self.path)
+            for credential in credentials:
+                await store.credentials.put(credential)
+            await store.close()
+        self.ports = {}
+        began = self._log.stat().st_size if self._log.exists() else 0
+        with self._log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "relay", "serve", env=self._environment, stderr=log, stdout=log
+            )
+        async with asyncio.timeout(30):
+            while len(self.ports) < 3:
+                await asyncio.sleep(0.02)
+                if self._process.returncode is not None:
+                    raise RuntimeError(f"the relay did not start: {self._log.read_text()[-2000:]}")
+                self._read_ports(began)
+
+    def _read_ports(self, began: int) -> None:
+        names = {"smtp submission": "submission", "smtp submissions (TLS)": "submissions", "http callbacks": "callbacks"}
+        for line in self.journal(began):
+            if line.get("event") == "started" and line["what"] in names:
+                self.ports[names[line["what"]]] = int(line["where"].rpartition(":")[2])
+
+    def journal(self, began: int = 0) -> list[dict[str, Any]]:
+        """The journal's lines, from an offset of the file."""
+        with self._log.open("rb") as log:
+            log.seek(began)
+            lines = log.read().split(b"\n")
+        return [json.loads(line) for line in lines[:-1] if line.startswith(b"{")]
+
+    @property
+    def process_id(self) -> int:
+        assert self._process
+        return self._process.pid
+
+    async def kill(self) -> None:
+        """kill -9."""
+        assert self._process
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+
+    async def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self._process
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        return await self._process.wait()
+
+    async def cli(self, *words: str, check: bool = True) -> tuple[int, str]:
+        """A verb of the command line, in a process of its own: exit status and all it wrote."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "relay",
+            *words,
+            env=self._environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        status = process.returncode or 0
+        assert not check or status == 0, output.decode()
+        return status, output.decode()
+
+    def smtp(self, *, login: str = "app", tls: bool = False) -> smtplib.SMTP:
+        """A logged-in smtplib client: 587 with STARTTLS, or 465."""
+        client: smtplib.SMTP
+        if tls:
+            client = smtplib.SMTP_SSL("127.0.0.1", self.ports["submissions"], timeout=30, context=unverified())
+        else:
+            client = smtplib.SMTP("127.0.0.1", self.ports["submission"], timeout=30)
+            client.starttls(context=unverified())
+        client.ehlo()
+        if login:
+            client.login(login, PASSWORD)
+        return client
+
+    async def life(self, message_id: str) -> Life | None:
+        """What the store knows of a message."""
+        store = await SqliteStore.open_to_read(self.path)
+        try:
+            return await store.messages.show(message_id)
+        finally:
+            await store.close()
+
+    async def status(self, message_id: str, *wanted: str) -> list[str]:
+        """The shown status of each delivery, once they are as wanted, or after 15 seconds."""
+        seen: list[str] = []
+        for _ in range(150):
+            life = await self.life(message_id)
+            seen = list(life.statuses) if life else []
+            if seen == list(wanted):
+                break
+            await asyncio.sleep(0.1)
+        return seen
+
+
+@asynccontextmanager
+async def running_relay(
+    folder: Path, *credentials: Credential, far_side: Callable[[], Cloud] = Cloud, **settings: str
+) -> AsyncIterator[tuple[Relay, Cloud]]:
+    """A relay that runs, and the cloud it sends to, subscribed to its webhook."""
+    cloud = far_side()
+    port = await cloud.start()
+    relay = Relay(folder, port, **settings)
+    try:
+        await relay.start(*(credentials or CREDENTIALS))
+        endpoint = f"http://127.0.0.1:{relay.ports['callbacks']}/sns"
+        cloud.topic = Topic(arn=TOPIC, key_file=folder / "sns.key", endpoint=endpoint)
+        cloud.topic.delay = 0.0
+        await cloud.topic.start()
+        await cloud.topic.subscribe()
+        yield relay, cloud
+    finally:
+        await relay.stop()
+        await cloud.stop()
+
+
+def mail(
+    *,
+    to: str = "reader@example.net",
+    sender: str = "shop@example.com",
+    subject: str = "Order 42",
+    body: str = "Hello\r\n",
+    extra: str = "",
+) -> bytes:
+    """A plain message with all headers that the relay would add."""
+    return (
+        f"From: {sender}\r\nTo: {to}\r\nSubject: {subject}\r\nDate: Fri, 21 Nov 2025 10:00:00 +0000\r\n"
+        f"Message-ID: <1@example.com>\r\n{extra}\r\n{body}"
+    ).encode()
+
+
+def queued_id(reply: tuple[int, bytes]) -> str:
+    """The message's id out of the 250."""
+    code, text = reply
+    assert code == 250, reply
+    return text.decode().rpartition(" ")[2]
+
+
+def submit(client: smtplib.SMTP, content: bytes, *, to: str = "reader@example.net", sender: str = "shop@example.com") -> str:
+    """One message over an open session; its id."""
+    assert client.mail(sender)[0] == 250
+    assert client.rcpt(to)[0] == 250
+    return queued_id(client.data(content))
