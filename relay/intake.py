@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from time import gmtime, strftime
 
 from relay import ids, journal, mime, policy
 from relay.errors import MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
@@ -14,10 +12,8 @@ from relay.model import (
     Delivery,
     Envelope,
     Message,
-    OnSuppressed,
     Recipients,
     State,
-    Suppression,
 )
 from relay.ports import Bodies, Chance, Clock, Draft, Queue, Suppressions
 
@@ -48,13 +44,22 @@ class Receiving:
         self._taken = 0
         self.max_size = max_size
 
-    async def write(self, chunk: bytes) -> None:
-        """Raises MessageTooLarge, NoRoom or StoreUnavailable; then nothing more may be written."""
-        if self.draft.size + len(chunk) > self.max_size:
+    def write(self, piece: bytes) -> None:
+        """Raises MessageTooLarge or NoRoom; then nothing more may be written."""
+        if self.draft.size + len(piece) > self.max_size:
             raise MessageTooLarge
-        self._budget.take(len(chunk))
-        self._taken += len(chunk)
-        await self.draft.write(chunk)
+        self._budget.take(len(piece))
+        self._taken += len(piece)
+        self.draft.write(piece)
+
+    @property
+    def wants_flush(self) -> bool:
+        """So much waits in memory that `flush` must come before the next `write`."""
+        return self.draft.wants_flush
+
+    async def flush(self) -> None:
+        """Raises StoreUnavailable; then nothing more may be written."""
+        await self.draft.flush()
 
     def close(self, *, keep: bool = False) -> None:
         """To be called exactly once: by `Intake.accept`, or by the door if it never came to that."""
@@ -95,19 +100,21 @@ class Intake:
         message_id = ids.ulid(self._clock(), self._chance(10))
         return Receiving(message_id, self._bodies.draft(message_id), self._budget, self.max_size)
 
-    async def recipient(self, raw: bytes, credential: Credential, earlier: int) -> str:
-        """One more recipient, after so many. Raises InvalidRecipient, TooManyRecipients or RecipientSuppressed."""
+    def recipient(self, raw: bytes, credential: Credential, earlier: int) -> str:
+        """One more recipient, after so many. Raises InvalidRecipient or TooManyRecipients."""
         recipient = policy.recipient(raw)
         if earlier and credential.recipients is Recipients.ONE:
             raise TooManyRecipients
-        if credential.on_suppressed is OnSuppressed.REJECT:
-            found = await self._suppressions.find([recipient])
-            if recipient in found:
-                raise RecipientSuppressed(_why(found[recipient]))
         return recipient
 
+    async def check_suppressed(self, recipient: str) -> None:
+        """For credentials that are told at once. Raises RecipientSuppressed or StoreUnavailable."""
+        found = await self._suppressions.find([recipient])
+        if recipient in found:
+            raise RecipientSuppressed(found[recipient].why)
+
     async def accept(self, envelope: Envelope, receiving: Receiving) -> Message:
-        """Judge, look up suppressions, store. Returning is the promise behind the 250.
+        """Judge and store. Returning is the promise behind the 250.
 
         Raises a refusal; then nothing of the message is left. Closes `receiving` in any case.
         """
@@ -116,9 +123,8 @@ class Intake:
             now = self._clock()
             sha256 = await receiving.draft.finish()
             message = await self._judged(envelope, receiving, sha256, now)
-            found = await self._suppressions.find(envelope.recipients)
-            deliveries = tuple(self._deliveries(envelope, message, found))
-            await self._queue.enqueue(message, receiving.draft.inline, deliveries)
+            wanted = self._deliveries(envelope, message)
+            deliveries = await self._queue.enqueue(message, receiving.draft.inline, wanted)
             kept = True
         finally:
             receiving.close(keep=kept)
@@ -152,27 +158,20 @@ class Intake:
             ),
         )
 
-    def _deliveries(self, envelope: Envelope, message: Message, found: Mapping[str, Suppression]) -> list[Delivery]:
-        first_only = envelope.credential.recipients is Recipients.FIRST
-        deliveries = []
-        for number, recipient in enumerate(envelope.recipients, 1):
-            state, reason = State.QUEUED, ""
-            if first_only and number > 1:
-                state, reason = State.IGNORED, "only the first recipient is sent to"
-            elif recipient in found:
-                state, reason = State.SUPPRESSED, _why(found[recipient])
-            deliveries.append(
-                Delivery(
-                    message_id=message.id,
-                    number=number,
-                    recipient=recipient,
-                    state=state,
-                    due_at=message.accepted_at,
-                    expires_at=message.accepted_at + self._patience.lifetime,
-                    reason=reason,
-                )
+    def _deliveries(self, envelope: Envelope, message: Message) -> tuple[Delivery, ...]:
+        is_first_only = envelope.credential.recipients is Recipients.FIRST
+        return tuple(
+            Delivery(
+                message_id=message.id,
+                number=number,
+                recipient=recipient,
+                state=State.IGNORED if is_first_only and number > 1 else State.QUEUED,
+                due_at=message.accepted_at,
+                expires_at=message.accepted_at + self._patience.lifetime,
+                reason="only the first recipient is sent to" if is_first_only and number > 1 else "",
             )
-        return deliveries
+            for number, recipient in enumerate(envelope.recipients, 1)
+        )
 
     def _tell(self, envelope: Envelope, message: Message, deliveries: tuple[Delivery, ...]) -> None:
         journal.accepted(
@@ -186,8 +185,3 @@ class Intake:
         for delivery in deliveries:
             if delivery.state is not State.QUEUED:
                 journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
-
-
-def _why(suppression: Suppression) -> str:
-    """`hard_bounce since 2026-11-21`: the reason and the date, for the reply and the record."""
-    return f"{suppression.reason} since {strftime('%Y-%m-%d', gmtime(suppression.created_at))}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from time import gmtime, strftime
 
 
 class State(StrEnum):
@@ -266,6 +267,11 @@ class Suppression:
     source: str
     created_at: float
     note: str = ""
+
+    @property
+    def why(self) -> str:
+        """`hard_bounce since 2026-11-21`: for the reply and the record."""
+        return f"{self.reason} since {strftime('%Y-%m-%d', gmtime(self.created_at))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

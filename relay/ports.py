@@ -36,7 +36,13 @@ class Draft(Protocol):
     @property
     def size(self) -> int: ...
 
-    async def write(self, chunk: bytes) -> None:
+    @property
+    def wants_flush(self) -> bool: ...
+
+    def write(self, piece: bytes) -> None:
+        """Into memory; to be followed by `flush` when that is wanted."""
+
+    async def flush(self) -> None:
         """Raises StoreUnavailable where the disk does not take it."""
 
     async def finish(self) -> bytes:
@@ -73,7 +79,11 @@ class Claims:
 class Queue(Protocol):
     """The durable queue. Every verb is one transaction and returns after the commit. All raise StoreUnavailable."""
 
-    async def enqueue(self, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]) -> None: ...
+    async def enqueue(self, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
+        """The deliveries as they were stored: what is queued to a suppressed address has ended before it began.
+
+        The suppression list is read in the same transaction: if it cannot be read, nothing is stored.
+        """
 
     async def claim(self, *, limit: int, now: float, lease_until: float) -> Claims:
         """Up to `limit` due deliveries that nothing holds, as `sending`, their attempt counted."""

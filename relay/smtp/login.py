@@ -1,11 +1,52 @@
-"""Who is it? A name and a password, from an address: a credential, or the one answer for every failure."""
+"""Who is it? The AUTH dialogues, and a name and a password from an address: a credential, or one answer for every failure."""
 
 from __future__ import annotations
+
+import binascii
+from base64 import b64decode
+from collections.abc import Callable, Generator
 
 from relay import journal, policy
 from relay.errors import WrongLogin
 from relay.model import Credential
 from relay.ports import Credentials, Passwords
+
+Exchange = Generator[bytes, bytes, tuple[str, str]]
+"""Yields prompts, is sent response lines, returns name and password. Raises NotBase64 or WrongLogin."""
+
+
+class NotBase64(Exception):
+    """A response that cannot be decoded."""
+
+
+def plain(initial: bytes | None) -> Exchange:
+    """RFC 4616: authorisation identity, name and password, parted by NUL."""
+    response = _decoded((yield b"") if initial is None else initial)
+    fields = response.split(b"\0")
+    if len(fields) != 3 or fields[0] not in (b"", fields[1]):
+        raise WrongLogin
+    return _text(fields[1]), _text(fields[2])
+
+
+def login(initial: bytes | None) -> Exchange:
+    """The old LOGIN mechanism: both prompts as every client expects them."""
+    name = _decoded((yield b"Username:") if initial is None else initial)
+    return _text(name), _text(_decoded((yield b"Password:")))
+
+
+# Looked up in upper case: .NET's SmtpClient writes `AUTH login`.
+MECHANISMS: dict[bytes, Callable[[bytes | None], Exchange]] = {b"PLAIN": plain, b"LOGIN": login}
+
+
+def _decoded(response: bytes) -> bytes:
+    try:
+        return b"" if response == b"=" else b64decode(response, validate=True)
+    except binascii.Error:
+        raise NotBase64 from None
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")
 
 
 class Login:

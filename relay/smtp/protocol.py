@@ -1,31 +1,35 @@
 """Our subclass of aiosmtpd's protocol: the wire. What the verbs mean is session.py's business.
 
-Kept of aiosmtpd 1.4.6: its connection set-up, STARTTLS and time-out. Replaced, each with its reason in docs/smtp.md: the
+Kept of aiosmtpd 1.4.6: its connection set-up, STARTTLS and Session. Replaced, each with its reason in docs/smtp.md: the
 command loop (exceptions became `500` with their text, and the envelope was not reset), DATA (read line by line, no limit
 on a line), AUTH (case-sensitive, blocking, refused on implicit TLS), the address parser, EHLO (a write per line).
+
+Commands are obeyed as their octets arrive, without a task to be woken; only what must wait (a login, a look-up, the
+commit) is a task, and it is never cancelled: a client that leaves does not leave us in doubt.
 """
 
 from __future__ import annotations
 
 import asyncio
-import binascii
 import ssl
-from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any, Protocol
+from base64 import b64encode
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 from aiosmtpd.smtp import SMTP
 
 from relay import journal
-from relay.errors import EncryptionRequiredForLogin, InternalFault, Malformed, Refused, WrongLogin
+from relay.errors import EncryptionRequiredForLogin, InternalFault, Refused, WrongLogin
 from relay.intake import Intake, Receiving
 from relay.model import Envelope
 from relay.replies import Reply
-from relay.smtp.login import Login
+from relay.smtp.content import ContentReader, check_line_ends
+from relay.smtp.login import MECHANISMS, Exchange, Login, NotBase64
 from relay.smtp.session import HELLO_FIRST, OK, Session
 
-_END_OF_DATA = b"\r\n.\r\n"
 _LONGEST_COMMAND = 12288  # RFC 4954 4.3: the longest line of all is AUTH's
+_READ_AHEAD = 128 * 1024  # so much may wait in our buffer while something else is under way
 _LOGIN_FAILURES = 3
 
 GO_AHEAD = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
@@ -33,6 +37,7 @@ BYE = Reply(221, "2.0.0", "Bye")
 HELP = Reply(214, "2.0.0", "Commands: EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT")
 LOGGED_IN = Reply(235, "2.7.0", "Authentication successful")
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down")
+IDLE = Reply(421, "4.4.2", "Idle for too long")
 TOO_MANY_FAILURES = Reply(421, "4.7.0", "Too many failed logins")
 UNKNOWN_COMMAND = Reply(500, "5.5.2", "Command not recognized")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
@@ -47,6 +52,9 @@ UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unrecognized authentication type")
 TLS_TWICE = Reply(503, "5.5.1", "TLS already active")
 TLS_NOT_HERE = Reply(454, "4.7.0", "TLS not available")
 
+Answer = Reply | bytes | None
+"""What goes out: a reply, lines ready made, or nothing."""
+
 
 class Door(Protocol):
     """What the protocol needs of the server that made it."""
@@ -58,15 +66,34 @@ class Door(Protocol):
 
     def opened(self, connection: SubmissionProtocol) -> None: ...
     def closed(self, connection: SubmissionProtocol) -> None: ...
-    def commit(self, accepting: Coroutine[Any, Any, Reply]) -> asyncio.Task[Reply]: ...
+    def keep(self, work: Coroutine[Any, Any, None]) -> None: ...
 
 
-class _NoLogin(Exception):
-    """The AUTH dialogue ended early, with this reply."""
+@dataclass(slots=True)
+class _Content:
+    """What is coming in behind DATA. After a refusal it is read to its end and thrown away (RFC 5321 4.2.5)."""
 
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply)
-        self.reply = reply
+    envelope: Envelope
+    receiving: Receiving
+    reader: ContentReader
+    read: int = 0
+    refusal: Refused | None = None
+
+    def take(self, piece: bytes) -> None:
+        self.read += len(piece)
+        if self.refusal is not None:
+            return
+        try:
+            check_line_ends(piece)
+            self.receiving.write(piece)
+        except Refused as refusal:
+            self.refusal = refusal
+
+    async def flush(self) -> None:
+        try:
+            await self.receiving.flush()
+        except Refused as refusal:
+            self.refusal = refusal
 
 
 class _NoHooks:
@@ -75,8 +102,6 @@ class _NoHooks:
 
 class SubmissionProtocol(SMTP):
     """One connection."""
-
-    line_length_limit = 64 * 1024  # the reader's buffer: DATA is taken in pieces of about this size
 
     def __init__(self, door: Door, tls: ssl.SSLContext | None, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
@@ -88,12 +113,23 @@ class SubmissionProtocol(SMTP):
             loop=loop,
         )
         self._door = door
+        self._buffer = bytearray()
+        self._is_waiting = False  # something is under way that must end before the next command
+        self._is_closing = False
+        self._has_ended = False  # the client sends no more
+        self._is_choked = False  # the client does not read our replies
+        self._skips_line = False
         self._login_failures = 0
-        self._closing = False
-        self.is_busy = False
+        self._exchange: Exchange | None = None
+        self._content: _Content | None = None
+        self._active_at = 0.0
         self.dialogue: Session
 
+    # The life of the connection.
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Also called when TLS was started: everything said before is forgotten (RFC 3207 4.2), injected octets too."""
+        self._buffer.clear()
         super().connection_made(transport)
         address = transport.get_extra_info("peername")
         self.dialogue = Session(
@@ -105,88 +141,200 @@ class SubmissionProtocol(SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._door.closed(self)
+        if self._content is not None:
+            self._content.receiving.close()
+            self._content = None
         super().connection_lost(error)
+
+    async def _handle_client(self) -> None:
+        """aiosmtpd starts this as a task; our commands need none."""
+        self._write(Reply(220, "", f"{self.hostname} ESMTP relay"))
+
+    def data_received(self, data: bytes) -> None:
+        self._active_at = self.loop.time()
+        self._buffer += data
+        if not self._is_waiting:
+            self._advance()
+        elif len(self._buffer) > _READ_AHEAD:
+            self._stream.pause_reading()
 
     def eof_received(self) -> bool:
         """A client may end its side after its last command and still wait for the replies; aiosmtpd would cancel."""
-        asyncio.StreamReaderProtocol.eof_received(self)
-        return not self.dialogue.encrypted
+        self._has_ended = True
+        return self._is_waiting and not self.dialogue.encrypted
 
-    def shut_down(self) -> None:
-        """The server stops: says so and closes."""
-        if self.transport is not None and not self._closing:
-            self._write(SHUTTING_DOWN)
-            self._closing = True
-            self._writer.close()
+    def pause_writing(self) -> None:
+        self._is_choked = True
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._is_choked = False
+        if not self._is_waiting:
+            self._advance()
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """One timer per connection, set anew only when it rings."""
+        self._active_at = self.loop.time()
+        if self._timeout_handle is None:
+            self._timeout_handle = self.loop.call_later(self._timeout_duration, self._timeout_cb)
+
+    def _timeout_cb(self) -> None:
+        left = self._active_at + self._timeout_duration - self.loop.time()
+        if left > 0 or self._is_waiting:
+            self._timeout_handle = self.loop.call_later(max(left, 1.0), self._timeout_cb)
+        elif self.transport is not None:
+            self.shut_down(IDLE)
+            self.loop.call_later(1.0, self.abort)
+
+    @property
+    def _stream(self) -> asyncio.Transport:
+        return cast(asyncio.Transport, self.transport)
+
+    @property
+    def is_busy(self) -> bool:
+        """In the middle of a message, or waiting for something of ours."""
+        return self._is_waiting or self._content is not None
+
+    def shut_down(self, why: Reply = SHUTTING_DOWN) -> None:
+        """Says why, and closes."""
+        if self.transport is not None and not self._is_closing:
+            self._write(why)
+            self._is_closing = True
+            self._stream.close()
 
     def abort(self) -> None:
-        """The server stops and can wait no longer: a peer that does not read would keep `close` from ever ending."""
+        """A peer that does not read would keep `close` from ever ending."""
         if self.transport is not None:
-            self.transport.abort()  # type: ignore[attr-defined]
+            self._stream.abort()
 
-    async def _handle_client(self) -> None:
-        """The life of the connection; started by aiosmtpd, cancelled by it when the client is gone."""
-        try:
-            self._write(Reply(220, "", f"{self.hostname} ESMTP relay"))
-            while not self._closing:
-                self._write(await self._answer_next())
-                await self._writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError, TimeoutError):
-            pass
-        finally:
-            self._writer.close()
+    # From octets to commands, and from answers to octets.
 
-    async def _answer_next(self) -> Reply | bytes:
-        try:
-            line = await self._reader.readuntil(b"\n")
-        except asyncio.LimitOverrunError:
-            await self._skip_line()
-            return LINE_TOO_LONG
-        self._reset_timeout()
-        if len(line) > _LONGEST_COMMAND:
-            return LINE_TOO_LONG
-        verb, _, argument = line.rstrip(b"\r\n").partition(b" ")
-        command = _COMMANDS.get(verb.upper())
-        if command is None:
-            return UNKNOWN_COMMAND
-        return await self._obey(command, argument.strip())
+    def _advance(self) -> None:
+        """Obeys what has come, as far as it goes; the replies go out in one write (RFC 2920)."""
+        lines = []
+        while not (self._is_waiting or self._is_closing or self._is_choked) and (step := self._next_step()):
+            answer = self._guarded(step)
+            if answer is not None:
+                lines.append(self._octets(answer))
+        if self.transport is None:
+            return
+        if lines:
+            self._stream.write(b"".join(lines))
+        if (self._is_closing or self._has_ended) and not self._is_waiting:
+            self._stream.close()
 
-    async def _obey(self, command: _Command, argument: bytes) -> Reply | bytes:
+    def _next_step(self) -> Callable[[], Answer] | None:
+        """What the octets that have come allow: more content, a command, or nothing yet."""
+        if self._content is not None:
+            return self._take_content if self._buffer else None
+        if b"\n" in self._buffer:
+            return self._take_line
+        if self._skips_line or len(self._buffer) > _LONGEST_COMMAND:
+            self._skips_line = True
+            self._buffer.clear()
+        return None
+
+    def _guarded(self, step: Callable[[], Answer]) -> Answer:
         """Nothing escapes: a refusal has its reply, and any other exception is ours and 451."""
         try:
-            return await command(self, argument)
+            return step()
         except Refused as refusal:
             return self.dialogue.refused(refusal)
-        except _NoLogin as ended:
-            return ended.reply
-        except (ConnectionError, asyncio.IncompleteReadError):
-            raise
         except Exception:
-            journal.bug("an SMTP command failed")
-            self.dialogue.reset()
-            return self.dialogue.refused(InternalFault())
+            return self._our_fault()
 
-    def _write(self, reply: Reply | bytes) -> None:
-        if not self._writer.is_closing():
-            self._writer.write(reply if isinstance(reply, bytes) else reply.line(enhanced=self.dialogue.enhanced))
+    def _our_fault(self) -> Reply:
+        journal.bug("an SMTP command failed")
+        reply = self.dialogue.refused(InternalFault())
+        self.dialogue.reset()
+        return reply
 
-    async def _skip_line(self) -> None:
-        while True:
-            try:
-                await self._reader.readuntil(b"\n")
-                return
-            except asyncio.LimitOverrunError as error:
-                await self._reader.readexactly(error.consumed)
+    def _wait_for(self, work: Coroutine[Any, Any, Answer]) -> None:
+        """Goes on with the next command when `work` has its answer."""
+        self._is_waiting = True
+        self._door.keep(self._finish(work))
+
+    async def _finish(self, work: Coroutine[Any, Any, Answer]) -> None:
+        try:
+            answer = await work
+        except Refused as refusal:
+            answer = self.dialogue.refused(refusal)
+        except Exception:
+            answer = self._our_fault()
+        self._is_waiting = False
+        if self.transport is None:
+            return
+        if answer is not None:
+            self._write(answer)
+        self._stream.resume_reading()
+        self._advance()
+
+    def _octets(self, answer: Reply | bytes) -> bytes:
+        return answer if isinstance(answer, bytes) else answer.line(enhanced=self.dialogue.enhanced)
+
+    def _write(self, answer: Reply | bytes) -> None:
+        if self.transport is not None:
+            self._stream.write(self._octets(answer))
+
+    def _take_line(self) -> Answer:
+        end = self._buffer.index(b"\n")
+        line = bytes(self._buffer[:end]).rstrip(b"\r")
+        del self._buffer[: end + 1]
+        if self._skips_line or end > _LONGEST_COMMAND:
+            self._skips_line = False
+            return LINE_TOO_LONG
+        if self._exchange is not None:
+            return self._respond(self._exchange, line.strip())
+        verb, _, argument = line.partition(b" ")
+        command = _COMMANDS.get(verb.upper())
+        return UNKNOWN_COMMAND if command is None else command(self, argument.strip())
+
+    def _take_content(self) -> Answer:
+        content = self._content
+        assert content is not None
+        piece, has_ended = content.reader.feed(self._buffer)
+        content.take(piece)
+        if has_ended:
+            self._content = None
+            return self._take_message(content)
+        if content.read > 2 * content.receiving.max_size:
+            self._stream.abort()
+            self._is_closing = True
+        elif content.receiving.wants_flush and content.refusal is None:
+            self._wait_for(content.flush())
+        return None
+
+    def _take_message(self, content: _Content) -> Answer:
+        """Whatever the answer, the next message begins with an empty envelope."""
+        if content.refusal is None:
+            self._wait_for(self._accept(content))
+            return None
+        content.receiving.close()
+        reply = self.dialogue.refused(content.refusal)
+        self.dialogue.reset()
+        return reply
+
+    async def _accept(self, content: _Content) -> Answer:
+        try:
+            reply = await self.dialogue.accept(content.envelope, content.receiving)
+        except Refused as refusal:
+            reply = self.dialogue.refused(refusal)
+        else:
+            if self.transport is None:
+                journal.accepted_client_gone(id=content.receiving.id, peer=self.dialogue.peer)
+        self.dialogue.reset()
+        return reply
 
     # The verbs.
 
-    async def _helo(self, argument: bytes) -> Reply | bytes:
+    def _helo(self, argument: bytes) -> Answer:
         if not argument:
             return HELLO_SYNTAX
         self.dialogue.hello(argument.decode("ascii", "replace"))
         return Reply(250, "", self.hostname)
 
-    async def _ehlo(self, argument: bytes) -> Reply | bytes:
+    def _ehlo(self, argument: bytes) -> Answer:
         """All lines in one write: clients that read once, and scanners, fall out of step otherwise."""
         if not argument:
             return HELLO_SYNTAX
@@ -196,20 +344,28 @@ class SubmissionProtocol(SMTP):
         lines = [f"250-{word}\r\n" for word in words[:-1]] + [f"250 {words[-1]}\r\n"]
         return "".join(lines).encode("ascii")
 
-    async def _starttls(self, argument: bytes) -> Reply | bytes:
+    def _starttls(self, argument: bytes) -> Answer:
         if argument:
             return NO_ARGUMENT
         if self.dialogue.encrypted:
             return TLS_TWICE
         if self.tls_context is None:
             return TLS_NOT_HERE
+        self._wait_for(self._shake_hands())
+        return None
+
+    async def _shake_hands(self) -> Answer:
+        """aiosmtpd's own STARTTLS: 220, then the handshake, then `connection_made` with the new transport."""
         try:
             await self.smtp_STARTTLS("")
         except Exception as error:
-            raise ConnectionAbortedError("TLS handshake failed") from error
-        return b""
+            # asyncio does not tell the protocol of a handshake that failed.
+            if self.transport is not None:
+                self._stream.abort()
+                self.connection_lost(error)
+        return None
 
-    async def _auth(self, argument: bytes) -> Reply | bytes:
+    def _auth(self, argument: bytes) -> Answer:
         if not self.dialogue.encrypted:
             raise EncryptionRequiredForLogin
         if not self.dialogue.helo:
@@ -219,177 +375,85 @@ class SubmissionProtocol(SMTP):
         words = argument.split()
         if not 1 <= len(words) <= 2:
             return AUTH_SYNTAX
-        # Any letter case: .NET's SmtpClient writes `AUTH login`.
-        mechanism = _MECHANISMS.get(words[0].upper())
+        mechanism = MECHANISMS.get(words[0].upper())
         if mechanism is None:
             return UNKNOWN_MECHANISM
-        name, password = await mechanism(self, words[1] if len(words) == 2 else None)
+        self._exchange = mechanism(words[1] if len(words) == 2 else None)
+        return self._respond(self._exchange, None)
+
+    def _respond(self, exchange: Exchange, line: bytes | None) -> Answer:
+        """One step of the AUTH dialogue: a prompt, or its end. RFC 4954 4: "*" cancels."""
+        self._exchange = None
+        if line == b"*":
+            return AUTH_CANCELLED
+        try:
+            prompt = next(exchange) if line is None else exchange.send(line)
+        except StopIteration as ended:
+            self._wait_for(self._log_in(*ended.value))
+            return None
+        except NotBase64:
+            return AUTH_NOT_BASE64
+        except WrongLogin:
+            return self._login_failed()
+        self._exchange = exchange
+        return b"334 " + b64encode(prompt) + b"\r\n"
+
+    async def _log_in(self, name: str, password: str) -> Answer:
         try:
             self.dialogue.credential = await self._door.login.check(name, password, peer=self.dialogue.peer)
         except WrongLogin:
-            self._login_failures += 1
-            if self._login_failures >= _LOGIN_FAILURES:
-                self._write(TOO_MANY_FAILURES)
-                self._closing = True
-                return b""
-            raise
+            return self._login_failed()
         return LOGGED_IN
 
-    async def _plain(self, initial: bytes | None) -> tuple[str, str]:
-        """RFC 4616: authorisation identity, name and password, parted by NUL."""
-        response = _decoded(initial) if initial is not None else await self._challenge(b"")
-        fields = response.split(b"\0")
-        if len(fields) != 3 or fields[0] not in (b"", fields[1]):
-            raise WrongLogin
-        return _text(fields[1]), _text(fields[2])
+    def _login_failed(self) -> Reply:
+        self._login_failures += 1
+        if self._login_failures >= _LOGIN_FAILURES:
+            self._is_closing = True
+            return TOO_MANY_FAILURES
+        return self.dialogue.refused(WrongLogin())
 
-    async def _login(self, initial: bytes | None) -> tuple[str, str]:
-        name = _decoded(initial) if initial is not None else await self._challenge(b"Username:")
-        password = await self._challenge(b"Password:")
-        return _text(name), _text(password)
-
-    async def _challenge(self, prompt: bytes) -> bytes:
-        self._write(b"334 " + b64encode(prompt) + b"\r\n")
-        try:
-            line = (await self._reader.readuntil(b"\n")).strip()
-        except asyncio.LimitOverrunError:
-            await self._skip_line()
-            raise _NoLogin(LINE_TOO_LONG) from None
-        if line == b"*":
-            raise _NoLogin(AUTH_CANCELLED)
-        return _decoded(line)
-
-    async def _mail(self, argument: bytes) -> Reply | bytes:
+    def _mail(self, argument: bytes) -> Answer:
         return self.dialogue.mail(argument)
 
-    async def _rcpt(self, argument: bytes) -> Reply | bytes:
-        return await self.dialogue.recipient(argument)
+    def _rcpt(self, argument: bytes) -> Answer:
+        answer = self.dialogue.recipient(argument)
+        if isinstance(answer, Reply):
+            return answer
+        self._wait_for(answer)
+        return None
 
-    async def _rset(self, argument: bytes) -> Reply | bytes:
+    def _data(self, argument: bytes) -> Answer:
+        if argument:
+            return NO_ARGUMENT
+        try:
+            if out_of_order := self.dialogue.check_data():
+                return out_of_order
+            self._content = _Content(self.dialogue.envelope(), self.dialogue.receive(), ContentReader())
+        except Refused as refusal:
+            reply = self.dialogue.refused(refusal)
+            self.dialogue.reset()
+            return reply
+        return GO_AHEAD
+
+    def _rset(self, argument: bytes) -> Answer:
         self.dialogue.reset()
         return OK
 
-    async def _noop(self, argument: bytes) -> Reply | bytes:
+    def _noop(self, argument: bytes) -> Answer:
         return OK
 
-    async def _help(self, argument: bytes) -> Reply | bytes:
+    def _help(self, argument: bytes) -> Answer:
         return HELP
 
-    async def _unimplemented(self, argument: bytes) -> Reply | bytes:
+    def _unimplemented(self, argument: bytes) -> Answer:
         return NOT_IMPLEMENTED
 
-    async def _quit(self, argument: bytes) -> Reply | bytes:
-        self._closing = True
+    def _quit(self, argument: bytes) -> Answer:
+        self._is_closing = True
         return BYE
 
-    async def _data(self, argument: bytes) -> Reply | bytes:
-        """Whatever the answer, the next message begins with an empty envelope."""
-        if argument:
-            return NO_ARGUMENT
-        if out_of_order := self.dialogue.check_data():
-            return out_of_order
-        self.is_busy = True
-        try:
-            self._write(GO_AHEAD)
-            return await self._take(self.dialogue.envelope())
-        except Refused as refusal:
-            return self.dialogue.refused(refusal)
-        finally:
-            self.dialogue.reset()
-            self.is_busy = False
 
-    async def _take(self, envelope: Envelope) -> Reply:
-        receiving = self.dialogue.receive()
-        try:
-            await self._read_content(receiving)
-        except BaseException:
-            receiving.close()
-            raise
-        # The commit goes on when the client goes: cancelling it half-way would leave the truth unknown to us as well.
-        committing = self._door.commit(self.dialogue.accept(envelope, receiving))
-        try:
-            return await asyncio.shield(committing)
-        except asyncio.CancelledError:
-            peer = self.dialogue.peer
-            committing.add_done_callback(lambda task: _accepted_alone(task, receiving.id, peer))
-            raise
-
-    async def _read_content(self, receiving: Receiving) -> None:
-        """Reads to the end of the content, whatever becomes of it: the reply comes after the dot (RFC 5321 4.2.5)."""
-        refusal: Refused | None = None
-        read = 0
-        async for chunk in self._chunks():
-            read += len(chunk)
-            if read > 2 * receiving.max_size:
-                raise ConnectionAbortedError("more than twice the size limit")
-            if refusal is None:
-                try:
-                    _check_line_ends(chunk)
-                    await receiving.write(chunk)
-                except Refused as caught:
-                    refusal = caught
-        if refusal:
-            raise refusal
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        """The content without its transparency dots (RFC 5321 4.5.2), in pieces that never part a CRLF.
-
-        The reader's buffer is given the CRLF that ended the DATA line back, so that a dot on the first line is found
-        like any other.
-        """
-        self._reader._buffer[:0] = b"\r\n"  # type: ignore[attr-defined]
-        held, skip = b"", 2
-        ended = False
-        while not ended:
-            try:
-                piece = (await self._reader.readuntil(_END_OF_DATA))[:-3]
-                ended = True
-            except asyncio.LimitOverrunError as error:
-                piece = await self._reader.readexactly(error.consumed)
-            self._reset_timeout()
-            whole = held + piece
-            held = b"" if ended else _open_end(whole)
-            chunk = whole[: len(whole) - len(held)].replace(b"\r\n.", b"\r\n")
-            if chunk:
-                yield chunk[skip:]
-                skip = 0
-
-
-def _open_end(text: bytes) -> bytes:
-    """The last octets, where what follows decides whether a dot is to be removed."""
-    for tail in (b"\r\n.", b"\r\n", b"\r"):
-        if text.endswith(tail):
-            return tail
-    return b""
-
-
-def _check_line_ends(chunk: bytes) -> None:
-    """RFC 5321 2.3.8: CR and LF only ever travel together. A lone one is smuggling. Raises Malformed."""
-    pairs = chunk.count(b"\r\n")
-    if chunk.count(b"\n") != pairs or chunk.count(b"\r") != pairs:
-        raise Malformed("bare CR or LF")
-    if b"\0" in chunk:
-        raise Malformed("NUL octet")
-
-
-def _accepted_alone(committing: asyncio.Task[Reply], message_id: str, peer: str) -> None:
-    if not committing.cancelled() and committing.exception() is None:
-        journal.accepted_client_gone(id=message_id, peer=peer)
-
-
-def _decoded(response: bytes) -> bytes:
-    try:
-        return b"" if response == b"=" else b64decode(response, validate=True)
-    except binascii.Error:
-        raise _NoLogin(AUTH_NOT_BASE64) from None
-
-
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")
-
-
-_Command = Callable[[SubmissionProtocol, bytes], Awaitable[Reply | bytes]]
-_Mechanism = Callable[[SubmissionProtocol, bytes | None], Awaitable[tuple[str, str]]]
+_Command = Callable[[SubmissionProtocol, bytes], Answer]
 
 _COMMANDS: dict[bytes, _Command] = {
     b"HELO": SubmissionProtocol._helo,
@@ -408,9 +472,4 @@ _COMMANDS: dict[bytes, _Command] = {
     b"ETRN": SubmissionProtocol._unimplemented,
     b"TURN": SubmissionProtocol._unimplemented,
     b"BDAT": SubmissionProtocol._unimplemented,
-}
-
-_MECHANISMS: dict[bytes, _Mechanism] = {
-    b"PLAIN": SubmissionProtocol._plain,
-    b"LOGIN": SubmissionProtocol._login,
 }

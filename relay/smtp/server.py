@@ -9,7 +9,6 @@ from typing import Any
 
 from relay import journal
 from relay.intake import Intake
-from relay.replies import Reply
 from relay.smtp.login import Login
 from relay.smtp.protocol import SubmissionProtocol
 
@@ -28,7 +27,7 @@ class SmtpServer:
         self._tls = tls
         self._servers: list[asyncio.Server] = []
         self._connections: set[SubmissionProtocol] = set()
-        self._commits: set[asyncio.Task[Reply]] = set()
+        self._kept: set[asyncio.Task[None]] = set()
 
     async def listen(self, host: str, port: int, *, implicit_tls: bool) -> int:
         """Opens one listener and returns its port (asked for with port 0 in tests)."""
@@ -51,29 +50,28 @@ class SmtpServer:
     def closed(self, connection: SubmissionProtocol) -> None:
         self._connections.discard(connection)
 
-    def commit(self, accepting: Coroutine[Any, Any, Reply]) -> asyncio.Task[Reply]:
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs it to its end, even if the connection does not last so long."""
-        task = asyncio.create_task(accepting)
-        self._commits.add(task)
-        task.add_done_callback(self._commits.discard)
-        return task
+        task = asyncio.create_task(work)
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
 
     async def stop(self, *, limit: float) -> None:
         """No new connections, 421 to those that wait, `limit` seconds for those in the middle of a message."""
         for server in self._servers:
             server.close()
-        ends = asyncio.get_running_loop().time() + limit
-        while self._busy() and asyncio.get_running_loop().time() < ends:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + limit
+        while any(connection.is_busy for connection in self._connections) and loop.time() < ends:
             self._close_idle()
             await asyncio.sleep(_LOOK_EVERY)
-        if self._commits:
-            await asyncio.wait(self._commits, timeout=limit)
-        self._close_idle()
-        for connection in self._busy():
+        if self._kept:
+            await asyncio.wait(self._kept, timeout=max(1.0, ends - loop.time()))
+        for connection in list(self._connections):
+            connection.shut_down()
+        await asyncio.sleep(_LOOK_EVERY)
+        for connection in list(self._connections):
             connection.abort()
-
-    def _busy(self) -> list[SubmissionProtocol]:
-        return [connection for connection in self._connections if connection.is_busy]
 
     def _close_idle(self) -> None:
         for connection in list(self._connections):

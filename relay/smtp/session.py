@@ -6,6 +6,8 @@ RFC 5321 for the verbs and their order, RFC 6409 for submission, RFC 1870 for SI
 from __future__ import annotations
 
 import re
+from collections.abc import Coroutine
+from typing import Any
 
 from relay import journal, policy
 from relay.errors import (
@@ -17,7 +19,7 @@ from relay.errors import (
     TooManyRecipients,
 )
 from relay.intake import Intake, Receiving
-from relay.model import Credential, Envelope
+from relay.model import Credential, Envelope, OnSuppressed
 from relay.replies import Reply, reply_to
 
 _PATH = re.compile(rb"(FROM|TO):[ \t]*<([^<>]*)>(?:[ \t]+(.*))?", re.IGNORECASE | re.DOTALL)
@@ -93,8 +95,8 @@ class Session:
                 return UNKNOWN_PARAMETER
         return None
 
-    async def recipient(self, argument: bytes) -> Reply:
-        """RCPT TO. Raises a refusal."""
+    def recipient(self, argument: bytes) -> Reply | Coroutine[Any, Any, Reply]:
+        """RCPT TO. Raises a refusal, or may once it has looked the address up."""
         credential = self._allowed()
         if self._sender is None:
             return MAIL_FIRST
@@ -105,13 +107,22 @@ class Session:
             if parameter.upper().partition(b"=")[0] not in _IGNORED_AT_RCPT:
                 return UNKNOWN_PARAMETER
         try:
-            found = await self._intake.recipient(match[2], credential, len(self._recipients))
+            found = self._intake.recipient(match[2], credential, len(self._recipients))
         except TooManyRecipients as refusal:
             # All or nothing: a client that goes on to DATA must not have reached the first one only.
             self._spoiled = refusal
             raise
-        if found not in self._recipients:
-            self._recipients.append(found)
+        if credential.on_suppressed is OnSuppressed.REJECT:
+            return self._unless_suppressed(found)
+        return self._add(found)
+
+    async def _unless_suppressed(self, recipient: str) -> Reply:
+        await self._intake.check_suppressed(recipient)
+        return self._add(recipient)
+
+    def _add(self, recipient: str) -> Reply:
+        if recipient not in self._recipients:
+            self._recipients.append(recipient)
         return RECIPIENT_OK
 
     def check_data(self) -> Reply | None:

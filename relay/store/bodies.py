@@ -35,11 +35,16 @@ class SpoolDraft:
     def size(self) -> int:
         return self._size
 
-    async def write(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        self._pending += chunk
-        if len(self._pending) >= _CHUNK:
-            await self._in_thread(self._flush)
+    @property
+    def wants_flush(self) -> bool:
+        return len(self._pending) >= _CHUNK
+
+    def write(self, piece: bytes) -> None:
+        self._size += len(piece)
+        self._pending += piece
+
+    async def flush(self) -> None:
+        await self._in_thread(self._flush)
 
     async def finish(self) -> bytes:
         if self._size <= INLINE:

@@ -11,6 +11,7 @@ from relay import address, lifecycle
 from relay.lifecycle import Patience
 from relay.model import Claimed, Delivery, Edit, HoldScope, Message, Settlement, State
 from relay.ports import Claims
+from relay.store.sqlite import suppressions
 from relay.store.sqlite.writer import Writer
 
 DELIVERY = "d.message_id, d.number, d.recipient, d.state, d.due_at, d.expires_at, d.attempt, d.failures, d.reason"
@@ -58,8 +59,8 @@ class SqliteQueue:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
 
-    async def enqueue(self, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]) -> None:
-        await self._writer.run(lambda db: _enqueue(db, message, content, deliveries))
+    async def enqueue(self, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
+        return await self._writer.run(lambda db: _enqueue(db, message, content, deliveries))
 
     async def claim(self, *, limit: int, now: float, lease_until: float) -> Claims:
         return await self._writer.run(lambda db: _claim(db, limit, now, lease_until))
@@ -74,7 +75,10 @@ class SqliteQueue:
         return await self._writer.run(lambda db: _decide(db, now))
 
 
-def _enqueue(db: sqlite3.Connection, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]) -> None:
+def _enqueue(
+    db: sqlite3.Connection, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]
+) -> tuple[Delivery, ...]:
+    stored = tuple(_unless_suppressed(db, delivery) for delivery in deliveries)
     edits = json.dumps([(edit.start, edit.end, edit.text.decode("latin-1")) for edit in message.edits])
     db.execute(
         "INSERT INTO messages (id, accepted_at, credential, sender, identity, header_from, client_message_id, subject,"
@@ -101,9 +105,15 @@ def _enqueue(db: sqlite3.Connection, message: Message, content: bytes | None, de
         " VALUES (?,?,?,?,?,?,?,?)",
         [
             (d.message_id, d.number, d.recipient, address.key(d.recipient), d.state, d.due_at, d.expires_at, d.reason)
-            for d in deliveries
+            for d in stored
         ],
     )
+    return stored
+
+
+def _unless_suppressed(db: sqlite3.Connection, delivery: Delivery) -> Delivery:
+    found = suppressions.of(db, delivery.recipient) if delivery.state is State.QUEUED else None
+    return replace(delivery, state=State.SUPPRESSED, reason=found.why) if found else delivery
 
 
 def _claim(db: sqlite3.Connection, limit: int, now: float, lease_until: float) -> Claims:
@@ -113,10 +123,8 @@ def _claim(db: sqlite3.Connection, limit: int, now: float, lease_until: float) -
         return Claims(claimed=(), ended=())
     held = json.dumps([subject for scope, subject in holds if scope == HoldScope.IDENTITY])
     rows = db.execute(
-        f"SELECT {DELIVERY}, s.reason, {MESSAGE}, b.content"
-        " FROM deliveries d JOIN messages m ON m.id = d.message_id"
+        f"SELECT {DELIVERY}, {MESSAGE}, b.content FROM deliveries d JOIN messages m ON m.id = d.message_id"
         " LEFT JOIN bodies b ON b.message_id = d.message_id"
-        " LEFT JOIN suppressions s ON s.address_key = d.recipient_key"
         " WHERE d.state = 'queued' AND d.due_at <= ? AND m.identity NOT IN (SELECT value FROM json_each(?))"
         " ORDER BY d.due_at LIMIT ?",
         (now, held, limit),
@@ -124,12 +132,12 @@ def _claim(db: sqlite3.Connection, limit: int, now: float, lease_until: float) -
     claimed, ended = [], []
     for row in rows:
         delivery = delivery_of(row)
-        if row[9]:
-            ended.append(_end(db, delivery, State.SUPPRESSED, row[9]))
+        if found := suppressions.of(db, delivery.recipient):
+            ended.append(_end(db, delivery, State.SUPPRESSED, found.why))
         elif lifecycle.overdue(delivery, now=now):
             ended.append(_end(db, delivery, State.EXPIRED, delivery.reason))
         else:
-            claimed.append(_lease(db, delivery, message_of(row[10:21]), row[21], lease_until))
+            claimed.append(_lease(db, delivery, message_of(row[9:20]), row[20], lease_until))
     return Claims(claimed=tuple(claimed), ended=tuple(ended))
 
 

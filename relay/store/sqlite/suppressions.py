@@ -22,6 +22,12 @@ def _suppression_of(row: Any) -> Suppression:
     return Suppression(address=row[0], reason=Reason(row[1]), source=row[2], created_at=row[3], note=row[4])
 
 
+def of(db: sqlite3.Connection, recipient: str) -> Suppression | None:
+    """Why the address must not be mailed, if so: the truth inside a transaction."""
+    row = db.execute(f"SELECT {_COLUMNS} FROM suppressions WHERE address_key = ?", (address.key(recipient),)).fetchone()
+    return _suppression_of(row) if row else None
+
+
 def add(db: sqlite3.Connection, suppression: Suppression) -> bool:
     """False if the address was there already: the first reason stands."""
     cursor = db.execute(

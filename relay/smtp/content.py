@@ -1,0 +1,48 @@
+"""The content behind DATA: finds its end, takes its transparency dots away, and lets no lone CR, LF or NUL pass. No I/O."""
+
+from __future__ import annotations
+
+from relay.errors import Malformed
+
+_END = b"\r\n.\r\n"
+# The beginnings of _END: where one stands at the end of what has come, what follows decides.
+_OPEN_ENDS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
+
+
+class ContentReader:
+    """One message's content, octets in and octets out (RFC 5321 4.5.2).
+
+    Only CRLF "." CRLF ends it: a server that also took LF "." LF would let one message smuggle in a second.
+    """
+
+    def __init__(self) -> None:
+        self._held = b"\r\n"  # the CRLF that ended the DATA line: a dot on the first line is a dot like any other
+        self._skip = 2
+
+    def feed(self, buffer: bytearray) -> tuple[bytes, bool]:
+        """Takes what belongs to the content out of `buffer`: the octets to keep, and whether it ended.
+
+        What follows the end stays in the buffer: the next command. No CRLF is ever parted between two pieces.
+        """
+        whole = self._held + buffer
+        end = whole.find(_END)
+        if end >= 0:
+            piece = whole[: end + 2]
+            buffer[:] = whole[end + len(_END) :]
+        else:
+            self._held = next((tail for tail in _OPEN_ENDS if whole.endswith(tail)), b"")
+            piece = whole[: len(whole) - len(self._held)]
+            buffer.clear()
+        kept = piece.replace(b"\r\n.", b"\r\n")[self._skip :]
+        if piece:
+            self._skip = 0
+        return kept, end >= 0
+
+
+def check_line_ends(piece: bytes) -> None:
+    """RFC 5321 2.3.8: CR and LF only ever travel together. A lone one is smuggling. Raises Malformed."""
+    pairs = piece.count(b"\r\n")
+    if piece.count(b"\n") != pairs or piece.count(b"\r") != pairs:
+        raise Malformed("bare CR or LF")
+    if b"\0" in piece:
+        raise Malformed("NUL octet")

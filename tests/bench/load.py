@@ -1,0 +1,82 @@
+"""The load: processes with one blocking connection each, so that the generator is no event loop and no bottleneck."""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+import ssl
+import time
+from base64 import b64encode
+from dataclasses import dataclass
+
+from tests.harness import mail, unverified
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A door to knock at: implicit TLS; a login where there is one."""
+
+    port: int
+    login: tuple[str, str] | None
+
+
+def content_of(size: int) -> bytes:
+    """A message of about `size` octets in lines of 72."""
+    return mail(body=("x" * 70 + "\r\n") * max(1, (size - 200) // 72))
+
+
+def accepts_per_second(target: Target, *, connections: int, size: int, seconds: float) -> float:
+    """Messages acknowledged per second over kept connections, from when all are logged in."""
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(connections)
+    counts = context.Array("l", connections)
+    workers = [
+        context.Process(target=_client, args=(target, content_of(size), seconds, barrier, counts, number))
+        for number in range(connections)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+        assert worker.exitcode == 0
+    return sum(counts) / seconds
+
+
+def _client(target: Target, content: bytes, seconds: float, barrier: object, counts: object, number: int) -> None:
+    link = _Link(target)
+    barrier.wait()  # type: ignore[attr-defined]
+    ends = time.monotonic() + seconds
+    done = 0
+    while time.monotonic() < ends:
+        link.say(b"MAIL FROM:<shop@example.com>", b"250")
+        link.say(b"RCPT TO:<reader@example.net>", b"250")
+        link.say(b"DATA", b"354")
+        link.say(content + b".", b"250")
+        done += 1
+    counts[number] = done  # type: ignore[index]
+
+
+class _Link:
+    """One blocking SMTP connection over TLS."""
+
+    def __init__(self, target: Target) -> None:
+        raw = socket.create_connection(("127.0.0.1", target.port))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket: ssl.SSLSocket = unverified().wrap_socket(raw)
+        self._read(b"220")
+        self.say(b"EHLO bench.example", b"250")
+        if target.login:
+            name, password = target.login
+            self.say(b"AUTH PLAIN " + b64encode(f"\0{name}\0{password}".encode()), b"235")
+
+    def say(self, line: bytes, expected: bytes) -> None:
+        self._socket.sendall(line + b"\r\n")
+        self._read(expected)
+
+    def _read(self, expected: bytes) -> None:
+        reply = b""
+        while not (reply.endswith(b"\r\n") and reply[reply.rfind(b"\n", 0, -1) + 1 :][3:4] == b" "):
+            received = self._socket.recv(65536)
+            assert received, "the connection was closed"
+            reply += received
+        assert reply.rpartition(b"\r\n")[0].rpartition(b"\n")[2].startswith(expected), reply
