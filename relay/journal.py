@@ -8,45 +8,52 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 import time
-from typing import Any, TextIO
+import traceback
+from typing import TextIO
 
-_log = logging.getLogger("relay.journal")
-_bugs = logging.getLogger("relay")
+INFO, WARNING, ERROR = "info", "warning", "error"
+
+_stream: TextIO | None = None
 _addresses = True
+_ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")
 
 
-class _JsonLines(logging.Formatter):
-    """{"at": ..., "level": ..., "event": ..., facts}: json escapes control characters, so no fact can forge a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z"
-        line: dict[str, Any] = {"at": at, "level": record.levelname.lower(), "event": record.getMessage()}
-        line.update(getattr(record, "facts", {}))
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
-
-
-def open_journal(*, stream: TextIO = sys.stderr, addresses: bool = True, level: int = logging.INFO) -> None:
-    """Sends the journal, and everything of ours that is logged beside it, to `stream` as JSON lines."""
-    global _addresses
-    _addresses = addresses
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(_JsonLines())
+def open_journal(*, stream: TextIO = sys.stderr, addresses: bool = True) -> None:
+    """Sends the journal to `stream`; other libraries' warnings come as lines of the same form."""
+    global _stream, _addresses
+    _stream, _addresses = stream, addresses
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_Others()]
     root.setLevel(logging.WARNING)
-    _bugs.setLevel(level)
     # aiosmtpd prints whole mail bodies on DEBUG, botocore prints keys: neither may ever be turned on.
     logging.getLogger("mail").setLevel(logging.ERROR)
     logging.getLogger("botocore").setLevel(logging.WARNING)
 
 
-def _write(event: str, level: int = logging.INFO, **facts: object) -> None:
-    if _log.isEnabledFor(level):
-        _log.log(level, event, extra={"facts": facts})
+class _Others(logging.Handler):
+    """What libraries log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        exception = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
+        _write("library", record.levelname.lower(), logger=record.name, text=record.getMessage(), exception=exception)
+
+
+def _write(event: str, level: str = INFO, **facts: object) -> None:
+    """One line. json escapes control characters and all that is not ASCII, so that no fact can forge or hide a line."""
+    if _stream is None:
+        return
+    now = time.time()
+    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+    _stream.write(json.dumps({"at": at, "level": level, "event": event, **facts}) + "\n")
+    _stream.flush()
+
+
+def _free(text: str) -> str:
+    """Text of others, without the addresses in it where they are not wanted."""
+    return text if _addresses else _ADDRESS.sub("-", text)
 
 
 def _shown(address: str) -> str:
@@ -65,7 +72,7 @@ def stopped(*, what: str) -> None:
 
 def login_refused(*, name: str, peer: str, why: str) -> None:
     """The true reason; the client gets one answer for all."""
-    _write("login_refused", logging.WARNING, name=name, peer=peer, why=why)
+    _write("login_refused", WARNING, name=name, peer=peer, why=why)
 
 
 def refused(*, peer: str, credential: str, reply: str, sender: str = "", recipients: tuple[str, ...] = ()) -> None:
@@ -74,7 +81,7 @@ def refused(*, peer: str, credential: str, reply: str, sender: str = "", recipie
         "refused",
         peer=peer,
         credential=credential,
-        reply=reply,
+        reply=_free(reply),
         sender=_shown(sender),
         recipients=[_shown(r) for r in recipients],
     )
@@ -95,7 +102,7 @@ def accepted(*, id: str, credential: str, peer: str, sender: str, recipients: tu
 
 def accepted_client_gone(*, id: str, peer: str) -> None:
     """The client left between its last octet and our 250: it may send the same again."""
-    _write("accepted_client_gone", logging.WARNING, id=id, peer=peer)
+    _write("accepted_client_gone", WARNING, id=id, peer=peer)
 
 
 def ended(*, id: str, recipient: str, state: str, reason: str) -> None:
@@ -105,13 +112,13 @@ def ended(*, id: str, recipient: str, state: str, reason: str) -> None:
 
 def settled(*, id: str, attempt: int, state: str, reason: str, ses_message_id: str, seconds: float) -> None:
     """A call of SES came back, or did not."""
-    level = logging.INFO if state == "sent" else logging.WARNING
+    level = INFO if state == "sent" else WARNING
     _write(
         state if state != "queued" else "retry",
         level,
         id=id,
         attempt=attempt,
-        reason=reason,
+        reason=_free(reason),
         ses_message_id=ses_message_id,
         seconds=round(seconds, 3),
     )
@@ -119,22 +126,22 @@ def settled(*, id: str, attempt: int, state: str, reason: str, ses_message_id: s
 
 def held(*, scope: str, subject: str, reason: str, seconds: float) -> None:
     """Nothing of this scope is sent for so long."""
-    _write("held", logging.ERROR, scope=scope, subject=subject, reason=reason, seconds=seconds)
+    _write("held", ERROR, scope=scope, subject=subject, reason=reason, seconds=seconds)
 
 
 def interrupted(*, id: str, attempt: int) -> None:
     """The process died, or the lease ran out, with the call open."""
-    _write("in_doubt", logging.WARNING, id=id, attempt=attempt)
+    _write("in_doubt", WARNING, id=id, attempt=attempt)
 
 
 def sent_again(*, id: str, attempt: int) -> None:
     """No event settled the doubt: the message is sent once more and may arrive twice."""
-    _write("possible_duplicate", logging.WARNING, id=id, attempt=attempt)
+    _write("possible_duplicate", WARNING, id=id, attempt=attempt)
 
 
 def event(*, type: str, id: str, recipient: str, detail: str, ses_message_id: str) -> None:
     """SES reported a fact. `id` is empty for a message that is not ours."""
-    _write(type, id=id, recipient=_shown(recipient), detail=detail, ses_message_id=ses_message_id)
+    _write(type, id=id, recipient=_shown(recipient), detail=_free(detail), ses_message_id=ses_message_id)
 
 
 def suppressed(*, address: str, reason: str, source: str) -> None:
@@ -154,7 +161,7 @@ def credential_changed(*, name: str, disabled: bool) -> None:
 
 def feedback_refused(*, peer: str, why: str) -> None:
     """A post to the webhook was not taken."""
-    _write("feedback_refused", logging.WARNING, peer=peer, why=why)
+    _write("feedback_refused", WARNING, peer=peer, why=why)
 
 
 def topic_confirmed(*, topic: str) -> None:
@@ -164,7 +171,7 @@ def topic_confirmed(*, topic: str) -> None:
 
 def topic_unsubscribed(*, topic: str) -> None:
     """SNS will post no more: alarm."""
-    _write("topic_unsubscribed", logging.ERROR, topic=topic)
+    _write("topic_unsubscribed", ERROR, topic=topic)
 
 
 def account(*, rate: float, quota: float, sent: float) -> None:
@@ -174,9 +181,9 @@ def account(*, rate: float, quota: float, sent: float) -> None:
 
 def trouble(what: str, error: BaseException | None = None) -> None:
     """Something outside does not work; we go on and try again."""
-    _write("trouble", logging.ERROR, what=what, error=repr(error) if error else "")
+    _write("trouble", ERROR, what=what, error=repr(error) if error else "")
 
 
 def bug(what: str) -> None:
     """An exception nobody foresaw, whole. Call it from the handler."""
-    _bugs.exception(what)
+    _write("bug", ERROR, what=what, exception=traceback.format_exc())

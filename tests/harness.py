@@ -39,15 +39,11 @@ PERSON = Credential(
 FIRST = Credential(
     name="first", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), recipients=Recipients.FIRST
 )
-BARE = Credential(
-    name="bare", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), enhanced_codes=False
-)
+BARE = Credential(name="bare", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), enhanced_codes=False)
 ELSEWHERE = Credential(
     name="elsewhere", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), networks=("192.0.2.0/24",)
 )
-DISABLED = Credential(
-    name="disabled", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), disabled=True
-)
+DISABLED = Credential(name="disabled", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), disabled=True)
 CREDENTIALS = (APPLICATION, PERSON, FIRST, BARE, ELSEWHERE, DISABLED)
 
 Settings = dict[str, str]

@@ -69,7 +69,9 @@ async def main() -> None:
             for scenario in SCENARIOS:
                 table.add_row(scenario.name, *await _compare(scenario, ours, theirs), f">= {scenario.goal}")
             table.add_row("resident memory, idle", f"{idle:.0f} MB", "", "", "< 120 MB")
-            table.add_row("resident memory, after all of the above", f"{_resident_megabytes(relay.process_id):.0f} MB", "", "", "")
+            table.add_row(
+                "resident memory, after all of the above", f"{_resident_megabytes(relay.process_id):.0f} MB", "", "", ""
+            )
             peer.terminate()
             await peer.wait()
     Console(width=150).print(table)

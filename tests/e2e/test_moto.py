@@ -47,7 +47,9 @@ async def test_moto_gets_what_was_sent(moto_port: int, tmp_path: Path) -> None:
     )
     await asyncio.to_thread(ses.create_email_identity, EmailIdentity="example.com")
     # The endpoint comes from the environment here, as boto3 itself would read it.
-    relay = Relay(tmp_path, moto_port, RELAY_SES__ENDPOINT="", AWS_ENDPOINT_URL_SESV2=endpoint, RELAY_FEEDBACK__PINNED_CERTIFICATE="")
+    relay = Relay(
+        tmp_path, moto_port, RELAY_SES__ENDPOINT="", AWS_ENDPOINT_URL_SESV2=endpoint, RELAY_FEEDBACK__PINNED_CERTIFICATE=""
+    )
     await relay.start(APPLICATION)
     try:
         content = mail(body=".a dot\r\nand more\r\n")

@@ -82,7 +82,7 @@ def test_a_plain_address_is_taken_as_it_was_written(raw: bytes) -> None:
 
 @pytest.mark.parametrize("raw", REFUSED)
 def test_what_is_no_plain_address_is_refused(raw: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r".+"):
         address.parse(raw)
 
 
@@ -95,7 +95,7 @@ def test_every_dot_atom_address_is_taken_with_its_case(found: str) -> None:
 def test_no_octet_from_outside_the_grammar_may_stand_anywhere(found: str, position: int, octet: int) -> None:
     raw = found.encode()
     spoilt = raw[:position] + bytes([octet]) + raw[position:]
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r".+"):
         address.parse(spoilt)
 
 
@@ -135,6 +135,9 @@ def test_the_domain_is_what_stands_behind_the_at_sign_in_lower_case(found: str) 
         b'"The Shop" <shop@example.com>',
         b'"Shop, Example; Inc: <x>" <shop@example.com>',
         b'"ceo@bank.example" <shop@example.com>',
+        b'"" <shop@example.com>',
+        b'"a" "b" <shop@example.com>',
+        rb'"\\" <shop@example.com>',
         rb'"a \" quote" <shop@example.com>',
         b"=?utf-8?q?Gesch=C3=A4ft?= <shop@example.com>",
         "Geschäft <shop@example.com>".encode(),
@@ -145,6 +148,9 @@ def test_the_domain_is_what_stands_behind_the_at_sign_in_lower_case(found: str) 
         b"(a (nested) comment) <shop@example.com>",
         rb"(an escaped \) bracket) <shop@example.com>",
         b"(evil@bank.example) <shop@example.com>",
+        b"() <shop@example.com> ()",
+        rb"(\)) <shop@example.com>",
+        rb"(\\) <shop@example.com>",
     ],
 )
 def test_the_one_mailbox_of_a_header_is_found(value: bytes) -> None:
@@ -171,6 +177,9 @@ def test_a_mailbox_keeps_its_case() -> None:
         b"Shop <shop@example.com>, Evil <evil@example.org>",
         b"Shop <shop@example.com>; evil@example.org",
         b"shop@example.com,",
+        b"<shop@example.com>,",
+        b"<shop@example.com>>",
+        b"<shop@example.com>;evil@example.org",
         b"Staff: shop@example.com;",
         b"Staff:;",
         b"undisclosed-recipients:;",
@@ -182,6 +191,9 @@ def test_a_mailbox_keeps_its_case() -> None:
         b'"evil\\" <shop@example.com>',
         b"(shop@example.com",
         b"(shop@example.com)",
+        rb"(shop@example.com\)",
+        b"((comment) shop@example.com",
+        b"evil\xff@example.org <shop@example.com>",
         b"<(comment)shop@example.com>",
         b"<@relay.example:shop@example.com>",
         b'<"shop"@example.com>',
@@ -191,7 +203,7 @@ def test_a_mailbox_keeps_its_case() -> None:
     ],
 )
 def test_no_mailbox_or_more_than_one_is_refused(value: bytes) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r".+"):
         address.mailbox(value)
 
 
@@ -213,7 +225,7 @@ def test_no_mailbox_or_more_than_one_is_refused(value: bytes) -> None:
 )
 def test_an_address_is_never_put_together_from_pieces(value: bytes) -> None:
     # Readers disagree on all of these: what one joins or drops, the next takes for another address.
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r".+"):
         address.mailbox(value)
 
 

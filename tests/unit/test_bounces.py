@@ -36,6 +36,11 @@ ROWS: list[tuple[str, str, BounceClass, bool]] = [
 ]
 
 
+def test_the_words_for_the_classes_stay_as_they_are_since_they_are_stored() -> None:
+    words = ["hard", "already_suppressed", "opt_out", "predicted_bad", "undetermined", "soft", "unknown"]
+    assert list(BounceClass) == words
+
+
 def bounce(bounce_type: str, bounce_subtype: str, *, exact: bool = True) -> Event:
     return Event(
         type=EventType.BOUNCE,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import mmap
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -153,7 +154,7 @@ def test_what_follows_the_blank_line_is_no_header() -> None:
 )
 def test_a_line_that_is_no_header_is_malformed(head: bytes) -> None:
     with pytest.raises(Malformed):
-        mime.read(b"From: shop@example.com\r\n"[: 0 if head.startswith((b" ", b"\t")) else None] + head + b"\r\nbody\r\n")
+        mime.read(head + b"\r\nbody\r\n")
 
 
 def test_a_malformed_header_in_a_part_is_malformed() -> None:
@@ -161,14 +162,14 @@ def test_a_malformed_header_in_a_part_is_malformed() -> None:
         mime.read(message(b"multipart/mixed; boundary=b", multipart(b"b", b"no colon\r\n\r\ntext")))
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(4)
 def test_a_long_line_without_a_colon_does_not_hang_the_reader() -> None:
     # No measurement: minutes where the search for a colon starts over at every octet, milliseconds where it does not.
     with pytest.raises(Malformed):
         mime.read(b"A" * (mime.MAX_HEADER_BLOCK - 100) + b"\r\n\r\nbody\r\n")
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(4)
 def test_half_an_encoded_word_written_often_does_not_hang_the_reader() -> None:
     assert mime.text(b"=?a?q?x" * (mime.MAX_HEADER_BLOCK // 7))
 
@@ -236,9 +237,7 @@ def test_boundaries_that_begin_alike_are_told_apart(outer: bytes, inner: bytes) 
     assert bodies(content, parsed) == [b"one", b"two", b"three"]
 
 
-@pytest.mark.parametrize(
-    "line", [b"--bb", b"--b-", b"--b x", b"--b--x", b"-- b", b"-b", b" --b", b"x--b", b"--B", b"--"]
-)
+@pytest.mark.parametrize("line", [b"--bb", b"--b-", b"--b x", b"--b--x", b"-- b", b"-b", b" --b", b"x--b", b"--B", b"--"])
 def test_a_line_like_a_boundary_is_text(line: bytes) -> None:
     content = message(b"multipart/mixed; boundary=b", multipart(b"b", b"\r\none\r\n" + line + b"\r\ntwo"))
     assert bodies(content, mime.read(content)) == [b"one\r\n" + line + b"\r\ntwo"]
@@ -277,20 +276,18 @@ def test_preamble_and_epilogue_are_no_parts() -> None:
     ("section", "body"),
     [
         (b"\r\n", b""),
+        (b"\r\n\r\n", b"\r\n"),
+        (b"Content-Type: text/plain\r\n\r\n", b""),
         (b"Content-Type: text/plain\r\n", b""),
         (b"Content-Type: text/plain", b""),
-        (b"Content-Type: text/plain\r\n\r\n", b""),
-        (b"\r\n\r\n", b"\r\n"),
         (b"", b""),
     ],
 )
 def test_a_part_may_be_empty(section: bytes, body: bytes) -> None:
-    content = message(b"multipart/mixed; boundary=b", multipart(b"b", section + b"\r\n" if section == b"\r\n\r\n" else section))
+    content = message(b"multipart/mixed; boundary=b", multipart(b"b", section))
     parsed = mime.read(content)
-    assert len(parsed.parts) == 2
-    for part in parsed.parts:
-        assert 0 <= part.start <= part.end <= len(content)
-    assert bodies(content, parsed)[0].strip() == body.strip()
+    assert bodies(content, parsed) == [body]
+    assert all(0 <= part.start <= part.end <= len(content) for part in parsed.parts)
 
 
 def test_a_message_in_a_message_is_read_too() -> None:
@@ -322,6 +319,33 @@ def test_an_empty_message_in_a_message_is_empty() -> None:
     assert types(mime.read(message(b"message/rfc822", b""))) == ["message/rfc822", ""]
 
 
+PIECES = b"".join(b"; filename*%d=%c" % item for item in enumerate(b"a-rather-long-name.txt"))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "disposition", "expected"),
+    [
+        (b"text/plain", b"attachment", ()),
+        (b"text/plain; name=a.txt", b"attachment", ("a.txt",)),
+        (b"text/plain", b"attachment; filename=b.txt", ("b.txt",)),
+        (b"text/plain; name=a.txt", b"attachment; filename=b.txt", ("a.txt", "b.txt")),
+        (b"text/plain; name=a.txt", b'attachment; FileName="a.txt"', ("a.txt",)),
+        (b"text/plain; filename=a.txt", b"attachment; name=b.txt; filenames=c.txt", ()),
+        (b"text/plain", b"attachment; filename=iso-8859-1'de'a.txt", ("iso-8859-1'de'a.txt",)),
+        (b"text/plain", b"attachment; filename*=iso-8859-1'de'%FCbel.txt", ("übel.txt",)),
+        (b"text/plain", b"attachment; filename*=utf-8''%C3%BCbel.txt", ("übel.txt",)),
+        (b"text/plain", b"attachment; filename*=no-such-charset''%C3%BCbel.txt", ("übel.txt",)),
+        (b"text/plain", b"attachment; filename*=%C3%BCbel.txt", ("übel.txt",)),
+        (b"text/plain", b"attachment; filename=a.txt; filename*=utf-8''b.txt", ("a.txt", "b.txt")),
+        (b"text/plain", b"attachment" + PIECES, ("a-rather-long-name.txt",)),
+        (b"text/plain", b'attachment; filename="a\\"b\\\\c.txt"', ('a"b\\c.txt',)),
+    ],
+)
+def test_every_name_a_part_has_is_found(content_type: bytes, disposition: bytes, expected: tuple[str, ...]) -> None:
+    content = message(content_type + b"\r\nContent-Disposition: " + disposition, b"x\r\n")
+    assert mime.read(content).parts[0].filenames == expected
+
+
 # Limits.
 
 
@@ -343,6 +367,9 @@ def test_the_limits_are_those_decided_on() -> None:
 
 def test_a_message_at_its_limits_is_read() -> None:
     assert len(mime.read(nested(20)).parts) == 21
+    assert (
+        len(mime.read(message(b"message/rfc822", b"Content-Type: message/rfc822\r\n\r\n" * 19 + b"A: 1\r\n\r\nx")).parts) == 21
+    )
     assert len(mime.read(flat(500)).parts) == 500
     assert len(mime.read(b"A: 1\r\n" * 1000 + b"\r\nx").headers) == 1000
     block = b"A: " + b"x" * (102_400 - 5) + b"\r\n"
@@ -384,7 +411,6 @@ def test_a_message_beyond_its_limits_is_malformed(content: bytes) -> None:
         (b"=?utf-8?q?one?= =?utf-8?q?_two?=", "one two"),
         (b"Re: =?utf-8?q?Gr=C3=BC=C3=9Fe?= 42", "Re: Grüße 42"),
         (b"=?utf-8?q?unfinished", "=?utf-8?q?unfinished"),
-        (b"=?utf-8?b?!?=", "=?utf-8?b?!?="),
         (b"=?no-such-charset?q?x?=", "=?no-such-charset?q?x?="),
         (b"", ""),
     ],
@@ -498,18 +524,10 @@ def test_undisclosed_recipients_stand_in_only_where_neither_to_nor_cc_remains(re
         b"x-relay-tag: one\r\n secret\r\n",
     ],
 )
-@pytest.mark.parametrize("where", [0, 24, 47])
-def test_what_must_not_go_out_is_taken_out_whole(line: bytes, where: int) -> None:
-    content = COMPLETE[:where] + line + COMPLETE[where:]
-    assert mime.read(content).headers[0].start == 0
-    assert edited(content) == edited(COMPLETE)
-
-
-@pytest.mark.parametrize("where", range(5))
-def test_the_test_above_cuts_between_headers(where: int) -> None:
-    starts = [h.start for h in mime.read(COMPLETE).headers]
-    assert starts[:3] == [0, 24, 46]
-    assert where < len(starts)
+@pytest.mark.parametrize("before", range(5))
+def test_what_must_not_go_out_is_taken_out_whole(line: bytes, before: int) -> None:
+    where = mime.read(COMPLETE).headers[before].start
+    assert edited(COMPLETE[:where] + line + COMPLETE[where:]) == edited(COMPLETE)
 
 
 @pytest.mark.parametrize(
@@ -559,7 +577,9 @@ def test_without_edits_the_content_is_what_it_was() -> None:
 # Any message, from bytes and from a mapped file.
 
 WORDS = st.text("abcXYZ 0129-=?;:\"'", max_size=30).map(str.encode)
-NAMES = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,12}", fullmatch=True).filter(lambda name: not name.lower().startswith(b"content-"))
+NAMES = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,12}", fullmatch=True).filter(
+    lambda name: not name.lower().startswith(b"content-")
+)
 VALUES = st.lists(WORDS, min_size=1, max_size=3).map(b"\r\n ".join)
 LEAVES = st.tuples(st.sampled_from([b"text/plain", b"text/html", b"image/png"]), st.lists(WORDS, max_size=4).map(b"\r\n".join))
 
@@ -597,7 +617,9 @@ def test_any_message_is_read_as_it_was_written(headers: list[tuple[bytes, bytes]
     assert mime.read(mapped(content)) == parsed
 
 
-@given(st.lists(st.sampled_from([b"\r\n", b"--b", b"--b--", b"Content-Type: ", b"multipart/mixed; boundary=b", b"x", b":", b" "])))
+@given(
+    st.lists(st.sampled_from([b"\r\n", b"--b", b"--b--", b"Content-Type: ", b"multipart/mixed; boundary=b", b"x", b":", b" "]))
+)
 def test_any_play_of_lines_and_boundaries_is_read_or_malformed(pieces: list[bytes]) -> None:
     content = message(b"multipart/mixed; boundary=b", b"".join(pieces))
     try:
@@ -622,10 +644,8 @@ def test_any_octets_are_read_or_malformed(content: bytes) -> None:
 @pytest.mark.parametrize("digits", [1, 10, 5000])
 def test_the_number_of_a_piece_of_a_file_name_may_have_any_length(digits: int) -> None:
     content = message(b"text/plain; name*" + b"9" * digits + b"=evil.exe; name*0=x", b"x\r\n")
-    try:
+    with suppress(Malformed):
         assert any("evil.exe" in name for name in mime.read(content).parts[0].filenames)
-    except Malformed:
-        pass
 
 
 def test_a_mapped_file_is_edited_like_bytes() -> None:

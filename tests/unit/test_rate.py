@@ -109,6 +109,15 @@ def test_throttled_means_slower_for_a_while_and_then_as_before() -> None:
     assert in_a_minute(throttled, 60.0) == pytest.approx(in_a_minute(free, 60.0), abs=2)
 
 
+def test_the_rate_comes_back_slowly() -> None:
+    bucket = Bucket(100, now=0.0)
+    bucket.slow_down()
+    seconds = [sum(taken(bucket, second + tick / 10) for tick in range(1, 11)) for second in range(5)]
+    assert seconds == sorted(seconds)
+    assert 50 < seconds[0] < 85
+    assert seconds[4] < 95
+
+
 def test_throttled_twice_is_slower_than_once() -> None:
     once, twice = Bucket(100, now=0.0), Bucket(100, now=0.0)
     for bucket in (once, twice, twice):

@@ -29,7 +29,11 @@ LINES: list[tuple[Refused, str, str]] = [
         "554 5.7.1 Disallowed source address: boss@example.org",
         "554 Disallowed source address: boss@example.org",
     ),
-    (errors.Malformed("no From header"), "554 5.6.0 Malformed message: no From header", "554 Malformed message: no From header"),
+    (
+        errors.Malformed("no From header"),
+        "554 5.6.0 Malformed message: no From header",
+        "554 Malformed message: no From header",
+    ),
     (errors.InternalFault(), "451 4.3.0 Internal server error", "451 Internal server error"),
     (errors.StoreUnavailable(), "451 4.3.0 Internal server error", "451 Internal server error"),
     (errors.TooManyRecipients(), "554 5.5.3 Only one recipient per message", "554 Only one recipient per message"),
@@ -139,6 +143,14 @@ def test_a_reply_without_an_enhanced_code_has_no_gap() -> None:
 
 def test_printable_keeps_what_people_can_read() -> None:
     assert printable("Grüße, Ωmega <a@example.com>!") == "Grüße, Ωmega <a@example.com>!"
+
+
+def test_a_control_character_leaves_a_question_mark() -> None:
+    assert printable("a\r\nb\0\x1bc") == "a??b??c"
+
+
+def test_a_text_without_end_is_cut() -> None:
+    assert 320 <= len(printable("a" * 10_000)) <= 500
 
 
 @given(st.text())

@@ -183,6 +183,15 @@ def test_a_complaint_with_several_candidates_is_exact_for_none() -> None:
     assert [(found.recipient, found.exact) for found in parse(data)] == [(ANNA, False), ("bert@example.net", False)]
 
 
+@pytest.mark.parametrize("subtype", ["OnAccountSuppressionList", "OnTenantSuppressionList"])
+def test_a_complaint_says_when_ses_did_not_send_at_all(subtype: str) -> None:
+    data = json.loads(payload("complaint_abuse"))
+    data["complaint"]["complaintSubType"] = subtype
+    found = only(parse(data))
+    assert (found.complaint_type, found.complaint_subtype) == ("abuse", subtype)
+    assert found.detail == f"abuse {subtype} ExampleFBL/1.0"
+
+
 @pytest.mark.parametrize("name", ["delivery", "send", "open", "click", "reject", "subscription"])
 def test_an_event_without_recipients_of_its_own_is_about_all_destinations(name: str) -> None:
     data = json.loads(payload(name))
@@ -203,9 +212,7 @@ def test_a_delivery_is_only_about_those_delivered_to() -> None:
     [("bounce_permanent_general", "bounce", "bouncedRecipients"), ("complaint_abuse", "complaint", "complainedRecipients")],
 )
 @pytest.mark.parametrize("named", [[], None, "anna@example.net", [{}], [None], [{"emailAddress": ""}]])
-def test_a_bounce_or_complaint_that_names_nobody_suppresses_nobody(
-    name: str, key: str, recipients: str, named: object
-) -> None:
+def test_a_bounce_or_complaint_that_names_nobody_suppresses_nobody(name: str, key: str, recipients: str, named: object) -> None:
     # Only the recipients named, and never one taken from mail.destination.
     data = json.loads(payload(name))
     data[key][recipients] = named
@@ -290,7 +297,9 @@ def test_the_message_id_of_the_client_is_found_in_any_case(name: str) -> None:
     assert only(parse(data)).client_message_id == "<1@example.com>"
 
 
-@pytest.mark.parametrize("headers", [None, {}, "Message-ID", [None], ["Message-ID"], [{}], [{"name": "Message-ID"}], [{"name": 1}]])
+@pytest.mark.parametrize(
+    "headers", [None, {}, "Message-ID", [None], ["Message-ID"], [{}], [{"name": "Message-ID"}], [{"name": 1}]]
+)
 def test_without_original_headers_there_is_no_message_id_of_the_client(headers: object) -> None:
     data = json.loads(payload("send"))
     data["mail"]["headers"] = headers
@@ -381,7 +390,18 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
     max_leaves=8,
 )
-NAMES = ["Send", "Bounce", "Complaint", "Delivery", "Click", "Open", "DeliveryDelay", "Subscription", "Rendering Failure", "Foo"]
+NAMES = [
+    "Send",
+    "Bounce",
+    "Complaint",
+    "Delivery",
+    "Click",
+    "Open",
+    "DeliveryDelay",
+    "Subscription",
+    "Rendering Failure",
+    "Foo",
+]
 FIELDS = "timestamp feedbackId bounceType bouncedRecipients complainedRecipients delayedRecipients recipients link".split()
 MAIL = "timestamp messageId destination headers tags source commonHeaders".split()
 
@@ -440,7 +460,9 @@ def test_different_facts_have_different_fingerprints() -> None:
         ("send", "mail", "destination", ["bert@example.net"]),
     ],
 )
-def test_another_time_link_feedback_message_or_recipient_is_another_fact(name: str, key: str, field: str, value: object) -> None:
+def test_another_time_link_feedback_message_or_recipient_is_another_fact(
+    name: str, key: str, field: str, value: object
+) -> None:
     data = json.loads(payload(name))
     data[key][field] = value
     assert ses_event.fingerprint(only(parse(data))) != ses_event.fingerprint(only(read(name)))

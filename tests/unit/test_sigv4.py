@@ -197,7 +197,9 @@ def signature_of_botocore(
     return str(signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request))
 
 
-@given(st.sampled_from(["GET", "POST", "PUT", "DELETE"]), paths, queries, headers, st.binary(max_size=200), keys, regions, moments)
+@given(
+    st.sampled_from(["GET", "POST", "PUT", "DELETE"]), paths, queries, headers, st.binary(max_size=200), keys, regions, moments
+)
 def test_every_request_is_signed_as_botocore_signs_it(
     method: str, path: str, query: Query, headers: dict[str, str], payload: bytes, key: AccessKey, region: str, at: int
 ) -> None:

@@ -466,7 +466,9 @@ def test_what_is_no_envelope_is_unreadable(body: bytes) -> None:
         sns_message.read(body)
 
 
-@pytest.mark.parametrize("kind", [None, "", "notification", "Received", "Notification ", 7, True, 1.5, [], ["Notification"], {}])
+@pytest.mark.parametrize(
+    "kind", [None, "", "notification", "Received", "Notification ", 7, True, 1.5, [], ["Notification"], {}]
+)
 def test_a_type_nobody_has_heard_of_is_unreadable(kind: object) -> None:
     with pytest.raises(Unreadable):
         read(envelope() | {"Type": kind})

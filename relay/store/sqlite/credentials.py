@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import aiosqlite
@@ -28,6 +29,12 @@ def _credential_of(row: Any) -> Credential:
         enhanced_codes=bool(row[8]),
         disabled=bool(row[9]),
     )
+
+
+def _put_all(db: sqlite3.Connection, items: Sequence[Credential]) -> list[None]:
+    for credential in items:
+        _put(db, credential)
+    return [None] * len(items)
 
 
 def _put(db: sqlite3.Connection, credential: Credential) -> None:
@@ -63,7 +70,7 @@ class SqliteCredentials:
         return await self._rows("ORDER BY name", ())
 
     async def put(self, credential: Credential) -> None:
-        await self._writer.run(lambda db: _put(db, credential))
+        await self._writer.run(_put_all, credential)
 
     async def _rows(self, tail: str, values: tuple[Any, ...]) -> tuple[Credential, ...]:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from relay import bounces, lifecycle, ses_event
 from relay.model import Event, EventType, Reason, State, Suppression
@@ -22,7 +23,14 @@ class SqliteFeedback:
         self, *, notification_id: str, topic: str, payload: str, received_at: float, events: tuple[Event, ...]
     ) -> tuple[Recorded, ...]:
         raw = payload.encode("utf-8", "surrogatepass")
-        return await self._writer.run(lambda db: _record(db, notification_id, topic, raw, received_at, events))
+        return await self._writer.run(_record_all, (notification_id, topic, raw, received_at, events))
+
+
+_Notification = tuple[str, str, bytes, float, tuple[Event, ...]]
+
+
+def _record_all(db: sqlite3.Connection, items: Sequence[_Notification]) -> list[tuple[Recorded, ...]]:
+    return [_record(db, *item) for item in items]
 
 
 def _record(

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from relay import address, lifecycle
 from relay.lifecycle import Patience
-from relay.model import Claimed, Delivery, Edit, HoldScope, Message, Settlement, State
+from relay.model import Claimed, Delivery, Edit, HoldScope, Message, Settlement, State, Suppression
 from relay.ports import Claims
 from relay.store.sqlite import suppressions
+from relay.store.sqlite.rows import insert
 from relay.store.sqlite.writer import Writer
 
 DELIVERY = "d.message_id, d.number, d.recipient, d.state, d.due_at, d.expires_at, d.attempt, d.failures, d.reason"
 MESSAGE = (
     "m.id, m.accepted_at, m.credential, m.sender, m.header_from, m.client_message_id, m.subject, m.peer, m.size, m.sha256,"
     " m.edits"
+)
+
+
+_MESSAGE_COLUMNS = (
+    "id, accepted_at, credential, sender, identity, header_from, client_message_id, subject, peer, size, sha256, edits"
 )
 
 
@@ -53,6 +60,9 @@ def message_of(row: tuple[Any, ...]) -> Message:
     )
 
 
+_Enqueued = tuple[Message, bytes | None, tuple[Delivery, ...]]
+
+
 class SqliteQueue:
     """Implements ports.Queue."""
 
@@ -60,60 +70,56 @@ class SqliteQueue:
         self._writer = writer
 
     async def enqueue(self, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
-        return await self._writer.run(lambda db: _enqueue(db, message, content, deliveries))
+        return await self._writer.run(_enqueue, (message, content, deliveries))
 
     async def claim(self, *, limit: int, now: float, lease_until: float) -> Claims:
-        return await self._writer.run(lambda db: _claim(db, limit, now, lease_until))
+        return await self._writer.run(_claims, (limit, now, lease_until))
 
     async def settle(self, settlement: Settlement) -> bool:
-        return await self._writer.run(lambda db: _settle(db, settlement))
+        return await self._writer.run(_settle_all, settlement)
 
     async def rescue(self, *, now: float, everything: bool, patience: Patience) -> tuple[Delivery, ...]:
-        return await self._writer.run(lambda db: _rescue(db, now, everything, patience))
+        return await self._writer.run(_rescues, (now, everything, patience))
 
     async def decide(self, *, now: float) -> tuple[Delivery, ...]:
-        return await self._writer.run(lambda db: _decide(db, now))
+        return await self._writer.run(_decisions, now)
 
 
-def _enqueue(
-    db: sqlite3.Connection, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]
-) -> tuple[Delivery, ...]:
-    stored = tuple(_unless_suppressed(db, delivery) for delivery in deliveries)
-    edits = json.dumps([(edit.start, edit.end, edit.text.decode("latin-1")) for edit in message.edits])
-    db.execute(
-        "INSERT INTO messages (id, accepted_at, credential, sender, identity, header_from, client_message_id, subject,"
-        " peer, size, sha256, edits) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
-        (
-            message.id,
-            message.accepted_at,
-            message.credential,
-            message.sender,
-            address.domain(message.sender),
-            message.header_from,
-            message.client_message_id,
-            message.subject,
-            message.peer,
-            message.size,
-            message.sha256,
-            edits,
-        ),
-    )
-    if content is not None:
-        db.execute("INSERT INTO bodies (message_id, content) VALUES (?,?)", (message.id, content))
-    db.executemany(
-        "INSERT INTO deliveries (message_id, number, recipient, recipient_key, state, due_at, expires_at, reason)"
-        " VALUES (?,?,?,?,?,?,?,?)",
-        [
-            (d.message_id, d.number, d.recipient, address.key(d.recipient), d.state, d.due_at, d.expires_at, d.reason)
-            for d in stored
-        ],
-    )
+def _enqueue(db: sqlite3.Connection, items: Sequence[_Enqueued]) -> list[tuple[Delivery, ...]]:
+    found = suppressions.find(db, {d.recipient for _, _, deliveries in items for d in deliveries})
+    stored = [tuple(_unless_suppressed(d, found) for d in deliveries) for _, _, deliveries in items]
+    insert(db, "messages", _MESSAGE_COLUMNS, [_message_row(message) for message, _, _ in items])
+    insert(db, "bodies", "message_id, content", [(m.id, content) for m, content, _ in items if content is not None])
+    rows = [(d.message_id, d.number, d.recipient, d.state, d.due_at, d.expires_at, d.reason) for ds in stored for d in ds]
+    insert(db, "deliveries", "message_id, number, recipient, state, due_at, expires_at, reason", rows)
     return stored
 
 
-def _unless_suppressed(db: sqlite3.Connection, delivery: Delivery) -> Delivery:
-    found = suppressions.of(db, delivery.recipient) if delivery.state is State.QUEUED else None
-    return replace(delivery, state=State.SUPPRESSED, reason=found.why) if found else delivery
+def _unless_suppressed(delivery: Delivery, found: Mapping[str, Suppression]) -> Delivery:
+    if delivery.state is not State.QUEUED or delivery.recipient not in found:
+        return delivery
+    return replace(delivery, state=State.SUPPRESSED, reason=found[delivery.recipient].why)
+
+
+def _message_row(message: Message) -> tuple[Any, ...]:
+    return (
+        message.id,
+        message.accepted_at,
+        message.credential,
+        message.sender,
+        address.domain(message.sender),
+        message.header_from,
+        message.client_message_id,
+        message.subject,
+        message.peer,
+        message.size,
+        message.sha256,
+        json.dumps([(edit.start, edit.end, edit.text.decode("latin-1")) for edit in message.edits]),
+    )
+
+
+def _claims(db: sqlite3.Connection, items: Sequence[tuple[int, float, float]]) -> list[Claims]:
+    return [_claim(db, *item) for item in items]
 
 
 def _claim(db: sqlite3.Connection, limit: int, now: float, lease_until: float) -> Claims:
@@ -129,26 +135,28 @@ def _claim(db: sqlite3.Connection, limit: int, now: float, lease_until: float) -
         " ORDER BY d.due_at LIMIT ?",
         (now, held, limit),
     ).fetchall()
+    due = [(delivery_of(row), message_of(row[9:20]), row[20]) for row in rows]
+    found = suppressions.find(db, {delivery.recipient for delivery, _, _ in due})
     claimed, ended = [], []
-    for row in rows:
-        delivery = delivery_of(row)
-        if found := suppressions.of(db, delivery.recipient):
-            ended.append(_end(db, delivery, State.SUPPRESSED, found.why))
+    for delivery, message, content in due:
+        if delivery.recipient in found:
+            ended.append(_end(db, delivery, State.SUPPRESSED, found[delivery.recipient].why))
         elif lifecycle.overdue(delivery, now=now):
             ended.append(_end(db, delivery, State.EXPIRED, delivery.reason))
         else:
-            claimed.append(_lease(db, delivery, message_of(row[9:20]), row[20], lease_until))
+            taken = replace(delivery, state=State.SENDING, attempt=delivery.attempt + 1, reason="")
+            claimed.append(Claimed(delivery=taken, message=message, lease_until=lease_until, content=content))
+    _lease(db, [taken.delivery for taken in claimed], lease_until)
     return Claims(claimed=tuple(claimed), ended=tuple(ended))
 
 
-def _lease(db: sqlite3.Connection, delivery: Delivery, message: Message, content: bytes | None, lease_until: float) -> Claimed:
-    attempt = delivery.attempt + 1
+def _lease(db: sqlite3.Connection, taken: Sequence[Delivery], lease_until: float) -> None:
+    """The try is counted before the call: what follows may be a crash."""
     db.execute(
-        "UPDATE deliveries SET state = 'sending', attempt = ?, lease_until = ? WHERE message_id = ? AND number = ?",
-        (attempt, lease_until, delivery.message_id, delivery.number),
+        "UPDATE deliveries SET state = 'sending', attempt = attempt + 1, lease_until = ?, reason = ''"
+        " FROM json_each(?) t WHERE message_id = json_extract(t.value, '$[0]') AND number = json_extract(t.value, '$[1]')",
+        (lease_until, json.dumps([(delivery.message_id, delivery.number) for delivery in taken])),
     )
-    taken = replace(delivery, state=State.SENDING, attempt=attempt, reason="")
-    return Claimed(delivery=taken, message=message, lease_until=lease_until, content=content)
 
 
 def _end(db: sqlite3.Connection, delivery: Delivery, state: State, reason: str) -> Delivery:
@@ -158,6 +166,10 @@ def _end(db: sqlite3.Connection, delivery: Delivery, state: State, reason: str) 
         (state, reason, delivery.message_id, delivery.number),
     )
     return replace(delivery, state=state, reason=reason)
+
+
+def _settle_all(db: sqlite3.Connection, items: Sequence[Settlement]) -> list[bool]:
+    return [_settle(db, settlement) for settlement in items]
 
 
 def _settle(db: sqlite3.Connection, settlement: Settlement) -> bool:
@@ -207,6 +219,10 @@ def prove_sent(db: sqlite3.Connection, message_id: str, number: int, ses_message
     )
 
 
+def _rescues(db: sqlite3.Connection, items: Sequence[tuple[float, bool, Patience]]) -> list[tuple[Delivery, ...]]:
+    return [_rescue(db, *item) for item in items]
+
+
 def _rescue(db: sqlite3.Connection, now: float, everything: bool, patience: Patience) -> tuple[Delivery, ...]:
     rows = db.execute(
         f"SELECT {DELIVERY} FROM deliveries d WHERE d.state = 'sending' AND (? OR d.lease_until < ?)",
@@ -223,6 +239,10 @@ def _rescue(db: sqlite3.Connection, now: float, everything: bool, patience: Pati
             (row[0], row[1], row[6], now, state, "the call was interrupted"),
         )
     return tuple(delivery_of(row) for row in rows)
+
+
+def _decisions(db: sqlite3.Connection, items: Sequence[float]) -> list[tuple[Delivery, ...]]:
+    return [_decide(db, now) for now in items]
 
 
 def _decide(db: sqlite3.Connection, now: float) -> tuple[Delivery, ...]:

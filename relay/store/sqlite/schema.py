@@ -9,6 +9,7 @@ from pathlib import Path
 from relay.errors import ConfigError
 
 _BUSY_SECONDS = 5.0
+_STATEMENTS = 512
 # Checkpoints after so many pages of WAL (4 KB each): rarer than SQLite's 1000, so that fewer commits pay for one.
 _CHECKPOINT_PAGES = 4000
 
@@ -19,12 +20,14 @@ def open_writer(path: Path) -> sqlite3.Connection:
     WAL needs synchronous=FULL to sync at each commit: NORMAL syncs only at checkpoints, and 250 would be a lie.
     """
     try:
-        connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
+        )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         migrate(connection, path)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise ConfigError(str(path), "store.path", f"the database cannot be opened: {error}") from error
     return connection
 

@@ -33,9 +33,7 @@ class SqliteStore:
     async def open(cls, path: Path) -> SqliteStore:
         """For the process that holds the lock. Makes the file where it is missing; ConfigError where it is not ours."""
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        writer = Writer(schema.open_writer(path))
-        writer.start()
-        return cls(writer, await _open_reader(path))
+        return cls(Writer(schema.open_writer(path)), await _open_reader(path))
 
     @classmethod
     async def open_to_read(cls, path: Path) -> SqliteStore:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import aiosqlite
@@ -16,16 +16,18 @@ from relay.model import Reason, Suppression
 from relay.store.sqlite.writer import Writer
 
 _COLUMNS = "address, reason, source, created_at, note"
+_FIND = f"SELECT address_key, {_COLUMNS} FROM suppressions WHERE address_key IN (SELECT value FROM json_each(?))"
 
 
 def _suppression_of(row: Any) -> Suppression:
     return Suppression(address=row[0], reason=Reason(row[1]), source=row[2], created_at=row[3], note=row[4])
 
 
-def of(db: sqlite3.Connection, recipient: str) -> Suppression | None:
-    """Why the address must not be mailed, if so: the truth inside a transaction."""
-    row = db.execute(f"SELECT {_COLUMNS} FROM suppressions WHERE address_key = ?", (address.key(recipient),)).fetchone()
-    return _suppression_of(row) if row else None
+def find(db: sqlite3.Connection, recipients: Collection[str]) -> dict[str, Suppression]:
+    """Those that must not be mailed, by the address as given: the truth inside a transaction."""
+    keys = json.dumps([address.key(recipient) for recipient in recipients])
+    by_key = {row[0]: _suppression_of(row[1:]) for row in db.execute(_FIND, (keys,))}
+    return {recipient: by_key[key] for recipient in recipients if (key := address.key(recipient)) in by_key}
 
 
 def add(db: sqlite3.Connection, suppression: Suppression) -> bool:
@@ -42,6 +44,14 @@ def add(db: sqlite3.Connection, suppression: Suppression) -> bool:
         ),
     )
     return cursor.rowcount == 1
+
+
+def _add_all(db: sqlite3.Connection, items: Sequence[Suppression]) -> list[bool]:
+    return [add(db, suppression) for suppression in items]
+
+
+def _remove_all(db: sqlite3.Connection, items: Sequence[str]) -> list[bool]:
+    return [_remove(db, wanted) for wanted in items]
 
 
 def _remove(db: sqlite3.Connection, wanted: str) -> bool:
@@ -73,25 +83,20 @@ class SqliteSuppressions:
         while self._waiting:
             waiting, self._waiting = self._waiting, {}
             try:
-                found = await self._query(list(waiting))
-            except sqlite3.Error as error:
+                _answer(waiting, await self._query(list(waiting)))
+            except Exception as error:  # whatever it is, nobody may be left waiting
                 _answer(waiting, StoreUnavailable(repr(error)))
-            else:
-                _answer(waiting, found)
         self._looking = None
 
     async def _query(self, keys: list[str]) -> dict[str, Suppression]:
-        rows = await self._reader.execute_fetchall(
-            f"SELECT address_key, {_COLUMNS} FROM suppressions WHERE address_key IN (SELECT value FROM json_each(?))",
-            (json.dumps(keys),),
-        )
+        rows = await self._reader.execute_fetchall(_FIND, (json.dumps(keys),))
         return {row[0]: _suppression_of(row[1:]) for row in rows}
 
     async def add(self, suppression: Suppression) -> bool:
-        return await self._writer.run(lambda db: add(db, suppression))
+        return await self._writer.run(_add_all, suppression)
 
     async def remove(self, address: str) -> bool:
-        return await self._writer.run(lambda db: _remove(db, address))
+        return await self._writer.run(_remove_all, address)
 
     async def newest(self, *, limit: int, reason: Reason | None = None) -> tuple[Suppression, ...]:
         rows = await self._reader.execute_fetchall(

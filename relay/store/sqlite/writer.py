@@ -4,119 +4,134 @@ Verbs that wait at the same time share one transaction and so one fsync. Nobody 
 SQLite rolls a whole transaction back by itself on a full disk or an I/O error (lang_transaction.html, "Response To
 Errors Within A Transaction"): so after any error the connection is asked whether the transaction still stands, and if
 not, every waiter of the group is told.
+
+Each statement costs a hand-over of the interpreter's lock between this thread and the loop's, which is dearer than the
+statement itself: so a verb takes all its items of a group at once, and writes them with as few statements as it can.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from queue import Empty, SimpleQueue
+from itertools import groupby
 from typing import Any, NamedTuple, TypeVar, cast
 
 from relay.errors import StoreUnavailable
 
+I = TypeVar("I")  # noqa: E741
 T = TypeVar("T")
-Verb = Callable[[sqlite3.Connection], T]
+Verb = Callable[[sqlite3.Connection, Sequence[I]], Sequence[T]]
+"""Does something for each item, in order, inside a transaction that it neither begins nor ends: one result per item."""
 
 _MAX_GROUP = 200
 
 
 class _Job(NamedTuple):
-    verb: Verb[Any]
+    verb: Verb[Any, Any]
+    item: Any
     done: asyncio.Future[Any]
 
 
 class Writer:
-    """Owns an open connection in autocommit mode, and closes it. `run` belongs to the loop that called `start`.
+    """Owns an open connection in autocommit mode, until `close`. Belongs to one event loop.
 
-    Without a connection, or before `start`, there is nothing to write to, and every verb raises StoreUnavailable.
+    Without a connection there is nothing to write to, and every verb raises StoreUnavailable.
     """
 
     def __init__(self, connection: sqlite3.Connection | None) -> None:
         self._connection = connection
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
-        self._loop: asyncio.AbstractEventLoop
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._waiting: list[_Job] = []
+        self._group: asyncio.Future[list[Any]] | None = None
 
-    def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._thread.start()
+    async def run(self, verb: Verb[I, T], item: I) -> T:
+        """The verb's result for the item, after its transaction was committed.
+
+        Raises StoreUnavailable, or what the verb raised for this item.
+        """
+        if self._connection is None:
+            raise StoreUnavailable("the store is not open for writing")
+        loop = asyncio.get_running_loop()
+        job = _Job(verb, item, loop.create_future())
+        self._waiting.append(job)
+        if len(self._waiting) == 1 and self._group is None:
+            loop.call_soon(self._begin, loop)  # so that all who come in this round of the loop go together
+        return cast(T, await job.done)
 
     async def close(self) -> None:
         """What is waiting is still written."""
-        if self._connection is None:
-            return
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        while self._group is not None or self._waiting:
+            await asyncio.sleep(0.001)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
+        self._thread.shutdown()
 
-    async def run(self, verb: Verb[T]) -> T:
-        """The verb's value, after its transaction was committed. Raises StoreUnavailable, or what the verb raised."""
-        if not self._thread.is_alive():
-            raise StoreUnavailable("the store is not open for writing")
-        job = _Job(verb, self._loop.create_future())
-        self._jobs.put(job)
-        return cast(T, await job.done)
-
-    def _work(self) -> None:
+    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """One group at a time: who comes meanwhile waits for the next, and so groups grow with the load."""
         assert self._connection is not None
-        while group := self._next_group():
-            results = _commit(self._connection, group)
-            self._loop.call_soon_threadsafe(_release, group, results)
-        self._connection.close()
+        group, self._waiting = self._waiting[:_MAX_GROUP], self._waiting[_MAX_GROUP:]
+        self._group = loop.run_in_executor(self._thread, _write, self._connection, group)
+        self._group.add_done_callback(lambda written: self._end(loop, group, written.result()))
 
-    def _next_group(self) -> list[_Job]:
-        """Waits for one job and takes all that wait behind it. Empty: time to close."""
-        group: list[_Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            group.append(job)
-            if len(group) == _MAX_GROUP:
-                break
-            try:
-                job = self._jobs.get_nowait()
-            except Empty:
-                break
-        else:
-            if group:
-                self._jobs.put(None)
-        return group
+    def _end(self, loop: asyncio.AbstractEventLoop, group: list[_Job], results: list[Any]) -> None:
+        self._group = None
+        if self._waiting:
+            self._begin(loop)
+        for job, result in zip(group, results, strict=True):
+            if job.done.cancelled():
+                continue
+            if isinstance(result, Exception):
+                job.done.set_exception(result)
+            else:
+                job.done.set_result(result)
 
 
-def _commit(connection: sqlite3.Connection, group: list[_Job]) -> list[Any]:
-    """One result per job: its value, or the exception it gets."""
+def _write(connection: sqlite3.Connection, group: list[_Job]) -> list[Any]:
+    """One result per job: its value, or the exception it gets. Hopes that all is well, and takes care once it is not."""
     try:
-        connection.execute("BEGIN IMMEDIATE")
-        results = [_run_one(connection, job.verb) for job in group]
-        connection.execute("COMMIT")
-        return results
-    except sqlite3.Error as error:
+        return _commit(connection, group, _run_bare)
+    except Exception:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+    try:
+        return _commit(connection, group, _run_apart)
+    except Exception as error:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
         return [StoreUnavailable(repr(error))] * len(group)
 
 
-def _run_one(connection: sqlite3.Connection, verb: Verb[Any]) -> Any:
-    """The verb's value or exception. Raises sqlite3.Error only if the transaction is gone, and with it the whole group."""
-    connection.execute("SAVEPOINT verb")
-    try:
-        value = verb(connection)
-    except Exception as error:
-        if not connection.in_transaction:
-            raise sqlite3.OperationalError(f"transaction lost: {error!r}") from error
-        connection.execute("ROLLBACK TO verb")
-        value = StoreUnavailable(repr(error)) if isinstance(error, sqlite3.Error) else error
-    connection.execute("RELEASE verb")
-    return value
+def _commit(connection: sqlite3.Connection, group: list[_Job], run: Callable[..., list[Any]]) -> list[Any]:
+    connection.execute("BEGIN IMMEDIATE")
+    results: list[Any] = []
+    for verb, jobs in groupby(group, key=lambda job: job.verb):
+        results += run(connection, verb, [job.item for job in jobs])
+    connection.execute("COMMIT")
+    return results
 
 
-def _release(group: list[_Job], results: list[Any]) -> None:
-    for job, result in zip(group, results, strict=True):
-        if job.done.cancelled():
-            continue
-        if isinstance(result, Exception):
-            job.done.set_exception(result)
-        else:
-            job.done.set_result(result)
+def _run_bare(connection: sqlite3.Connection, verb: Verb[Any, Any], items: list[Any]) -> list[Any]:
+    return list(verb(connection, items))
+
+
+def _run_apart(connection: sqlite3.Connection, verb: Verb[Any, Any], items: list[Any]) -> list[Any]:
+    """A savepoint for each item: one item's fault is not another's.
+
+    Raises sqlite3.Error only if the transaction is gone, and with it the whole group.
+    """
+    results: list[Any] = []
+    for item in items:
+        connection.execute("SAVEPOINT item")
+        try:
+            results += verb(connection, [item])
+        except Exception as error:
+            if not connection.in_transaction:
+                raise sqlite3.OperationalError(f"transaction lost: {error!r}") from error
+            connection.execute("ROLLBACK TO item")
+            results.append(StoreUnavailable(repr(error)) if isinstance(error, sqlite3.Error) else error)
+        connection.execute("RELEASE item")
+    return results

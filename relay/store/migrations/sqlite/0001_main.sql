@@ -38,7 +38,6 @@ CREATE TABLE deliveries (
     message_id     TEXT NOT NULL,
     number         INTEGER NOT NULL,
     recipient      TEXT NOT NULL,
-    recipient_key  TEXT NOT NULL,
     state          TEXT NOT NULL,
     due_at         REAL NOT NULL,
     expires_at     REAL NOT NULL,

@@ -1,0 +1,19 @@
+"""Writes many rows with few statements."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+# Statements are kept prepared by their text: so many lengths of VALUES there are at most per table.
+_ROWS = 32
+
+
+def insert(db: sqlite3.Connection, table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
+    """INSERT of all rows, a statement for each 32."""
+    for first in range(0, len(rows), _ROWS):
+        some = rows[first : first + _ROWS]
+        row = f"({','.join('?' * len(some[0]))})"
+        values = ",".join([row] * len(some))
+        db.execute(f"INSERT INTO {table} ({columns}) VALUES {values}", [value for row in some for value in row])

@@ -1,0 +1,497 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay import mime, policy
+from relay.errors import AttachmentNotAllowed, InvalidRecipient, Malformed, SenderNotAllowed
+from relay.mime import Parsed, Part
+from relay.model import Credential, Kind
+
+DEVINO = """
+    .adp .bat .chm .cmd .com .cpl .exe .hta .ins .isp .jar .js .jse .lib .lnk .mde .msc .msp .mst .pif .scr .sct .shb
+    .sys .vb .vbe .vbs .vxd .wsc .wsf .wsh
+"""
+
+SES = """
+    .ade .adp .app .asp .bas .bat .cer .chm .cmd .com .cpl .crt .csh .der .exe .fxp .gadget .hlp .hta .inf .ins .isp .its .js
+    .jse .ksh .lib .lnk .mad .maf .mag .mam .maq .mar .mas .mat .mau .mav .maw .mda .mdb .mde .mdt .mdw .mdz .msc .msh .msh1
+    .msh2 .mshxml .msh1xml .msh2xml .msi .msp .mst .ops .pcd .pif .plg .prf .prg .reg .scf .scr .sct .shb .shs .sys .ps1
+    .ps1xml .ps2 .ps2xml .psc1 .psc2 .tmp .url .vb .vbe .vbs .vps .vsmacros .vss .vst .vsw .vxd .ws .wsc .wsf .wsh .xnk
+"""
+
+FORBIDDEN = sorted({word.removeprefix(".") for word in (DEVINO + SES).split()})
+
+
+def credential(**fields: Any) -> Credential:
+    defaults = {
+        "name": "shop",
+        "kind": Kind.APPLICATION,
+        "password_hash": "x",
+        "senders": ("shop@example.com", "@shop.example"),
+    }
+    return Credential(**(defaults | fields))
+
+
+def with_names(*names: str) -> Parsed:
+    return Parsed((), tuple(Part("application/octet-stream", (name,), 0, 0) for name in names))
+
+
+def attached(*lines: bytes) -> bytes:
+    """A message with a text and one attachment that has these header lines."""
+    return (
+        b"From: shop@example.com\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n"
+        b"--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n"
+        b"--b\r\n" + b"".join(line + b"\r\n" for line in lines) + b"\r\nTVo=\r\n--b--\r\n"
+    )
+
+
+# The extensions.
+
+
+def test_the_lists_are_those_of_devino_and_of_ses() -> None:
+    assert {f".{word}" for word in policy.DEVINO_EXTENSIONS} == set(DEVINO.split())
+    assert {f".{word}" for word in policy.SES_EXTENSIONS} == set(SES.split())
+    assert set(FORBIDDEN) == policy.FORBIDDEN_EXTENSIONS
+    assert (len(DEVINO.split()), len(SES.split())) == (31, 90)
+
+
+@pytest.mark.parametrize("word", FORBIDDEN)
+def test_every_forbidden_extension_is_refused_by_its_name(word: str) -> None:
+    for name in (f"offer.{word}", f"offer.{word.upper()}", f"offer.pdf.{word}", f".{word}", f"offer.{word}. ."):
+        with pytest.raises(AttachmentNotAllowed) as refused:
+            policy.attachments(with_names(name))
+        assert refused.value.subject == word
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "offer",
+        "exe",
+        "offer.pdf",
+        "offer-shop.com.pdf",
+        "report.js.txt",
+        "example.com-invoice.pdf",
+        "photo.jpeg",
+        "archive.tar.gz",
+        "table.xlsx",
+        "data.json",
+        "notes.exe.txt",
+        "setup.exemplar",
+        "offer.pdf.",
+        "Angebot Frühjahr.docx",
+        "報告.pdf",
+        "...",
+        ".",
+    ],
+)
+def test_ordinary_names_pass(name: str) -> None:
+    policy.attachments(with_names(name))
+
+
+def test_one_forbidden_name_among_many_is_enough() -> None:
+    with pytest.raises(AttachmentNotAllowed, match="exe"):
+        policy.attachments(with_names("a.pdf", "b.png", "c.exe", "d.txt"))
+
+
+def test_one_forbidden_reading_of_a_name_is_enough() -> None:
+    with pytest.raises(AttachmentNotAllowed, match="exe"):
+        policy.attachments(Parsed((), (Part("x/y", ("a.pdf", "a.exe"), 0, 0),)))
+
+
+def test_another_list_may_be_given() -> None:
+    policy.attachments(with_names("a.exe"), forbidden=())
+    with pytest.raises(AttachmentNotAllowed, match="pdf"):
+        policy.attachments(with_names("a.pdf"), forbidden=("pdf",))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.exe", "exe"),
+        ("a.EXE", "exe"),
+        ("a.exe.", "exe"),
+        ("a.exe...", "exe"),
+        ("a.exe ", "exe"),
+        ("a.exe . .", "exe"),
+        ("a.exe\t", "exe"),
+        ("a. exe", "exe"),
+        ("a.exe\0", "exe"),
+        ("a.e\0xe", "exe"),
+        ("a.exe\u00a0", "exe"),  # no-break space
+        ("a.exe\u3000", "exe"),  # ideographic space
+        ("a.ｅｘｅ", "exe"),  # noqa: RUF001
+        ("a\uff0eexe", "exe"),  # fullwidth full stop
+        ("a\u2024exe", "exe"),  # one dot leader
+        ("a.exe\u200b", "exe"),  # zero width space
+        ("a.exe\u200d\u2060\ufeff", "exe"),
+        ("a.e\u200bxe", "exe"),
+        ("a.exe\u202c", "exe"),  # pop directional formatting
+        ("a\u202efdp.exe", "exe"),  # right-to-left override: shown as "aexe.pdf"
+        ("a.exe\u200e.", "exe"),
+        ("a.pdf", "pdf"),
+        ("a.exe.pdf", "pdf"),
+        ("a", ""),
+        ("", ""),
+        ("a.", ""),
+    ],
+)
+def test_an_extension_is_what_a_desktop_sees(name: str, expected: str) -> None:
+    assert policy.extension(name) == expected
+
+
+@given(st.text(), st.sampled_from(FORBIDDEN), st.text(". \t", max_size=5))
+def test_nothing_before_or_harmless_behind_hides_an_extension(before: str, word: str, behind: str) -> None:
+    assert policy.extension(f"{before}.{word}{behind}") == word
+
+
+@given(st.text())
+def test_any_name_has_an_extension_or_none(name: str) -> None:
+    found = policy.extension(name)
+    assert found == found.strip()
+    assert "." not in found
+
+
+# The spellings of a name in a message.
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b'Content-Disposition: attachment; filename="evil.exe"'],
+        [b"Content-Disposition: attachment; filename=evil.exe"],
+        [b"Content-Disposition: inline; filename=evil.exe"],
+        [b"Content-Disposition: ATTACHMENT; FILENAME=EVIL.EXE"],
+        [b"content-disposition:attachment;filename=evil.exe"],
+        [b'Content-Disposition: attachment;\r\n\tfilename = "evil.exe"'],
+        [b"Content-Disposition: attachment; filename=\r\n evil.exe"],
+        [b'Content-Disposition: attachment; filename="evil.exe'],
+        [b'Content-Disposition: attachment; filename="evil.exe";'],
+        [b'Content-Disposition: attachment; size=3; filename="evil.exe"; x=y'],
+        [b'Content-Disposition: attachment; x="a;b"; filename="evil.exe"'],
+        [rb'Content-Disposition: attachment; x="a\"; filename=ok.txt"; filename="evil.exe"'],
+        [rb'Content-Disposition: attachment; filename="evil\.e\xe"'],
+        [rb'Content-Disposition: attachment; filename="\"evil.exe"'],
+        [b'Content-Disposition: attachment; filename="my evil file.exe"'],
+        [b"Content-Disposition: attachment; filename=my evil file.exe"],
+        [b'Content-Disposition: attachment; filename="evil.exe. . "'],
+        [b'Content-Disposition: attachment; filename="C:\\\\temp\\\\evil.exe"'],
+        [b'Content-Disposition: attachment; filename="../evil.exe"'],
+        ['Content-Disposition: attachment; filename="übel.exe"'.encode()],
+        ['Content-Disposition: attachment; filename="übel.exe"'.encode("latin-1")],
+        ['Content-Disposition: attachment; filename="evil.ｅｘｅ"'.encode()],  # noqa: RUF001
+        [b'Content-Type: application/octet-stream; name="evil.exe"'],
+        [b"Content-Type: application/octet-stream; NAME=evil.exe"],
+        [b'Content-Type: application/octet-stream; name="evil.exe"', b'Content-Disposition: attachment; filename="ok.txt"'],
+        [b'Content-Type: application/octet-stream; name="ok.txt"', b'Content-Disposition: attachment; filename="evil.exe"'],
+        # RFC 2231.
+        [b"Content-Disposition: attachment; filename*=utf-8''evil.exe"],
+        [b"Content-Disposition: attachment; filename*=UTF-8'en'evil%2Eexe"],
+        [b"Content-Disposition: attachment; filename*=utf-8''%65%76%69%6C%2E%65%78%65"],
+        [b"Content-Disposition: attachment; filename*=iso-8859-1''%FCbel.exe"],
+        [b"Content-Disposition: attachment; filename*=no-such-charset''evil.exe"],
+        [b"Content-Disposition: attachment; filename*=evil.exe"],
+        [b"Content-Disposition: attachment; filename*=''evil.exe"],
+        [b"Content-Disposition: attachment; filename=ok.txt; filename*=utf-8''evil.exe"],
+        [b"Content-Disposition: attachment; filename*=utf-8''ok.txt; filename=evil.exe"],
+        [b'Content-Disposition: attachment; filename*0="evil"; filename*1=".exe"'],
+        [b'Content-Disposition: attachment; filename*1=".exe"; filename*0="evil"'],
+        [b'Content-Disposition: attachment; filename*0="evil.";\r\n filename*1="e";\r\n filename*2="xe"'],
+        [b"Content-Disposition: attachment; filename*0*=utf-8''evil; filename*1*=%2Eexe"],
+        [b"Content-Disposition: attachment; filename*1*=%2Eexe; filename*0*=utf-8''evil"],
+        [b"Content-Disposition: attachment; filename*0*=utf-8''evil; filename*1=.exe"],
+        [b"Content-Disposition: attachment; filename*00=evil.; filename*01=exe"],
+        [b"Content-Disposition: attachment; " + b"; ".join(b"filename*%d=%c" % item for item in enumerate(b"a long evil.exe"))],
+        [b"Content-Type: application/octet-stream; name*=utf-8''evil%2Eexe"],
+        [b'Content-Type: application/octet-stream; name*0="evil."; name*1="exe"'],
+        # RFC 2047, where it must not stand and everybody reads it.
+        [b'Content-Disposition: attachment; filename="=?utf-8?B?ZXZpbC5leGU=?="'],
+        [b"Content-Disposition: attachment; filename==?utf-8?B?ZXZpbC5leGU=?="],
+        [b'Content-Disposition: attachment; filename="=?utf-8?q?evil=2Eexe?="'],
+        [b'Content-Disposition: attachment; filename="=?utf-8?q?evil=2E?=\r\n =?utf-8?q?exe?="'],
+        [b'Content-Disposition: attachment; filename="evil=?utf-8?q?=2Eexe?="'],
+        [b'Content-Disposition: attachment; filename*0="=?utf-8?q?evil"; filename*1="=2Eexe?="'],
+        [b'Content-Type: application/octet-stream; name="=?iso-8859-1?Q?=FCbel.exe?="'],
+    ],
+)
+def test_a_forbidden_name_is_seen_however_it_is_spelled(lines: list[bytes]) -> None:
+    with pytest.raises(AttachmentNotAllowed, match="exe"):
+        policy.attachments(mime.read(attached(*lines)))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # Of duplicates some readers take the first and some the last.
+        [b"Content-Disposition: attachment; filename=ok.txt", b"Content-Disposition: attachment; filename=evil.exe"],
+        [b"Content-Disposition: attachment; filename=evil.exe; filename=ok.txt"],
+        [b"Content-Disposition: attachment; filename=ok.txt; filename=evil.exe"],
+        [b"Content-Disposition: attachment; filename*=evil.exe; filename*=ok.txt"],
+        [b"Content-Disposition: attachment; filename*0=evil.exe; filename*0=ok.txt"],
+        [b"Content-Type: text/plain; name=ok.txt", b"Content-Type: application/octet-stream; name=evil.exe"],
+        [b"Content-Type: application/octet-stream; name=evil.exe", b"Content-Type: text/plain; name=ok.txt"],
+        [
+            b"Content-Type: text/plain",
+            b"Content-Type: multipart/mixed; boundary=i",
+            b"",
+            b"--i",
+            b"Content-Disposition: attachment; filename=evil.exe",
+            b"",
+            b"TVo=",
+            b"--i--",
+        ],
+        # Comments: RFC 822 allows them nearly everywhere.
+        [b"Content-Disposition: attachment; filename=evil.exe (a comment)"],
+        [b"Content-Disposition: attachment; (a comment) filename=evil.exe"],
+        [
+            b"Content-Type: (a comment) multipart/mixed; boundary=i",
+            b"",
+            b"--i",
+            b"Content-Disposition: attachment; filename=evil.exe",
+            b"",
+            b"TVo=",
+            b"--i--",
+        ],
+        [
+            b"Content-Type: message/rfc822 (a comment)",
+            b"",
+            b"From: shop@example.com",
+            b"Content-Disposition: attachment; filename=evil.exe",
+        ],
+        # Some readers show the octets of a word in an unknown character set as they are.
+        [b'Content-Disposition: attachment; filename="=?no-such-charset?B?ZXZpbC5leGU=?="'],
+        ['Content-Disposition: attachment; filename="evil.exe\u200b"'.encode()],
+        ['Content-Disposition: attachment; filename="evil.exe\u202c"'.encode()],
+    ],
+)
+def test_one_reader_who_would_see_a_forbidden_name_is_enough(lines: list[bytes]) -> None:
+    # Either the name is seen or the message is one that readers do not agree on.
+    with pytest.raises((AttachmentNotAllowed, Malformed)):
+        policy.attachments(mime.read(attached(*lines)))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b'Content-Disposition: attachment; filename="offer-shop.com.pdf"'],
+        [b'Content-Disposition: attachment; filename="report.js.txt"'],
+        [b"Content-Disposition: attachment; filename*=utf-8''Gr%C3%BC%C3%9Fe.pdf"],
+        [b'Content-Disposition: attachment; filename*0="a very long name of a "; filename*1="file.exe.pdf"'],
+        [b'Content-Disposition: attachment; filename="=?utf-8?q?Gr=C3=BC=C3=9Fe?=.pdf"'],
+        [b"Content-Disposition: attachment; filename=\"it's 5'' wide.pdf\""],
+        [b"Content-Type: application/pdf; x=evil.exe"],
+        [b"Content-Type: text/plain; charset=utf-8"],
+        [b"Content-Disposition: attachment"],
+        [b"Subject: evil.exe"],
+    ],
+)
+def test_ordinary_attachments_pass(lines: list[bytes]) -> None:
+    policy.attachments(mime.read(attached(*lines)))
+
+
+def test_a_name_in_the_text_is_no_attachment() -> None:
+    policy.attachments(mime.read(b"From: a@example.com\r\n\r\nContent-Disposition: attachment; filename=evil.exe\r\n"))
+
+
+def test_an_attachment_deep_inside_is_seen() -> None:
+    content = attached(b"Content-Disposition: attachment; filename=evil.exe")
+    for _ in range(3):
+        content = (
+            b"From: shop@example.com\r\nContent-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n"
+            b"Content-Type: message/rfc822\r\n\r\n" + content.replace(b"bb", b"bbb") + b"\r\n--bb--\r\n"
+        )
+    with pytest.raises(AttachmentNotAllowed, match="exe"):
+        policy.attachments(mime.read(content))
+
+
+def test_a_message_that_is_itself_an_attachment_is_seen() -> None:
+    with pytest.raises(AttachmentNotAllowed, match="exe"):
+        policy.attachments(
+            mime.read(b"From: a@example.com\r\nContent-Disposition: attachment; filename=evil.exe\r\n\r\nMZ\r\n")
+        )
+
+
+# Senders.
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"shop@example.com", b"Shop@Example.COM", b"anyone@shop.example", b"any.one+x@Shop.Example", b"bounce-1=2@shop.example"],
+)
+def test_a_sender_of_the_credential_is_allowed_as_written(raw: bytes) -> None:
+    assert policy.envelope_sender(raw, credential()) == raw.decode()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"boss@example.com",
+        b"shop@example.org",
+        b"xshop@example.com",
+        b"shop@example.com.evil.example",
+        b"anyone@mail.shop.example",
+        b"anyone@xshop.example",
+        b"anyone@shop.example.org",
+    ],
+)
+def test_any_other_sender_is_refused_by_its_address(raw: bytes) -> None:
+    with pytest.raises(SenderNotAllowed) as refused:
+        policy.envelope_sender(raw, credential())
+    assert refused.value.subject == raw.decode()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"shop",
+        b"@shop.example",
+        b"shop@example.com@shop.example",
+        b'"a b"@shop.example',
+        b"a b@shop.example",
+        b"<a@shop.example>",
+    ],
+)
+def test_what_is_no_address_is_no_sender(raw: bytes) -> None:
+    with pytest.raises(SenderNotAllowed) as refused:
+        policy.envelope_sender(raw, credential())
+    assert refused.value.subject == raw.decode()
+
+
+def test_octets_that_are_no_text_are_no_sender() -> None:
+    with pytest.raises(SenderNotAllowed) as refused:
+        policy.envelope_sender(b"sh\xff\r\np@shop.example", credential())
+    assert refused.value.subject.isascii()
+
+
+def test_a_credential_without_senders_may_send_as_nobody() -> None:
+    with pytest.raises(SenderNotAllowed):
+        policy.envelope_sender(b"shop@example.com", credential(senders=()))
+
+
+def test_the_null_sender_is_refused_unless_the_credential_says_how_to_put_it_right() -> None:
+    with pytest.raises(SenderNotAllowed) as refused:
+        policy.envelope_sender(b"", credential())
+    assert refused.value.subject == "<>"
+    assert policy.envelope_sender(b"", credential(null_sender="bounce@example.com")) == "bounce@example.com"
+
+
+def test_a_null_sender_that_is_put_right_opens_no_other_door() -> None:
+    with pytest.raises(SenderNotAllowed):
+        policy.envelope_sender(b"bounce@example.com", credential(null_sender="bounce@example.com"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"From: shop@example.com",
+        b"FROM: The Shop <shop@example.com>",
+        b'From: "The Shop" <shop@example.com>',
+        b"From: The Shop\r\n <shop@example.com>",
+        b"From: =?utf-8?q?Gesch=C3=A4ft?= <shop@example.com>",
+    ],
+)
+def test_the_one_from_address_is_found_and_allowed(line: bytes) -> None:
+    assert policy.header_from(mime.read(line + b"\r\n\r\nx\r\n"), credential()) == "shop@example.com"
+
+
+@pytest.mark.parametrize(
+    ("line", "subject"),
+    [
+        (b"From: boss@example.com", "boss@example.com"),
+        (b"From: Boss <Boss@example.com>", "Boss@example.com"),
+        (b"From: shop@shop.example.org", "shop@shop.example.org"),
+    ],
+)
+def test_a_from_address_that_is_not_allowed_is_refused_by_name(line: bytes, subject: str) -> None:
+    with pytest.raises(SenderNotAllowed) as refused:
+        policy.header_from(mime.read(line + b"\r\n\r\nx\r\n"), credential())
+    assert refused.value.subject == subject
+
+
+def test_a_second_from_header_is_refused() -> None:
+    for second in (b"From: boss@example.org", b"from: shop@example.com", b"FROM:"):
+        with pytest.raises(Malformed, match="2 From headers"):
+            policy.header_from(mime.read(b"From: shop@example.com\r\n" + second + b"\r\n\r\nx\r\n"), credential())
+
+
+def test_a_message_without_from_is_refused() -> None:
+    with pytest.raises(Malformed, match="no From header"):
+        policy.header_from(mime.read(b"Sender: shop@example.com\r\n\r\nFrom: shop@example.com\r\n"), credential())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"From:",
+        b"From: The Shop",
+        b"From: shop@example.com, shop@example.com",
+        b"From: Staff: shop@example.com;",
+        b"From: boss@example.org <shop@example.com>",
+        b"From: <shop@example.com> <boss@example.org>",
+        b'From: "The Shop <shop@example.com>',
+    ],
+)
+def test_a_from_header_without_exactly_one_address_is_malformed(line: bytes) -> None:
+    with pytest.raises(Malformed, match="From header"):
+        policy.header_from(mime.read(line + b"\r\n\r\nx\r\n"), credential())
+
+
+# Recipients.
+
+
+def test_a_recipient_keeps_its_case() -> None:
+    assert policy.recipient(b"Anna@Example.NET") == "Anna@Example.NET"
+
+
+@pytest.mark.parametrize(
+    ("raw", "subject"),
+    [
+        (b"", ""),
+        (b"postmaster", "postmaster"),
+        (b"nobody@nowhere", "nobody@nowhere"),
+        (b"a b@example.net", "a b@example.net"),
+        (b"@relay:a@example.net", "@relay:a@example.net"),
+        (b"a@[192.0.2.1]", "a@[192.0.2.1]"),
+        ("jörg@example.net".encode(), "j\\xc3\\xb6rg@example.net"),
+    ],
+)
+def test_an_invalid_recipient_is_refused_by_what_was_given(raw: bytes, subject: str) -> None:
+    with pytest.raises(InvalidRecipient) as refused:
+        policy.recipient(raw)
+    assert refused.value.subject == subject
+
+
+# Networks.
+
+
+@pytest.mark.parametrize(
+    ("networks", "peer", "expected"),
+    [
+        ((), "192.0.2.1", True),
+        ((), "2001:db8::1", True),
+        (("192.0.2.0/24",), "192.0.2.1", True),
+        (("192.0.2.0/24",), "192.0.2.255", True),
+        (("192.0.2.0/24",), "192.0.3.0", False),
+        (("192.0.2.0/24",), "::ffff:192.0.2.1", True),
+        (("192.0.2.0/24",), "::ffff:192.0.3.1", False),
+        (("192.0.2.0/24",), "2001:db8::1", False),
+        (("192.0.2.1",), "192.0.2.1", True),
+        (("192.0.2.1/32",), "192.0.2.2", False),
+        (("10.0.0.0/8", "192.0.2.0/24"), "192.0.2.1", True),
+        (("10.0.0.0/8", "2001:db8::/32"), "2001:db8:1::1", True),
+        (("2001:db8::/32",), "2001:db9::1", False),
+        (("2001:db8::/32",), "192.0.2.1", False),
+        (("::/0",), "192.0.2.1", False),
+        (("::/0",), "::ffff:192.0.2.1", False),
+        (("0.0.0.0/0",), "::ffff:192.0.2.1", True),
+        (("127.0.0.1",), "::1", False),
+        (("fe80::/10",), "fe80::1%eth0", True),
+    ],
+)
+def test_a_credential_works_only_from_its_networks(networks: tuple[str, ...], peer: str, expected: bool) -> None:
+    assert policy.may_connect(credential(networks=networks), peer) is expected
