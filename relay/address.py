@@ -45,16 +45,19 @@ def mailbox(value: bytes) -> str:
     """
     outside, inside = _split(value)
     if inside is None:
-        return parse(b"".join(outside.split()))
-    shown = outside.strip()
-    found = parse(inside.strip())
+        return parse(outside.strip(b" \t"))
+    shown = outside.strip(b" \t")
+    found = parse(inside.strip(b" \t"))
     if b"@" in shown and key(shown.decode("ascii", "replace")) != key(found):
         raise ValueError("the display name is another address")
     return found
 
 
 def _split(value: bytes) -> tuple[bytes, bytes | None]:
-    """What stands outside of quotes, comments and angle brackets, and what stands inside the one pair of brackets."""
+    """What stands outside of the angle brackets, and what stands inside the one pair of them.
+
+    A quoted string leaves a quote behind and a comment a space: what they part can never become one address.
+    """
     outside = bytearray()
     inside: bytes | None = None
     position, length = 0, len(value)
@@ -62,8 +65,10 @@ def _split(value: bytes) -> tuple[bytes, bytes | None]:
         octet = value[position : position + 1]
         if octet == b'"':
             position = _end_of_quoted(value, position)
+            outside += b'"'
         elif octet == b"(":
             position = _end_of_comment(value, position)
+            outside += b" "
         elif octet == b"<":
             end = value.find(b">", position)
             if inside is not None or end < 0:
@@ -71,6 +76,8 @@ def _split(value: bytes) -> tuple[bytes, bytes | None]:
             inside, position = value[position + 1 : end], end + 1
         elif octet in b",;:>":
             raise ValueError("more than one mailbox")
+        elif inside is not None and octet not in b" \t":
+            raise ValueError("text behind the address")
         else:
             outside += octet
             position += 1

@@ -41,7 +41,9 @@ from relay.web import health
 from relay.web.callbacks import sns
 from relay.web.server import HttpServer
 
-_STOP_SECONDS = 25.0
+# Together less than the 35 seconds after which a supervisor loses patience.
+_STOP_SMTP_SECONDS = 8.0
+_STOP_CALLS_SECONDS = 18.0
 _UPKEEP_SECONDS = 5.0
 _FIRST_RATE = 1.0  # recipients a second until GetAccount has answered: what every account may
 
@@ -76,7 +78,8 @@ class App:
         store = await SqliteStore.open(config.store.path)
         self._parts.push_async_callback(store.close)
         spool = Spool(config.store.spool)
-        spool.sweep(await store.spooled())
+        if lost := spool.sweep(await store.spooled()):
+            journal.trouble(f"{lost} files in the spool belong to no message: moved to {spool.lost}")
         patience = _patience(config)
         await upkeep.rescue(store.queue, now=time.time(), everything=True, patience=patience)
         await self._start_control(store)
@@ -87,9 +90,13 @@ class App:
 
     def _take_lock(self) -> None:
         store = self._config.store
-        store.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = Lock(store.lock)
-        if not lock.take():
+        try:
+            store.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = Lock(store.lock)
+            is_ours = lock.take()
+        except OSError as error:
+            raise ConfigError(self._config.file, "store.path", f"cannot be used: {error}") from error
+        if not is_ours:
             raise ConfigError(self._config.file, "store.path", f"another relay runs on {store.path.parent}")
         self._parts.callback(lock.release)
 
@@ -155,7 +162,7 @@ class App:
             lambda: upkeep.run(store.queue, clock=time.time, every=_UPKEEP_SECONDS, patience=patience, wake=wake), "upkeep"
         )
         self._keep_running(dispatcher.run, "the dispatcher")
-        self._parts.push_async_callback(dispatcher.stop, limit=_STOP_SECONDS)
+        self._parts.push_async_callback(dispatcher.stop, limit=_STOP_CALLS_SECONDS)
 
     async def _start_smtp(
         self, store: SqliteStore, spool: Spool, patience: Patience, wake: asyncio.Event, tls: ssl.SSLContext
@@ -172,7 +179,7 @@ class App:
             wake=wake,
             hostname=config.hostname,
             max_size=config.max_size,
-            budget=Budget(config.max_octets_in_flight),
+            budget=Budget(max(config.max_octets_in_flight, config.max_size)),
             patience=patience,
         )
         server = SmtpServer(
@@ -182,7 +189,7 @@ class App:
             tls=tls,
             timeout=config.timeout_seconds,
         )
-        self._parts.push_async_callback(server.stop, limit=_STOP_SECONDS)
+        self._parts.push_async_callback(server.stop, limit=_STOP_SMTP_SECONDS)
         for name, listener in (("submission", config.submission), ("submissions", config.submissions)):
             if listener:
                 host, port = configuration.address(listener, self._config.file, f"smtp.{name}")

@@ -6,6 +6,7 @@ as files). Lists are written with commas there. config/relay.toml shows every ke
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -17,6 +18,10 @@ from urllib.parse import urlsplit
 from relay.errors import ConfigError
 
 _PREFIX = "RELAY_"
+_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
+_REGION = re.compile(r"[a-z0-9-]{3,40}")
+_LISTENER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", re.ASCII)
+_URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[^\s?#@]*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +155,8 @@ def _refuse_unknown_variables(environ: Mapping[str, str], sections: Mapping[str,
         section, found, key = variable.removeprefix(_PREFIX).lower().partition("__")
         if not variable.startswith(_PREFIX) or not found:
             continue
+        if variable != variable.upper():
+            raise ConfigError("environment", variable, "must be written in capitals")
         known = {f.name for f in fields(sections[section].default_factory)} if section in sections else set()
         if key not in known and key.removesuffix("_file") not in known:
             raise ConfigError("environment", variable, "unknown setting")
@@ -218,6 +225,25 @@ _WORDS: dict[object, str] = {
 
 def check(config: Config) -> None:
     """What types cannot say. Raises ConfigError."""
+    if not _HOSTNAME.fullmatch(config.smtp.hostname):
+        raise ConfigError(config.file, "smtp.hostname", "must be a host name: letters, digits, hyphens and dots")
+    if not _REGION.fullmatch(config.ses.region):
+        raise ConfigError(config.file, "ses.region", "must be the name of an AWS region, like us-east-1")
+    _check_numbers(config)
+    for key, listener in (
+        ("smtp.submission", config.smtp.submission),
+        ("smtp.submissions", config.smtp.submissions),
+        ("callbacks.listen", config.callbacks.listen),
+    ):
+        if listener:
+            address(listener, config.file, key)
+    _check_feedback(config)
+    for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
+        if endpoint and not _is_url(endpoint):
+            raise ConfigError(config.file, key, "must be a URL, like https://email.us-east-1.amazonaws.com")
+
+
+def _check_numbers(config: Config) -> None:
     positive = {
         "smtp.max_size": config.smtp.max_size,
         "smtp.max_octets_in_flight": config.smtp.max_octets_in_flight,
@@ -232,14 +258,6 @@ def check(config: Config) -> None:
     for key, value in positive.items():
         if value < 1:
             raise ConfigError(config.file, key, "must be 1 or more")
-    for key, listener in (
-        ("smtp.submission", config.smtp.submission),
-        ("smtp.submissions", config.smtp.submissions),
-        ("callbacks.listen", config.callbacks.listen),
-    ):
-        if listener:
-            address(listener, config.file, key)
-    _check_feedback(config)
 
 
 def _check_feedback(config: Config) -> None:
@@ -259,21 +277,27 @@ def _check_feedback(config: Config) -> None:
 
 def address(listener: str, file: str, key: str) -> tuple[str, int]:
     """`host:port` or `[v6]:port` as host and port. Raises ConfigError."""
-    host, _, port = listener.rpartition(":")
+    match = _LISTENER.fullmatch(listener)
+    host = (match[1] or match[2]) if match else ""
     try:
-        found = int(port)
-        ip_address(host.strip("[]"))
+        fits = bool(match) and ip_address(host).version == (6 if match and match[1] else 4)
     except ValueError:
-        raise ConfigError(file, key, "must be an address and a port, like 127.0.0.1:587") from None
-    if not 0 <= found <= 65535:
+        fits = False
+    if not match or not fits:
+        raise ConfigError(file, key, "must be an address and a port, like 127.0.0.1:587")
+    if int(match[3]) > 65535:
         raise ConfigError(file, key, "the port must be 0 to 65535")
-    return host.strip("[]"), found
+    return host, int(match[3])
 
 
 def is_loopback(endpoint: str) -> bool:
     """Whether a URL can only reach this machine."""
-    host = urlsplit(endpoint).hostname or ""
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        host = urlsplit(endpoint).hostname or ""
+        return host == "localhost" or (_is_url(endpoint) and ip_address(host).is_loopback)
     except ValueError:
         return False
+
+
+def _is_url(endpoint: str) -> bool:
+    return bool(_URL.fullmatch(endpoint))

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from relay import journal, lifecycle
 from relay.errors import DamagedBody, StoreUnavailable
 from relay.lifecycle import Patience
-from relay.model import Claimed, Hold, HoldScope, Outcome, Settlement, SlowDown
+from relay.model import Claimed, Hold, HoldScope, Later, Outcome, Settlement, SlowDown, Unknown
 from relay.ports import Bodies, Clock, Queue, Sender
 from relay.rate import Bucket
 
@@ -51,6 +51,7 @@ class Dispatcher:
         self._lease = lease
         self._chance = chance
         self._calls: set[asyncio.Task[None]] = set()
+        self._claiming = asyncio.Lock()
         self._stopping = False
 
     async def run(self) -> None:
@@ -58,7 +59,8 @@ class Dispatcher:
         while not self._stopping:
             self._wake.clear()
             try:
-                more = await self._round()
+                async with self._claiming:
+                    more = False if self._stopping else await self._round()
             except StoreUnavailable as error:
                 journal.trouble("the queue cannot be read", error)
                 more = False
@@ -68,10 +70,13 @@ class Dispatcher:
         """Claims no more and waits for open calls, `limit` seconds at most. What hangs is found in doubt at the next start."""
         self._stopping = True
         self._wake.set()
+        async with self._claiming:
+            pass  # a claim that is under way still starts its calls: they are waited for as well
         if self._calls:
             _, hanging = await asyncio.wait(self._calls, timeout=limit)
             for call in hanging:
                 call.cancel()
+            await asyncio.gather(*hanging, return_exceptions=True)
 
     async def _round(self) -> bool:
         """Claims and starts what fits. True if more may be due than fitted."""
@@ -97,6 +102,8 @@ class Dispatcher:
 
     def _finished(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
+        if not call.cancelled() and (error := call.exception()):
+            journal.trouble("a call ended by a fault of ours", error)
         self._wake.set()
 
     async def _rest(self, more: bool) -> None:
@@ -124,7 +131,13 @@ class Dispatcher:
         except DamagedBody as error:
             journal.trouble(f"{claimed.delivery.id}: the stored body is damaged and not sent", error)
             return Hold(HoldScope.MESSAGE, "the stored body is not what was accepted", _DAMAGED)
-        return await self._sender.send(claimed, content, time_left=time_left)
+        except StoreUnavailable as error:
+            return Later(f"the stored body cannot be read: {error}")
+        try:
+            return await self._sender.send(claimed, content, time_left=time_left)
+        except Exception:
+            journal.bug(f"{claimed.delivery.id}: the call failed")
+            return Unknown("a fault of ours during the call")
 
     async def _record(self, settlement: Settlement) -> None:
         while True:

@@ -102,11 +102,6 @@ def undecided(delivery: Delivery, *, now: float) -> State:
     return State.EXPIRED if now >= delivery.expires_at else State.QUEUED
 
 
-def overdue(delivery: Delivery, *, now: float) -> bool:
-    """Whether a delivery that was just claimed has outlived its time without one call being open."""
-    return delivery.failures > 0 and now >= delivery.expires_at
-
-
 def proven_sent(state: State) -> bool:
     """Whether an event of SES about a delivery moves it to `sent`: from every other state, for SES has it."""
     return state is not State.SENT
@@ -137,7 +132,7 @@ def shown_status(state: State, facts: Collection[tuple[str, str]]) -> str:
         for fact, found in facts:
             if fact != kind or (classes and found not in classes):
                 continue
-            if word == "bounced soft" and is_delivered:
-                continue  # a Transient bounce of a delivered message is an out-of-office reply
+            if is_delivered and kind == EventType.BOUNCE and found == BounceClass.SOFT:
+                continue  # a delivered message that bounces softly was answered by an out-of-office reply
             return word
     return state.value.replace("_", " ")

@@ -7,7 +7,7 @@ start of the content as it was accepted. What the reader cannot make sense of is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header
@@ -20,12 +20,16 @@ from relay.model import Edit
 
 MAX_HEADER_BLOCK = 100 * 1024
 MAX_HEADERS = 1000
+MAX_PART_HEADERS = 500 * 1024  # of all parts together
 MAX_DEPTH = 20
 MAX_PARTS = 500
+_LONGEST_SHOWN = 1000
 
-# RFC 5322 2.2: a name of printable octets, a colon right behind it, then the value with its folded lines.
+# RFC 5322 2.2: a name of printable octets, a colon right behind it, then the value with its folded lines. Only ever
+# matched where a field must begin: a search would try again from every octet of a line that is none.
 _HEADER = re.compile(rb"([!-9;-~]+):([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n")
 _PARAMETER = re.compile(rb';[ \t]*([^ \t=;"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"?|[^;]*)')
+_COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*")|\([^()]*\)')
 _QUOTED_PAIR = re.compile(rb"\\(.)")
 _REMOVED = re.compile(r"bcc|return-path|x-ses-.*|x-relay-.*")
 
@@ -78,14 +82,27 @@ def unfold(value: bytes) -> bytes:
 
 def text(value: bytes) -> str:
     """A header's value for people: RFC 2047 words decoded where they can be."""
-    plain = value.decode("utf-8", "replace")
+    plain = value[:_LONGEST_SHOWN].decode("utf-8", "replace")
     if "=?" not in plain:
-        return plain
+        return _storable(plain)
     try:
-        pieces = decode_header(plain)
-        return "".join(p if isinstance(p, str) else p.decode(charset or "ascii", "replace") for p, charset in pieces)
-    except (HeaderParseError, LookupError, ValueError):
-        return plain
+        pieces = decode_header(plain)  # its time grows with the square of the length: hence the cut
+    except (HeaderParseError, ValueError):
+        return _storable(plain)
+    return _storable("".join(p if isinstance(p, str) else _decoded(p, charset or "ascii") for p, charset in pieces))
+
+
+def _decoded(raw: bytes, charset: str) -> str:
+    """In the charset named; in UTF-8 where nobody knows that one."""
+    try:
+        return raw.decode(charset, "replace")
+    except (LookupError, ValueError):
+        return raw.decode("utf-8", "replace")
+
+
+def _storable(decoded: str) -> str:
+    """Without NUL and lone surrogates, which some charsets decode to and no database takes."""
+    return decoded.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def read(content: Octets) -> Parsed:
@@ -93,44 +110,54 @@ def read(content: Octets) -> Parsed:
     headers, body = _headers(content, 0, len(content))
     parts: list[Part] = []
     waiting = [(headers, body, len(content), 0)]
+    octets = 0
     while waiting:
         fields, start, end, depth = waiting.pop()
-        if depth > MAX_DEPTH or len(parts) >= MAX_PARTS:
-            raise Malformed("too many parts or too deeply nested")
         content_type, parameters = _content_type(fields)
         parts.append(Part(content_type, _filenames(fields, parameters), start, end))
-        if content_type.startswith("multipart/"):
-            for section_start, section_end in _sections(content, start, end, _boundary(parameters)):
-                inner, inner_body = _headers(content, section_start, section_end)
-                waiting.append((inner, inner_body, section_end, depth + 1))
-        elif content_type == "message/rfc822" and not _is_encoded(fields):
-            inner, inner_body = _headers(content, start, end)
-            waiting.append((inner, inner_body, end, depth + 1))
+        for section_start, section_end in _inside(content, fields, content_type, parameters, start, end):
+            inner, inner_body = _headers(content, section_start, section_end)
+            octets += inner_body - section_start
+            if depth == MAX_DEPTH or len(parts) + len(waiting) >= MAX_PARTS or octets > MAX_PART_HEADERS:
+                raise Malformed("too many parts or too deeply nested")
+            waiting.append((inner, inner_body, section_end, depth + 1))
     return Parsed(headers, tuple(parts))
+
+
+def _inside(
+    content: Octets, fields: Sequence[Header], content_type: str, parameters: Sequence[tuple[str, bytes]], start: int, end: int
+) -> Iterator[tuple[int, int]]:
+    """Where the entities inside of an entity lie."""
+    if content_type.startswith("multipart/"):
+        yield from _sections(content, start, end, _boundary(parameters))
+    elif content_type == "message/rfc822" and not _is_encoded(fields):
+        yield start, end
 
 
 def _headers(content: Octets, start: int, end: int) -> tuple[tuple[Header, ...], int]:
     """The fields of the entity at `start`, and where its body begins."""
-    if content[start : start + 2] == b"\r\n":
+    if content[start : min(start + 2, end)] == b"\r\n":
         return (), start + 2
     blank = content.find(b"\r\n\r\n", start, end)
     stop = blank + 2 if blank >= 0 else end
     if stop - start > MAX_HEADER_BLOCK:
         raise Malformed("header block too long")
     block = content[start:stop]
+    if not block:
+        return (), end
     if blank < 0 and not block.endswith(b"\r\n"):
         block += b"\r\n"
-    fields, position = [], 0
-    for match in _HEADER.finditer(block):
-        if match.start() != position:
-            break
+    fields: list[Header] = []
+    position = 0
+    while position < len(block):
+        match = _HEADER.match(block, position)
+        if not match:
+            raise Malformed("a header line without a name and colon")
+        if len(fields) == MAX_HEADERS:
+            raise Malformed("too many headers")
         fields.append(Header(match[1].decode("ascii").lower(), match[2], start + position, start + match.end()))
         position = match.end()
-    if position != len(block):
-        raise Malformed("a header line without a name and colon")
-    if len(fields) > MAX_HEADERS:
-        raise Malformed("too many headers")
-    return tuple(fields), (blank + 4 if blank >= 0 else end)
+    return tuple(fields), min(end, blank + 4) if blank >= 0 else end
 
 
 def _sections(content: Octets, start: int, end: int, boundary: bytes) -> Iterator[tuple[int, int]]:
@@ -156,13 +183,23 @@ def _sections(content: Octets, start: int, end: int, boundary: bytes) -> Iterato
 
 
 def _content_type(fields: Sequence[Header]) -> tuple[str, list[tuple[str, bytes]]]:
-    value = next((unfold(field.value) for field in fields if field.name == "content-type"), b"")
-    return value.partition(b";")[0].strip().lower().decode("ascii", "replace"), _parameters(value)
+    """The type, and the parameters of every Content-Type there is. Raises Malformed where two say different types."""
+    values = [_without_comments(unfold(field.value)) for field in fields if field.name == "content-type"]
+    types = {value.partition(b";")[0].strip().lower() for value in values}
+    if len(types) > 1:
+        raise Malformed("two Content-Type headers that disagree")
+    parameters = [parameter for value in values for parameter in _parameters(value)]
+    return (types.pop() if types else b"").decode("ascii", "replace"), parameters
 
 
 def _is_encoded(fields: Sequence[Header]) -> bool:
     encodings = [unfold(f.value).lower() for f in fields if f.name == "content-transfer-encoding"]
     return bool(encodings) and encodings[0] not in (b"7bit", b"8bit", b"binary")
+
+
+def _without_comments(value: bytes) -> bytes:
+    """RFC 2045 5.1 allows comments between all parts of a structured header; inside quotes they are none."""
+    return _COMMENT.sub(lambda match: match[1] or b"", value) if b"(" in value else value
 
 
 def _parameters(value: bytes) -> list[tuple[str, bytes]]:
@@ -188,20 +225,34 @@ def _filenames(fields: Sequence[Header], content_type: Sequence[tuple[str, bytes
     found = _names(content_type, "name")
     for field in fields:
         if field.name == "content-disposition":
-            found += _names(_parameters(unfold(field.value)), "filename")
+            found += _names(_parameters(_without_comments(unfold(field.value))), "filename")
     return tuple(dict.fromkeys(found))
 
 
 def _names(parameters: Sequence[tuple[str, bytes]], wanted: str) -> list[str]:
     found = [text(value) for name, value in parameters if name == wanted]
-    pieces = {name[len(wanted) + 1 :]: value for name, value in parameters if name.startswith(f"{wanted}*")}
-    if "" in pieces:
-        found.append(_extended(pieces.pop("")))
-    if pieces:
-        order = sorted(pieces, key=lambda piece: int(digits) if (digits := piece.rstrip("*")).isdecimal() else 0)
-        whole = b"".join(pieces[piece] for piece in order)
-        found.append(_extended(whole) if any(piece.endswith("*") for piece in order) else text(whole))
+    found += [_extended(value) for name, value in parameters if name == f"{wanted}*"]
+    pieces = [
+        (name[len(wanted) + 1 :], value) for name, value in parameters if name.startswith(f"{wanted}*") and name != f"{wanted}*"
+    ]
+    for chosen in (dict(pieces), dict(reversed(pieces))):  # of a piece that is there twice, readers take either
+        if chosen:
+            found.append(_joined(chosen))
     return found
+
+
+def _joined(pieces: Mapping[str, bytes]) -> str:
+    """RFC 2231 3: name*0, name*1, ... put together, percent-encoded where a star ends the name."""
+    order = sorted(pieces, key=_piece_number)
+    whole = b"".join(pieces[piece] for piece in order)
+    return _extended(whole) if any(piece.endswith("*") for piece in order) else text(whole)
+
+
+def _piece_number(piece: str) -> int:
+    digits = piece.rstrip("*")
+    if not digits.isdecimal() or len(digits) > 4:
+        raise Malformed("a parameter in pieces without numbers")
+    return int(digits)
 
 
 def _extended(value: bytes) -> str:
@@ -209,10 +260,7 @@ def _extended(value: bytes) -> str:
     charset, quote, rest = value.partition(b"'")
     _, second, encoded = rest.partition(b"'")
     raw = unquote_to_bytes(encoded if quote and second else value)
-    try:
-        return raw.decode(charset.decode("ascii") if second else "utf-8", "replace")
-    except (LookupError, ValueError):
-        return raw.decode("utf-8", "replace")
+    return _storable(_decoded(raw, charset.decode("ascii", "replace") if charset and second else "utf-8"))
 
 
 def header_edits(parsed: Parsed, *, message_id: str, hostname: str, protocol: str, now: float) -> tuple[Edit, ...]:

@@ -87,5 +87,6 @@ def attachments(parsed: Parsed, forbidden: Collection[str] = FORBIDDEN_EXTENSION
 
 def extension(filename: str) -> str:
     """The last extension as a desktop would see it: lower case, without what systems drop at the end of a name."""
-    name = unicodedata.normalize("NFKC", filename).replace("\0", "").rstrip(". \t").lower()
+    shown = "".join(c for c in unicodedata.normalize("NFKC", filename) if unicodedata.category(c) not in ("Cf", "Cc"))
+    name = shown.rstrip(". ").lower()
     return name.rpartition(".")[2].strip() if "." in name else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 _GENTLER = 0.7
 _LEAST = 0.1
 _REGAIN_PER_SECOND = 0.02
@@ -17,8 +19,8 @@ class Bucket:
         self._at = now
 
     def set_rate(self, rate: float) -> None:
-        """The account's rate has become known, or has changed."""
-        self._rate = rate
+        """The account's rate has become known, or has changed. An account that was shut down may have 0."""
+        self._rate = max(rate, 0.0)
 
     def available(self, now: float) -> int:
         """Whole tokens that may be taken now."""
@@ -38,4 +40,4 @@ class Bucket:
 
     def seconds_to_next(self) -> float:
         """Until one token is there."""
-        return max(0.0, (1.0 - self._tokens) / (self._rate * self._factor))
+        return max(0.0, (1.0 - self._tokens) / (self._rate * self._factor)) if self._rate else math.inf

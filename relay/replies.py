@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from relay import errors
 
+_LONGEST = 510  # RFC 5321 4.5.3.1.5, without the CRLF
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -18,7 +20,7 @@ class Reply:
     def line(self, *, enhanced: bool = True) -> bytes:
         """The line on the wire. Some clients match on the position of the text: they get no enhanced code."""
         words = f"{self.code} {self.enhanced} {self.text}" if enhanced and self.enhanced else f"{self.code} {self.text}"
-        return words.encode("ascii", "backslashreplace") + b"\r\n"
+        return words.encode("ascii", "backslashreplace")[:_LONGEST] + b"\r\n"
 
 
 # The texts are those of the Devino SMTP API where it has one, its misspelling included: clients match on them.

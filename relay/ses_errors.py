@@ -30,6 +30,7 @@ _MENDING = 300.0
 _CLOCK = 30.0
 
 TABLE: tuple[Row, ...] = (
+    Row("TooManyRequests", "daily message quota exceeded", "hold_account", _QUOTA),
     Row("TooManyRequests", "", "slow_down"),
     Row("Throttling", "maximum sending rate exceeded", "slow_down"),
     Row("Throttling", "daily message quota exceeded", "hold_account", _QUOTA),
@@ -104,7 +105,7 @@ def _outcome(row: Row, reason: str, text: str, sender_domain: str) -> Outcome:
         case "unknown":
             return Unknown(reason)
         case "hold_identity":
-            if row.text == "email address is not verified" and sender_domain and sender_domain not in text:
+            if row.text == "email address is not verified" and sender_domain and not _names(text, sender_domain):
                 return Never(reason)
             return Hold(HoldScope.IDENTITY, reason, row.seconds, sender_domain)
         case "hold_configuration_set":
@@ -113,10 +114,19 @@ def _outcome(row: Row, reason: str, text: str, sender_domain: str) -> Outcome:
             return Hold(HoldScope.ACCOUNT, reason, row.seconds)
 
 
+def _names(text: str, domain: str) -> bool:
+    """Whether one of the identities in the text is the domain, or an address in it."""
+    return any(word.strip(".,;:()<>").rpartition("@")[2] == domain for word in text.split())
+
+
 def _unlisted(status: int, reason: str) -> Outcome:
     """A code AWS added since: by status, and never so that mail is lost or sent twice."""
     if status == 429:
         return SlowDown(reason)
+    if status == 408:
+        return Unknown(reason)
+    if status == 413 or "message length is more than" in reason.lower():
+        return Never(reason)
     if status == 503:
         return Later(reason)
     if status >= 500:

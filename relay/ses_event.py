@@ -58,7 +58,9 @@ def parse(payload: str, *, received_at: float) -> tuple[Event, ...]:
 def _events(
     kind: EventType, name: str, about: Mapping[str, Any], mail: Mapping[str, Any], received_at: float
 ) -> Iterator[Event]:
-    recipients = [_recipient(item) for item in _list(about.get(_RECIPIENTS.get(kind, "")) or mail.get("destination"))]
+    # Where the object itself names recipients, nobody else is meant, even if it names none.
+    named = about.get(_RECIPIENTS[kind]) if kind in _RECIPIENTS else mail.get("destination")
+    recipients = [_recipient(item) for item in _list(named)]
     tags = _mapping(mail.get("tags"))
     at = _time(about.get("timestamp")) or _time(mail.get("timestamp")) or received_at
     for found, extra in recipients or [("", {})]:
@@ -79,12 +81,16 @@ def _events(
         )
 
 
+# A second link may be clicked, and a second unknown thing reported, in the same millisecond.
+_TOLD_APART_BY_DETAIL = (EventType.CLICK, EventType.OTHER)
+
+
 def fingerprint(event: Event) -> str:
     """The same for the same fact, however often and in whichever shape it is reported.
 
     Bounces and complaints carry a feedbackId that event publishing and classic notifications share.
     """
-    moment = event.feedback_id or f"{event.at:.3f} {event.detail if event.type is EventType.CLICK else ''}"
+    moment = event.feedback_id or f"{event.at:.3f} {event.detail if event.type in _TOLD_APART_BY_DETAIL else ''}"
     return " ".join((event.ses_message_id, event.type, address.key(event.recipient), moment))
 
 
@@ -93,7 +99,7 @@ def _recipient(item: object) -> tuple[str, Mapping[str, Any]]:
     extra = item if isinstance(item, dict) else {}
     text = _text(extra.get("emailAddress")) if extra else _text(item)
     try:
-        return address.mailbox(text.encode("ascii", "replace")), extra
+        return address.mailbox(text.encode("utf-8")), extra
     except ValueError:
         return text.strip(), extra
 

@@ -34,7 +34,7 @@ _SIGNED = {
 _HASHES: dict[str, hashes.HashAlgorithm] = {"1": hashes.SHA1(), "2": hashes.SHA256()}  # noqa: S303 - AWS's default
 
 _CERTIFICATE_URL = re.compile(
-    r"(?i:https://sns\.(?P<region>[a-z0-9-]{3,})\.amazonaws\.com(?P<cn>\.cn)?)/SimpleNotificationService-[A-Za-z0-9]+\.pem"
+    r"(?ai:https://sns\.(?P<region>[a-z0-9-]{3,})\.amazonaws\.com(?P<cn>\.cn)?)/SimpleNotificationService-[A-Za-z0-9]+\.pem"
 )
 
 
@@ -59,9 +59,9 @@ def read(body: bytes) -> SnsMessage:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise Unreadable("not JSON") from error
-    if not isinstance(data, dict) or data.get("Type") not in _SIGNED:
+    kind = data.get("Type") if isinstance(data, dict) else None
+    if not isinstance(kind, str) or kind not in _SIGNED:
         raise Unreadable("not an SNS message")
-    kind: str = data["Type"]
     required = [key for key in _SIGNED[kind] if key != "Subject"]
     for key in (*required, "SignatureVersion", "Signature", "SigningCertURL"):
         if not isinstance(data.get(key), str):
@@ -71,7 +71,7 @@ def read(body: bytes) -> SnsMessage:
         message_id=data["MessageId"],
         topic_arn=data["TopicArn"],
         message=data["Message"],
-        token=data.get("Token") or "",
+        token=data["Token"] if "Token" in required else "",
         signing_cert_url=data["SigningCertURL"],
         signature_version=data["SignatureVersion"],
         signature=_decoded(data["Signature"]),

@@ -197,12 +197,12 @@ class Relay:
 
 @asynccontextmanager
 async def running_relay(
-    folder: Path, *credentials: Credential, far_side: Callable[[], Cloud] = Cloud, **settings: str
+    folder: Path, *credentials: Credential, far_side: Callable[[], Cloud] = Cloud, settings: Settings | None = None
 ) -> AsyncIterator[tuple[Relay, Cloud]]:
     """A relay that runs, and the cloud it sends to, subscribed to its webhook."""
     cloud = far_side()
     port = await cloud.start()
-    relay = Relay(folder, port, **settings)
+    relay = Relay(folder, port, **(settings or {}))
     try:
         await relay.start(*(credentials or CREDENTIALS))
         endpoint = f"http://127.0.0.1:{relay.ports['callbacks']}/sns"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from relay import journal
 from relay.rate import Bucket
 
@@ -20,6 +18,6 @@ async def run(client: Any, bucket: Bucket) -> None:
             quota = (await asyncio.to_thread(client.get_account))["SendQuota"]
             bucket.set_rate(float(quota["MaxSendRate"]))
             journal.account(rate=quota["MaxSendRate"], quota=quota["Max24HourSend"], sent=quota["SentLast24Hours"])
-        except (BotoCoreError, ClientError, KeyError) as error:
+        except Exception as error:  # whatever it answers, mail goes on at the rate we know
             journal.trouble("GetAccount does not answer", error)
         await asyncio.sleep(_EVERY)

@@ -9,7 +9,7 @@ from botocore.config import Config as BotoConfig
 
 # Retries are ours, and slow calls must not pile up: one attempt, short time-outs.
 _BOTO = BotoConfig(
-    retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=5, read_timeout=15, max_pool_connections=4
+    retries={"total_max_attempts": 1, "mode": "standard"}, connect_timeout=5, read_timeout=5, max_pool_connections=4
 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import boto3
-from botocore.exceptions import BotoCoreError
 
 from relay import journal
 from relay.sigv4 import AccessKey
@@ -25,7 +24,7 @@ class ChainCredentials:
         """Asks the chain; a role may mean HTTP calls, so in a thread. A failure keeps the key we have."""
         try:
             self.key = await asyncio.to_thread(self._from_chain) or self.key
-        except BotoCoreError as error:
+        except Exception as error:  # botocore raises many kinds: its own, the service's, those of a credential process
             journal.trouble("AWS credentials cannot be refreshed", error)
 
     def _from_chain(self) -> AccessKey | None:

@@ -26,6 +26,7 @@ _PATH = "/v2/email/outbound-emails"
 _IN_THREAD = 256 * 1024  # encoding and hashing more than this would be felt by other connections
 _MAX_ANSWER = 64 * 1024
 _NO_KEY_SECONDS = 30.0
+_MARGIN = 5.0  # seconds of lease left when a call is given up
 # Shorter than the far side's: a POST into a connection it is just closing would be in doubt.
 _KEEP_ALIVE = 10.0
 
@@ -74,7 +75,7 @@ class SesSender:
             payload, headers = self._request(claimed, content, key)
         if time_left() < self._needed:
             return Later("the lease was nearly over before the call")
-        return await self._post(claimed, payload, headers)
+        return await self._post(claimed, payload, headers, time_left() - _MARGIN)
 
     def _request(self, claimed: Claimed, content: bytes, key: sigv4.AccessKey) -> tuple[bytes, dict[str, str]]:
         payload = self._payload(claimed, content)
@@ -109,27 +110,39 @@ class SesSender:
         raw = b"".join(mime.edited(content, message.edits))
         return b"".join((before.encode(), b'"Data": "', pybase64.b64encode(raw), after.encode()))
 
-    async def _post(self, claimed: Claimed, payload: bytes, headers: dict[str, str]) -> Outcome:
-        """Before the connection stands nothing was sent; after that, silence means we do not know."""
+    async def _post(self, claimed: Claimed, payload: bytes, headers: dict[str, str], seconds: float) -> Outcome:
+        """Before the connection stands nothing was sent; after that, silence means we do not know.
+
+        aiohttp's read time-out begins when the request is written: `seconds` also bounds the writing. Errors are told by
+        name and never by repr, which would show the request's headers, the session token among them.
+        """
         try:
-            async with self._http.post(self._url, data=payload, headers=headers, allow_redirects=False) as answer:
+            async with (
+                asyncio.timeout(seconds),
+                self._http.post(self._url, data=payload, headers=headers, allow_redirects=False) as answer,
+            ):
                 body = await body_of(answer, _MAX_ANSWER)
                 return _outcome(answer.status, answer.headers.get("x-amzn-ErrorType", ""), body, claimed)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return Later(f"no connection: {error!r}")
+            return Later(f"no connection: {type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return Unknown(f"no answer: {error!r}")
+            return Unknown(f"no answer: {type(error).__name__}")
 
 
 def _outcome(status: int, error_type: str, body: bytes, claimed: Claimed) -> Outcome:
     try:
         answer = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     fields = answer if isinstance(answer, dict) else {}
     if status == 200:
         found = fields.get("MessageId")
-        return Sent(found) if isinstance(found, str) and found else Unknown("200 without a MessageId")
+        return Sent(_clean(found)) if found else Unknown("200 without a MessageId")
     text = fields.get("message") or fields.get("Message") or ""
     code = error_type or fields.get("__type") or fields.get("code") or ""
-    return ses_errors.outcome_of(status, str(code), str(text), sender_domain=address.domain(claimed.message.sender))
+    return ses_errors.outcome_of(status, _clean(code), _clean(text), sender_domain=address.domain(claimed.message.sender))
+
+
+def _clean(text: object) -> str:
+    """Without lone surrogates and NUL, which no database takes."""
+    return str(text).replace("\0", "").encode("utf-8", "replace").decode("utf-8")

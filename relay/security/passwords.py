@@ -40,7 +40,7 @@ class ArgonPasswords:
 
     async def verify(self, password: str, credential: Credential | None) -> bool:
         stored = credential.password_hash if credential else self._decoy
-        secret = password.encode("utf-8", "surrogateescape")
+        secret = password.encode("utf-8")
         # The hash is part of the tag: a changed password is forgotten at once.
         tag = hmac.digest(self._key, stored.encode() + b"\0" + secret, "sha256")
         now = self._monotonic()

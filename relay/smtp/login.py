@@ -46,7 +46,10 @@ def _decoded(response: bytes) -> bytes:
 
 
 def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        raise WrongLogin from None
 
 
 class Login:

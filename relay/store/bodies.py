@@ -137,11 +137,21 @@ class Spool:
         return _checked(content, claimed.message.sha256)
 
     def sweep(self, known: Collection[str]) -> int:
-        """Removes files that no stored message needs: drafts cut short by a crash. Only before the first draft."""
+        """Moves files that no stored message needs to `lost`, and counts them. Only before the first draft.
+
+        Mostly these are drafts that a crash cut short. But a database that was lost or restored from an old copy makes
+        orphans of accepted mail: so nothing is deleted.
+        """
         orphans = [path for path in self._folder.glob("*.eml") if path.stem not in known]
+        if orphans:
+            self.lost.mkdir(mode=0o700, exist_ok=True)
         for path in orphans:
-            path.unlink()
+            path.rename(self.lost / path.name)
         return len(orphans)
+
+    @property
+    def lost(self) -> Path:
+        return self._folder / "lost"
 
     def _path(self, message_id: str) -> Path:
         return self._folder / f"{message_id}.eml"

@@ -23,7 +23,7 @@ class HttpServer:
         app.add_routes(routes)
         self._name = name
         # Bodies are never decompressed: a small one could become a large one.
-        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=5.0)
+        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=2.0)
 
     async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> int:
         """Opens the listener and returns its port."""
@@ -42,7 +42,7 @@ async def _our_fault(request: web.Request, handler: Handler) -> web.StreamRespon
     """An exception nobody foresaw is ours: logged whole, answered 503, so that the other side tries again."""
     try:
         return await handler(request)
-    except web.HTTPException:
+    except (web.HTTPException, ConnectionError):
         raise
     except Exception:
         journal.bug("an HTTP request failed")

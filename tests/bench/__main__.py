@@ -20,7 +20,7 @@ from relay.sandbox.cloud import Cloud
 from tests.bench.load import Target, accepts_per_second
 from tests.harness import APPLICATION, PASSWORD, running_relay
 
-ROUNDS = 2
+ROUNDS = 5
 SECONDS = 4.0
 MEGABYTE = 1024 * 1024
 
@@ -95,7 +95,8 @@ def _spread(seen: list[float]) -> str:
 
 
 def _table() -> Table:
-    title = f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, Python {platform.python_version()}, {ROUNDS} rounds of {SECONDS:.0f} s"
+    machine = f"{platform.machine()}, Python {platform.python_version()}"
+    title = f"{time.strftime('%Y-%m-%d')}, {machine}, {ROUNDS} rounds of {SECONDS:.0f} s"
     table = Table(title=title)
     for column in ("what", "relay", "plain aiosmtpd, discarding", "ratio", "goal"):
         table.add_column(column)

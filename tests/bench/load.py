@@ -39,7 +39,7 @@ def accepts_per_second(target: Target, *, connections: int, size: int, seconds: 
     for worker in workers:
         worker.join()
         assert worker.exitcode == 0
-    return sum(counts) / seconds
+    return float(sum(counts[:])) / seconds
 
 
 def _client(target: Target, content: bytes, seconds: float, barrier: object, counts: object, number: int) -> None:

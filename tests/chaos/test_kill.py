@@ -71,7 +71,7 @@ class Load:
 @pytest.mark.timeout(280)
 async def test_kill_9_twenty_times_under_load_loses_nothing(tmp_path: Path) -> None:
     quick = {"RELAY_RETRY__DELAYS_SECONDS": "1", "RELAY_RETRY__IN_DOUBT_SECONDS": "2"}
-    async with running_relay(tmp_path, APPLICATION, far_side=lambda: Cloud(rate=100_000.0), **quick) as (relay, cloud):
+    async with running_relay(tmp_path, APPLICATION, far_side=lambda: Cloud(rate=100_000.0), settings=quick) as (relay, cloud):
         load = Load(relay)
         clients = asyncio.create_task(load.run())
         kills = 0

@@ -61,7 +61,7 @@ async def test_login_and_plain_work_in_any_letter_case(shared: tuple[Relay, Clou
     relay, _ = shared
     for mechanism in ("PLAIN", "plain", "LOGIN", "login", "LoGiN"):
         with relay.smtp(login="") as client:
-            client.user, client.password = "app", PASSWORD  # type: ignore[attr-defined]
+            client.user, client.password = "app", PASSWORD
             method = client.auth_plain if mechanism.upper() == "PLAIN" else client.auth_login
             assert client.auth(mechanism, method)[0] == 235
 

@@ -1,4 +1,4 @@
-"""What SES answers decides what becomes of a message: tried again, given up, held, or in doubt. Never lost, never just repeated."""
+"""What SES answers decides what becomes of a message: tried again, given up, held, or in doubt. Never lost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.model import Life
 from relay.sandbox.faults import SesError
 from tests.harness import Relay, mail, running_relay, submit
 
@@ -24,7 +25,7 @@ async def sent(relay: Relay, message_id: str) -> list[str]:
 
 @pytest.mark.parametrize("error", RETRIED, ids=lambda error: error.code)
 async def test_a_passing_error_is_tried_again(tmp_path: Path, error: SesError) -> None:
-    async with running_relay(tmp_path, **QUICK) as (relay, cloud):
+    async with running_relay(tmp_path, settings=QUICK) as (relay, cloud):
         cloud.faults.times, cloud.faults.error = 2, error
         with relay.smtp() as client:
             message_id = await asyncio.to_thread(submit, client, mail())
@@ -37,7 +38,7 @@ async def test_a_passing_error_is_tried_again(tmp_path: Path, error: SesError) -
 
 
 async def test_a_lasting_error_fails_once_and_says_why(tmp_path: Path) -> None:
-    async with running_relay(tmp_path, **QUICK) as (relay, cloud):
+    async with running_relay(tmp_path, settings=QUICK) as (relay, cloud):
         cloud.faults.times, cloud.faults.error = 5, SesError(400, "MessageRejected", "Illegal content")
         with relay.smtp() as client:
             message_id = await asyncio.to_thread(submit, client, mail())
@@ -48,7 +49,7 @@ async def test_a_lasting_error_fails_once_and_says_why(tmp_path: Path) -> None:
 
 
 async def test_an_account_fault_holds_everything_and_uses_up_nothing(tmp_path: Path) -> None:
-    async with running_relay(tmp_path, **QUICK) as (relay, cloud):
+    async with running_relay(tmp_path, settings=QUICK) as (relay, cloud):
         cloud.faults.times, cloud.faults.error = 1, SesError(400, "AccountSuspendedException", "suspended")
         with relay.smtp() as client:
             first = await asyncio.to_thread(submit, client, mail())
@@ -72,7 +73,7 @@ async def until_held(relay: Relay) -> None:
 
 async def test_a_reset_after_the_message_was_taken_sends_it_once(tmp_path: Path) -> None:
     """The answer is lost, but the event with our tag comes back: nothing is repeated."""
-    async with running_relay(tmp_path, **QUICK) as (relay, cloud):
+    async with running_relay(tmp_path, settings=QUICK) as (relay, cloud):
         cloud.faults.times, cloud.faults.reset = 1, "after"
         with relay.smtp() as client:
             message_id = await asyncio.to_thread(submit, client, mail())
@@ -82,7 +83,7 @@ async def test_a_reset_after_the_message_was_taken_sends_it_once(tmp_path: Path)
 
 
 async def test_a_reset_before_the_message_was_taken_is_settled_after_the_doubt(tmp_path: Path) -> None:
-    async with running_relay(tmp_path, **QUICK) as (relay, cloud):
+    async with running_relay(tmp_path, settings=QUICK) as (relay, cloud):
         cloud.faults.times, cloud.faults.reset = 1, "before"
         with relay.smtp() as client:
             message_id = await asyncio.to_thread(submit, client, mail())
@@ -93,7 +94,7 @@ async def test_a_reset_before_the_message_was_taken_is_settled_after_the_doubt(t
 
 
 async def test_silence_is_in_doubt_too(tmp_path: Path) -> None:
-    async with running_relay(tmp_path, **QUICK) as (relay, cloud):
+    async with running_relay(tmp_path, settings=QUICK) as (relay, cloud):
         cloud.faults.times, cloud.faults.hang = 1, 3.0
         with relay.smtp() as client:
             message_id = await asyncio.to_thread(submit, client, mail())
@@ -102,7 +103,7 @@ async def test_silence_is_in_doubt_too(tmp_path: Path) -> None:
 
 
 async def test_a_far_side_that_is_gone_is_tried_again(tmp_path: Path) -> None:
-    async with running_relay(tmp_path, **QUICK) as (relay, cloud):
+    async with running_relay(tmp_path, settings=QUICK) as (relay, cloud):
         port = cloud.port
         await cloud.close_door()
         with relay.smtp() as client:
@@ -113,7 +114,7 @@ async def test_a_far_side_that_is_gone_is_tried_again(tmp_path: Path) -> None:
 
 
 async def test_a_damaged_body_is_held_and_not_sent(tmp_path: Path) -> None:
-    async with running_relay(tmp_path, **QUICK) as (relay, cloud):
+    async with running_relay(tmp_path, settings=QUICK) as (relay, cloud):
         cloud.faults.times, cloud.faults.error = 1, SesError(503, "ServiceUnavailableException", "later")
         with relay.smtp() as client:
             message_id = await asyncio.to_thread(submit, client, mail(body="x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 1000))
@@ -121,11 +122,15 @@ async def test_a_damaged_body_is_held_and_not_sent(tmp_path: Path) -> None:
         content = bytearray(file.read_bytes())
         content[-5] ^= 1
         file.write_bytes(content)
-        for _ in range(100):
-            life = await relay.life(message_id)
-            assert life
-            if "not what was accepted" in life.deliveries[0].reason:
-                break
-            await asyncio.sleep(0.1)
+        life = await _held(relay, message_id)
         assert (life.statuses, "not what was accepted" in life.deliveries[0].reason) == (("queued",), True)
         assert cloud.accepted == 0
+
+
+async def _held(relay: Relay, message_id: str) -> Life:
+    for _ in range(100):
+        life = await relay.life(message_id)
+        if life and "not what was accepted" in life.deliveries[0].reason:
+            return life
+        await asyncio.sleep(0.1)
+    raise AssertionError("the damaged body was not noticed")

@@ -116,7 +116,7 @@ async def test_sns_validator_finds_our_signatures_valid_and_tampered_ones_not(
         pytest.skip("sns-validator is not installed")
     key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
     make_signing_pair(key_file=key, certificate_file=certificate, name="sns", now=1.7e9)
-    cloud, ses = far_side
+    cloud, _ = far_side
     await test_boto3_sends_through_the_sandbox(far_side)
     good = _envelopes(Topic(arn=TOPIC, key_file=key, endpoint=""), cloud.calls[0])
     bad = [{**envelope, "Message": envelope["Message"] + " "} for envelope in good]

@@ -18,8 +18,7 @@ async def test_sigterm_ends_what_is_under_way_and_exits_0(tmp_path: Path) -> Non
         cloud.faults.latency = 1.0
         client = relay.smtp()
         message_id = await asyncio.to_thread(submit, client, mail())
-        while not await _is_sending(relay, message_id):
-            await asyncio.sleep(0.02)
+        await _until_sending(relay, message_id)
         assert await relay.stop() == 0
         assert client.sock
         assert client.sock.recv(1000).startswith(b"421 4.3.2 ")
@@ -28,9 +27,13 @@ async def test_sigterm_ends_what_is_under_way_and_exits_0(tmp_path: Path) -> Non
         assert life.deliveries[0].state == "sent"
 
 
-async def _is_sending(relay: Relay, message_id: str) -> bool:
-    life = await relay.life(message_id)
-    return bool(life and life.deliveries[0].state == "sending")
+async def _until_sending(relay: Relay, message_id: str) -> None:
+    for _ in range(200):
+        life = await relay.life(message_id)
+        if life and life.deliveries[0].state == "sending":
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it was never sent")
 
 
 async def test_a_second_relay_on_the_same_folder_does_not_start(running: tuple[Relay, Cloud]) -> None:
@@ -41,7 +44,7 @@ async def test_a_second_relay_on_the_same_folder_does_not_start(running: tuple[R
 
 
 async def test_what_is_queued_survives_a_stop(tmp_path: Path) -> None:
-    async with running_relay(tmp_path, RELAY_RETRY__DELAYS_SECONDS="1") as (relay, cloud):
+    async with running_relay(tmp_path, settings={"RELAY_RETRY__DELAYS_SECONDS": "1"}) as (relay, cloud):
         port = cloud.port
         await cloud.close_door()
         with relay.smtp() as client:
@@ -54,7 +57,7 @@ async def test_what_is_queued_survives_a_stop(tmp_path: Path) -> None:
 
 async def test_a_client_that_leaves_before_the_250_is_accepted_all_the_same(running: tuple[Relay, Cloud]) -> None:
     """Its last octet came: the commit goes on without it, and says so. It may send the same again; nothing is lost."""
-    relay, cloud = running
+    relay, _ = running
     for _ in range(20):
         await asyncio.to_thread(_send_and_reset, relay)
     await asyncio.sleep(1)

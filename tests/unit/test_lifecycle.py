@@ -223,15 +223,6 @@ def test_a_doubt_nobody_settled_is_tried_again_unless_it_is_too_late(expires_in:
     assert lifecycle.undecided(delivery, now=NOW) is state
 
 
-@pytest.mark.parametrize(
-    ("failures", "expires_in", "expected"),
-    [(1, -1.0, True), (1, 0.0, True), (1, 1.0, False), (0, -1.0, False), (0, 1.0, False)],
-)
-def test_overdue_is_what_failed_before_and_outlived_its_time(failures: int, expires_in: float, expected: bool) -> None:
-    delivery = claimed(failures=failures, expires_at=NOW + expires_in).delivery
-    assert lifecycle.overdue(delivery, now=NOW) is expected
-
-
 def test_three_days_of_failures_end_in_expired_and_nowhere_else() -> None:
     now, failures, tries = NOW, 0, 0
     while True:

@@ -141,8 +141,6 @@ def _claim(db: sqlite3.Connection, limit: int, now: float, lease_until: float) -
     for delivery, message, content in due:
         if delivery.recipient in found:
             ended.append(_end(db, delivery, State.SUPPRESSED, found[delivery.recipient].why))
-        elif lifecycle.overdue(delivery, now=now):
-            ended.append(_end(db, delivery, State.EXPIRED, delivery.reason))
         else:
             taken = replace(delivery, state=State.SENDING, attempt=delivery.attempt + 1, reason="")
             claimed.append(Claimed(delivery=taken, message=message, lease_until=lease_until, content=content))
@@ -199,7 +197,8 @@ def _settle(db: sqlite3.Connection, settlement: Settlement) -> bool:
         )
     if settlement.hold and settlement.hold.scope is not HoldScope.MESSAGE:
         db.execute(
-            "INSERT OR REPLACE INTO holds (scope, subject, reason, until) VALUES (?,?,?,?)",
+            "INSERT INTO holds (scope, subject, reason, until) VALUES (?,?,?,?)"
+            " ON CONFLICT DO UPDATE SET reason = excluded.reason, until = max(until, excluded.until)",
             (
                 settlement.hold.scope,
                 settlement.hold.subject,

@@ -63,7 +63,7 @@ class Writer:
 
     async def close(self) -> None:
         """What is waiting is still written."""
-        while self._group is not None or self._waiting:
+        while self._group is not None or self._waiting:  # noqa: ASYNC110 - groups follow each other
             await asyncio.sleep(0.001)
         connection, self._connection = self._connection, None
         if connection is not None:

@@ -1,0 +1,106 @@
+"""Values for the tests of the store: messages, deliveries and events with all but the interesting part filled in."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from relay import lifecycle
+from relay.lifecycle import Patience
+from relay.model import Claimed, Delivery, Event, EventType, Message, Outcome, Reason, State, Suppression
+from relay.store.sqlite.store import SqliteStore
+
+NOW = 1_763_720_000.0
+LEASE = 60.0
+LIFETIME = 3 * 86400.0
+PATIENCE = Patience()
+CONTENT = b"From: shop@example.com\r\n\r\nHello\r\n"
+
+
+def message(number: int = 1, *, sender: str = "shop@example.com", content: bytes = CONTENT) -> Message:
+    return Message(
+        id=f"{number:026}",
+        accepted_at=NOW,
+        credential="app",
+        sender=sender,
+        header_from=sender,
+        client_message_id="<1@example.com>",
+        subject="Order 42",
+        peer="127.0.0.1",
+        size=len(content),
+        sha256=hashlib.sha256(content).digest(),
+        edits=(),
+    )
+
+
+def delivery(of: Message, *, number: int = 1, recipient: str = "reader@example.net", due_at: float = NOW) -> Delivery:
+    return Delivery(
+        message_id=of.id, number=number, recipient=recipient, state=State.QUEUED, due_at=due_at, expires_at=NOW + LIFETIME
+    )
+
+
+async def enqueue(
+    store: SqliteStore,
+    number: int = 1,
+    *,
+    sender: str = "shop@example.com",
+    recipient: str = "reader@example.net",
+    due_at: float = NOW,
+) -> Delivery:
+    """One message to one recipient; the delivery as it was stored."""
+    wanted = message(number, sender=sender)
+    (stored,) = await store.queue.enqueue(wanted, CONTENT, (delivery(wanted, recipient=recipient, due_at=due_at),))
+    return stored
+
+
+async def claim(store: SqliteStore, *, limit: int = 100, now: float = NOW) -> tuple[Claimed, ...]:
+    return (await store.queue.claim(limit=limit, now=now, lease_until=now + LEASE)).claimed
+
+
+async def claim_one(store: SqliteStore, *, now: float = NOW) -> Claimed:
+    (claimed,) = await claim(store, now=now)
+    return claimed
+
+
+async def settle(store: SqliteStore, claimed: Claimed, outcome: Outcome, *, now: float = NOW + 1) -> bool:
+    return await store.queue.settle(lifecycle.settle(claimed, outcome, now=now, chance=0.5, patience=PATIENCE))
+
+
+async def stored(store: SqliteStore, of: Delivery) -> Delivery:
+    """The delivery as it stands in the store now."""
+    life = await store.messages.show(of.message_id)
+    assert life is not None
+    (found,) = [each for each in life.deliveries if each.number == of.number]
+    return found
+
+
+async def state(store: SqliteStore, of: Delivery) -> State:
+    return (await stored(store, of)).state
+
+
+def suppression(address: str = "reader@example.net", **changes: str) -> Suppression:
+    made = Suppression(address=address, reason=Reason.MANUAL, source="cli", created_at=NOW)
+    return replace(made, reason=Reason(changes["reason"])) if "reason" in changes else made
+
+
+def event(type: EventType = EventType.SEND, *, of: Delivery | None = None, at: float = NOW + 5, **changes: Any) -> Event:
+    """An event, tagged as the relay tags its calls if it is about a delivery."""
+    made = Event(
+        type=type,
+        at=at,
+        recipient=of.recipient if of else "stranger@example.org",
+        ses_message_id="ses-1",
+        relay_id=of.id if of else "",
+    )
+    return replace(made, **changes)
+
+
+def hard_bounce(*, of: Delivery | None = None, feedback_id: str = "feedback-1", **changes: str) -> Event:
+    given: dict[str, Any] = {"bounce_type": "Permanent", "bounce_subtype": "General", "feedback_id": feedback_id, **changes}
+    return event(EventType.BOUNCE, of=of, **given)
+
+
+def database(folder: Path) -> Path:
+    return folder / "relay.db"

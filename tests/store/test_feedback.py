@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from relay.errors import StoreUnavailable
+from relay.model import Event, EventType, Later, Never, Reason, Sent, State, Unknown
+from relay.ports import Recorded
+from relay.store.sqlite.store import SqliteStore
+from tests.store.kit import NOW, claim, claim_one, database, enqueue, event, hard_bounce, settle, state, stored, suppression
+
+
+async def record(store: SqliteStore, *events: Event, notification_id: str = "n-1", payload: str = "{}") -> tuple[Recorded, ...]:
+    return await store.feedback.record(
+        notification_id=notification_id, topic="topic", payload=payload, received_at=NOW + 9, events=events
+    )
+
+
+def kept(folder: Path, query: str) -> list[tuple[object, ...]]:
+    connection = sqlite3.connect(database(folder))
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+async def test_a_fact_is_recorded_with_the_delivery_it_is_about(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    fact = event(of=first)
+    assert await record(store, fact) == (Recorded(event=fact, delivery_id=first.id, suppressed=None),)
+
+
+async def test_the_notification_is_kept_as_it_was_posted(store: SqliteStore, tmp_path: Path) -> None:
+    await record(store, payload='{"name": "Zoë \udcff"}')
+    assert kept(tmp_path, "SELECT id, topic, received_at, payload FROM notifications") == [
+        ("n-1", "topic", NOW + 9, '{"name": "Zoë \udcff"}'.encode("utf-8", "surrogatepass"))
+    ]
+
+
+async def test_the_same_notification_twice_is_nothing_new(store: SqliteStore, tmp_path: Path) -> None:
+    first = await enqueue(store)
+    assert len(await record(store, event(of=first))) == 1
+    # Not even what it did not hold before: one notification is one set of facts.
+    assert await record(store, event(of=first), hard_bounce(of=first)) == ()
+    assert kept(tmp_path, "SELECT type FROM events") == [("send",)]
+    assert await store.suppressions.find([first.recipient]) == {}
+
+
+async def test_the_same_fact_under_two_notifications_is_one_fact(store: SqliteStore, tmp_path: Path) -> None:
+    first = await enqueue(store)
+    assert len(await record(store, hard_bounce(of=first), notification_id="n-1")) == 1
+    assert await record(store, hard_bounce(of=first, detail="in other words"), notification_id="n-2") == ()
+    assert kept(tmp_path, "SELECT notification_id FROM events") == [("n-1",)]
+    assert kept(tmp_path, "SELECT id FROM notifications ORDER BY id") == [("n-1",), ("n-2",)]
+
+
+async def test_a_new_fact_beside_a_known_one_is_recorded_alone(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    await record(store, event(of=first), notification_id="n-1")
+    new = event(EventType.DELIVERY, of=first)
+    assert [each.event for each in await record(store, event(of=first), new, notification_id="n-2")] == [new]
+
+
+@pytest.mark.parametrize(
+    "relay_id", ["", "x", "-", "00000000000000000000000001-", "00000000000000000000000001-2", "9" * 40 + "-1"]
+)
+async def test_a_fact_about_an_unknown_message_is_kept_without_a_delivery(
+    store: SqliteStore, tmp_path: Path, relay_id: str
+) -> None:
+    first = await enqueue(store)
+    (recorded,) = await record(store, event(EventType.DELIVERY, relay_id=relay_id, ses_message_id="ses-of-a-stranger"))
+    assert recorded.delivery_id == ""
+    assert kept(tmp_path, "SELECT type, message_id, number FROM events") == [("delivery", None, None)]
+    assert await state(store, first) is State.QUEUED
+
+
+async def test_a_number_too_long_for_the_database_is_an_unknown_message(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    (recorded,) = await record(store, event(relay_id=f"{first.message_id}-{'9' * 30}"))
+    assert recorded.delivery_id == ""
+
+
+async def test_an_untagged_fact_is_joined_by_the_identifier_of_ses(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    await settle(store, await claim_one(store), Sent("ses-1"))
+    (recorded,) = await record(store, event(EventType.DELIVERY, ses_message_id="ses-1"))
+    assert recorded.delivery_id == first.id
+
+
+async def test_our_tag_is_believed_before_the_identifier_of_ses(store: SqliteStore) -> None:
+    await enqueue(store, 1)
+    await settle(store, await claim_one(store), Sent("ses-1"))
+    second = await enqueue(store, 2)
+    (recorded,) = await record(store, event(of=second, ses_message_id="ses-1"))
+    assert recorded.delivery_id == second.id
+
+
+# What a fact proves.
+
+
+@pytest.mark.parametrize("type", [EventType.SEND, EventType.DELIVERY, EventType.BOUNCE])
+async def test_a_tagged_event_moves_doubt_to_sent(store: SqliteStore, type: EventType) -> None:
+    first = await enqueue(store)
+    await settle(store, await claim_one(store), Unknown("reset"))
+    assert await state(store, first) is State.IN_DOUBT
+    await record(store, event(type, of=first, bounce_type="Transient", bounce_subtype="General"))
+    found = await stored(store, first)
+    assert (found.state, found.reason) == (State.SENT, "")
+    assert await store.queue.decide(now=NOW + 86400) == ()
+
+
+async def test_a_tagged_event_cancels_the_retry_that_waits(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    await settle(store, await claim_one(store), Later("503"))
+    await record(store, event(of=first))
+    assert await state(store, first) is State.SENT
+    assert await claim(store, now=NOW + 86400) == ()
+
+
+async def test_a_tagged_event_moves_even_a_failed_delivery_to_sent(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    await settle(store, await claim_one(store), Never("400"))
+    await record(store, event(of=first))
+    assert await state(store, first) is State.SENT
+
+
+async def test_an_event_does_not_change_when_a_delivery_was_sent(store: SqliteStore, tmp_path: Path) -> None:
+    first = await enqueue(store)
+    await settle(store, await claim_one(store), Sent("ses-1"), now=NOW + 1)
+    await record(store, event(of=first, at=NOW + 5, ses_message_id="ses-2"))
+    assert kept(tmp_path, "SELECT sent_at, ses_message_id FROM deliveries") == [(NOW + 1, "ses-1")]
+
+
+async def test_facts_give_the_shown_status_whatever_their_order(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    for number, type in enumerate((EventType.OPEN, EventType.DELIVERY, EventType.SEND)):
+        await record(store, event(type, of=first), notification_id=f"n-{number}")
+    life = await store.messages.show(first.id)
+    assert life is not None
+    assert life.statuses == ("opened",)
+    assert {"open", "delivery", "send"} < {moment.what for moment in life.moments}
+
+
+# Suppression.
+
+
+async def test_a_hard_bounce_suppresses_its_recipient(store: SqliteStore) -> None:
+    first = await enqueue(store, recipient="Reader@example.net")
+    waiting = await enqueue(store, 2, recipient="reader@example.net", due_at=NOW + 10)
+    (recorded,) = await record(store, hard_bounce(of=first, detail="550 no such user"))
+    assert recorded.suppressed is Reason.HARD_BOUNCE
+    found = (await store.suppressions.find(["reader@example.net"]))["reader@example.net"]
+    assert (found.reason, found.source, found.created_at) == (Reason.HARD_BOUNCE, "ses-1", NOW + 9)
+    assert found.note == "550 no such user"
+    claims = await store.queue.claim(limit=9, now=NOW + 10, lease_until=NOW + 99)
+    assert claims.claimed == ()
+    assert [ended.id for ended in claims.ended] == [waiting.id]
+
+
+async def test_a_complaint_of_a_stranger_s_message_suppresses_too(store: SqliteStore) -> None:
+    (recorded,) = await record(store, event(EventType.COMPLAINT))
+    assert (recorded.delivery_id, recorded.suppressed) == ("", Reason.COMPLAINT)
+    assert list(await store.suppressions.find(["stranger@example.org"])) == ["stranger@example.org"]
+
+
+async def test_a_soft_bounce_suppresses_nobody(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    (recorded,) = await record(store, hard_bounce(of=first, bounce_type="Transient", bounce_subtype="MailboxFull"))
+    assert recorded.suppressed is None
+    assert await store.suppressions.find([first.recipient]) == {}
+
+
+async def test_who_was_suppressed_already_is_not_suppressed_again(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    await store.suppressions.add(suppression(first.recipient))
+    (recorded,) = await record(store, hard_bounce(of=first))
+    assert recorded.suppressed is None
+    assert (await store.suppressions.find([first.recipient]))[first.recipient].reason is Reason.MANUAL
+
+
+async def test_released_stays_released_when_sns_repeats_itself(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    await record(store, hard_bounce(of=first), notification_id="n-1")
+    await store.suppressions.remove(first.recipient)
+    await record(store, hard_bounce(of=first), notification_id="n-1")
+    await record(store, hard_bounce(of=first), notification_id="n-2")
+    assert await store.suppressions.find([first.recipient]) == {}
+
+
+async def test_nothing_of_a_notification_is_kept_if_one_of_its_facts_cannot_be(store: SqliteStore, tmp_path: Path) -> None:
+    first = await enqueue(store)
+    broken = event(EventType.DELIVERY, of=first, at=float("nan"))  # SQLite stores NaN as NULL, and `at` is NOT NULL
+    with pytest.raises(StoreUnavailable):
+        await record(store, hard_bounce(of=first), broken)
+    assert kept(tmp_path, "SELECT 1 FROM notifications UNION ALL SELECT 1 FROM events") == []
+    assert await store.suppressions.find([first.recipient]) == {}
+    assert await state(store, first) is State.QUEUED
+    assert len(await record(store, hard_bounce(of=first))) == 1

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from relay.errors import Malformed
+from relay.smtp.content import ContentReader, check_line_ends
+
+_END = b"\r\n.\r\n"
+
+# Octets that matter to the reader, and runs of them, so that ends and dots are met often.
+octets = st.lists(
+    st.sampled_from([b"\r", b"\n", b".", b"a", b"\r\n", b"\r\n.", b"..", b".\r\n", b"\n.\n", b"\r\n.\r", b"\0"]), max_size=30
+).map(b"".join)
+cuts = st.lists(st.integers(0, 200), max_size=12)
+
+
+def split(whole: bytes, at: list[int]) -> list[bytes]:
+    edges = [0, *sorted(min(cut, len(whole)) for cut in at), len(whole)]
+    return [whole[start:end] for start, end in pairwise(edges)]
+
+
+def reference(whole: bytes) -> tuple[bytes, bytes]:
+    """RFC 5321 4.5.2 on the whole at once: the content, and what follows its end."""
+    content, _, rest = (b"\r\n" + whole).partition(_END)
+    lines = (content + b"\r\n").split(b"\r\n")[1:]
+    return b"\r\n".join(line.removeprefix(b".") for line in lines), rest
+
+
+def fed(pieces: list[bytes]) -> tuple[list[bytes], bytes, bool]:
+    """As the connection does it: what comes after the end is appended to the same buffer, unread."""
+    reader, buffer, kept, has_ended = ContentReader(), bytearray(), [], False
+    for piece in pieces:
+        buffer += piece
+        if not has_ended:
+            some, has_ended = reader.feed(buffer)
+            kept.append(some)
+            assert has_ended or not buffer
+    return kept, bytes(buffer), has_ended
+
+
+@given(octets, octets, cuts)
+@example(b"", b"", [])
+@example(b"", b"", [1, 2])
+@example(b"..\r\n.", b"QUIT\r\n", [1, 2, 3, 4, 5, 6, 7, 8])
+@example(b"a\r\n..\r\n.a\n.\r\n", b".\r\n", [3, 4, 5])
+def test_any_split_gives_the_content_and_leaves_what_follows(content: bytes, rest: bytes, at: list[int]) -> None:
+    whole = content + _END + rest
+    kept, left, has_ended = fed(split(whole, at))
+    assert has_ended
+    assert (b"".join(kept), left) == reference(whole)
+
+
+@given(octets, cuts)
+def test_without_an_end_it_never_ends_and_holds_back_no_more_than_could_become_one(content: bytes, at: list[int]) -> None:
+    if _END in b"\r\n" + content:
+        content = content.replace(b".", b"a")
+    kept, _, has_ended = fed(split(content, at))
+    assert not has_ended
+    whole, _ = reference(content + _END)
+    sofar = b"".join(kept)
+    assert (whole if content else b"").startswith(sofar)
+    assert len(whole) - len(sofar) <= len(_END) + 1
+
+
+@given(octets, cuts)
+def test_no_piece_ends_in_the_middle_of_a_line_end(content: bytes, at: list[int]) -> None:
+    kept, _, _ = fed(split(content + _END, at))
+    whole = b"".join(kept)
+    position = 0
+    for piece in kept[:-1]:
+        position += len(piece)
+        assert whole[position - 1 : position + 1] != b"\r\n" or position == 0
+
+
+@given(octets, cuts)
+def test_the_verdict_on_line_ends_does_not_depend_on_the_split(content: bytes, at: list[int]) -> None:
+    whole = content + _END
+    kept, _, _ = fed(split(whole, at))
+    assert any(map(is_refused, kept)) == is_refused(reference(whole)[0])
+
+
+def is_refused(piece: bytes) -> bool:
+    try:
+        check_line_ends(piece)
+    except Malformed:
+        return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("whole", "content", "rest"),
+    [
+        (b".\r\n", b"", b""),
+        (b"\r\n.\r\n", b"\r\n", b""),
+        (b"a\r\n.\r\nQUIT\r\n", b"a\r\n", b"QUIT\r\n"),
+        (b"..\r\n.\r\n", b".\r\n", b""),
+        (b"...\r\n..a\r\n.\r\n", b"..\r\n.a\r\n", b""),
+        (b".a\r\n.\r\n", b"a\r\n", b""),  # RFC 5321 4.5.2: the first dot goes, whatever follows
+        (b"a\n.\nMAIL\r\n.\r\n", b"a\n.\nMAIL\r\n", b""),
+        (b"a\n.\r\nMAIL\r\n.\r\n", b"a\n.\r\nMAIL\r\n", b""),
+        (b"a\r.\r\nMAIL\r\n.\r\n", b"a\r.\r\nMAIL\r\n", b""),
+        (b"a\r\n.\nMAIL\r\n.\r\n", b"a\r\n\nMAIL\r\n", b""),
+        (b"a\r\n.\rMAIL\r\n.\r\n", b"a\r\n\rMAIL\r\n", b""),
+        (b"a\r\n\0.\r\n.\r\n", b"a\r\n\0.\r\n", b""),
+        (b"a\r\n.\r\n.\r\n", b"a\r\n", b".\r\n"),
+    ],
+)
+def test_what_ends_the_content_and_what_does_not(whole: bytes, content: bytes, rest: bytes) -> None:
+    for pieces in ([whole], [whole[i : i + 1] for i in range(len(whole))]):
+        kept, left, has_ended = fed(pieces)
+        assert (b"".join(kept), left, has_ended) == (content, rest, True)
+
+
+@pytest.mark.parametrize("piece", [b"", b"\r\n", b"a", b"a\r\n", b"\r\n\r\n", b"a\r\nb", b"\xff\x01\t\r\n"])
+def test_paired_line_ends_pass(piece: bytes) -> None:
+    check_line_ends(piece)
+
+
+@pytest.mark.parametrize(
+    ("piece", "reason"),
+    [
+        (b"\n", "bare CR or LF"),
+        (b"\r", "bare CR or LF"),
+        (b"\n\r", "bare CR or LF"),
+        (b"\r\r\n", "bare CR or LF"),
+        (b"\r\n\n", "bare CR or LF"),
+        (b"a\nb\r\n", "bare CR or LF"),
+        (b"a\rb\r\n", "bare CR or LF"),
+        (b"a\r\n\r", "bare CR or LF"),
+        (b"a\0b\r\n", "NUL octet"),
+        (b"\0", "NUL octet"),
+    ],
+)
+def test_what_readers_do_not_agree_on_is_refused(piece: bytes, reason: str) -> None:
+    with pytest.raises(Malformed) as refusal:
+        check_line_ends(piece)
+    assert refusal.value.subject == reason
