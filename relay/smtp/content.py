@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from relay.errors import Malformed
 
+_DOT = b"\r\n."
 _END = b"\r\n.\r\n"
 # The beginnings of _END: where one stands at the end of what has come, what follows decides.
 _OPEN_ENDS = tuple(_END[:length] for length in range(len(_END) - 1, 0, -1))
@@ -25,7 +26,8 @@ class ContentReader:
         What follows the end stays in the buffer: the next command. No CRLF is ever parted between two pieces.
         """
         whole = self._held + buffer
-        end = whole.find(_END)
+        dot = whole.find(_DOT)
+        end = whole.find(_END, dot) if dot >= 0 else -1  # most pieces hold no dot that begins a line: one pass over them
         if end >= 0:
             piece = whole[: end + 2]
             buffer[:] = whole[end + len(_END) :]
@@ -33,7 +35,7 @@ class ContentReader:
             self._held = next((tail for tail in _OPEN_ENDS if whole.endswith(tail)), b"")
             piece = whole[: len(whole) - len(self._held)]
             buffer.clear()
-        kept = piece.replace(b"\r\n.", b"\r\n")[self._skip :]
+        kept = (piece.replace(_DOT, b"\r\n") if dot >= 0 else piece)[self._skip :]
         if piece:
             self._skip = 0
         return kept, end >= 0
