@@ -1,4 +1,7 @@
-"""The load: processes with one blocking connection each, so that the generator is no event loop and no bottleneck."""
+"""The load: processes with one blocking connection each, so that the generator is no event loop and no bottleneck.
+
+Each process imports this file anew: so it imports nothing that takes long.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,10 @@ import time
 from base64 import b64encode
 from dataclasses import dataclass
 
-from tests.harness import mail, unverified
+_HEADERS = (
+    b"From: shop@example.com\r\nTo: reader@example.net\r\nSubject: Bench\r\n"
+    b"Date: Fri, 21 Nov 2025 10:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\n"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +28,7 @@ class Target:
 
 def content_of(size: int) -> bytes:
     """A message of about `size` octets in lines of 72."""
-    return mail(body=("x" * 70 + "\r\n") * max(1, (size - 200) // 72))
+    return _HEADERS + (b"x" * 70 + b"\r\n") * max(1, (size - len(_HEADERS)) // 72)
 
 
 def accepts_per_second(target: Target, *, connections: int, size: int, seconds: float) -> float:
@@ -62,7 +68,7 @@ class _Link:
     def __init__(self, target: Target) -> None:
         raw = socket.create_connection(("127.0.0.1", target.port))
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket: ssl.SSLSocket = unverified().wrap_socket(raw)
+        self._socket: ssl.SSLSocket = _unverified().wrap_socket(raw)
         self._read(b"220")
         self.say(b"EHLO bench.example", b"250")
         if target.login:
@@ -80,3 +86,9 @@ class _Link:
             assert received, "the connection was closed"
             reply += received
         assert reply.rpartition(b"\r\n")[0].rpartition(b"\n")[2].startswith(expected), reply
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
