@@ -1,7 +1,7 @@
 """One function per fact of a message's life -> one structured log line. Importable by all, imports nothing of ours.
 
 Every line carries the message's identifier, so that searching for it tells the story. No content and no secret is ever
-written; addresses only where the configuration says so. Off the record (exceptions of ours) the standard logger is used.
+written; addresses only where the configuration says so. What libraries log comes as lines of the same form.
 """
 
 from __future__ import annotations
