@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -45,7 +46,7 @@ def run(step: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
     @wraps(step)
     def command(*args: Any, **options: Any) -> T:
         try:
-            return asyncio.run(step(*args, **options))
+            return uvloop.run(step(*args, **options))
         except (ConfigError, StoreUnavailable) as error:
             _fail(str(error))
 
