@@ -10,6 +10,7 @@ import re
 
 _ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = rb"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ORDINARY = re.compile(rb'[^"(<>,;:]+')
 _ADDRESS = re.compile(rb"(" + _ATOM + rb"(?:\." + _ATOM + rb")*)@(" + _LABEL + rb"(?:\." + _LABEL + rb")+)\Z")
 
 # RFC 5321 4.5.3.1.1 and 4.5.3.1.2
@@ -60,10 +61,15 @@ def _split(value: bytes) -> tuple[bytes, bytes | None]:
     """
     outside = bytearray()
     inside: bytes | None = None
-    position, length = 0, len(value)
-    while position < length:
+    position = 0
+    while position < len(value):
         octet = value[position : position + 1]
-        if octet == b'"':
+        if ordinary := _ORDINARY.match(value, position):
+            if inside is not None and ordinary[0].strip(b" \t"):
+                raise ValueError("text behind the address")
+            outside += ordinary[0]
+            position = ordinary.end()
+        elif octet == b'"':
             position = _end_of_quoted(value, position)
             outside += b'"'
         elif octet == b"(":
@@ -74,13 +80,8 @@ def _split(value: bytes) -> tuple[bytes, bytes | None]:
             if inside is not None or end < 0:
                 raise ValueError("broken angle brackets")
             inside, position = value[position + 1 : end], end + 1
-        elif octet in b",;:>":
-            raise ValueError("more than one mailbox")
-        elif inside is not None and octet not in b" \t":
-            raise ValueError("text behind the address")
         else:
-            outside += octet
-            position += 1
+            raise ValueError("more than one mailbox")
     return bytes(outside), inside
 
 

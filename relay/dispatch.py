@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 from relay import journal, lifecycle
 from relay.errors import DamagedBody, StoreUnavailable
@@ -107,13 +108,13 @@ class Dispatcher:
         self._wake.set()
 
     async def _rest(self, more: bool) -> None:
-        """Until something became due or a call has ended; if only tokens are short, until the next one."""
-        seconds = self._bucket.seconds_to_next() if more and self._free_calls() else _IDLE
-        try:
-            async with asyncio.timeout(min(seconds, _IDLE)):
+        """If only tokens are short, until the next one; else until something became due or a call has ended."""
+        if more and self._free_calls():
+            await asyncio.sleep(min(self._bucket.seconds_to_next(), _IDLE))
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
 
     async def _send(self, claimed: Claimed, lease_ends: float) -> None:
         began = self._monotonic()

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header
 from email.utils import formatdate
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -31,6 +32,7 @@ _HEADER = re.compile(rb"([!-9;-~]+):([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n")
 _PARAMETER = re.compile(rb';[ \t]*([^ \t=;"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"?|[^;]*)')
 _COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*")|\([^()]*\)')
 _QUOTED_PAIR = re.compile(rb"\\(.)")
+_dated = lru_cache(maxsize=4)(formatdate)  # many messages come in one second
 _REMOVED = re.compile(r"bcc|return-path|x-ses-.*|x-relay-.*")
 
 
@@ -266,9 +268,9 @@ def _extended(value: bytes) -> str:
 def header_edits(parsed: Parsed, *, message_id: str, hostname: str, protocol: str, now: float) -> tuple[Edit, ...]:
     """What changes between the accepted content and what is sent: the table in docs/decisions/0004-edits.md."""
     kept = {header.name for header in parsed.headers}
-    lines = [f"Received: by {hostname} with {protocol} id {message_id};\r\n\t{formatdate(now)}"]
+    lines = [f"Received: by {hostname} with {protocol} id {message_id};\r\n\t{_dated(int(now))}"]
     if "date" not in kept:
-        lines.append(f"Date: {formatdate(now)}")
+        lines.append(f"Date: {_dated(int(now))}")
     if "message-id" not in kept:
         lines.append(f"Message-ID: <{message_id}@{hostname}>")
     if not kept & {"to", "cc"}:

@@ -21,8 +21,9 @@ _CHUNK = 1024 * 1024  # so much is collected before a thread writes it
 class SpoolDraft:
     """Implements ports.Draft. A file is made once the content is larger than INLINE."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, folder: Path, name: str) -> None:
+        self._folder = folder
+        self._name = name
         self._sha256 = hashlib.sha256()
         self._pending = bytearray()
         self._descriptor = -1
@@ -81,7 +82,7 @@ class SpoolDraft:
             self._descriptor = -1
             if not keep:
                 with suppress(OSError):
-                    self._path.unlink()
+                    (self._folder / self._name).unlink()
 
     async def _in_thread(self, step: Callable[[], None]) -> None:
         self._step = asyncio.get_running_loop().run_in_executor(None, step)
@@ -92,7 +93,7 @@ class SpoolDraft:
 
     def _flush(self) -> None:
         if self._descriptor < 0:
-            self._descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+            self._descriptor = os.open(self._folder / self._name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         self._sha256.update(self._pending)
         with memoryview(self._pending) as view:
             written = 0
@@ -104,7 +105,7 @@ class SpoolDraft:
         """The file first, then its name in the folder: only both survive a power cut."""
         self._flush()
         os.fsync(self._descriptor)
-        folder = os.open(self._path.parent, os.O_RDONLY)
+        folder = os.open(self._folder, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
@@ -119,7 +120,7 @@ class Spool:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def draft(self, message_id: str) -> SpoolDraft:
-        return SpoolDraft(self._path(message_id))
+        return SpoolDraft(self._folder, _name(message_id))
 
     async def read(self, claimed: Claimed) -> bytes:
         content = claimed.content
@@ -129,7 +130,7 @@ class Spool:
 
     def _read_file(self, claimed: Claimed) -> bytes:
         try:
-            content = self._path(claimed.message.id).read_bytes()
+            content = (self._folder / _name(claimed.message.id)).read_bytes()
         except FileNotFoundError as error:
             raise DamagedBody(f"{error.filename} is gone") from error
         except OSError as error:
@@ -153,8 +154,9 @@ class Spool:
     def lost(self) -> Path:
         return self._folder / "lost"
 
-    def _path(self, message_id: str) -> Path:
-        return self._folder / f"{message_id}.eml"
+
+def _name(message_id: str) -> str:
+    return f"{message_id}.eml"
 
 
 def _checked(content: bytes, sha256: bytes) -> bytes:

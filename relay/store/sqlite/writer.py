@@ -14,9 +14,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import groupby
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, NamedTuple, TypeVar, cast
 
 from relay.errors import StoreUnavailable
@@ -27,6 +28,10 @@ Verb = Callable[[sqlite3.Connection, Sequence[I]], Sequence[T]]
 """Does something for each item, in order, inside a transaction that it neither begins nor ends: one result per item."""
 
 _MAX_GROUP = 200
+# A group goes once so many rounds of the loop have brought nobody new: some 50 µs where nobody else is about to come, and
+# under load nearly all who are. Measured with ten clients: groups of 9 instead of 2.5.
+_QUIET_ROUNDS = 4
+_LONGEST_GATHERING = 0.002
 
 
 class _Job(NamedTuple):
@@ -43,9 +48,11 @@ class Writer:
 
     def __init__(self, connection: sqlite3.Connection | None) -> None:
         self._connection = connection
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._groups: SimpleQueue[tuple[asyncio.AbstractEventLoop, list[_Job]] | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, args=(connection,), name="store-writer", daemon=True)
+        self._thread.start()
         self._waiting: list[_Job] = []
-        self._group: asyncio.Future[list[Any]] | None = None
+        self._is_busy = False  # a group is being gathered or written
 
     async def run(self, verb: Verb[I, T], item: I) -> T:
         """The verb's result for the item, after its transaction was committed.
@@ -57,30 +64,45 @@ class Writer:
         loop = asyncio.get_running_loop()
         job = _Job(verb, item, loop.create_future())
         self._waiting.append(job)
-        if len(self._waiting) == 1 and self._group is None:
-            loop.call_soon(self._begin, loop)  # so that all who come in this round of the loop go together
+        if not self._is_busy:
+            self._is_busy = True
+            self._gather(loop, 0, 0, loop.time() + _LONGEST_GATHERING)
         return cast(T, await job.done)
 
     async def close(self) -> None:
         """What is waiting is still written."""
-        while self._group is not None or self._waiting:  # noqa: ASYNC110 - groups follow each other
+        while self._is_busy:  # noqa: ASYNC110 - groups follow each other
             await asyncio.sleep(0.001)
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await asyncio.get_running_loop().run_in_executor(self._thread, connection.close)
-        self._thread.shutdown()
+        self._connection = None
+        self._groups.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, seen: int, quiet: int, until: float) -> None:
+        """Begins the next group when no more come: `quiet` rounds ago there were as many as `seen`."""
+        come = len(self._waiting)
+        quiet = quiet + 1 if come == seen else 0
+        if quiet < _QUIET_ROUNDS and come < _MAX_GROUP and loop.time() < until:
+            loop.call_soon(self._gather, loop, come, quiet, until)
+        else:
+            self._begin(loop)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """One group at a time: who comes meanwhile waits for the next, and so groups grow with the load."""
-        assert self._connection is not None
+        """One group at a time: who comes meanwhile waits for the next."""
         group, self._waiting = self._waiting[:_MAX_GROUP], self._waiting[_MAX_GROUP:]
-        self._group = loop.run_in_executor(self._thread, _write, self._connection, group)
-        self._group.add_done_callback(lambda written: self._end(loop, group, written.result()))
+        self._groups.put((loop, group))
+
+    def _work(self, connection: sqlite3.Connection | None) -> None:
+        """The thread: group after group, until None."""
+        while connection and (step := self._groups.get()):
+            loop, group = step
+            loop.call_soon_threadsafe(self._end, loop, group, _write(connection, group))
+        if connection:
+            connection.close()
 
     def _end(self, loop: asyncio.AbstractEventLoop, group: list[_Job], results: list[Any]) -> None:
-        self._group = None
-        if self._waiting:
-            self._begin(loop)
+        self._is_busy = bool(self._waiting)
+        if self._is_busy:
+            self._gather(loop, 0, 0, loop.time() + _LONGEST_GATHERING)
         for job, result in zip(group, results, strict=True):
             if job.done.cancelled():
                 continue
