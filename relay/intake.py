@@ -121,8 +121,8 @@ class Intake:
         kept = False
         try:
             now = self._clock()
-            sha256 = await receiving.draft.finish()
-            message = await self._judged(envelope, receiving, sha256, now)
+            digest = await receiving.draft.finish()
+            message = await self._judged(envelope, receiving, digest, now)
             wanted = self._deliveries(envelope, message)
             deliveries = await self._queue.enqueue(message, receiving.draft.inline, wanted)
             kept = True
@@ -132,13 +132,13 @@ class Intake:
         self._tell(envelope, message, deliveries)
         return message
 
-    async def _judged(self, envelope: Envelope, receiving: Receiving, sha256: bytes, now: float) -> Message:
+    async def _judged(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> Message:
         """Large content is judged in a thread: reading it may wait for the disk."""
         if receiving.draft.inline is None:
-            return await asyncio.to_thread(self._judge, envelope, receiving, sha256, now)
-        return self._judge(envelope, receiving, sha256, now)
+            return await asyncio.to_thread(self._judge, envelope, receiving, digest, now)
+        return self._judge(envelope, receiving, digest, now)
 
-    def _judge(self, envelope: Envelope, receiving: Receiving, sha256: bytes, now: float) -> Message:
+    def _judge(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> Message:
         parsed = mime.read(receiving.draft.octets())
         header_from = policy.header_from(parsed, envelope.credential)
         policy.attachments(parsed)
@@ -152,7 +152,7 @@ class Intake:
             subject=mime.text(parsed.first("subject"))[:200],
             peer=envelope.peer,
             size=receiving.draft.size,
-            sha256=sha256,
+            digest=digest,
             edits=mime.header_edits(
                 parsed, message_id=receiving.id, hostname=self._hostname, protocol=envelope.protocol, now=now
             ),

@@ -90,7 +90,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """An accepted message. `sha256` and `size` are of the content as it was accepted, before `edits`."""
+    """An accepted message. `digest` (BLAKE3) and `size` are of the content as it was accepted, before `edits`."""
 
     id: str
     accepted_at: float
@@ -101,7 +101,7 @@ class Message:
     subject: str
     peer: str
     size: int
-    sha256: bytes
+    digest: bytes
     edits: tuple[Edit, ...]
 
 

@@ -46,7 +46,7 @@ class Draft(Protocol):
         """Raises StoreUnavailable where the disk does not take it."""
 
     async def finish(self) -> bytes:
-        """All has come. Returns the SHA-256; a file is on disk, synced, with its folder."""
+        """All has come. Returns its BLAKE3; a file is on disk, synced, with its folder."""
 
     def octets(self) -> Octets:
         """The content, readable after `finish`."""

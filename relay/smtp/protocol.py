@@ -113,7 +113,8 @@ class SubmissionProtocol(SMTP):
             loop=loop,
         )
         self._door = door
-        self._buffer = bytearray()
+        self._buffer = b""  # bytes, not bytearray: content goes on as it came, without a copy
+        self._position = 0  # so far the buffer was obeyed
         self._is_waiting = False  # something is under way that must end before the next command
         self._is_closing = False
         self._has_ended = False  # the client sends no more
@@ -129,7 +130,7 @@ class SubmissionProtocol(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Also called when TLS was started: everything said before is forgotten (RFC 3207 4.2), injected octets too."""
-        self._buffer.clear()
+        self._buffer, self._position = b"", 0
         super().connection_made(transport)
         address = transport.get_extra_info("peername")
         self.dialogue = Session(
@@ -152,7 +153,7 @@ class SubmissionProtocol(SMTP):
 
     def data_received(self, data: bytes) -> None:
         self._active_at = self.loop.time()
-        self._buffer += data
+        self._buffer, self._position = self._buffer[self._position :] + data, 0
         if not self._is_waiting:
             self._advance()
         elif len(self._buffer) > _READ_AHEAD:
@@ -227,12 +228,12 @@ class SubmissionProtocol(SMTP):
     def _next_step(self) -> Callable[[], Answer] | None:
         """What the octets that have come allow: more content, a command, or nothing yet."""
         if self._content is not None:
-            return self._take_content if self._buffer else None
-        if b"\n" in self._buffer:
+            return self._take_content if self._position < len(self._buffer) else None
+        if self._buffer.find(b"\n", self._position) >= 0:
             return self._take_line
-        if self._skips_line or len(self._buffer) > _LONGEST_COMMAND:
+        if self._skips_line or len(self._buffer) - self._position > _LONGEST_COMMAND:
             self._skips_line = True
-            self._buffer.clear()
+            self._position = len(self._buffer)
         return None
 
     def _guarded(self, step: Callable[[], Answer]) -> Answer:
@@ -278,10 +279,10 @@ class SubmissionProtocol(SMTP):
             self._stream.write(self._octets(answer))
 
     def _take_line(self) -> Answer:
-        end = self._buffer.index(b"\n")
-        line = bytes(self._buffer[:end]).rstrip(b"\r")
-        del self._buffer[: end + 1]
-        if self._skips_line or end > _LONGEST_COMMAND:
+        start, end = self._position, self._buffer.index(b"\n", self._position)
+        line = self._buffer[start:end].rstrip(b"\r")
+        self._position = end + 1
+        if self._skips_line or end - start > _LONGEST_COMMAND:
             self._skips_line = False
             return LINE_TOO_LONG
         if self._exchange is not None:
@@ -293,9 +294,10 @@ class SubmissionProtocol(SMTP):
     def _take_content(self) -> Answer:
         content = self._content
         assert content is not None
-        piece, has_ended = content.reader.feed(self._buffer)
+        piece, rest = content.reader.feed(self._buffer[self._position :])
+        self._buffer, self._position = rest or b"", 0
         content.take(piece)
-        if has_ended:
+        if rest is not None:
             self._content = None
             return self._take_message(content)
         if content.read > 2 * content.receiving.max_size:

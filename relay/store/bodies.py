@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import mmap
 import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
+
+from blake3 import blake3
 
 from relay.errors import DamagedBody, StoreUnavailable
 from relay.mime import Octets
@@ -16,6 +17,7 @@ from relay.model import Claimed
 
 INLINE = 64 * 1024
 _CHUNK = 1024 * 1024  # so much is collected before a thread writes it
+_PIECE = 16 * 1024  # smaller pieces are put together
 
 
 class SpoolDraft:
@@ -24,8 +26,9 @@ class SpoolDraft:
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
         self._name = name
-        self._sha256 = hashlib.sha256()
-        self._pending = bytearray()
+        self._digest = blake3()
+        self._pending: list[bytes] = []
+        self._written = 0
         self._descriptor = -1
         self._map: mmap.mmap | None = None
         self._inline: bytes | None = None
@@ -38,23 +41,26 @@ class SpoolDraft:
 
     @property
     def wants_flush(self) -> bool:
-        return len(self._pending) >= _CHUNK
+        return self._size - self._written >= _CHUNK
 
     def write(self, piece: bytes) -> None:
         self._size += len(piece)
-        self._pending += piece
+        if self._pending and len(self._pending[-1]) < _PIECE:
+            self._pending[-1] += piece
+        else:
+            self._pending.append(piece)
 
     async def flush(self) -> None:
         await self._in_thread(self._flush)
 
     async def finish(self) -> bytes:
         if self._size <= INLINE:
-            self._inline = bytes(self._pending)
-            self._sha256.update(self._inline)
+            self._inline = b"".join(self._pending)
+            self._digest.update(self._inline)
+            self._pending.clear()
         else:
             await self._in_thread(self._sync)
-        self._pending.clear()
-        return self._sha256.digest()
+        return self._digest.digest()
 
     def octets(self) -> Octets:
         if self._inline is not None:
@@ -94,11 +100,9 @@ class SpoolDraft:
     def _flush(self) -> None:
         if self._descriptor < 0:
             self._descriptor = os.open(self._folder / self._name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-        self._sha256.update(self._pending)
-        with memoryview(self._pending) as view:
-            written = 0
-            while written < len(view):
-                written += os.write(self._descriptor, view[written:])
+        for piece in self._pending:
+            self._digest.update(piece)
+        self._written += _write_all(self._descriptor, self._pending)
         self._pending.clear()
 
     def _sync(self) -> None:
@@ -125,7 +129,7 @@ class Spool:
     async def read(self, claimed: Claimed) -> bytes:
         content = claimed.content
         if content is not None:
-            return _checked(content, claimed.message.sha256)
+            return _checked(content, claimed.message.digest)
         return await asyncio.to_thread(self._read_file, claimed)
 
     def _read_file(self, claimed: Claimed) -> bytes:
@@ -135,7 +139,7 @@ class Spool:
             raise DamagedBody(f"{error.filename} is gone") from error
         except OSError as error:
             raise StoreUnavailable(repr(error)) from error
-        return _checked(content, claimed.message.sha256)
+        return _checked(content, claimed.message.digest)
 
     def sweep(self, known: Collection[str]) -> int:
         """Moves files that no stored message needs to `lost`, and counts them. Only before the first draft.
@@ -159,7 +163,16 @@ def _name(message_id: str) -> str:
     return f"{message_id}.eml"
 
 
-def _checked(content: bytes, sha256: bytes) -> bytes:
-    if hashlib.sha256(content).digest() != sha256:
-        raise DamagedBody("SHA-256 differs")
+def _write_all(descriptor: int, pieces: list[bytes]) -> int:
+    """One call as a rule; the kernel may take less, and then the rest is asked for again."""
+    size, written = sum(map(len, pieces)), os.writev(descriptor, pieces)
+    rest = memoryview(b"".join(pieces) if written < size else b"")[written:]
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+    return size
+
+
+def _checked(content: bytes, digest: bytes) -> bytes:
+    if blake3(content).digest() != digest:
+        raise DamagedBody("its digest differs")
     return content

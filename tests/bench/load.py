@@ -50,14 +50,15 @@ def accepts_per_second(target: Target, *, connections: int, size: int, seconds: 
 
 def _client(target: Target, content: bytes, seconds: float, barrier: object, counts: object, number: int) -> None:
     link = _Link(target)
+    content += b".\r\n"
     barrier.wait()  # type: ignore[attr-defined]
     ends = time.monotonic() + seconds
     done = 0
     while time.monotonic() < ends:
-        link.say(b"MAIL FROM:<shop@example.com>", b"250")
-        link.say(b"RCPT TO:<reader@example.net>", b"250")
-        link.say(b"DATA", b"354")
-        link.say(content + b".", b"250")
+        link.say(b"MAIL FROM:<shop@example.com>\r\n", b"250")
+        link.say(b"RCPT TO:<reader@example.net>\r\n", b"250")
+        link.say(b"DATA\r\n", b"354")
+        link.say(content, b"250")
         done += 1
     counts[number] = done  # type: ignore[index]
 
@@ -70,13 +71,13 @@ class _Link:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket: ssl.SSLSocket = _unverified().wrap_socket(raw)
         self._read(b"220")
-        self.say(b"EHLO bench.example", b"250")
+        self.say(b"EHLO bench.example\r\n", b"250")
         if target.login:
             name, password = target.login
-            self.say(b"AUTH PLAIN " + b64encode(f"\0{name}\0{password}".encode()), b"235")
+            self.say(b"AUTH PLAIN " + b64encode(f"\0{name}\0{password}".encode()) + b"\r\n", b"235")
 
-    def say(self, line: bytes, expected: bytes) -> None:
-        self._socket.sendall(line + b"\r\n")
+    def say(self, octets: bytes, expected: bytes) -> None:
+        self._socket.sendall(octets)
         self._read(expected)
 
     def _read(self, expected: bytes) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from blake3 import blake3
 
 from relay import lifecycle
 from relay.lifecycle import Patience
@@ -30,7 +31,7 @@ def message(number: int = 1, *, sender: str = "shop@example.com", content: bytes
         subject="Order 42",
         peer="127.0.0.1",
         size=len(content),
-        sha256=hashlib.sha256(content).digest(),
+        digest=blake3(content).digest(),
         edits=(),
     )
 

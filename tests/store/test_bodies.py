@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from relay.errors import DamagedBody, StoreUnavailable
 from relay.model import Claimed
@@ -41,7 +41,7 @@ async def written(spool: Spool, content: bytes, *, keep: bool = True) -> SpoolDr
         draft.write(content[start : start + 50_000])
         if draft.wants_flush:
             await draft.flush()
-    assert await draft.finish() == hashlib.sha256(content).digest()
+    assert await draft.finish() == blake3(content).digest()
     assert draft.size == len(content)
     assert bytes(draft.octets()[:]) == content
     draft.close(keep=keep)
@@ -126,14 +126,14 @@ async def test_closed_before_it_was_finished_leaves_no_file(spool: Spool, folder
 
 async def test_closed_during_a_flush_leaves_no_file(spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     began, may_go_on = threading.Event(), threading.Event()
-    write = os.write
+    write = os.writev
 
-    def slow(descriptor: int, octets: bytes) -> int:
+    def slow(descriptor: int, pieces: list[bytes]) -> int:
         began.set()
         assert may_go_on.wait(10)
-        return write(descriptor, octets)
+        return write(descriptor, pieces)
 
-    monkeypatch.setattr("relay.store.bodies.os.write", slow)
+    monkeypatch.setattr("relay.store.bodies.os.writev", slow)
     draft = spool.draft("1")
     draft.write(HUGE)
     task = asyncio.ensure_future(draft.flush())
@@ -154,13 +154,13 @@ async def test_closed_during_a_flush_leaves_no_file(spool: Spool, folder: Path, 
 async def test_a_disk_that_does_not_take_it_is_said_so_and_leaves_nothing(
     spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(descriptor: int, octets: bytes) -> int:
+    def full(descriptor: int, pieces: list[bytes]) -> int:
         raise OSError(28, "No space left on device")
 
     draft = spool.draft("1")
     draft.write(LARGE)
     with monkeypatch.context() as patch:
-        patch.setattr("relay.store.bodies.os.write", full)
+        patch.setattr("relay.store.bodies.os.writev", full)
         with pytest.raises(StoreUnavailable):
             await draft.finish()
     draft.close(keep=False)
@@ -168,9 +168,14 @@ async def test_a_disk_that_does_not_take_it_is_said_so_and_leaves_nothing(
 
 
 async def test_a_write_cut_short_is_completed(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = os.write
-    monkeypatch.setattr("relay.store.bodies.os.write", lambda descriptor, octets: write(descriptor, octets[:1000]))
-    await written(spool, LARGE)
+    write_all, write = os.writev, os.write
+    monkeypatch.setattr("relay.store.bodies.os.writev", lambda to, pieces: write_all(to, [pieces[0][:1000]]))
+    monkeypatch.setattr("relay.store.bodies.os.write", lambda to, octets: write(to, octets[:1000]))
+    draft = spool.draft(message().id)
+    for start in range(0, len(LARGE), 5000):
+        draft.write(LARGE[start : start + 5000])
+    await draft.finish()
+    draft.close(keep=True)
     assert await spool.read(claimed(LARGE, inline=False)) == LARGE
 
 

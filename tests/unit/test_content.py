@@ -31,15 +31,15 @@ def reference(whole: bytes) -> tuple[bytes, bytes]:
 
 
 def fed(pieces: list[bytes]) -> tuple[list[bytes], bytes, bool]:
-    """As the connection does it: what comes after the end is appended to the same buffer, unread."""
-    reader, buffer, kept, has_ended = ContentReader(), bytearray(), [], False
+    """As the connection does it: what comes after the end is no longer the reader's."""
+    reader, kept, rest = ContentReader(), [], None
     for piece in pieces:
-        buffer += piece
-        if not has_ended:
-            some, has_ended = reader.feed(buffer)
-            kept.append(some)
-            assert has_ended or not buffer
-    return kept, bytes(buffer), has_ended
+        if rest is not None:
+            rest += piece
+            continue
+        some, rest = reader.feed(piece)
+        kept.append(some)
+    return kept, rest or b"", rest is not None
 
 
 @given(octets, octets, cuts)

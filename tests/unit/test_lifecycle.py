@@ -38,7 +38,7 @@ MESSAGE = Message(
     subject="Order 42",
     peer="192.0.2.1",
     size=100,
-    sha256=bytes(32),
+    digest=bytes(32),
     edits=(),
 )
 

@@ -18,13 +18,13 @@ from relay.store.sqlite.writer import Writer
 
 DELIVERY = "d.message_id, d.number, d.recipient, d.state, d.due_at, d.expires_at, d.attempt, d.failures, d.reason"
 MESSAGE = (
-    "m.id, m.accepted_at, m.credential, m.sender, m.header_from, m.client_message_id, m.subject, m.peer, m.size, m.sha256,"
+    "m.id, m.accepted_at, m.credential, m.sender, m.header_from, m.client_message_id, m.subject, m.peer, m.size, m.digest,"
     " m.edits"
 )
 
 
 _MESSAGE_COLUMNS = (
-    "id, accepted_at, credential, sender, identity, header_from, client_message_id, subject, peer, size, sha256, edits"
+    "id, accepted_at, credential, sender, identity, header_from, client_message_id, subject, peer, size, digest, edits"
 )
 
 
@@ -55,7 +55,7 @@ def message_of(row: tuple[Any, ...]) -> Message:
         subject=row[6],
         peer=row[7],
         size=row[8],
-        sha256=row[9],
+        digest=row[9],
         edits=tuple(Edit(start, end, text.encode("latin-1")) for start, end, text in json.loads(row[10])),
     )
 
@@ -113,7 +113,7 @@ def _message_row(message: Message) -> tuple[Any, ...]:
         message.subject,
         message.peer,
         message.size,
-        message.sha256,
+        message.digest,
         json.dumps([(edit.start, edit.end, edit.text.decode("latin-1")) for edit in message.edits]),
     )
 

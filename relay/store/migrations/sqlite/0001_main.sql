@@ -24,7 +24,7 @@ CREATE TABLE messages (
     subject           TEXT NOT NULL,
     peer              TEXT NOT NULL,
     size              INTEGER NOT NULL,
-    sha256            BLOB NOT NULL,
+    digest            BLOB NOT NULL,
     edits             TEXT NOT NULL   -- JSON array of [start, end, text], text as Latin-1
 ) WITHOUT ROWID;
 
