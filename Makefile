@@ -30,7 +30,7 @@ bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench
 
 lock: .venv/dev.stamp ## Compile requirements.txt and requirements-dev.txt from pyproject.toml
-	@$(UV_COMPILE) --upgrade --output-file requirements.txt
+	@$(UV_COMPILE) --extra fast --upgrade --output-file requirements.txt
 	@$(UV_COMPILE) --all-extras --constraint requirements.txt --upgrade --output-file requirements-dev.txt
 
 clean: ## Remove what the other targets made

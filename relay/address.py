@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+import idna
+
 _ATOM = rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = rb"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ORDINARY = re.compile(rb'[^"(<>,;:]+')
@@ -27,6 +29,11 @@ def parse(raw: bytes) -> str:
     if not match or len(match[1]) > _MAX_LOCAL or len(match[2]) > _MAX_DOMAIN or b"=?" in raw:
         raise ValueError("not an address")
     return raw.decode("ascii")
+
+
+def a_labels(domain: bytes) -> bytes:
+    """A domain in UTF-8 as DNS has it: IDNA 2008 after the mapping of UTS 46. Raises ValueError."""
+    return idna.encode(domain.decode("utf-8"), uts46=True)  # idna.IDNAError is a ValueError
 
 
 def key(address: str) -> str:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
-import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -46,11 +45,21 @@ def run(step: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
     @wraps(step)
     def command(*args: Any, **options: Any) -> T:
         try:
-            return uvloop.run(step(*args, **options))
+            with asyncio.Runner(loop_factory=_new_loop) as runner:
+                return runner.run(step(*args, **options))
         except (ConfigError, StoreUnavailable) as error:
             _fail(str(error))
 
     return command
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop where it is installed (the extra `fast`)."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def _fail(why: str) -> NoReturn:

@@ -63,6 +63,14 @@ class InvalidRecipient(RefusedForGood):
     """Not an address that SES would take. `subject` is what was given."""
 
 
+class NotAscii(RefusedForGood):
+    """An address whose local part is beyond ASCII: SES takes none (RFC 6531 would need SMTPUTF8)."""
+
+
+class MailLoop(RefusedForGood):
+    """So many Received headers that the message must be going round in circles."""
+
+
 class RecipientSuppressed(RefusedForGood):
     """The address must not be mailed. `subject` says why and since when."""
 

@@ -140,6 +140,7 @@ class Intake:
 
     def _judge(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> Message:
         parsed = mime.read(receiving.draft.octets())
+        policy.hops(parsed)
         header_from = policy.header_from(parsed, envelope.credential)
         policy.attachments(parsed)
         return Message(

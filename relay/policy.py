@@ -7,7 +7,7 @@ from collections.abc import Collection
 from ipaddress import ip_address, ip_network
 
 from relay import address
-from relay.errors import AttachmentNotAllowed, InvalidRecipient, Malformed, SenderNotAllowed
+from relay.errors import AttachmentNotAllowed, InvalidRecipient, MailLoop, Malformed, NotAscii, SenderNotAllowed
 from relay.mime import Parsed
 from relay.model import Credential
 
@@ -24,6 +24,8 @@ SES_EXTENSIONS = frozenset(
     mst ops pcd pif plg prf prg reg scf scr sct shb shs sys ps1 ps1xml ps2 ps2xml psc1 psc2 tmp url vb vbe vbs vps
     vsmacros vss vst vsw vxd ws wsc wsf wsh xnk""".split()
 )
+
+_MAX_HOPS = 50
 
 FORBIDDEN_EXTENSIONS = DEVINO_EXTENSIONS | SES_EXTENSIONS
 
@@ -44,7 +46,7 @@ def envelope_sender(raw: bytes, credential: Credential) -> str:
             raise SenderNotAllowed("<>")
         return credential.null_sender
     try:
-        sender = address.parse(raw)
+        sender = address.parse(_ascii(raw))
     except ValueError:
         raise SenderNotAllowed(raw.decode("ascii", "backslashreplace")) from None
     return allowed_sender(sender, credential)
@@ -60,9 +62,25 @@ def allowed_sender(sender: str, credential: Credential) -> str:
 def recipient(raw: bytes) -> str:
     """The envelope recipient. Raises InvalidRecipient."""
     try:
-        return address.parse(raw)
+        return address.parse(_ascii(raw))
     except ValueError:
         raise InvalidRecipient(raw.decode("ascii", "backslashreplace")) from None
+
+
+def _ascii(raw: bytes) -> bytes:
+    """An envelope address as SES takes it. Raises NotAscii for a local part that cannot be, ValueError for nonsense."""
+    if raw.isascii():
+        return raw
+    local, _, domain = raw.rpartition(b"@")
+    if not local.isascii():
+        raise NotAscii(raw.decode("utf-8"))
+    return local + b"@" + address.a_labels(domain)
+
+
+def hops(parsed: Parsed) -> None:
+    """Raises MailLoop (RFC 5321 6.3)."""
+    if len(parsed.all("received")) > _MAX_HOPS:
+        raise MailLoop
 
 
 def header_from(parsed: Parsed, credential: Credential) -> str:

@@ -33,6 +33,8 @@ _REPLIES: dict[type[errors.Refused], tuple[int, str, str]] = {
     errors.Malformed: (554, "5.6.0", "Malformed message: {subject}"),
     errors.SenderNotAllowed: (554, "5.7.1", "Disallowed source address: {subject}"),
     errors.InvalidRecipient: (554, "5.1.3", "Invalid recipient address: {subject}"),
+    errors.NotAscii: (553, "5.6.7", "Address beyond ASCII: {subject}"),
+    errors.MailLoop: (554, "5.4.6", "Too many hops"),
     errors.RecipientSuppressed: (550, "5.1.1", "Recipient suppressed: {subject}"),
     errors.TooManyRecipients: (554, "5.5.3", "Only one recipient per message"),
     errors.AttachmentNotAllowed: (554, "5.7.1", "Not allowed attachement type {subject}"),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ssl
+from asyncio.sslproto import SSLProtocol
 from pathlib import Path
 
 from relay.errors import ConfigError
 
 # Mozilla's "intermediate" profile without DHE; TLS 1.3 has its own list.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
+
+# asyncio's own loop keeps a buffer of 256 KB for each TLS connection; a TLS record has 16 KB. uvloop has its own protocol.
+SSLProtocol.max_size = 16 * 1024
 
 
 def server_context(certificate: Path, key: Path, *, section: str, file: str) -> ssl.SSLContext:

@@ -51,6 +51,11 @@ AUTH_TWICE = Reply(503, "5.5.1", "Already authenticated")
 UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unrecognized authentication type")
 TLS_TWICE = Reply(503, "5.5.1", "TLS already active")
 TLS_NOT_HERE = Reply(454, "4.7.0", "TLS not available")
+TOO_EARLY = Reply(421, "4.7.0", "You spoke before the greeting")
+NOT_SMTP = Reply(421, "4.7.0", "This is an SMTP server")
+CONTENT_AS_COMMANDS = Reply(421, "4.7.0", "DATA was refused, content is not a command")
+
+_HTTP_METHODS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"PATCH", b"OPTIONS", b"CONNECT", b"TRACE", b"PRI"))
 
 Answer = Reply | bytes | None
 """What goes out: a reply, lines ready made, or nothing."""
@@ -117,6 +122,9 @@ class SubmissionProtocol(SMTP):
         self._position = 0  # so far the buffer was obeyed
         self._is_waiting = False  # something is under way that must end before the next command
         self._is_closing = False
+        self._has_greeted = False
+        self._has_obeyed = False  # a command that exists has come
+        self._has_refused_data = False  # and no command that exists has come since
         self._has_ended = False  # the client sends no more
         self._is_choked = False  # the client does not read our replies
         self._skips_line = False
@@ -148,13 +156,19 @@ class SubmissionProtocol(SMTP):
         super().connection_lost(error)
 
     async def _handle_client(self) -> None:
-        """aiosmtpd starts this as a task; our commands need none."""
-        self._write(Reply(220, "", f"{self.hostname} ESMTP relay"))
+        """aiosmtpd starts this as a task; our commands need none. What was sent with the first octets is seen before it."""
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        self._has_greeted = True
+        if not self._is_closing:
+            self._write(Reply(220, "", f"{self.hostname} ESMTP relay"))
 
     def data_received(self, data: bytes) -> None:
         self._active_at = self.loop.time()
         self._buffer, self._position = self._buffer[self._position :] + data, 0
-        if not self._is_waiting:
+        if not self._has_greeted:
+            self.shut_down(TOO_EARLY)
+        elif not self._is_waiting:
             self._advance()
         elif len(self._buffer) > _READ_AHEAD:
             self._stream.pause_reading()
@@ -289,7 +303,20 @@ class SubmissionProtocol(SMTP):
             return self._respond(self._exchange, line.strip())
         verb, _, argument = line.partition(b" ")
         command = _COMMANDS.get(verb.upper())
-        return UNKNOWN_COMMAND if command is None else command(self, argument.strip())
+        if command is None:
+            return self._unknown(verb)
+        self._has_obeyed, self._has_refused_data = True, False
+        return command(self, argument.strip())
+
+    def _unknown(self, verb: bytes) -> Reply:
+        """Closes where what comes is no SMTP: a browser that was sent here, or content after a DATA that was refused."""
+        if self._has_refused_data:
+            self._is_closing = True
+            return CONTENT_AS_COMMANDS
+        if not self._has_obeyed and (verb in _HTTP_METHODS or not verb.isalpha()):
+            self._is_closing = True
+            return NOT_SMTP
+        return UNKNOWN_COMMAND
 
     def _take_content(self) -> Answer:
         content = self._content
@@ -429,9 +456,11 @@ class SubmissionProtocol(SMTP):
             return NO_ARGUMENT
         try:
             if out_of_order := self.dialogue.check_data():
+                self._has_refused_data = True
                 return out_of_order
             self._content = _Content(self.dialogue.envelope(), self.dialogue.receive(), ContentReader())
         except Refused as refusal:
+            self._has_refused_data = True
             reply = self.dialogue.refused(refusal)
             self.dialogue.reset()
             return reply
@@ -474,4 +503,6 @@ _COMMANDS: dict[bytes, _Command] = {
     b"ETRN": SubmissionProtocol._unimplemented,
     b"TURN": SubmissionProtocol._unimplemented,
     b"BDAT": SubmissionProtocol._unimplemented,
+    b"XCLIENT": SubmissionProtocol._unimplemented,
+    b"XFORWARD": SubmissionProtocol._unimplemented,
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import smtplib
+import socket
 
 import pytest
 
@@ -126,3 +129,24 @@ async def test_a_credential_without_enhanced_codes_gets_the_bare_text(shared: tu
     with relay.smtp(login="bare") as client:
         client.mail(SHOP)
         assert client.docmd("RCPT", "TO:<nobody@nowhere>") == (554, b"Invalid recipient address: nobody@nowhere")
+
+
+async def test_who_speaks_before_the_greeting_is_sent_away(shared: tuple[Relay, Cloud]) -> None:
+    relay, _ = shared
+    os.kill(relay.process_id, signal.SIGSTOP)  # so that the octets are surely there before the connection is taken
+    try:
+        client = socket.create_connection(("127.0.0.1", relay.ports["submission"]), timeout=5)
+        client.sendall(b"EHLO client.example.com\r\nMAIL FROM:<shop@example.com>\r\n")
+    finally:
+        os.kill(relay.process_id, signal.SIGCONT)
+    with client, client.makefile("rb") as said:
+        assert await asyncio.to_thread(said.read) == b"421 4.7.0 You spoke before the greeting\r\n"
+
+
+async def test_mail_that_goes_round_in_circles_is_refused(shared: tuple[Relay, Cloud]) -> None:
+    relay, _ = shared
+    hops = b"Received: by mx.example.com id 1\r\n" * 51
+    with relay.smtp() as client:
+        client.mail("shop@example.com")
+        client.rcpt("reader@example.net")
+        assert client.data(hops + mail()) == (554, b"5.4.6 Too many hops")

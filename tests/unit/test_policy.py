@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import mime, policy
-from relay.errors import AttachmentNotAllowed, InvalidRecipient, Malformed, SenderNotAllowed
+from relay.errors import AttachmentNotAllowed, InvalidRecipient, MailLoop, Malformed, NotAscii, SenderNotAllowed
 from relay.mime import Parsed, Part
 from relay.model import Credential, Kind
 
@@ -413,6 +414,39 @@ def test_a_from_address_that_is_not_allowed_is_refused_by_name(line: bytes, subj
     assert refused.value.subject == subject
 
 
+@pytest.mark.parametrize("judge", [policy.recipient, lambda raw: policy.envelope_sender(raw, credential())])
+def test_a_local_part_beyond_ascii_is_refused_as_such(judge: Callable[[bytes], str]) -> None:
+    with pytest.raises(NotAscii) as refused:
+        judge("jörg@example.net".encode())
+    assert refused.value.subject == "jörg@example.net"
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("reader@Bücher.example", "reader@xn--bcher-kva.example"),
+        ("reader@faß.example", "reader@xn--fa-hia.example"),  # IDNA 2008 keeps the sharp s, IDNA 2003 made ss of it
+        ("reader@例え.テスト", "reader@xn--r8jz45g.xn--zckzah"),
+    ],
+)
+def test_a_domain_beyond_ascii_becomes_its_a_labels(raw: str, expected: str) -> None:
+    assert policy.recipient(raw.encode()) == expected
+
+
+@pytest.mark.parametrize("raw", ["reader@ex\u2024ample\u2025.example", "reader@\u0378.example", "reader@-ä.example", "ä"])
+def test_a_domain_that_idna_does_not_take_is_no_recipient(raw: str) -> None:
+    with pytest.raises((InvalidRecipient, NotAscii)):
+        policy.recipient(raw.encode())
+
+
+def test_a_message_that_goes_round_in_circles_is_refused() -> None:
+    head = b"From: shop@example.com\r\n"
+    hop = b"Received: by mx.example.com id 1\r\n"
+    policy.hops(mime.read(hop * 50 + head + b"\r\nx\r\n"))
+    with pytest.raises(MailLoop):
+        policy.hops(mime.read(hop * 51 + head + b"\r\nx\r\n"))
+
+
 def test_a_second_from_header_is_refused() -> None:
     for second in (b"From: boss@example.org", b"from: shop@example.com", b"FROM:"):
         with pytest.raises(Malformed, match="2 From headers"):
@@ -457,7 +491,6 @@ def test_a_recipient_keeps_its_case() -> None:
         (b"a b@example.net", "a b@example.net"),
         (b"@relay:a@example.net", "@relay:a@example.net"),
         (b"a@[192.0.2.1]", "a@[192.0.2.1]"),
-        ("jörg@example.net".encode(), "j\\xc3\\xb6rg@example.net"),
     ],
 )
 def test_an_invalid_recipient_is_refused_by_what_was_given(raw: bytes, subject: str) -> None:

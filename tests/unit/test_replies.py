@@ -46,6 +46,8 @@ CODES: list[tuple[Refused, str]] = [
     (errors.EncryptionRequired(), "530 5.7.0 "),
     (errors.RecipientSuppressed("hard_bounce since 2026-11-21"), "550 5.1.1 "),
     (errors.NoRoom(), "452 4.3.1 "),
+    (errors.NotAscii("jörg@example.net"), "553 5.6.7 "),
+    (errors.MailLoop(), "554 5.4.6 "),
 ]
 
 WITH_SUBJECT: list[type[Refused]] = [

@@ -17,6 +17,7 @@ _PROJECT: dict[str, Any] = tomllib.loads((_ROOT / "pyproject.toml").read_text())
 
 RUNTIME = [
     *_PROJECT["project"]["dependencies"],
+    *_PROJECT["project"]["optional-dependencies"]["fast"],
     *_PROJECT["dependency-groups"]["build"],
     *_PROJECT["build-system"]["requires"],
 ]
