@@ -32,6 +32,7 @@ from relay.ports import Certificates
 from relay.rate import Bucket
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import server_context
+from relay.smtp.limits import Limits
 from relay.smtp.login import Login
 from relay.smtp.server import SmtpServer
 from relay.store.bodies import Spool
@@ -187,7 +188,12 @@ class App:
             login=Login(store.credentials, passwords),
             hostname=config.hostname,
             tls=tls,
-            timeout=config.timeout_seconds,
+            limits=Limits(
+                idle_seconds=config.timeout_seconds,
+                errors=config.max_errors,
+                connections=config.max_connections,
+                connections_per_client=config.max_connections_per_client,
+            ),
         )
         self._parts.push_async_callback(server.stop, limit=_STOP_SMTP_SECONDS)
         for name, listener in (("submission", config.submission), ("submissions", config.submissions)):

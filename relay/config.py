@@ -55,6 +55,9 @@ class SmtpConfig:
     max_size: int = 10 * 1024 * 1024
     max_octets_in_flight: int = 256 * 1024 * 1024
     timeout_seconds: int = 300
+    max_connections: int = 2500
+    max_connections_per_client: int = 250
+    max_errors: int = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +251,9 @@ def _check_numbers(config: Config) -> None:
         "smtp.max_size": config.smtp.max_size,
         "smtp.max_octets_in_flight": config.smtp.max_octets_in_flight,
         "smtp.timeout_seconds": config.smtp.timeout_seconds,
+        "smtp.max_connections": config.smtp.max_connections,
+        "smtp.max_connections_per_client": config.smtp.max_connections_per_client,
+        "smtp.max_errors": config.smtp.max_errors,
         "ses.connections": config.ses.connections,
         "ses.connect_timeout_seconds": config.ses.connect_timeout_seconds,
         "ses.read_timeout_seconds": config.ses.read_timeout_seconds,

@@ -25,6 +25,7 @@ from relay.intake import Intake, Receiving
 from relay.model import Envelope
 from relay.replies import Reply
 from relay.smtp.content import ContentReader, check_line_ends
+from relay.smtp.limits import Limits
 from relay.smtp.login import MECHANISMS, Exchange, Login, NotBase64
 from relay.smtp.session import HELLO_FIRST, OK, Session
 
@@ -52,6 +53,7 @@ UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unrecognized authentication type")
 TLS_TWICE = Reply(503, "5.5.1", "TLS already active")
 TLS_NOT_HERE = Reply(454, "4.7.0", "TLS not available")
 TOO_EARLY = Reply(421, "4.7.0", "You spoke before the greeting")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
 NOT_SMTP = Reply(421, "4.7.0", "This is an SMTP server")
 CONTENT_AS_COMMANDS = Reply(421, "4.7.0", "DATA was refused, content is not a command")
 
@@ -67,9 +69,9 @@ class Door(Protocol):
     intake: Intake
     login: Login
     hostname: str
-    timeout: float
+    limits: Limits
 
-    def opened(self, connection: SubmissionProtocol) -> None: ...
+    def opened(self, connection: SubmissionProtocol) -> Reply | None: ...
     def closed(self, connection: SubmissionProtocol) -> None: ...
     def keep(self, work: Coroutine[Any, Any, None]) -> None: ...
 
@@ -114,7 +116,7 @@ class SubmissionProtocol(SMTP):
             hostname=door.hostname,  # without it every connection waits for a DNS look-up
             ident="relay",
             tls_context=tls,
-            timeout=door.timeout,
+            timeout=door.limits.idle_seconds,
             loop=loop,
         )
         self._door = door
@@ -129,6 +131,7 @@ class SubmissionProtocol(SMTP):
         self._is_choked = False  # the client does not read our replies
         self._skips_line = False
         self._login_failures = 0
+        self._errors = 0  # since the last accepted message
         self._exchange: Exchange | None = None
         self._content: _Content | None = None
         self._active_at = 0.0
@@ -146,7 +149,8 @@ class SubmissionProtocol(SMTP):
             peer=address[0] if address else "",
             encrypted=transport.get_extra_info("ssl_object") is not None,
         )
-        self._door.opened(self)
+        if unwelcome := self._door.opened(self):
+            self.shut_down(unwelcome)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._door.closed(self)
@@ -286,7 +290,15 @@ class SubmissionProtocol(SMTP):
         self._advance()
 
     def _octets(self, answer: Reply | bytes) -> bytes:
-        return answer if isinstance(answer, bytes) else answer.line(enhanced=self.dialogue.enhanced)
+        """What goes on the wire. Whoever collects too many refusals is told so behind the last one."""
+        if isinstance(answer, bytes):
+            return answer
+        line = answer.line(enhanced=self.dialogue.enhanced)
+        self._errors += answer.code >= 400
+        if self._errors < self._door.limits.errors or self._is_closing:
+            return line
+        self._is_closing = True
+        return line + TOO_MANY_ERRORS.line()
 
     def _write(self, answer: Reply | bytes) -> None:
         if self.transport is not None:
@@ -350,6 +362,7 @@ class SubmissionProtocol(SMTP):
         except Refused as refusal:
             reply = self.dialogue.refused(refusal)
         else:
+            self._errors = 0
             if self.transport is None:
                 journal.accepted_client_gone(id=content.receiving.id, peer=self.dialogue.peer)
         self.dialogue.reset()

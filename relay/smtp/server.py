@@ -9,6 +9,8 @@ from typing import Any
 
 from relay import journal
 from relay.intake import Intake
+from relay.replies import Reply
+from relay.smtp.limits import Crowd, Limits
 from relay.smtp.login import Login
 from relay.smtp.protocol import SubmissionProtocol
 
@@ -19,14 +21,15 @@ _LOOK_EVERY = 0.02
 class SmtpServer:
     """Implements protocol.Door. Opens listeners, knows the open connections, and ends them in good order."""
 
-    def __init__(self, *, intake: Intake, login: Login, hostname: str, tls: ssl.SSLContext, timeout: float) -> None:
+    def __init__(self, *, intake: Intake, login: Login, hostname: str, tls: ssl.SSLContext, limits: Limits) -> None:
         self.intake = intake
         self.login = login
         self.hostname = hostname
-        self.timeout = timeout
+        self.limits = limits
         self._tls = tls
         self._servers: list[asyncio.Server] = []
         self._connections: set[SubmissionProtocol] = set()
+        self._crowd = Crowd(limits)
         self._kept: set[asyncio.Task[None]] = set()
 
     async def listen(self, host: str, port: int, *, implicit_tls: bool) -> int:
@@ -44,11 +47,17 @@ class SmtpServer:
         journal.started(what="smtp submissions (TLS)" if implicit_tls else "smtp submission", where=f"{host}:{bound}")
         return bound
 
-    def opened(self, connection: SubmissionProtocol) -> None:
+    def opened(self, connection: SubmissionProtocol) -> Reply | None:
+        """None if it may stay. Called a second time for a connection that has started TLS."""
+        if connection in self._connections:
+            return None
         self._connections.add(connection)
+        return self._crowd.enter(connection.dialogue.peer)
 
     def closed(self, connection: SubmissionProtocol) -> None:
-        self._connections.discard(connection)
+        if connection in self._connections:
+            self._connections.discard(connection)
+            self._crowd.leave(connection.dialogue.peer)
 
     def keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs it to its end, even if the connection does not last so long."""
