@@ -159,6 +159,20 @@ def free(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA max_page_count = 1000000")
 
 
+async def test_a_locked_database_is_waited_for_once(
+    writer: Writer, connection: sqlite3.Connection, other: sqlite3.Connection
+) -> None:
+    connection.execute("PRAGMA busy_timeout = 20")
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    other.execute("BEGIN IMMEDIATE")
+    results = await asyncio.gather(*(put(writer, message(number)) for number in range(3)), return_exceptions=True)
+    other.execute("ROLLBACK")
+    assert answers(results) == ["StoreUnavailable"] * 3
+    assert statements == ["BEGIN IMMEDIATE"]
+    assert await put(writer, message(4)) in stored(other)
+
+
 async def test_on_a_full_disk_everyone_is_told_and_nothing_is_half_written(
     writer: Writer, connection: sqlite3.Connection, other: sqlite3.Connection
 ) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import Any
 
@@ -13,6 +15,9 @@ from relay import lifecycle
 from relay.errors import StoreUnavailable
 from relay.model import Delivery, Life, Message, Moment
 from relay.store.sqlite.queue import DELIVERY, MESSAGE, delivery_of, message_of
+
+Facts = defaultdict[tuple[str, int], list[tuple[str, str]]]
+"""Message and number of a delivery -> type and bounce class of each of its events."""
 
 
 class SqliteMessages:
@@ -29,7 +34,8 @@ class SqliteMessages:
             " JOIN deliveries d ON d.message_id = m.id ORDER BY m.id DESC, d.number",
             (limit,),
         )
-        return tuple([await self._life(list(group)) for _, group in groupby(rows, key=lambda row: row[0])])
+        facts = await self._facts({row[0] for row in rows})
+        return tuple(_life_of(list(group), facts) for _, group in groupby(rows, key=lambda row: row[0]))
 
     async def show(self, message_id: str) -> Life | None:
         """`message_id` may be a delivery's as well."""
@@ -40,7 +46,7 @@ class SqliteMessages:
         )
         if not rows:
             return None
-        life = await self._life(rows)
+        life = _life_of(rows, await self._facts({rows[0][0]}))
         moments = [*_own_moments(life.message, rows), *await self._told_moments(life.message.id)]
         return Life(
             message=life.message,
@@ -49,18 +55,15 @@ class SqliteMessages:
             moments=tuple(sorted(moments, key=lambda moment: moment.at)),
         )
 
-    async def _life(self, rows: list[Any]) -> Life:
-        message = message_of(rows[0][:11])
-        deliveries = tuple(delivery_of(row[11:20]) for row in rows)
-        facts = await self._rows(
-            "SELECT number, type, bounce_class FROM events WHERE message_id = ?",
-            (message.id,),
-        )
-        statuses = tuple(
-            lifecycle.shown_status(d.state, [(kind, found) for number, kind, found in facts if number == d.number])
-            for d in deliveries
-        )
-        return Life(message=message, deliveries=deliveries, statuses=statuses)
+    async def _facts(self, message_ids: Collection[str]) -> Facts:
+        """What SES has reported of these messages."""
+        facts = Facts(list)
+        for message_id, number, kind, bounce_class in await self._rows(
+            "SELECT message_id, number, type, bounce_class FROM events WHERE message_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(message_ids)),),
+        ):
+            facts[message_id, number].append((kind, bounce_class))
+        return facts
 
     async def _told_moments(self, message_id: str) -> list[Moment]:
         """Tries that did not end in `sent`, and what SES reported."""
@@ -77,6 +80,12 @@ class SqliteMessages:
             return list(await self._reader.execute_fetchall(query, values))
         except sqlite3.Error as error:
             raise StoreUnavailable(repr(error)) from error
+
+
+def _life_of(rows: list[Any], facts: Facts) -> Life:
+    deliveries = tuple(delivery_of(row[11:20]) for row in rows)
+    statuses = tuple(lifecycle.shown_status(d.state, facts[d.message_id, d.number]) for d in deliveries)
+    return Life(message=message_of(rows[0][:11]), deliveries=deliveries, statuses=statuses)
 
 
 def _own_moments(message: Message, rows: Iterable[Any]) -> list[Moment]:
