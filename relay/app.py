@@ -6,7 +6,7 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from relay.aws.certificates import FetchedCertificates, PinnedCertificate
 from relay.aws.credentials import ChainCredentials
 from relay.aws.ses import SesSender
 from relay.aws.sns import SnsTopics
-from relay.config import Config
+from relay.config import Config, SmtpConfig
 from relay.control.server import ControlServer
 from relay.dispatch import Dispatcher
 from relay.errors import ConfigError
@@ -31,9 +31,9 @@ from relay.lifecycle import Patience
 from relay.ports import Certificates
 from relay.rate import Bucket
 from relay.security.passwords import ArgonPasswords
-from relay.security.tls import server_context
+from relay.security.tls import Pair, ServerTls
 from relay.smtp.limits import Limits
-from relay.smtp.login import Login
+from relay.smtp.login import Login, TrustedNetworks
 from relay.smtp.server import SmtpServer
 from relay.store.bodies import Spool
 from relay.store.lock import Lock
@@ -46,6 +46,8 @@ from relay.web.server import HttpServer
 _STOP_SMTP_SECONDS = 8.0
 _STOP_CALLS_SECONDS = 18.0
 _UPKEEP_SECONDS = 5.0
+_WATCH_SECONDS = 5.0
+_FILES_SETTLE_SECONDS = 1.0
 _FIRST_RATE = 1.0  # recipients a second until GetAccount has answered: what every account may
 
 
@@ -55,6 +57,7 @@ class App:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._parts = AsyncExitStack()
+        self._tls: list[ServerTls] = []
         self.ports: dict[str, int] = {}
         self.failed = asyncio.Event()
 
@@ -71,9 +74,14 @@ class App:
         await self._parts.aclose()
         journal.stopped(what="relay")
 
+    def reload(self) -> None:
+        """Reads the certificates anew."""
+        for tls in self._tls:
+            tls.reload()
+
     async def _start(self) -> None:
         config = self._config
-        smtp_tls = server_context(config.smtp.certificate, config.smtp.key, section="smtp", file=config.file)
+        smtp_tls = self._serve_tls(_smtp_pairs(config.smtp), "smtp")
         session = _session(config)
         self._take_lock()
         store = await SqliteStore.open(config.store.path)
@@ -88,6 +96,20 @@ class App:
         wake = asyncio.Event()
         await self._start_dispatch(store, spool, session, patience, wake)
         await self._start_smtp(store, spool, patience, wake, smtp_tls)
+        self._keep_running(self._watch_certificates, "the look at the certificates")
+
+    def _serve_tls(self, pairs: Sequence[Pair], section: str) -> ssl.SSLContext:
+        tls = ServerTls(pairs, section=section, file=self._config.file)
+        self._tls.append(tls)
+        return tls.context
+
+    async def _watch_certificates(self) -> None:
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            for tls in self._tls:
+                if tls.has_changed():
+                    await asyncio.sleep(_FILES_SETTLE_SECONDS)  # the key is written a moment after the certificate
+                    tls.reload()
 
     def _take_lock(self) -> None:
         store = self._config.store
@@ -110,7 +132,8 @@ class App:
         config = self._config
         if not config.callbacks.listen:
             return
-        tls = _callbacks_tls(config)
+        pair = Pair(Path(config.callbacks.certificate), Path(config.callbacks.key))
+        tls = self._serve_tls([pair], "callbacks") if config.callbacks.certificate else None
         feedback = Feedback(
             store=store.feedback,
             certificates=_certificates(config),
@@ -188,19 +211,19 @@ class App:
             login=Login(store.credentials, passwords),
             hostname=config.hostname,
             tls=tls,
-            limits=Limits(
-                idle_seconds=config.timeout_seconds,
-                errors=config.max_errors,
-                connections=config.max_connections,
-                connections_per_client=config.max_connections_per_client,
-            ),
+            limits=_limits(config),
+            proxies=config.proxies,
         )
         self._parts.push_async_callback(server.stop, limit=_STOP_SMTP_SECONDS)
-        for name, listener in (("submission", config.submission), ("submissions", config.submissions)):
-            if listener:
-                host, port = configuration.address(listener, self._config.file, f"smtp.{name}")
-                opening = server.listen(host, port, implicit_tls=name == "submissions")
-                self.ports[name] = await _bound(opening, self._config, f"smtp.{name}")
+        await self._listen(server, "submission", config.submission)
+        await self._listen(server, "submissions", config.submissions, implicit_tls=True)
+        guests = TrustedNetworks(config.trusted_networks, config.trusted_credential, store.credentials)
+        await self._listen(server, "trusted", config.trusted, guests=guests)
+
+    async def _listen(self, server: SmtpServer, name: str, listener: str, **options: Any) -> None:
+        if listener:
+            host, port = configuration.address(listener, self._config.file, f"smtp.{name}")
+            self.ports[name] = await _bound(server.listen(host, port, **options), self._config, f"smtp.{name}")
 
     def _keep_running(self, part: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
         """A task until the stop. One that ends by an exception of ours takes the relay down, to be started afresh."""
@@ -236,11 +259,26 @@ def _patience(config: Config) -> Patience:
     )
 
 
-def _callbacks_tls(config: Config) -> ssl.SSLContext | None:
-    if not config.callbacks.certificate:
-        return None
-    certificate, key = Path(config.callbacks.certificate), Path(config.callbacks.key)
-    return server_context(certificate, key, section="callbacks", file=config.file)
+def _smtp_pairs(smtp: SmtpConfig) -> list[Pair]:
+    further = zip(map(Path, smtp.further_certificates), map(Path, smtp.further_keys), strict=True)
+    return [Pair(smtp.certificate, smtp.key), *(Pair(certificate, key) for certificate, key in further)]
+
+
+def _limits(smtp: SmtpConfig) -> Limits:
+    return Limits(
+        handshake_seconds=smtp.handshake_seconds,
+        login_seconds=smtp.login_seconds,
+        line_seconds=smtp.line_seconds,
+        idle_seconds=smtp.timeout_seconds,
+        session_seconds=smtp.session_seconds,
+        data_rate=smtp.min_data_rate,
+        soft_errors=smtp.soft_errors,
+        error_seconds=smtp.error_seconds,
+        errors=smtp.max_errors,
+        messages=smtp.max_messages_per_connection,
+        connections=smtp.max_connections,
+        connections_per_client=smtp.max_connections_per_client,
+    )
 
 
 def _certificates(config: Config) -> Certificates:

@@ -91,10 +91,11 @@ def _load(file: Path | None) -> Config:
 @click.pass_obj
 @run
 async def serve(file: Path | None, own: Path | None) -> None:
-    """Run the relay until SIGTERM or SIGINT."""
+    """Run the relay until SIGTERM or SIGINT. SIGHUP reads the certificates anew."""
     config = _load(own or file)
     journal.open_journal(addresses=config.log.addresses)
     app = App(config)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
     await app.start()
     await _until_told([app.failed])
     await app.stop()

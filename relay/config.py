@@ -10,7 +10,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
@@ -52,11 +52,25 @@ class SmtpConfig:
     submissions: str = "0.0.0.0:465"
     certificate: Path = Path("/etc/relay/tls/cert.pem")
     key: Path = Path("/etc/relay/tls/key.pem")
+    further_certificates: tuple[str, ...] = ()
+    further_keys: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    trusted: str = ""
+    trusted_networks: tuple[str, ...] = ()
+    trusted_credential: str = ""
     max_size: int = 10 * 1024 * 1024
     max_octets_in_flight: int = 256 * 1024 * 1024
+    handshake_seconds: int = 10
+    login_seconds: int = 60
+    line_seconds: int = 30
     timeout_seconds: int = 300
+    session_seconds: int = 3600
+    min_data_rate: int = 500
     max_connections: int = 2500
     max_connections_per_client: int = 250
+    max_messages_per_connection: int = 10000
+    soft_errors: int = 10
+    error_seconds: int = 1
     max_errors: int = 20
 
 
@@ -233,9 +247,11 @@ def check(config: Config) -> None:
     if not _REGION.fullmatch(config.ses.region):
         raise ConfigError(config.file, "ses.region", "must be the name of an AWS region, like us-east-1")
     _check_numbers(config)
+    _check_smtp(config)
     for key, listener in (
         ("smtp.submission", config.smtp.submission),
         ("smtp.submissions", config.smtp.submissions),
+        ("smtp.trusted", config.smtp.trusted),
         ("callbacks.listen", config.callbacks.listen),
     ):
         if listener:
@@ -247,23 +263,39 @@ def check(config: Config) -> None:
 
 
 def _check_numbers(config: Config) -> None:
-    positive = {
-        "smtp.max_size": config.smtp.max_size,
-        "smtp.max_octets_in_flight": config.smtp.max_octets_in_flight,
-        "smtp.timeout_seconds": config.smtp.timeout_seconds,
-        "smtp.max_connections": config.smtp.max_connections,
-        "smtp.max_connections_per_client": config.smtp.max_connections_per_client,
-        "smtp.max_errors": config.smtp.max_errors,
-        "ses.connections": config.ses.connections,
-        "ses.connect_timeout_seconds": config.ses.connect_timeout_seconds,
-        "ses.read_timeout_seconds": config.ses.read_timeout_seconds,
-        "retry.lifetime_seconds": config.retry.lifetime_seconds,
-        "retry.in_doubt_seconds": config.retry.in_doubt_seconds,
-        "retry.delays_seconds": min(config.retry.delays_seconds, default=0),
-    }
-    for key, value in positive.items():
-        if value < 1:
-            raise ConfigError(config.file, key, "must be 1 or more")
+    """Every number is 1 or more."""
+    for section in (f.name for f in fields(Config) if f.metadata.get("section", True)):
+        part = getattr(config, section)
+        for key in fields(part):
+            value = getattr(part, key.name)
+            least = min(value, default=0) if key.type == "tuple[int, ...]" else value
+            if type(least) is int and least < 1:
+                raise ConfigError(config.file, f"{section}.{key.name}", "must be 1 or more")
+
+
+def _check_smtp(config: Config) -> None:
+    smtp = config.smtp
+    if len(smtp.further_certificates) != len(smtp.further_keys):
+        raise ConfigError(config.file, "smtp.further_keys", "must be as many as smtp.further_certificates, in their order")
+    for key, blocks in (("smtp.proxies", smtp.proxies), ("smtp.trusted_networks", smtp.trusted_networks)):
+        for block in blocks:
+            _check_network(block, config.file, key)
+    if not smtp.trusted:
+        return
+    if not smtp.trusted_networks:
+        raise ConfigError(config.file, "smtp.trusted_networks", "a listener without login needs the networks it is for")
+    if not smtp.trusted_credential:
+        raise ConfigError(config.file, "smtp.trusted_credential", "a listener without login needs a credential for its mail")
+
+
+def _check_network(block: str, file: str, key: str) -> None:
+    """No block may be so wide that it stands for the Internet."""
+    try:
+        network = ip_network(block)
+    except ValueError as error:
+        raise ConfigError(file, key, f"{block} is no CIDR block: {error}") from None
+    if network.prefixlen < (8 if network.version == 4 else 32):
+        raise ConfigError(file, key, f"{block} is too wide: /8 is the widest for IPv4, /32 for IPv6")
 
 
 def _check_feedback(config: Config) -> None:

@@ -70,6 +70,21 @@ def stopped(*, what: str) -> None:
     _write("stopped", what=what)
 
 
+def connection_failed(*, peer: str, why: str) -> None:
+    """A connection ended before anybody could speak on it: too many, no TLS, no PROXY header."""
+    _write("connection_failed", peer=peer, why=why)
+
+
+def certificate_loaded(*, section: str, name: str, ends: float) -> None:
+    """It is served from now on, until it ends."""
+    _write("certificate_loaded", section=section, name=name, ends=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ends)))
+
+
+def certificate_refused(*, why: str) -> None:
+    """New files cannot be used; the old ones are served on: alarm."""
+    _write("certificate_refused", ERROR, why=why)
+
+
 def login_refused(*, name: str, peer: str, why: str) -> None:
     """The true reason; the client gets one answer for all."""
     _write("login_refused", WARNING, name=name, peer=peer, why=why)

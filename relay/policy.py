@@ -31,12 +31,17 @@ FORBIDDEN_EXTENSIONS = DEVINO_EXTENSIONS | SES_EXTENSIONS
 
 
 def may_connect(credential: Credential, peer: str) -> bool:
-    """Whether the credential may be used from the address `peer`. An IPv4 client on an IPv6 socket counts as IPv4."""
-    if not credential.networks:
-        return True
+    """Whether the credential may be used from the address `peer`."""
+    return not credential.networks or is_within(peer, credential.networks)
+
+
+def is_within(peer: str, networks: Collection[str]) -> bool:
+    """Whether an address lies in one of some CIDR blocks. An IPv4 client on an IPv6 socket counts as IPv4."""
+    if not networks:
+        return False
     ip = ip_address(peer)
     ip = getattr(ip, "ipv4_mapped", None) or ip
-    return any(ip in ip_network(block) for block in credential.networks)
+    return any(ip in ip_network(block) for block in networks)
 
 
 def envelope_sender(raw: bytes, credential: Credential) -> str:

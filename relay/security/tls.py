@@ -1,11 +1,16 @@
-"""TLS for the doors: 1.2 and later, forward secrecy only."""
+"""TLS for the doors: 1.2 and later, forward secrecy only; certificates by the name a client asks for, read anew on change."""
 
 from __future__ import annotations
 
 import ssl
 from asyncio.sslproto import SSLProtocol
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography import x509
+
+from relay import journal
 from relay.errors import ConfigError
 
 # Mozilla's "intermediate" profile without DHE; TLS 1.3 has its own list.
@@ -15,17 +20,110 @@ _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
 SSLProtocol.max_size = 16 * 1024
 
 
-def server_context(certificate: Path, key: Path, *, section: str, file: str) -> ssl.SSLContext:
-    """A context for listeners. Raises ConfigError for files that cannot be read or do not belong together."""
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The PEM files of one certificate, its chain included, and its key."""
+
+    certificate: Path
+    key: Path
+
+
+class ServerTls:
+    """The certificates of one door. `context` is for its listeners, and never changes; what it serves does, by `reload`.
+
+    The first pair is for clients that ask for no name, or for one that no certificate has.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], *, section: str, file: str) -> None:
+        """Raises ConfigError for files that cannot be read or do not belong together."""
+        self._pairs = tuple(pairs)
+        self._section = section
+        self._file = file
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self.expires: dict[str, float] = {}
+        """The first name of each certificate, and the second since the epoch at which it ends."""
+        self._seen = self._versions()
+        self._load()
+        self.context = _context()
+        self.context.sni_callback = self._choose
+
+    def reload(self) -> bool:
+        """Reads all files anew. What cannot be used is journaled, and changes nothing."""
+        self._seen = self._versions()
+        try:
+            self._load()
+        except ConfigError as error:
+            journal.certificate_refused(why=str(error))
+            return False
+        for name, ends in self.expires.items():
+            journal.certificate_loaded(section=self._section, name=name, ends=ends)
+        return True
+
+    def has_changed(self) -> bool:
+        """Whether a file is not the one that was read last."""
+        return self._versions() != self._seen
+
+    def _load(self) -> None:
+        """Certificates for the same names share a context: one with an RSA key beside one with ECDSA."""
+        shared: dict[tuple[str, ...], ssl.SSLContext] = {}
+        contexts: dict[str, ssl.SSLContext] = {}
+        expires = {}
+        for pair in self._pairs:
+            context = self._loaded(_context(), pair)
+            names, ends = self._names_and_end(pair.certificate)
+            if names in shared:
+                context = self._loaded(shared[names], pair)
+            shared[names] = context
+            expires[names[0] if names else str(pair.certificate)] = ends
+            for name in ("", *names):
+                contexts.setdefault(name, context)
+        self._contexts, self.expires = contexts, expires
+
+    def _loaded(self, context: ssl.SSLContext, pair: Pair) -> ssl.SSLContext:
+        try:
+            context.load_cert_chain(pair.certificate, pair.key)
+        except FileNotFoundError as error:
+            missing = pair.certificate if not pair.certificate.exists() else pair.key
+            raise ConfigError(self._file, f"{self._section}.certificate", f"{missing} does not exist") from error
+        except (ssl.SSLError, OSError) as error:
+            why = f"{pair.key} does not fit {pair.certificate}: {error}"
+            raise ConfigError(self._file, f"{self._section}.key", why) from error
+        return context
+
+    def _names_and_end(self, certificate: Path) -> tuple[tuple[str, ...], float]:
+        """The DNS names of a certificate, in lower case, and when it ends."""
+        try:
+            read = x509.load_pem_x509_certificates(certificate.read_bytes())[0]
+            names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        except x509.ExtensionNotFound:
+            return (), read.not_valid_after_utc.timestamp()
+        except (OSError, ValueError) as error:
+            raise ConfigError(self._file, f"{self._section}.certificate", f"{certificate}: {error}") from error
+        found = tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
+        return found, read.not_valid_after_utc.timestamp()
+
+    def _choose(self, connection: ssl.SSLObject, asked: str | None, _: ssl.SSLContext) -> None:
+        """Called in each handshake, also where no name is asked for. RFC 6125 6.4.3: a wildcard stands for one label."""
+        name = (asked or "").lower()
+        found = self._contexts.get(name) or self._contexts.get("*." + name.partition(".")[2])
+        connection.context = found or self._contexts[""]
+
+    def _versions(self) -> list[tuple[int, int, int] | None]:
+        return [_version(path) for pair in self._pairs for path in (pair.certificate, pair.key)]
+
+
+def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    try:
-        context.load_cert_chain(certificate, key)
-    except FileNotFoundError as error:
-        missing = certificate if not certificate.exists() else key
-        raise ConfigError(file, f"{section}.certificate", f"{missing} does not exist") from error
-    except (ssl.SSLError, OSError) as error:
-        raise ConfigError(file, f"{section}.key", f"{key} does not fit {certificate}: {error}") from error
     return context
+
+
+def _version(path: Path) -> tuple[int, int, int] | None:
+    """What changes when a file does, also when a link is set to another file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size

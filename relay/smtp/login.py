@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 
 from relay import journal, policy
-from relay.errors import WrongLogin
+from relay.errors import StoreUnavailable, WrongLogin
 from relay.model import Credential
 from relay.ports import Credentials, Passwords
+from relay.replies import Reply
+
+NOT_FOR_YOU = Reply(554, "5.7.1", "No service for your address")
+NOT_NOW = Reply(421, "4.3.0", "Service not available")
 
 Exchange = Generator[bytes, bytes, tuple[str, str]]
 """Yields prompts, is sent response lines, returns name and password. Raises NotBase64 or WrongLogin."""
@@ -76,3 +80,24 @@ class Login:
             journal.login_refused(name=name, peer=peer, why=why)
             raise WrongLogin
         return credential
+
+
+class TrustedNetworks:
+    """Implements listener.Guests: who may submit without a login, by address, and under which credential."""
+
+    def __init__(self, networks: Collection[str], name: str, credentials: Credentials) -> None:
+        self._networks = tuple(networks)
+        self._name = name
+        self._credentials = credentials
+
+    async def welcome(self, peer: str) -> tuple[Credential | None, Reply | None]:
+        if not policy.is_within(peer, self._networks):
+            return None, NOT_FOR_YOU
+        try:
+            credential = await self._credentials.get(self._name)
+        except StoreUnavailable:
+            return None, NOT_NOW
+        if credential is None or credential.disabled:
+            journal.login_refused(name=self._name, peer=peer, why="no such credential, or disabled")
+            return None, NOT_NOW
+        return credential, None

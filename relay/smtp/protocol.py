@@ -1,11 +1,9 @@
-"""Our subclass of aiosmtpd's protocol: the wire. What the verbs mean is session.py's business.
+"""The commands of a submission, on the wire. What they mean is session.py's business.
 
-Kept of aiosmtpd 1.4.6: its connection set-up, STARTTLS and Session. Replaced, each with its reason in docs/smtp.md: the
-command loop (exceptions became `500` with their text, and the envelope was not reset), DATA (read line by line, no limit
-on a line), AUTH (case-sensitive, blocking, refused on implicit TLS), the address parser, EHLO (a write per line).
-
-Commands are obeyed as their octets arrive, without a task to be woken; only what must wait (a login, a look-up, the
-commit) is a task, and it is never cancelled: a client that leaves does not leave us in doubt.
+Kept of aiosmtpd 1.4.6: its connection set-up and its reader of PROXY headers. Replaced, each with its reason in docs/smtp.md:
+the command loop (exceptions became `500` with their text, and the envelope was not reset), DATA (read line by line, no limit
+on a line), STARTTLS (in Python also where the loop has its own TLS, and without a limit of time), AUTH (case-sensitive,
+blocking, refused on implicit TLS), the address parser, EHLO (a write per line), the timers.
 """
 
 from __future__ import annotations
@@ -13,32 +11,28 @@ from __future__ import annotations
 import asyncio
 import ssl
 from base64 import b64encode
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
-
-from aiosmtpd.smtp import SMTP
+from typing import Protocol
 
 from relay import journal
-from relay.errors import EncryptionRequiredForLogin, InternalFault, Refused, WrongLogin
+from relay.errors import EncryptionRequiredForLogin, Refused, WrongLogin
 from relay.intake import Intake, Receiving
-from relay.model import Envelope
+from relay.model import Credential, Envelope
 from relay.replies import Reply
+from relay.smtp.connection import Answer, Connection, Keeper, Step
 from relay.smtp.content import ContentReader, check_line_ends
 from relay.smtp.limits import Limits
 from relay.smtp.login import MECHANISMS, Exchange, Login, NotBase64
 from relay.smtp.session import HELLO_FIRST, OK, Session
 
 _LONGEST_COMMAND = 12288  # RFC 4954 4.3: the longest line of all is AUTH's
-_READ_AHEAD = 128 * 1024  # so much may wait in our buffer while something else is under way
 _LOGIN_FAILURES = 3
 
 GO_AHEAD = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
 BYE = Reply(221, "2.0.0", "Bye")
 HELP = Reply(214, "2.0.0", "Commands: EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT")
 LOGGED_IN = Reply(235, "2.7.0", "Authentication successful")
-SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down")
-IDLE = Reply(421, "4.4.2", "Idle for too long")
 TOO_MANY_FAILURES = Reply(421, "4.7.0", "Too many failed logins")
 UNKNOWN_COMMAND = Reply(500, "5.5.2", "Command not recognized")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
@@ -51,29 +45,20 @@ AUTH_NOT_BASE64 = Reply(501, "5.5.2", "Cannot decode base64")
 AUTH_TWICE = Reply(503, "5.5.1", "Already authenticated")
 UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unrecognized authentication type")
 TLS_TWICE = Reply(503, "5.5.1", "TLS already active")
-TLS_NOT_HERE = Reply(454, "4.7.0", "TLS not available")
-TOO_EARLY = Reply(421, "4.7.0", "You spoke before the greeting")
-TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
+READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
+TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages in one connection")
 NOT_SMTP = Reply(421, "4.7.0", "This is an SMTP server")
 CONTENT_AS_COMMANDS = Reply(421, "4.7.0", "DATA was refused, content is not a command")
 
 _HTTP_METHODS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"PATCH", b"OPTIONS", b"CONNECT", b"TRACE", b"PRI"))
 
-Answer = Reply | bytes | None
-"""What goes out: a reply, lines ready made, or nothing."""
 
-
-class Door(Protocol):
-    """What the protocol needs of the server that made it."""
+class Door(Keeper, Protocol):
+    """What the protocol needs of the server."""
 
     intake: Intake
     login: Login
-    hostname: str
-    limits: Limits
-
-    def opened(self, connection: SubmissionProtocol) -> Reply | None: ...
-    def closed(self, connection: SubmissionProtocol) -> None: ...
-    def keep(self, work: Coroutine[Any, Any, None]) -> None: ...
+    tls: ssl.SSLContext
 
 
 @dataclass(slots=True)
@@ -83,6 +68,7 @@ class _Content:
     envelope: Envelope
     receiving: Receiving
     reader: ContentReader
+    began_at: float
     read: int = 0
     refusal: Refused | None = None
 
@@ -103,148 +89,46 @@ class _Content:
             self.refusal = refusal
 
 
-class _NoHooks:
-    """aiosmtpd wants a handler to look for hooks on; ours has none."""
+class SubmissionProtocol(Connection):
+    """One connection's commands. A `guest` submits without a login."""
 
-
-class SubmissionProtocol(SMTP):
-    """One connection."""
-
-    def __init__(self, door: Door, tls: ssl.SSLContext | None, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(
-            _NoHooks(),
-            hostname=door.hostname,  # without it every connection waits for a DNS look-up
-            ident="relay",
-            tls_context=tls,
-            timeout=door.limits.idle_seconds,
-            loop=loop,
-        )
+    def __init__(self, door: Door, *, peer: str, guest: Credential | None = None, unwelcome: Reply | None = None) -> None:
+        super().__init__(door, unwelcome=unwelcome)
         self._door = door
-        self._buffer = b""  # bytes, not bytearray: content goes on as it came, without a copy
-        self._position = 0  # so far the buffer was obeyed
-        self._is_waiting = False  # something is under way that must end before the next command
-        self._is_closing = False
-        self._has_greeted = False
+        self._guest = guest
         self._has_obeyed = False  # a command that exists has come
-        self._has_refused_data = False  # and no command that exists has come since
-        self._has_ended = False  # the client sends no more
-        self._is_choked = False  # the client does not read our replies
+        self._has_refused_data = False  # by the last command
         self._skips_line = False
         self._login_failures = 0
-        self._errors = 0  # since the last accepted message
+        self._messages = 0
         self._exchange: Exchange | None = None
         self._content: _Content | None = None
-        self._active_at = 0.0
-        self.dialogue: Session
-
-    # The life of the connection.
+        self.dialogue = Session(door.intake, peer=peer, encrypted=False, guest=guest)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Also called when TLS was started: everything said before is forgotten (RFC 3207 4.2), injected octets too."""
-        self._buffer, self._position = b"", 0
+        self.dialogue.encrypted = transport.get_extra_info("ssl_object") is not None
         super().connection_made(transport)
-        address = transport.get_extra_info("peername")
-        self.dialogue = Session(
-            self._door.intake,
-            peer=address[0] if address else "",
-            encrypted=transport.get_extra_info("ssl_object") is not None,
-        )
-        if unwelcome := self._door.opened(self):
-            self.shut_down(unwelcome)
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._door.closed(self)
         if self._content is not None:
             self._content.receiving.close()
             self._content = None
         super().connection_lost(error)
-
-    async def _handle_client(self) -> None:
-        """aiosmtpd starts this as a task; our commands need none. What was sent with the first octets is seen before it."""
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        self._has_greeted = True
-        if not self._is_closing:
-            self._write(Reply(220, "", f"{self.hostname} ESMTP relay"))
-
-    def data_received(self, data: bytes) -> None:
-        self._active_at = self.loop.time()
-        self._buffer, self._position = self._buffer[self._position :] + data, 0
-        if not self._has_greeted:
-            self.shut_down(TOO_EARLY)
-        elif not self._is_waiting:
-            self._advance()
-        elif len(self._buffer) > _READ_AHEAD:
-            self._stream.pause_reading()
-
-    def eof_received(self) -> bool:
-        """A client may end its side after its last command and still wait for the replies; aiosmtpd would cancel."""
-        self._has_ended = True
-        return self._is_waiting and not self.dialogue.encrypted
-
-    def pause_writing(self) -> None:
-        self._is_choked = True
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        self._is_choked = False
-        if not self._is_waiting:
-            self._advance()
-
-    def _reset_timeout(self, duration: float | None = None) -> None:
-        """One timer per connection, set anew only when it rings."""
-        self._active_at = self.loop.time()
-        if self._timeout_handle is None:
-            self._timeout_handle = self.loop.call_later(self._timeout_duration, self._timeout_cb)
-
-    def _timeout_cb(self) -> None:
-        left = self._active_at + self._timeout_duration - self.loop.time()
-        if left > 0 or self._is_waiting:
-            self._timeout_handle = self.loop.call_later(max(left, 1.0), self._timeout_cb)
-        elif self.transport is not None:
-            self.shut_down(IDLE)
-            self.loop.call_later(1.0, self.abort)
-
-    @property
-    def _stream(self) -> asyncio.Transport:
-        return cast(asyncio.Transport, self.transport)
 
     @property
     def is_busy(self) -> bool:
         """In the middle of a message, or waiting for something of ours."""
         return self._is_waiting or self._content is not None
 
-    def shut_down(self, why: Reply = SHUTTING_DOWN) -> None:
-        """Says why, and closes."""
-        if self.transport is not None and not self._is_closing:
-            self._write(why)
-            self._is_closing = True
-            self._stream.close()
+    def _is_slow(self, now: float, limits: Limits) -> bool:
+        content = self._content
+        if content is None:
+            return super()._is_slow(now, limits)
+        took = now - content.began_at
+        return took > limits.line_seconds and content.read < limits.data_rate * took
 
-    def abort(self) -> None:
-        """A peer that does not read would keep `close` from ever ending."""
-        if self.transport is not None:
-            self._stream.abort()
-
-    # From octets to commands, and from answers to octets.
-
-    def _advance(self) -> None:
-        """Obeys what has come, as far as it goes; the replies go out in one write (RFC 2920)."""
-        lines = []
-        while not (self._is_waiting or self._is_closing or self._is_choked) and (step := self._next_step()):
-            answer = self._guarded(step)
-            if answer is not None:
-                lines.append(self._octets(answer))
-        if self.transport is None:
-            return
-        if lines:
-            self._stream.write(b"".join(lines))
-        if (self._is_closing or self._has_ended) and not self._is_waiting:
-            self._stream.close()
-
-    def _next_step(self) -> Callable[[], Answer] | None:
-        """What the octets that have come allow: more content, a command, or nothing yet."""
+    def _next_step(self) -> Step | None:
+        """More content, a command, or nothing yet."""
         if self._content is not None:
             return self._take_content if self._position < len(self._buffer) else None
         if self._buffer.find(b"\n", self._position) >= 0:
@@ -253,56 +137,6 @@ class SubmissionProtocol(SMTP):
             self._skips_line = True
             self._position = len(self._buffer)
         return None
-
-    def _guarded(self, step: Callable[[], Answer]) -> Answer:
-        """Nothing escapes: a refusal has its reply, and any other exception is ours and 451."""
-        try:
-            return step()
-        except Refused as refusal:
-            return self.dialogue.refused(refusal)
-        except Exception:
-            return self._our_fault()
-
-    def _our_fault(self) -> Reply:
-        journal.bug("an SMTP command failed")
-        reply = self.dialogue.refused(InternalFault())
-        self.dialogue.reset()
-        return reply
-
-    def _wait_for(self, work: Coroutine[Any, Any, Answer]) -> None:
-        """Goes on with the next command when `work` has its answer."""
-        self._is_waiting = True
-        self._door.keep(self._finish(work))
-
-    async def _finish(self, work: Coroutine[Any, Any, Answer]) -> None:
-        try:
-            answer = await work
-        except Refused as refusal:
-            answer = self.dialogue.refused(refusal)
-        except Exception:
-            answer = self._our_fault()
-        self._is_waiting = False
-        if self.transport is None:
-            return
-        if answer is not None:
-            self._write(answer)
-        self._stream.resume_reading()
-        self._advance()
-
-    def _octets(self, answer: Reply | bytes) -> bytes:
-        """What goes on the wire. Whoever collects too many refusals is told so behind the last one."""
-        if isinstance(answer, bytes):
-            return answer
-        line = answer.line(enhanced=self.dialogue.enhanced)
-        self._errors += answer.code >= 400
-        if self._errors < self._door.limits.errors or self._is_closing:
-            return line
-        self._is_closing = True
-        return line + TOO_MANY_ERRORS.line()
-
-    def _write(self, answer: Reply | bytes) -> None:
-        if self.transport is not None:
-            self._stream.write(self._octets(answer))
 
     def _take_line(self) -> Answer:
         start, end = self._position, self._buffer.index(b"\n", self._position)
@@ -314,11 +148,14 @@ class SubmissionProtocol(SMTP):
         if self._exchange is not None:
             return self._respond(self._exchange, line.strip())
         verb, _, argument = line.partition(b" ")
-        command = _COMMANDS.get(verb.upper())
+        verb = verb.upper()
+        command = _COMMANDS.get(verb)
         if command is None:
             return self._unknown(verb)
-        self._has_obeyed, self._has_refused_data = True, False
-        return command(self, argument.strip())
+        self._has_obeyed = True
+        answer = command(self, argument.strip())
+        self._has_refused_data = verb == b"DATA" and answer is not GO_AHEAD
+        return answer
 
     def _unknown(self, verb: bytes) -> Reply:
         """Closes where what comes is no SMTP: a browser that was sent here, or content after a DATA that was refused."""
@@ -362,7 +199,8 @@ class SubmissionProtocol(SMTP):
         except Refused as refusal:
             reply = self.dialogue.refused(refusal)
         else:
-            self._errors = 0
+            self._messages += 1
+            self._message_accepted()
             if self.transport is None:
                 journal.accepted_client_gone(id=content.receiving.id, peer=self.dialogue.peer)
         self.dialogue.reset()
@@ -391,20 +229,27 @@ class SubmissionProtocol(SMTP):
             return NO_ARGUMENT
         if self.dialogue.encrypted:
             return TLS_TWICE
-        if self.tls_context is None:
-            return TLS_NOT_HERE
         self._wait_for(self._shake_hands())
         return None
 
     async def _shake_hands(self) -> Answer:
-        """aiosmtpd's own STARTTLS: 220, then the handshake, then `connection_made` with the new transport."""
+        """Everything said before is forgotten, injected octets too (RFC 3207 4.2)."""
+        self._write(READY_FOR_TLS)
+        self._buffer, self._position = b"", 0
         try:
-            await self.smtp_STARTTLS("")
-        except Exception as error:
-            # asyncio does not tell the protocol of a handshake that failed.
-            if self.transport is not None:
-                self._stream.abort()
-                self.connection_lost(error)
+            transport = await self.loop.start_tls(
+                self._stream,
+                self,
+                self._door.tls,
+                server_side=True,
+                ssl_handshake_timeout=self._door.limits.handshake_seconds,
+            )
+        except (OSError, EOFError) as error:
+            journal.connection_failed(peer=self.dialogue.peer, why=str(error) or type(error).__name__)
+            self._lose(error)  # the loop does not tell the protocol of a handshake that failed
+            return None
+        self.transport = transport
+        self.dialogue = Session(self._door.intake, peer=self.dialogue.peer, encrypted=True, guest=self._guest)
         return None
 
     def _auth(self, argument: bytes) -> Answer:
@@ -412,7 +257,7 @@ class SubmissionProtocol(SMTP):
             raise EncryptionRequiredForLogin
         if not self.dialogue.helo:
             return HELLO_FIRST
-        if self.dialogue.credential:
+        if self.dialogue.has_logged_in:
             return AUTH_TWICE
         words = argument.split()
         if not 1 <= len(words) <= 2:
@@ -442,7 +287,7 @@ class SubmissionProtocol(SMTP):
 
     async def _log_in(self, name: str, password: str) -> Answer:
         try:
-            self.dialogue.credential = await self._door.login.check(name, password, peer=self.dialogue.peer)
+            self.dialogue.log_in(await self._door.login.check(name, password, peer=self.dialogue.peer))
         except WrongLogin:
             return self._login_failed()
         return LOGGED_IN
@@ -455,6 +300,9 @@ class SubmissionProtocol(SMTP):
         return self.dialogue.refused(WrongLogin())
 
     def _mail(self, argument: bytes) -> Answer:
+        if self._messages >= self._door.limits.messages:
+            self._is_closing = True
+            return TOO_MANY_MESSAGES
         return self.dialogue.mail(argument)
 
     def _rcpt(self, argument: bytes) -> Answer:
@@ -469,14 +317,13 @@ class SubmissionProtocol(SMTP):
             return NO_ARGUMENT
         try:
             if out_of_order := self.dialogue.check_data():
-                self._has_refused_data = True
                 return out_of_order
-            self._content = _Content(self.dialogue.envelope(), self.dialogue.receive(), ContentReader())
+            envelope, receiving = self.dialogue.envelope(), self.dialogue.receive()
         except Refused as refusal:
-            self._has_refused_data = True
             reply = self.dialogue.refused(refusal)
             self.dialogue.reset()
             return reply
+        self._content = _Content(envelope, receiving, ContentReader(), began_at=self._active_at)
         return GO_AHEAD
 
     def _rset(self, argument: bytes) -> Answer:

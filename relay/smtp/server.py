@@ -1,63 +1,72 @@
-"""The listeners of the SMTP door: 587 with STARTTLS, 465 with TLS from the first octet."""
+"""The listeners of the SMTP door: 587 with STARTTLS, 465 with TLS from the first octet, one for a trusted network if wanted."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 from relay import journal
 from relay.intake import Intake
+from relay.model import Credential
 from relay.replies import Reply
+from relay.smtp.connection import Connection
 from relay.smtp.limits import Crowd, Limits
+from relay.smtp.listener import Guests, Listener
 from relay.smtp.login import Login
-from relay.smtp.protocol import SubmissionProtocol
 
-_BACKLOG = 1024
-_LOOK_EVERY = 0.02
+_LOOK_AT_TIME = 1.0
+_LOOK_AT_STOP = 0.02
+
+DISABLED = Reply(421, "4.7.0", "Your login was disabled")
 
 
 class SmtpServer:
     """Implements protocol.Door. Opens listeners, knows the open connections, and ends them in good order."""
 
-    def __init__(self, *, intake: Intake, login: Login, hostname: str, tls: ssl.SSLContext, limits: Limits) -> None:
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        login: Login,
+        hostname: str,
+        tls: ssl.SSLContext,
+        limits: Limits,
+        proxies: Collection[str] = (),
+    ) -> None:
         self.intake = intake
         self.login = login
         self.hostname = hostname
-        self.limits = limits
-        self._tls = tls
-        self._servers: list[asyncio.Server] = []
-        self._connections: set[SubmissionProtocol] = set()
+        self.tls = tls
+        self._proxies = proxies
         self._crowd = Crowd(limits)
+        self._listeners: list[Listener] = []
+        self._connections: set[Connection] = set()
         self._kept: set[asyncio.Task[None]] = set()
+        self._clock: asyncio.TimerHandle | None = None
 
-    async def listen(self, host: str, port: int, *, implicit_tls: bool) -> int:
-        """Opens one listener and returns its port (asked for with port 0 in tests)."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: SubmissionProtocol(self, self._tls, loop),
-            host,
-            port,
-            ssl=self._tls if implicit_tls else None,
-            backlog=_BACKLOG,
-        )
-        self._servers.append(server)
-        bound: int = server.sockets[0].getsockname()[1]
-        journal.started(what="smtp submissions (TLS)" if implicit_tls else "smtp submission", where=f"{host}:{bound}")
+    @property
+    def limits(self) -> Limits:
+        """Those of the moment."""
+        return self._crowd.limits
+
+    async def listen(self, host: str, port: int, *, implicit_tls: bool = False, guests: Guests | None = None) -> int:
+        """Opens one listener and returns its port (asked for with port 0 in tests). Raises OSError."""
+        listener = Listener(self, self._crowd, implicit_tls=implicit_tls, proxies=self._proxies, guests=guests)
+        bound = listener.open(host, port)
+        self._listeners.append(listener)
+        kind = "smtp submissions (TLS)" if implicit_tls else "smtp trusted" if guests else "smtp submission"
+        journal.started(what=kind, where=f"{host}:{bound}")
+        if self._clock is None:
+            self._look_at_time()
         return bound
 
-    def opened(self, connection: SubmissionProtocol) -> Reply | None:
-        """None if it may stay. Called a second time for a connection that has started TLS."""
-        if connection in self._connections:
-            return None
+    def opened(self, connection: Connection) -> None:
         self._connections.add(connection)
-        return self._crowd.enter(connection.dialogue.peer)
 
-    def closed(self, connection: SubmissionProtocol) -> None:
-        if connection in self._connections:
-            self._connections.discard(connection)
-            self._crowd.leave(connection.dialogue.peer)
+    def closed(self, connection: Connection) -> None:
+        self._connections.discard(connection)
 
     def keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs it to its end, even if the connection does not last so long."""
@@ -65,24 +74,45 @@ class SmtpServer:
         self._kept.add(task)
         task.add_done_callback(self._kept.discard)
 
+    def credential_changed(self, credential: Credential) -> None:
+        """Open sessions go by the new settings at once; those of a disabled login end."""
+        for connection in list(self._connections):
+            known = connection.dialogue.credential
+            if known is None or known.name != credential.name:
+                continue
+            connection.dialogue.credential = credential
+            if credential.disabled:
+                connection.shut_down(DISABLED)
+
     async def stop(self, *, limit: float) -> None:
         """No new connections, 421 to those that wait, `limit` seconds for those in the middle of a message."""
-        for server in self._servers:
-            server.close()
+        for listener in self._listeners:
+            listener.close()
         loop = asyncio.get_running_loop()
         ends = loop.time() + limit
         while any(connection.is_busy for connection in self._connections) and loop.time() < ends:
             self._close_idle()
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_LOOK_AT_STOP)
         if self._kept:
             await asyncio.wait(self._kept, timeout=max(1.0, ends - loop.time()))
         for connection in list(self._connections):
             connection.shut_down()
-        await asyncio.sleep(_LOOK_EVERY)
+        await asyncio.sleep(_LOOK_AT_STOP)
         for connection in list(self._connections):
             connection.abort()
+        for listener in self._listeners:
+            await listener.end()
+        if self._clock is not None:
+            self._clock.cancel()
 
     def _close_idle(self) -> None:
         for connection in list(self._connections):
             if not connection.is_busy:
                 connection.shut_down()
+
+    def _look_at_time(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._clock = loop.call_later(_LOOK_AT_TIME, self._look_at_time)
+        now = loop.time()
+        for connection in list(self._connections):
+            connection.look_at_time(now)

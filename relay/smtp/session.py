@@ -43,12 +43,14 @@ _IGNORED_AT_RCPT = (b"NOTIFY", b"ORCPT")
 class Session:
     """One connection, from its greeting to its end; STARTTLS begins a new one (RFC 3207 4.2)."""
 
-    def __init__(self, intake: Intake, *, peer: str, encrypted: bool) -> None:
+    def __init__(self, intake: Intake, *, peer: str, encrypted: bool, guest: Credential | None = None) -> None:
+        """`guest` is the credential of a client that needs no login."""
         self._intake = intake
         self.peer = peer
         self.encrypted = encrypted
         self.helo = ""
-        self.credential: Credential | None = None
+        self.credential = guest
+        self.has_logged_in = False
         self._sender: str | None = None
         self._recipients: list[str] = []
         self._spoiled: Refused | None = None
@@ -57,6 +59,10 @@ class Session:
     def enhanced(self) -> bool:
         """Whether replies carry enhanced codes."""
         return self.credential is None or self.credential.enhanced_codes
+
+    def log_in(self, credential: Credential) -> None:
+        self.credential = credential
+        self.has_logged_in = True
 
     def hello(self, name: str) -> None:
         self.helo = name
@@ -148,7 +154,7 @@ class Session:
             credential=credential,
             peer=self.peer,
             helo=self.helo,
-            protocol="ESMTPSA",
+            protocol="ESMTP" + "S" * self.encrypted + "A" * self.has_logged_in,  # RFC 3848
         )
 
     async def accept(self, envelope: Envelope, receiving: Receiving) -> Reply:
@@ -169,8 +175,6 @@ class Session:
         return reply
 
     def _allowed(self) -> Credential:
-        if not self.encrypted:
-            raise EncryptionRequired
         if self.credential is None:
-            raise NotAuthenticated
+            raise NotAuthenticated if self.encrypted else EncryptionRequired
         return self.credential

@@ -57,6 +57,20 @@ OTHERS: dict[str, tuple[str, object]] = {
     "ses.connect_timeout_seconds": ("8", 8),
     "ses.read_timeout_seconds": ("9", 9),
     "retry.delays_seconds": ("1, 2,3", (1, 2, 3)),
+    "smtp.further_certificates": ("/srv/b.pem, /srv/c.pem", ("/srv/b.pem", "/srv/c.pem")),
+    "smtp.further_keys": ("/srv/b.key", ("/srv/b.key",)),
+    "smtp.proxies": ("192.0.2.1, 2001:db8::/64", ("192.0.2.1", "2001:db8::/64")),
+    "smtp.trusted": ("10.0.0.1:25", "10.0.0.1:25"),
+    "smtp.trusted_networks": ("10.0.0.0/8", ("10.0.0.0/8",)),
+    "smtp.trusted_credential": ("printers", "printers"),
+    "smtp.handshake_seconds": ("11", 11),
+    "smtp.login_seconds": ("12", 12),
+    "smtp.line_seconds": ("13", 13),
+    "smtp.session_seconds": ("14", 14),
+    "smtp.min_data_rate": ("15", 15),
+    "smtp.max_messages_per_connection": ("16", 16),
+    "smtp.soft_errors": ("17", 17),
+    "smtp.error_seconds": ("18", 18),
     "retry.lifetime_seconds": ("60", 60),
     "retry.in_doubt_seconds": ("61", 61),
     "feedback.topics": (f"{TOPIC}, {TOPIC}-2", (TOPIC, f"{TOPIC}-2")),
@@ -71,6 +85,9 @@ OTHERS: dict[str, tuple[str, object]] = {
 
 # What some of them need beside them.
 COMPANIONS: dict[str, dict[str, str]] = {
+    "smtp.further_certificates": {"RELAY_SMTP__FURTHER_KEYS": "/srv/b.key,/srv/c.key"},
+    "smtp.further_keys": {"RELAY_SMTP__FURTHER_CERTIFICATES": "/srv/b.pem"},
+    "smtp.trusted": {"RELAY_SMTP__TRUSTED_NETWORKS": "10.0.0.0/8", "RELAY_SMTP__TRUSTED_CREDENTIAL": "printers"},
     "callbacks.certificate": {"RELAY_CALLBACKS__KEY": "/srv/key.pem"},
     "callbacks.key": {"RELAY_CALLBACKS__CERTIFICATE": "/srv/cert.pem"},
     "feedback.pinned_certificate": {
