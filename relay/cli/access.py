@@ -1,0 +1,59 @@
+"""The way to the database: it is read directly, and changed through the relay that runs, if one does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from relay import ports
+from relay.admin import Admin
+from relay.cli.loop import run
+from relay.config import StoreConfig, load
+from relay.control.client import ControlClient
+from relay.store.lock import Lock
+from relay.store.sqlite.store import SqliteStore
+
+
+def on_store(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Runs a verb that reads or changes the store; its first argument is where that is, by `--dir` or the settings."""
+
+    @click.option("--dir", "folder", type=click.Path(path_type=Path), help="Look into a sandbox's folder instead.")
+    @click.pass_obj
+    @run
+    @wraps(step)
+    async def verb(file: Path | None, folder: Path | None, **options: Any) -> None:
+        await step(StoreConfig(path=folder / "relay.db") if folder else load(file, os.environ).store, **options)
+
+    return verb
+
+
+@asynccontextmanager
+async def reading(where: StoreConfig) -> AsyncIterator[SqliteStore]:
+    """The database itself, whether a relay runs or not."""
+    store = await SqliteStore.open_to_read(where.path)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def changing(where: StoreConfig) -> AsyncIterator[ports.Admin]:
+    """The relay that runs, through its socket; or the database itself, if nobody has the lock."""
+    where.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = Lock(where.lock)
+    if not lock.take():
+        yield ControlClient(where.control)
+        return
+    store = await SqliteStore.open(where.path)
+    try:
+        yield Admin(store.suppressions, store.credentials)
+    finally:
+        await store.close()
+        lock.release()

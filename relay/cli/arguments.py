@@ -1,0 +1,29 @@
+"""Types of arguments and options that are more than text: each reads one, or fails."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+from relay import address
+from relay.cli.terminal import Failure
+
+
+def mail_address(text: str) -> str:
+    """An address, its case kept."""
+    try:
+        return address.parse(text.encode("utf-8"))
+    except ValueError:
+        raise Failure(f"{text}: not an address") from None
+
+
+def sender(text: str) -> str:
+    """`@domain` or an address, in lower case as credentials keep it."""
+    return address.key(mail_address(f"x{text}")[1:] if text.startswith("@") else mail_address(text))
+
+
+def network(text: str) -> str:
+    """A CIDR block; an address is one of its own."""
+    try:
+        return str(ip_network(text, strict=False))
+    except ValueError:
+        raise Failure(f"{text}: not an address or CIDR block") from None

@@ -1,0 +1,157 @@
+"""The verbs of logins, and of what each may send as."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from typing import TextIO
+
+import click
+from rich.table import Table
+
+from relay.cli import arguments
+from relay.cli.access import changing, on_store, reading
+from relay.cli.terminal import Failure, show
+from relay.config import StoreConfig
+from relay.model import Credential, Kind, OnSuppressed, Recipients
+from relay.security.passwords import hash_password
+
+_DEFAULTS = {
+    Kind.APPLICATION: (Recipients.ONE, OnSuppressed.DROP),
+    Kind.PERSON: (Recipients.SPLIT, OnSuppressed.REJECT),
+}
+
+
+@click.group()
+def credential() -> None:
+    """Logins."""
+
+
+@credential.command("add")
+@click.argument("name")
+@click.option("--kind", type=click.Choice([str(kind) for kind in Kind]), default=str(Kind.APPLICATION), show_default=True)
+@click.option(
+    "--sender",
+    "senders",
+    type=arguments.sender,
+    multiple=True,
+    required=True,
+    help="An address, or @domain for all of it. Repeatable.",
+)
+@click.option(
+    "--network",
+    "networks",
+    type=arguments.network,
+    multiple=True,
+    help="Where it may log in from: an address or CIDR block. Repeatable.",
+)
+@click.option("--recipients", type=click.Choice([str(mode) for mode in Recipients]), help="Default: one; split for a person.")
+@click.option(
+    "--on-suppressed", type=click.Choice([str(mode) for mode in OnSuppressed]), help="Default: drop; reject for a person."
+)
+@click.option("--null-sender", default="", help="The address put for MAIL FROM:<>; without it that is refused.")
+@click.option("--no-enhanced-codes", is_flag=True, help="For clients that match on the position of the reply's text.")
+@click.option("--password-file", type=click.File("r"), help="Where the password stands; without it one is made and shown once.")
+@on_store
+async def credential_add(
+    where: StoreConfig,
+    *,
+    name: str,
+    kind: str,
+    senders: tuple[str, ...],
+    networks: tuple[str, ...],
+    recipients: str | None,
+    on_suppressed: str | None,
+    null_sender: str,
+    no_enhanced_codes: bool,
+    password_file: TextIO | None,
+) -> None:
+    """Add a login, or replace the one of that name."""
+    given = password_file.read().strip() if password_file else ""
+    password = given or secrets.token_urlsafe(18)
+    default_recipients, default_on_suppressed = _DEFAULTS[Kind(kind)]
+    added = Credential(
+        name=name,
+        kind=Kind(kind),
+        password_hash=hash_password(password),
+        senders=senders,
+        networks=networks,
+        recipients=Recipients(recipients or default_recipients),
+        on_suppressed=OnSuppressed(on_suppressed or default_on_suppressed),
+        null_sender=arguments.mail_address(null_sender) if null_sender else "",
+        enhanced_codes=not no_enhanced_codes,
+    )
+    await _put(where, added)
+    click.echo(f"{name}: added" if given else f"{name}: added, password {password}")
+
+
+@credential.command("disable")
+@click.argument("name")
+@on_store
+async def credential_disable(where: StoreConfig, name: str) -> None:
+    """Refuse a login from now on."""
+    await _put(where, replace(await _find(where, name), disabled=True))
+    click.echo(f"{name}: disabled")
+
+
+@credential.command("list")
+@on_store
+async def credential_list(where: StoreConfig) -> None:
+    """All logins."""
+    table = Table("name", "kind", "senders", "networks", "recipients", "suppressed", "state")
+    async with reading(where) as store:
+        for found in await store.credentials.all():
+            state = "disabled" if found.disabled else "active"
+            senders, networks = ", ".join(found.senders), ", ".join(found.networks) or "everywhere"
+            table.add_row(found.name, found.kind, senders, networks, found.recipients, found.on_suppressed, state)
+    show(table)
+
+
+@click.group()
+def sender() -> None:
+    """Addresses and domains that a login may send as."""
+
+
+@sender.command("add")
+@click.argument("name", metavar="CREDENTIAL")
+@click.argument("wanted", metavar="ADDRESS-OR-@DOMAIN", type=arguments.sender)
+@on_store
+async def sender_add(where: StoreConfig, name: str, wanted: str) -> None:
+    """Let a login send as one more address or domain."""
+    found = await _find(where, name)
+    await _put(where, replace(found, senders=tuple(dict.fromkeys((*found.senders, wanted)))))
+    click.echo(f"{name}: may send as {wanted}")
+
+
+@sender.command("remove")
+@click.argument("name", metavar="CREDENTIAL")
+@click.argument("wanted", metavar="ADDRESS-OR-@DOMAIN", type=arguments.sender)
+@on_store
+async def sender_remove(where: StoreConfig, name: str, wanted: str) -> None:
+    """Take an address or domain from a login."""
+    found = await _find(where, name)
+    await _put(where, replace(found, senders=tuple(listed for listed in found.senders if listed != wanted)))
+    click.echo(f"{name}: may not send as {wanted}")
+
+
+@sender.command("list")
+@on_store
+async def sender_list(where: StoreConfig) -> None:
+    """Who may send as what."""
+    async with reading(where) as store:
+        for found in await store.credentials.all():
+            for listed in found.senders:
+                click.echo(f"{found.name}\t{listed}")
+
+
+async def _find(where: StoreConfig, name: str) -> Credential:
+    async with reading(where) as store:
+        found = await store.credentials.get(name)
+    if found is None:
+        raise Failure(f"no credential {name}")
+    return found
+
+
+async def _put(where: StoreConfig, changed: Credential) -> None:
+    async with changing(where) as admin:
+        await admin.put_credential(changed)

@@ -1,0 +1,48 @@
+"""The event loop that a verb runs on, and the signals that end it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any
+
+from relay.cli.terminal import Failure
+from relay.errors import ConfigError, StoreUnavailable
+
+
+def run(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Runs a verb on a loop of its own; what an operator can mend becomes a Failure."""
+
+    @wraps(step)
+    def command(*args: Any, **options: Any) -> None:
+        try:
+            with asyncio.Runner(loop_factory=_new_loop) as runner:
+                runner.run(step(*args, **options))
+        except (ConfigError, StoreUnavailable) as error:
+            raise Failure(str(error)) from error
+
+    return command
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """uvloop where it is installed (the extra `fast`)."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def until_told(failed: asyncio.Event) -> None:
+    """Until a signal, or until the relay failed. A second signal ends the process at once."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: sys.exit(1) if told.is_set() else told.set())
+    waiting = [asyncio.create_task(event.wait()) for event in (told, failed)]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()

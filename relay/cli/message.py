@@ -1,0 +1,59 @@
+"""The verbs that look at messages."""
+
+from __future__ import annotations
+
+import click
+from rich.table import Column, Table
+
+from relay.cli.access import on_store, reading
+from relay.cli.terminal import Failure, show, when
+from relay.config import StoreConfig
+from relay.model import Life
+
+
+@click.group()
+def message() -> None:
+    """Look at messages."""
+
+
+@message.command("list")
+@click.option("--limit", default=20, show_default=True)
+@on_store
+async def message_list(where: StoreConfig, limit: int) -> None:
+    """The newest messages and what became of each."""
+    table = Table(Column("id", no_wrap=True), "accepted", "credential", "sender", "recipient", "status", "subject")
+    async with reading(where) as store:
+        for life in await store.messages.newest(limit=limit):
+            _add_rows(table, life)
+    show(table)
+
+
+def _add_rows(table: Table, life: Life) -> None:
+    found = life.message
+    accepted = when(found.accepted_at)
+    for delivery, status in zip(life.deliveries, life.statuses, strict=True):
+        table.add_row(found.id, accepted, found.credential, found.sender, delivery.recipient, status, found.subject)
+
+
+@message.command("show")
+@click.argument("message_id", metavar="ID")
+@on_store
+async def message_show(where: StoreConfig, message_id: str) -> None:
+    """The life of one message as a timeline."""
+    async with reading(where) as store:
+        life = await store.messages.show(message_id.upper())
+    if life is None:
+        raise Failure(f"no message {message_id}")
+    _print_life(life)
+
+
+def _print_life(life: Life) -> None:
+    found = life.message
+    click.echo(f"{found.id}  {found.subject}")
+    click.echo(
+        f"  from {found.sender} (header {found.header_from}), {found.size} octets, by {found.credential} at {found.peer}"
+    )
+    for delivery, status in zip(life.deliveries, life.statuses, strict=True):
+        click.echo(f"  to {delivery.recipient}: {status}{f' ({delivery.reason})' if delivery.reason else ''}")
+    for moment in life.moments:
+        click.echo(f"  {when(moment.at)}  {moment.what:<22} {moment.recipient}  {moment.detail}".rstrip())

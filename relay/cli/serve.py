@@ -1,0 +1,42 @@
+"""The verbs that use all settings: run the relay, check what it would run with."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+
+from relay import journal
+from relay.app import App
+from relay.cli.loop import run, until_told
+from relay.config import load
+
+
+@click.command()
+@click.option("--config", "own", type=click.Path(path_type=Path), help="The settings.")
+@click.pass_obj
+@run
+async def serve(file: Path | None, own: Path | None) -> None:
+    """Run the relay until SIGTERM or SIGINT. SIGHUP reads the certificates anew."""
+    config = load(own or file, os.environ)
+    journal.open_journal(addresses=config.log.addresses)
+    app = App(config)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
+    await app.start()
+    await until_told(app.failed)
+    await app.stop()
+    if app.failed.is_set():
+        sys.exit(1)
+
+
+@click.command("check-config")
+@click.argument("own", metavar="[FILE]", required=False, type=click.Path(path_type=Path))
+@click.pass_obj
+@run
+async def check_config(file: Path | None, own: Path | None) -> None:
+    """Read the settings and say whether they can be used."""
+    click.echo(f"{load(own or file, os.environ).file}: ok")

@@ -1,0 +1,30 @@
+"""What the operator sees: a failure in one line, tables, times."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import IO, Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+
+class Failure(click.ClickException):
+    """What an operator can mend: told in one line, with exit status 2."""
+
+    exit_code = 2
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"relay: {self.message}", file, err=True)
+
+
+def show(table: Table) -> None:
+    """As wide as needed where nobody watches: a pipe must not get its lines cut."""
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def when(at: float) -> str:
+    """UTC, to the second."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at))
