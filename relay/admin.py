@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from relay import journal
 from relay.model import Credential, Suppression
 from relay.ports import Credentials, Suppressions
@@ -10,9 +12,13 @@ from relay.ports import Credentials, Suppressions
 class Admin:
     """Implements ports.Admin over the stores. All verbs raise StoreUnavailable."""
 
-    def __init__(self, suppressions: Suppressions, credentials: Credentials) -> None:
+    def __init__(
+        self, suppressions: Suppressions, credentials: Credentials, tell: Callable[[Credential], None] = lambda _: None
+    ) -> None:
+        """`tell` hears of every credential that was changed, at once."""
         self._suppressions = suppressions
         self._credentials = credentials
+        self._tell = tell
 
     async def suppress(self, suppression: Suppression) -> bool:
         added = await self._suppressions.add(suppression)
@@ -28,4 +34,5 @@ class Admin:
 
     async def put_credential(self, credential: Credential) -> None:
         await self._credentials.put(credential)
+        self._tell(credential)
         journal.credential_changed(name=credential.name, disabled=credential.disabled)

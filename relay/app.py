@@ -26,9 +26,12 @@ from relay.control.server import ControlServer
 from relay.dispatch import Dispatcher
 from relay.errors import ConfigError
 from relay.feedback import Feedback
+from relay.guesses import Guesses
 from relay.intake import Budget, Intake
 from relay.lifecycle import Patience
+from relay.model import Credential
 from relay.ports import Certificates
+from relay.quota import Quota
 from relay.rate import Bucket
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
@@ -58,6 +61,7 @@ class App:
         self._config = config
         self._parts = AsyncExitStack()
         self._tls: list[ServerTls] = []
+        self._smtp: SmtpServer | None = None
         self.ports: dict[str, int] = {}
         self.failed = asyncio.Event()
 
@@ -124,7 +128,8 @@ class App:
         self._parts.callback(lock.release)
 
     async def _start_control(self, store: SqliteStore) -> None:
-        control = ControlServer(self._config.store.control, Admin(store.suppressions, store.credentials))
+        admin = Admin(store.suppressions, store.credentials, self._credential_changed)
+        control = ControlServer(self._config.store.control, admin)
         await control.start()
         self._parts.push_async_callback(control.stop)
 
@@ -204,11 +209,12 @@ class App:
             hostname=config.hostname,
             max_size=config.max_size,
             budget=Budget(max(config.max_octets_in_flight, config.max_size)),
+            quota=await self._quota(store),
             patience=patience,
         )
-        server = SmtpServer(
+        self._smtp = server = SmtpServer(
             intake=intake,
-            login=Login(store.credentials, passwords),
+            login=Login(store.credentials, passwords, self._guesses(), time.time),
             hostname=config.hostname,
             tls=tls,
             limits=_limits(config),
@@ -219,6 +225,25 @@ class App:
         await self._listen(server, "submissions", config.submissions, implicit_tls=True)
         guests = TrustedNetworks(config.trusted_networks, config.trusted_credential, store.credentials)
         await self._listen(server, "trusted", config.trusted, guests=guests)
+
+    async def _quota(self, store: SqliteStore) -> Quota:
+        logins = self._config.logins
+        quota = Quota(clock=time.time, per_minute=logins.messages_per_minute, per_day=logins.messages_per_day)
+        quota.restore(await store.credentials.accepted_since(time.time() // 86400 * 86400))
+        return quota
+
+    def _guesses(self) -> Guesses:
+        logins = self._config.logins
+        return Guesses(
+            monotonic=time.monotonic,
+            seconds=logins.failure_seconds,
+            per_address=logins.failures_per_address,
+            per_name=logins.failures_per_name,
+        )
+
+    def _credential_changed(self, credential: Credential) -> None:
+        if self._smtp:
+            self._smtp.credential_changed(credential)
 
     async def _listen(self, server: SmtpServer, name: str, listener: str, **options: Any) -> None:
         if listener:

@@ -75,6 +75,17 @@ class SmtpConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginsConfig:
+    """What logins may do, whatever the door."""
+
+    messages_per_minute: int = 60_000
+    messages_per_day: int = 1_000_000
+    failures_per_address: int = 20
+    failures_per_name: int = 50
+    failure_seconds: int = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SesConfig:
     """The way out. Credentials come from the AWS chain and have no key here."""
 
@@ -128,6 +139,7 @@ class Config:
 
     store: StoreConfig = field(default_factory=StoreConfig)
     smtp: SmtpConfig = field(default_factory=SmtpConfig)
+    logins: LoginsConfig = field(default_factory=LoginsConfig)
     ses: SesConfig = field(default_factory=SesConfig)
     retry: RetryConfig = field(default_factory=RetryConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)

@@ -95,6 +95,18 @@ class DamagedBody(RelayError):
     """A stored body is not what was accepted."""
 
 
+class TooManyMessages(RefusedForNow):
+    """The credential has sent what it may. `subject` is the time that counts: minute or day."""
+
+
+class TooManyFailures(RefusedForNow):
+    """So many wrong passwords came from this address that no more are looked at for a while."""
+
+
+class TooBusy(RefusedForNow):
+    """More passwords wait to be looked at than can be in good time."""
+
+
 class NoRoom(RefusedForNow):
     """Too many octets in flight, or too little disk."""
 

@@ -16,6 +16,7 @@ from relay.model import (
     State,
 )
 from relay.ports import Bodies, Chance, Clock, Draft, Queue, Suppressions
+from relay.quota import Quota
 
 
 class Budget:
@@ -82,6 +83,7 @@ class Intake:
         hostname: str,
         max_size: int,
         budget: Budget,
+        quota: Quota,
         patience: Patience,
     ) -> None:
         self._queue = queue
@@ -93,6 +95,7 @@ class Intake:
         self._hostname = hostname
         self._budget = budget
         self._patience = patience
+        self.quota = quota
         self.max_size = max_size
 
     def receive(self) -> Receiving:
@@ -118,8 +121,10 @@ class Intake:
 
         Raises a refusal; then nothing of the message is left. Closes `receiving` in any case.
         """
-        kept = False
+        kept = is_counted = False
         try:
+            self.quota.take(envelope.credential)
+            is_counted = True
             now = self._clock()
             digest = await receiving.draft.finish()
             message = await self._judged(envelope, receiving, digest, now)
@@ -128,6 +133,8 @@ class Intake:
             kept = True
         finally:
             receiving.close(keep=kept)
+            if is_counted and not kept:
+                self.quota.give_back(envelope.credential)
         self._wake.set()
         self._tell(envelope, message, deliveries)
         return message

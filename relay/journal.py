@@ -90,6 +90,16 @@ def login_refused(*, name: str, peer: str, why: str) -> None:
     _write("login_refused", WARNING, name=name, peer=peer, why=why)
 
 
+def passwords_guessed(*, name: str, peer: str, by: str) -> None:
+    """Too many wrong passwords of one address, or for one name: alarm."""
+    _write("passwords_guessed", ERROR, name=name, peer=peer, by=by)
+
+
+def quota_used_up(*, credential: str, time: str) -> None:
+    """It may send no more this minute, or this day: alarm."""
+    _write("quota_used_up", ERROR, credential=credential, time=time)
+
+
 def refused(*, peer: str, credential: str, reply: str, sender: str = "", recipients: tuple[str, ...] = ()) -> None:
     """A message, or a step towards one, was answered 4xx or 5xx."""
     _write(

@@ -47,24 +47,47 @@ class OnSuppressed(StrEnum):
     REJECT = "reject"  # refused at RCPT TO
 
 
+class LineEnds(StrEnum):
+    """What becomes of a lone CR or LF in content."""
+
+    REFUSE = "refuse"
+    NORMALISE = "normalise"  # made CRLF
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
     """A login and what it may do.
 
-    `senders` holds addresses (`shop@example.com`) and whole domains (`@example.com`), lower-cased; `networks` holds
-    CIDR blocks, empty for everywhere; `null_sender` is the address put for `MAIL FROM:<>`, empty to refuse it.
+    `password_hashes` holds the newest first; a second one is valid while clients change over. `senders` holds addresses
+    (`shop@example.com`) and whole domains (`@example.com`), lower-cased; `networks` holds CIDR blocks, empty for everywhere;
+    `null_sender` is the address put for `MAIL FROM:<>`, empty to refuse it. Messages a minute and a day: 0 is what the
+    settings say for all.
     """
 
     name: str
     kind: Kind
-    password_hash: str
+    password_hashes: tuple[str, ...]
     senders: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     recipients: Recipients = Recipients.ONE
     on_suppressed: OnSuppressed = OnSuppressed.DROP
     null_sender: str = ""
     enhanced_codes: bool = True
+    line_ends: LineEnds = LineEnds.REFUSE
+    per_minute: int = 0
+    per_day: int = 0
     disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastUse:
+    """When and from where a password was used last; `helo` is what the client called itself."""
+
+    name: str
+    password_hash: str
+    at: float
+    peer: str
+    helo: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import aiohttp
 from relay.app import App
 from relay.config import CallbacksConfig, Config, FeedbackConfig, SesConfig, SmtpConfig, StoreConfig, check
 from relay.control.client import ControlClient
+from relay.errors import ConfigError
 from relay.model import Credential, Kind, OnSuppressed, Recipients
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.demo import Demo, Login, Surroundings
@@ -77,7 +78,11 @@ class Playground:
         cloud = Cloud(log=log)
         cloud.topic = Topic(arn=TOPIC, key_file=sns_key, endpoint=f"http://127.0.0.1:{CALLBACKS}/sns")
         self._parts.push_async_callback(cloud.stop)
-        await cloud.start(CLOUD)
+        try:
+            await cloud.start(CLOUD)
+        except OSError as error:
+            why = f"127.0.0.1:{CLOUD} is taken, perhaps by another sandbox: {error.strerror}"
+            raise ConfigError("(sandbox)", "-", why) from error
         await cloud.topic.start()
         self._parts.push_async_callback(self.app.stop)
         await self.app.start()
@@ -94,7 +99,7 @@ class Playground:
                 Credential(
                     name=login.name,
                     kind=kind,
-                    password_hash=hash_password(login.password),
+                    password_hashes=(hash_password(login.password),),
                     senders=(senders,),
                     recipients=recipients,
                     on_suppressed=on_suppressed,

@@ -15,6 +15,7 @@ from relay.model import (
     Credential,
     Delivery,
     Event,
+    LastUse,
     Life,
     Message,
     Outcome,
@@ -119,6 +120,14 @@ class Credentials(Protocol):
     async def all(self) -> tuple[Credential, ...]: ...
     async def put(self, credential: Credential) -> None: ...
 
+    async def note_use(self, use: LastUse) -> None:
+        """In place of what was known of that password."""
+
+    async def last_uses(self) -> tuple[LastUse, ...]: ...
+
+    async def accepted_since(self, at: float) -> dict[str, int]:
+        """Messages by the name of the credential."""
+
 
 class Admin(Protocol):
     """What an operator changes."""
@@ -182,5 +191,8 @@ class Topics(Protocol):
 class Passwords(Protocol):
     """Hashing, slow on purpose and off the loop."""
 
-    async def verify(self, password: str, credential: Credential | None) -> bool:
-        """Takes as long for an unknown credential as for a wrong password."""
+    def remembers(self, password: str, credential: Credential | None) -> str | None:
+        """The hash that the password was found to fit a short time ago."""
+
+    async def verify(self, password: str, credential: Credential | None) -> str | None:
+        """The hash it fits. Takes as long for an unknown credential as for a wrong password. Raises TooBusy."""

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from relay.model import Credential, Kind, Life, OnSuppressed, Recipients
+from relay.model import Credential, Kind, Life, LineEnds, OnSuppressed, Recipients
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.sns import Topic
 from relay.security.certificates import make_server_pair, make_signing_pair
@@ -27,24 +27,33 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:relay-events"
 PASSWORD = "a password"
 _HASH = hash_password(PASSWORD)
 
-APPLICATION = Credential(name="app", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",))
+APPLICATION = Credential(name="app", kind=Kind.APPLICATION, password_hashes=(_HASH,), senders=("@example.com",))
 PERSON = Credential(
     name="person",
     kind=Kind.PERSON,
-    password_hash=_HASH,
+    password_hashes=(_HASH,),
     senders=("anna@example.com",),
     recipients=Recipients.SPLIT,
     on_suppressed=OnSuppressed.REJECT,
 )
 FIRST = Credential(
-    name="first", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), recipients=Recipients.FIRST
+    name="first", kind=Kind.APPLICATION, password_hashes=(_HASH,), senders=("@example.com",), recipients=Recipients.FIRST
 )
-BARE = Credential(name="bare", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), enhanced_codes=False)
+BARE = Credential(name="bare", kind=Kind.APPLICATION, password_hashes=(_HASH,), senders=("@example.com",), enhanced_codes=False)
 ELSEWHERE = Credential(
-    name="elsewhere", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), networks=("192.0.2.0/24",)
+    name="elsewhere", kind=Kind.APPLICATION, password_hashes=(_HASH,), senders=("@example.com",), networks=("192.0.2.0/24",)
 )
-DISABLED = Credential(name="disabled", kind=Kind.APPLICATION, password_hash=_HASH, senders=("@example.com",), disabled=True)
-CREDENTIALS = (APPLICATION, PERSON, FIRST, BARE, ELSEWHERE, DISABLED)
+DISABLED = Credential(
+    name="disabled", kind=Kind.APPLICATION, password_hashes=(_HASH,), senders=("@example.com",), disabled=True
+)
+LENIENT = Credential(
+    name="lenient",
+    kind=Kind.APPLICATION,
+    password_hashes=(_HASH,),
+    senders=("@example.com",),
+    line_ends=LineEnds.NORMALISE,
+)
+CREDENTIALS = (APPLICATION, PERSON, FIRST, BARE, ELSEWHERE, DISABLED, LENIENT)
 
 Settings = dict[str, str]
 

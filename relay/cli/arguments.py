@@ -21,6 +21,13 @@ def sender(text: str) -> str:
     return address.key(mail_address(f"x{text}")[1:] if text.startswith("@") else mail_address(text))
 
 
+def name(text: str) -> str:
+    """What a login may be called."""
+    if not text or not text.isprintable():  # a lone surrogate, out of octets that are no UTF-8, is not printable
+        raise Failure(f"{text!r}: not a name")
+    return text
+
+
 def network(text: str) -> str:
     """A CIDR block; an address is one of its own."""
     try:

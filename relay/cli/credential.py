@@ -11,11 +11,14 @@ from rich.table import Table
 
 from relay.cli import arguments
 from relay.cli.access import changing, on_store, reading
-from relay.cli.terminal import Failure, show
+from relay.cli.terminal import Failure, show, when
 from relay.config import StoreConfig
-from relay.model import Credential, Kind, OnSuppressed, Recipients
+from relay.model import Credential, Kind, LastUse, LineEnds, OnSuppressed, Recipients
 from relay.security.passwords import hash_password
 
+_password_file = click.option(
+    "--password-file", type=click.File("r"), help="Where the password stands; without it one is made and shown once."
+)
 _DEFAULTS = {
     Kind.APPLICATION: (Recipients.ONE, OnSuppressed.DROP),
     Kind.PERSON: (Recipients.SPLIT, OnSuppressed.REJECT),
@@ -28,7 +31,7 @@ def credential() -> None:
 
 
 @credential.command("add")
-@click.argument("name")
+@click.argument("name", type=arguments.name)
 @click.option("--kind", type=click.Choice([str(kind) for kind in Kind]), default=str(Kind.APPLICATION), show_default=True)
 @click.option(
     "--sender",
@@ -51,7 +54,16 @@ def credential() -> None:
 )
 @click.option("--null-sender", default="", help="The address put for MAIL FROM:<>; without it that is refused.")
 @click.option("--no-enhanced-codes", is_flag=True, help="For clients that match on the position of the reply's text.")
-@click.option("--password-file", type=click.File("r"), help="Where the password stands; without it one is made and shown once.")
+@click.option(
+    "--line-ends",
+    type=click.Choice([str(mode) for mode in LineEnds]),
+    default=str(LineEnds.REFUSE),
+    show_default=True,
+    help="What becomes of a lone CR or LF.",
+)
+@click.option("--per-minute", type=click.IntRange(0), default=0, help="Messages; 0: what the settings say.")
+@click.option("--per-day", type=click.IntRange(0), default=0, help="Messages; 0: what the settings say.")
+@_password_file
 @on_store
 async def credential_add(
     where: StoreConfig,
@@ -64,16 +76,21 @@ async def credential_add(
     on_suppressed: str | None,
     null_sender: str,
     no_enhanced_codes: bool,
+    line_ends: str,
+    per_minute: int,
+    per_day: int,
     password_file: TextIO | None,
 ) -> None:
     """Add a login, or replace the one of that name."""
-    given = password_file.read().strip() if password_file else ""
-    password = given or secrets.token_urlsafe(18)
+    password, shown = _password(password_file)
     default_recipients, default_on_suppressed = _DEFAULTS[Kind(kind)]
     added = Credential(
         name=name,
         kind=Kind(kind),
-        password_hash=hash_password(password),
+        password_hashes=(hash_password(password),),
+        line_ends=LineEnds(line_ends),
+        per_minute=per_minute,
+        per_day=per_day,
         senders=senders,
         networks=networks,
         recipients=Recipients(recipients or default_recipients),
@@ -82,11 +99,30 @@ async def credential_add(
         enhanced_codes=not no_enhanced_codes,
     )
     await _put(where, added)
-    click.echo(f"{name}: added" if given else f"{name}: added, password {password}")
+    click.echo(f"{name}: added{shown}")
+
+
+@credential.command("rotate")
+@click.argument("name", type=arguments.name)
+@click.option("--finish", is_flag=True, help="Take the old password away.")
+@_password_file
+@on_store
+async def credential_rotate(where: StoreConfig, *, name: str, finish: bool, password_file: TextIO | None) -> None:
+    """Give a login a new password; the old one stays valid beside it until --finish."""
+    found = await _find(where, name)
+    if finish:
+        await _put(where, replace(found, password_hashes=found.password_hashes[:1]))
+        click.echo(f"{name}: only the newest password is valid")
+        return
+    if len(found.password_hashes) > 1:
+        raise Failure(f"{name} has an old password beside the new one: --finish first")
+    password, shown = _password(password_file)
+    await _put(where, replace(found, password_hashes=(hash_password(password), *found.password_hashes)))
+    click.echo(f"{name}: a new password is valid, and the old one too{shown}")
 
 
 @credential.command("disable")
-@click.argument("name")
+@click.argument("name", type=arguments.name)
 @on_store
 async def credential_disable(where: StoreConfig, name: str) -> None:
     """Refuse a login from now on."""
@@ -94,17 +130,38 @@ async def credential_disable(where: StoreConfig, name: str) -> None:
     click.echo(f"{name}: disabled")
 
 
+@credential.command("enable")
+@click.argument("name", type=arguments.name)
+@on_store
+async def credential_enable(where: StoreConfig, name: str) -> None:
+    """Take a login again that was disabled."""
+    await _put(where, replace(await _find(where, name), disabled=False))
+    click.echo(f"{name}: enabled")
+
+
 @credential.command("list")
 @on_store
 async def credential_list(where: StoreConfig) -> None:
-    """All logins."""
-    table = Table("name", "kind", "senders", "networks", "recipients", "suppressed", "state")
+    """All logins, and the last use of each password."""
+    table = Table("name", "kind", "senders", "networks", "recipients", "suppressed", "state", "last use")
     async with reading(where) as store:
+        uses = {(use.name, use.password_hash): use for use in await store.credentials.last_uses()}
         for found in await store.credentials.all():
-            state = "disabled" if found.disabled else "active"
-            senders, networks = ", ".join(found.senders), ", ".join(found.networks) or "everywhere"
-            table.add_row(found.name, found.kind, senders, networks, found.recipients, found.on_suppressed, state)
+            table.add_row(
+                found.name,
+                found.kind,
+                ", ".join(found.senders),
+                ", ".join(found.networks) or "everywhere",
+                found.recipients,
+                found.on_suppressed,
+                "disabled" if found.disabled else "active",
+                "\n".join(_last_use(uses.get((found.name, stored))) for stored in found.password_hashes),
+            )
     show(table)
+
+
+def _last_use(use: LastUse | None) -> str:
+    return f"{when(use.at)} from {use.peer} ({use.helo})" if use else "never"
 
 
 @click.group()
@@ -113,7 +170,7 @@ def sender() -> None:
 
 
 @sender.command("add")
-@click.argument("name", metavar="CREDENTIAL")
+@click.argument("name", metavar="CREDENTIAL", type=arguments.name)
 @click.argument("wanted", metavar="ADDRESS-OR-@DOMAIN", type=arguments.sender)
 @on_store
 async def sender_add(where: StoreConfig, name: str, wanted: str) -> None:
@@ -124,7 +181,7 @@ async def sender_add(where: StoreConfig, name: str, wanted: str) -> None:
 
 
 @sender.command("remove")
-@click.argument("name", metavar="CREDENTIAL")
+@click.argument("name", metavar="CREDENTIAL", type=arguments.name)
 @click.argument("wanted", metavar="ADDRESS-OR-@DOMAIN", type=arguments.sender)
 @on_store
 async def sender_remove(where: StoreConfig, name: str, wanted: str) -> None:
@@ -142,6 +199,13 @@ async def sender_list(where: StoreConfig) -> None:
         for found in await store.credentials.all():
             for listed in found.senders:
                 click.echo(f"{found.name}\t{listed}")
+
+
+def _password(file: TextIO | None) -> tuple[str, str]:
+    """The password, and how it is shown: once, and only where it was made here."""
+    given = file.read().strip() if file else ""
+    password = given or secrets.token_urlsafe(18)
+    return password, "" if given else f", password {password}"
 
 
 async def _find(where: StoreConfig, name: str) -> Credential:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from relay.model import Credential, Kind, OnSuppressed, Reason, Recipients, Suppression
+from relay.model import Credential, Kind, LineEnds, OnSuppressed, Reason, Recipients, Suppression
 
 
 def suppression_of(fields: dict[str, Any]) -> Suppression:
@@ -22,5 +22,7 @@ def credential_of(fields: dict[str, Any]) -> Credential:
             "on_suppressed": OnSuppressed(fields["on_suppressed"]),
             "senders": tuple(fields["senders"]),
             "networks": tuple(fields["networks"]),
+            "password_hashes": tuple(fields["password_hashes"]),
+            "line_ends": LineEnds(fields["line_ends"]),
         }
     )

@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from relay.errors import TooBusy
 from relay.model import Credential
 from relay.ports import Clock
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _THREADS = 2
+_MAX_WAITING = 100  # some two seconds of work
 _REMEMBERED = 1000
 
 
@@ -28,31 +30,57 @@ def hash_password(password: str) -> str:
 
 
 class ArgonPasswords:
-    """Implements ports.Passwords. What was verified is kept for `remember` seconds as an HMAC under a key of this process."""
+    """Implements ports.Passwords. What was verified is kept as an HMAC under a key of this process, `remember` seconds from
+    its last use on."""
 
     def __init__(self, *, monotonic: Clock, remember: float = 300.0) -> None:
         self._monotonic = monotonic
         self._remember = remember
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="argon2")
+        self._waiting = 0
         self._key = os.urandom(32)
         self._verified: OrderedDict[bytes, float] = OrderedDict()
-        self._decoy = hash_password("nobody has this password")
+        self._decoy = (hash_password("nobody has this password"),)
 
-    async def verify(self, password: str, credential: Credential | None) -> bool:
-        stored = credential.password_hash if credential else self._decoy
-        secret = password.encode("utf-8")
-        # The hash is part of the tag: a changed password is forgotten at once.
-        tag = hmac.digest(self._key, stored.encode() + b"\0" + secret, "sha256")
+    def remembers(self, password: str, credential: Credential | None) -> str | None:
         now = self._monotonic()
-        if self._verified.get(tag, 0.0) > now:
-            return True
-        loop = asyncio.get_running_loop()
-        if not await loop.run_in_executor(self._pool, _fits, stored, secret) or credential is None:
-            return False
+        for stored in credential.password_hashes if credential else ():
+            tag = self._tag(stored, password)
+            if self._verified.get(tag, 0.0) > now:
+                self._keep(tag, now)
+                return stored
+        return None
+
+    async def verify(self, password: str, credential: Credential | None) -> str | None:
+        if found := self.remembers(password, credential):
+            return found
+        if self._waiting >= _MAX_WAITING:
+            raise TooBusy
+        hashes = credential.password_hashes if credential else self._decoy
+        # All of them, at the same time: how long it takes must not tell how many there are, nor which one fits.
+        results = await asyncio.gather(*(self._fits(stored, password) for stored in hashes))
+        found = next((stored for stored, fits in zip(hashes, results, strict=True) if fits), None)
+        if credential is None or found is None:
+            return None
+        self._keep(self._tag(found, password), self._monotonic())
+        return found
+
+    async def _fits(self, stored: str, password: str) -> bool:
+        self._waiting += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, _fits, stored, password.encode("utf-8"))
+        finally:
+            self._waiting -= 1
+
+    def _tag(self, stored: str, password: str) -> bytes:
+        """The hash is part of it: a changed password is forgotten at once."""
+        return hmac.digest(self._key, stored.encode() + b"\0" + password.encode("utf-8"), "sha256")
+
+    def _keep(self, tag: bytes, now: float) -> None:
         self._verified[tag] = now + self._remember
+        self._verified.move_to_end(tag)
         if len(self._verified) > _REMEMBERED:
             self._verified.popitem(last=False)
-        return True
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

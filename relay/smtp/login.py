@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import binascii
 from base64 import b64decode
 from collections.abc import Callable, Collection, Generator
+from contextlib import suppress
 
 from relay import journal, policy
-from relay.errors import StoreUnavailable, WrongLogin
-from relay.model import Credential
-from relay.ports import Credentials, Passwords
+from relay.errors import StoreUnavailable, TooManyFailures, WrongLogin
+from relay.guesses import Guesses
+from relay.model import Credential, LastUse
+from relay.ports import Clock, Credentials, Passwords
 from relay.replies import Reply
+
+_NOTE_EVERY = 60.0
 
 NOT_FOR_YOU = Reply(554, "5.7.1", "No service for your address")
 NOT_NOW = Reply(421, "4.3.0", "Service not available")
@@ -59,27 +64,49 @@ def _text(octets: bytes) -> str:
 class Login:
     """Checks names and passwords. The client never learns which part was wrong; the journal does."""
 
-    def __init__(self, credentials: Credentials, passwords: Passwords) -> None:
+    def __init__(self, credentials: Credentials, passwords: Passwords, guesses: Guesses, clock: Clock) -> None:
         self._credentials = credentials
         self._passwords = passwords
+        self._guesses = guesses
+        self._clock = clock
+        self._noted: dict[tuple[str, str], LastUse] = {}
 
-    async def check(self, name: str, password: str, *, peer: str) -> Credential:
-        """Raises WrongLogin or StoreUnavailable. Takes the same time for an unknown name."""
+    async def check(self, name: str, password: str, *, peer: str, helo: str) -> Credential:
+        """Raises WrongLogin, TooManyFailures, TooBusy or StoreUnavailable. Takes the same time for an unknown name."""
         credential = await self._credentials.get(name)
-        fits = await self._passwords.verify(password, credential)
-        why = ""
-        if credential is None:
-            why = "unknown name"
-        elif not fits:
-            why = "wrong password"
-        elif credential.disabled:
-            why = "disabled"
-        elif not policy.may_connect(credential, peer):
-            why = "not from this network"
-        if why or credential is None:
-            journal.login_refused(name=name, peer=peer, why=why)
-            raise WrongLogin
+        if self._guesses.is_stopped(peer) and not self._passwords.remembers(password, credential):
+            raise TooManyFailures
+        await asyncio.sleep(self._guesses.delay(name, peer))
+        password_hash = await self._passwords.verify(password, credential)
+        if credential is None or password_hash is None:
+            raise self._failed(name, peer, "wrong password" if credential else "unknown name")
+        if objection := _objection(credential, peer):
+            raise self._failed(name, peer, objection)
+        self._guesses.succeeded(name, peer)
+        await self._note(LastUse(name=name, password_hash=password_hash, at=self._clock(), peer=peer, helo=helo))
         return credential
+
+    def _failed(self, name: str, peer: str, why: str) -> WrongLogin:
+        journal.login_refused(name=name, peer=peer, why=why)
+        for guessed in self._guesses.failed(name, peer):
+            journal.passwords_guessed(name=name, peer=peer, by="address" if guessed == peer else "name")
+        return WrongLogin()
+
+    async def _note(self, use: LastUse) -> None:
+        """Once a minute is enough, but for a new address. A store that cannot take it is no reason to refuse a login."""
+        key = (use.name, use.password_hash)
+        noted = self._noted.get(key)
+        if noted and noted.peer == use.peer and use.at - noted.at < _NOTE_EVERY:
+            return
+        self._noted[key] = use
+        with suppress(StoreUnavailable):
+            await self._credentials.note_use(use)
+
+
+def _objection(credential: Credential, peer: str) -> str:
+    if credential.disabled:
+        return "disabled"
+    return "" if policy.may_connect(credential, peer) else "not from this network"
 
 
 class TrustedNetworks:

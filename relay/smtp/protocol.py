@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from relay import journal
-from relay.errors import EncryptionRequiredForLogin, Refused, WrongLogin
+from relay.errors import EncryptionRequiredForLogin, Refused, TooManyFailures, WrongLogin
 from relay.intake import Intake, Receiving
 from relay.model import Credential, Envelope
 from relay.replies import Reply
 from relay.smtp.connection import Answer, Connection, Keeper, Step
-from relay.smtp.content import ContentReader, check_line_ends
+from relay.smtp.content import LINE_ENDS, ContentReader
 from relay.smtp.limits import Limits
 from relay.smtp.login import MECHANISMS, Exchange, Login, NotBase64
 from relay.smtp.session import HELLO_FIRST, OK, Session
@@ -68,6 +68,7 @@ class _Content:
     envelope: Envelope
     receiving: Receiving
     reader: ContentReader
+    check: Callable[[bytes], bytes]
     began_at: float
     read: int = 0
     refusal: Refused | None = None
@@ -77,8 +78,7 @@ class _Content:
         if self.refusal is not None:
             return
         try:
-            check_line_ends(piece)
-            self.receiving.write(piece)
+            self.receiving.write(self.check(piece))
         except Refused as refusal:
             self.refusal = refusal
 
@@ -280,24 +280,25 @@ class SubmissionProtocol(Connection):
             return None
         except NotBase64:
             return AUTH_NOT_BASE64
-        except WrongLogin:
-            return self._login_failed()
+        except WrongLogin as refusal:
+            return self._login_failed(refusal)
         self._exchange = exchange
         return b"334 " + b64encode(prompt) + b"\r\n"
 
     async def _log_in(self, name: str, password: str) -> Answer:
         try:
-            self.dialogue.log_in(await self._door.login.check(name, password, peer=self.dialogue.peer))
-        except WrongLogin:
-            return self._login_failed()
+            found = await self._door.login.check(name, password, peer=self.dialogue.peer, helo=self.dialogue.helo)
+        except (WrongLogin, TooManyFailures) as refusal:
+            return self._login_failed(refusal)
+        self.dialogue.log_in(found)
         return LOGGED_IN
 
-    def _login_failed(self) -> Reply:
+    def _login_failed(self, refusal: Refused) -> Reply:
         self._login_failures += 1
         if self._login_failures >= _LOGIN_FAILURES:
             self._is_closing = True
             return TOO_MANY_FAILURES
-        return self.dialogue.refused(WrongLogin())
+        return self.dialogue.refused(refusal)
 
     def _mail(self, argument: bytes) -> Answer:
         if self._messages >= self._door.limits.messages:
@@ -323,7 +324,8 @@ class SubmissionProtocol(Connection):
             reply = self.dialogue.refused(refusal)
             self.dialogue.reset()
             return reply
-        self._content = _Content(envelope, receiving, ContentReader(), began_at=self._active_at)
+        check = LINE_ENDS[envelope.credential.line_ends]
+        self._content = _Content(envelope, receiving, ContentReader(), check, began_at=self._active_at)
         return GO_AHEAD
 
     def _rset(self, argument: bytes) -> Answer:

@@ -86,6 +86,7 @@ class Session:
             return MAIL_SYNTAX
         if refusal := self._mail_parameters(match[3] or b""):
             return refusal
+        self._intake.quota.check(credential)
         self._sender = policy.envelope_sender(match[2], credential)
         return SENDER_OK
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.errors import Malformed
-from relay.smtp.content import ContentReader, check_line_ends
+from relay.smtp.content import ContentReader, checked, normalised
 
 _END = b"\r\n.\r\n"
 
@@ -85,7 +85,7 @@ def test_the_verdict_on_line_ends_does_not_depend_on_the_split(content: bytes, a
 
 def is_refused(piece: bytes) -> bool:
     try:
-        check_line_ends(piece)
+        checked(piece)
     except Malformed:
         return True
     return False
@@ -117,7 +117,7 @@ def test_what_ends_the_content_and_what_does_not(whole: bytes, content: bytes, r
 
 @pytest.mark.parametrize("piece", [b"", b"\r\n", b"a", b"a\r\n", b"\r\n\r\n", b"a\r\nb", b"\xff\x01\t\r\n"])
 def test_paired_line_ends_pass(piece: bytes) -> None:
-    check_line_ends(piece)
+    checked(piece)
 
 
 @pytest.mark.parametrize(
@@ -137,5 +137,18 @@ def test_paired_line_ends_pass(piece: bytes) -> None:
 )
 def test_what_readers_do_not_agree_on_is_refused(piece: bytes, reason: str) -> None:
     with pytest.raises(Malformed) as refusal:
-        check_line_ends(piece)
+        checked(piece)
     assert refusal.value.subject == reason
+
+
+@given(octets, cuts)
+def test_normalised_content_passes_the_check_and_keeps_its_lines(content: bytes, at: list[int]) -> None:
+    kept, _, _ = fed(split(content.replace(b"\0", b"") + _END, at))
+    whole = b"".join(normalised(piece) for piece in kept)
+    checked(whole)
+    assert whole.splitlines() == b"".join(kept).splitlines()
+
+
+def test_normalising_does_not_let_nul_pass() -> None:
+    with pytest.raises(Malformed, match="NUL octet"):
+        normalised(b"a\0\n")

@@ -31,7 +31,7 @@ def credential(**fields: Any) -> Credential:
     defaults = {
         "name": "shop",
         "kind": Kind.APPLICATION,
-        "password_hash": "x",
+        "password_hashes": ("x",),
         "senders": ("shop@example.com", "@shop.example"),
     }
     return Credential(**(defaults | fields))

@@ -38,6 +38,8 @@ class SqliteStore:
     @classmethod
     async def open_to_read(cls, path: Path) -> SqliteStore:
         """For any process: whatever writes raises StoreUnavailable. Raises ConfigError where there is no database."""
+        if not path.exists():  # aiosqlite would leave a thread behind that outlives the loop
+            raise ConfigError(str(path), "store.path", "there is no database to read")
         try:
             return cls(Writer(None), await _open_reader(path))
         except sqlite3.Error as error:

@@ -3,14 +3,27 @@
 CREATE TABLE credentials (
     name          TEXT PRIMARY KEY,
     kind          TEXT NOT NULL,
-    password_hash TEXT NOT NULL,
+    password_hashes TEXT NOT NULL,  -- JSON array, newest first
     senders       TEXT NOT NULL,  -- JSON array: addresses and @domains, lower-cased
     networks      TEXT NOT NULL,  -- JSON array: CIDR blocks
     recipients    TEXT NOT NULL,
     on_suppressed TEXT NOT NULL,
     null_sender   TEXT NOT NULL,
     enhanced_codes INTEGER NOT NULL,
+    line_ends     TEXT NOT NULL,
+    per_minute    INTEGER NOT NULL,  -- messages; 0: what the settings say
+    per_day       INTEGER NOT NULL,
     disabled      INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- When each password was used last.
+CREATE TABLE logins (
+    name          TEXT NOT NULL,
+    password_hash TEXT NOT NULL,
+    at            REAL NOT NULL,
+    peer          TEXT NOT NULL,
+    helo          TEXT NOT NULL,
+    PRIMARY KEY (name, password_hash)
 ) WITHOUT ROWID;
 
 CREATE TABLE messages (

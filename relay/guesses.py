@@ -1,0 +1,77 @@
+"""Wrong passwords, counted by address and by name. Who guesses is stopped; the owner of the name never is, elsewhere.
+
+An address with too many failures is not listened to for a while, but for passwords that were right a moment ago: others may
+sit behind the same address. A name with too many, from wherever they came, makes strangers wait: to refuse it would let
+anybody lock anybody out.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_MOST_KEYS = 10_000
+_STRANGERS_WAIT = 5.0
+
+
+@dataclass(slots=True)
+class _Count:
+    failures: int
+    ends: float
+
+
+class _Window:
+    """Failures by key, for so many seconds from the first one on. The oldest keys are forgotten where there are too many."""
+
+    def __init__(self, seconds: float, most: int) -> None:
+        self._seconds = seconds
+        self._most = most
+        self._counts: OrderedDict[str, _Count] = OrderedDict()
+
+    def add(self, key: str, now: float) -> bool:
+        """Whether it is now, for the first time, too many."""
+        count = self._counts.get(key)
+        if count is None or count.ends <= now:
+            count = self._counts[key] = _Count(0, now + self._seconds)
+            self._counts.move_to_end(key)
+        count.failures += 1
+        if len(self._counts) > _MOST_KEYS:
+            self._counts.popitem(last=False)
+        return count.failures == self._most
+
+    def is_full(self, key: str, now: float) -> bool:
+        count = self._counts.get(key)
+        return count is not None and count.ends > now and count.failures >= self._most
+
+
+class Guesses:
+    """`monotonic` are seconds; `seconds` is how long a failure counts."""
+
+    def __init__(self, *, monotonic: Callable[[], float], seconds: float, per_address: int, per_name: int) -> None:
+        self._monotonic = monotonic
+        self._addresses = _Window(seconds, per_address)
+        self._names = _Window(seconds, per_name)
+        self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+
+    def is_stopped(self, peer: str) -> bool:
+        """Whether passwords from there are not looked at."""
+        return self._addresses.is_full(peer, self._monotonic())
+
+    def delay(self, name: str, peer: str) -> float:
+        """Seconds that a password must wait before it is looked at."""
+        is_stranger = (name, peer) not in self._known
+        return _STRANGERS_WAIT if is_stranger and self._names.is_full(name, self._monotonic()) else 0.0
+
+    def failed(self, name: str, peer: str) -> list[str]:
+        """What has too many failures from now on: the address, the name, both, or nothing."""
+        now = self._monotonic()
+        return [
+            found for found, is_full in ((peer, self._addresses.add(peer, now)), (name, self._names.add(name, now))) if is_full
+        ]
+
+    def succeeded(self, name: str, peer: str) -> None:
+        self._known[name, peer] = None
+        self._known.move_to_end((name, peer))
+        if len(self._known) > _MOST_KEYS:
+            self._known.popitem(last=False)

@@ -1,0 +1,66 @@
+"""How many messages each credential has had accepted in this minute and on this day (UTC), and how many it may."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from relay import journal
+from relay.errors import TooManyMessages
+from relay.model import Credential
+
+_MINUTE, _DAY = 60, 86400
+
+
+class Quota:
+    """`clock` are seconds since the epoch; `per_minute` and `per_day` are for credentials that have no numbers of their own."""
+
+    def __init__(self, *, clock: Callable[[], float], per_minute: int, per_day: int) -> None:
+        self._clock = clock
+        self._per_minute = per_minute
+        self._per_day = per_day
+        self._minute = self._day = -1
+        self._this_minute: Counter[str] = Counter()
+        self._today: Counter[str] = Counter()
+        self._told: set[tuple[str, str]] = set()
+
+    def restore(self, today: Mapping[str, int]) -> None:
+        """What was accepted today before this process began."""
+        self._turn()
+        self._today.update(today)
+
+    def check(self, credential: Credential) -> None:
+        """Raises TooManyMessages."""
+        self._turn()
+        if self._this_minute[credential.name] >= (credential.per_minute or self._per_minute):
+            self._refuse(credential, "minute")
+        if self._today[credential.name] >= (credential.per_day or self._per_day):
+            self._refuse(credential, "day")
+
+    def take(self, credential: Credential) -> None:
+        """One message more, to be given back if it is not accepted. Raises TooManyMessages."""
+        self.check(credential)
+        self._this_minute[credential.name] += 1
+        self._today[credential.name] += 1
+
+    def give_back(self, credential: Credential) -> None:
+        self._this_minute[credential.name] -= 1
+        self._today[credential.name] -= 1
+
+    def _turn(self) -> None:
+        minute, day = int(self._clock() // _MINUTE), int(self._clock() // _DAY)
+        if minute != self._minute:
+            self._minute = minute
+            self._this_minute.clear()
+            self._told = {told for told in self._told if told[1] != "minute"}
+        if day != self._day:
+            self._day = day
+            self._today.clear()
+            self._told.clear()
+
+    def _refuse(self, credential: Credential, time: str) -> None:
+        """The alarm comes once for each minute or day."""
+        if (credential.name, time) not in self._told:
+            self._told.add((credential.name, time))
+            journal.quota_used_up(credential=credential.name, time=time)
+        raise TooManyMessages(time)

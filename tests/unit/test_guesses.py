@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from relay.guesses import Guesses
+
+HOME, OFFICE = "192.0.2.1", "198.51.100.1"
+
+
+class Time:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def guesses(time: Time) -> Guesses:
+    return Guesses(monotonic=time, seconds=60, per_address=3, per_name=5)
+
+
+def test_an_address_is_stopped_at_its_limit_and_let_go_after_the_time() -> None:
+    time = Time()
+    counted = guesses(time)
+    assert [counted.failed(f"name{number}", HOME) for number in range(4)] == [[], [], [HOME], []]
+    assert counted.is_stopped(HOME)
+    assert not counted.is_stopped(OFFICE)
+    time.now += 60
+    assert not counted.is_stopped(HOME)
+    assert counted.failed("shop", HOME) == []
+
+
+def test_a_name_that_is_guessed_makes_strangers_wait_and_not_its_owner() -> None:
+    time = Time()
+    counted = guesses(time)
+    counted.succeeded("shop", OFFICE)
+    told = [counted.failed("shop", f"192.0.2.{number}") for number in range(6)]
+    assert told == [[], [], [], [], ["shop"], []]
+    assert counted.delay("shop", OFFICE) == 0
+    assert counted.delay("shop", HOME) == 5
+    assert counted.delay("crm", HOME) == 0
+    assert not counted.is_stopped(HOME)
+    time.now += 60
+    assert counted.delay("shop", HOME) == 0
+
+
+def test_failures_are_counted_from_the_first_one_on() -> None:
+    time = Time()
+    counted = guesses(time)
+    counted.failed("a", HOME)
+    time.now += 59
+    counted.failed("b", HOME)
+    time.now += 1
+    counted.failed("c", HOME)
+    counted.failed("d", HOME)
+    assert not counted.is_stopped(HOME)
+
+
+def test_a_flood_of_addresses_does_not_grow_without_bound() -> None:
+    counted = guesses(Time())
+    for number in range(10_003):
+        counted.failed(f"name{number}", f"192.0.{number // 256}.{number % 256}")
+        counted.succeeded(f"name{number}", HOME)
+    sizes = {len(counted._addresses._counts), len(counted._names._counts), len(counted._known)}
+    assert sizes == {10_000}

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from relay.errors import TooManyMessages
+from relay.model import Credential, Kind
+from relay.quota import Quota
+
+MIDNIGHT = 20_000 * 86400.0
+
+
+class Time:
+    now = MIDNIGHT + 3600
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def credential(name: str = "shop", **fields: Any) -> Credential:
+    return Credential(name=name, kind=Kind.APPLICATION, password_hashes=("x",), **fields)
+
+
+def refused_for(quota: Quota, who: Credential) -> str:
+    with pytest.raises(TooManyMessages) as refused:
+        quota.take(who)
+    return refused.value.subject
+
+
+def test_so_many_a_minute_and_then_the_next_minute() -> None:
+    time = Time()
+    quota = Quota(clock=time, per_minute=2, per_day=100)
+    quota.take(credential())
+    quota.take(credential())
+    assert refused_for(quota, credential()) == "minute"
+    quota.take(credential("crm"))
+    time.now += 60
+    quota.take(credential())
+
+
+def test_so_many_a_day_and_then_the_next_day() -> None:
+    time = Time()
+    quota = Quota(clock=time, per_minute=100, per_day=2)
+    quota.restore({"shop": 1})
+    quota.take(credential())
+    time.now += 3600
+    assert refused_for(quota, credential()) == "day"
+    time.now = MIDNIGHT + 86400
+    quota.take(credential())
+
+
+def test_numbers_of_its_own_go_before_those_for_all() -> None:
+    quota = Quota(clock=Time(), per_minute=1, per_day=1)
+    own = credential(per_minute=3, per_day=2)
+    quota.take(own)
+    quota.take(own)
+    assert refused_for(quota, own) == "day"
+
+
+def test_what_was_not_accepted_does_not_count() -> None:
+    quota = Quota(clock=Time(), per_minute=1, per_day=1)
+    for _ in range(3):
+        quota.take(credential())
+        quota.give_back(credential())
+    quota.take(credential())
+    assert refused_for(quota, credential()) == "minute"
