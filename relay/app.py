@@ -6,12 +6,13 @@ import asyncio
 import os
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import boto3
+from aiohttp.web import RouteDef
 
 from relay import config as configuration
 from relay import journal, upkeep
@@ -41,7 +42,7 @@ from relay.smtp.server import SmtpServer
 from relay.store.bodies import Spool
 from relay.store.lock import Lock
 from relay.store.sqlite.store import SqliteStore
-from relay.web import health
+from relay.web import health, metrics
 from relay.web.callbacks import sns
 from relay.web.server import HttpServer
 
@@ -97,6 +98,8 @@ class App:
         await upkeep.rescue(store.queue, now=time.time(), everything=True, patience=patience)
         await self._start_control(store)
         await self._start_callbacks(store, session)
+        if config.private.listen:
+            await self._serve_http("private", config.private.listen, [*metrics.routes(), *_health(store)], None)
         wake = asyncio.Event()
         await self._start_dispatch(store, spool, session, patience, wake)
         await self._start_smtp(store, spool, patience, wake, smtp_tls)
@@ -147,11 +150,13 @@ class App:
             topics=config.feedback.topics,
             versions=config.feedback.signature_versions,
         )
-        routes = [*sns.routes(feedback), *health.routes(lambda: store.suppressions.find(["nobody@example.com"]))]
-        server = HttpServer("callbacks", routes)
-        host, port = configuration.address(config.callbacks.listen, config.file, "callbacks.listen")
+        await self._serve_http("callbacks", config.callbacks.listen, [*sns.routes(feedback), *_health(store)], tls)
+
+    async def _serve_http(self, name: str, listener: str, routes: Iterable[RouteDef], tls: ssl.SSLContext | None) -> None:
+        server = HttpServer(name, routes)
+        host, port = configuration.address(listener, self._config.file, f"{name}.listen")
         self._parts.push_async_callback(server.stop)
-        self.ports["callbacks"] = await _bound(server.listen(host, port, tls=tls), config, "callbacks.listen")
+        self.ports[name] = await _bound(server.listen(host, port, tls=tls), self._config, f"{name}.listen")
 
     async def _start_dispatch(
         self, store: SqliteStore, spool: Spool, session: boto3.Session, patience: Patience, wake: asyncio.Event
@@ -267,6 +272,10 @@ class App:
             await asyncio.gather(task, return_exceptions=True)
 
         self._parts.push_async_callback(end)
+
+
+def _health(store: SqliteStore) -> list[RouteDef]:
+    return health.routes(lambda: store.suppressions.find(["nobody@example.com"]))
 
 
 def _session(config: Config) -> boto3.Session:

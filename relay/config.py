@@ -127,6 +127,13 @@ class CallbacksConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateConfig:
+    """The HTTP listener for those who watch the relay. Empty is off."""
+
+    listen: str = "127.0.0.1:8082"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogConfig:
     """The journal, on standard error."""
 
@@ -144,6 +151,7 @@ class Config:
     retry: RetryConfig = field(default_factory=RetryConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
+    private: PrivateConfig = field(default_factory=PrivateConfig)
     log: LogConfig = field(default_factory=LogConfig)
     file: str = field(default="(defaults)", metadata={"section": False})
 
@@ -265,6 +273,7 @@ def check(config: Config) -> None:
         ("smtp.submissions", config.smtp.submissions),
         ("smtp.trusted", config.smtp.trusted),
         ("callbacks.listen", config.callbacks.listen),
+        ("private.listen", config.private.listen),
     ):
         if listener:
             address(listener, config.file, key)

@@ -18,6 +18,8 @@ from relay.model import (
 from relay.ports import Bodies, Chance, Clock, Draft, Queue, Suppressions
 from relay.quota import Quota
 
+_JUDGED_AT_ONCE = 2
+
 
 class Budget:
     """Octets that may be in flight at once, over all connections, received or being judged."""
@@ -96,6 +98,7 @@ class Intake:
         self._budget = budget
         self._patience = patience
         self.quota = quota
+        self._judging = asyncio.Semaphore(_JUDGED_AT_ONCE)
         self.max_size = max_size
 
     def receive(self) -> Receiving:
@@ -140,9 +143,10 @@ class Intake:
         return message
 
     async def _judged(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> Message:
-        """Large content is judged in a thread: reading it may wait for the disk."""
+        """Large content is judged in a thread, for reading it may wait for the disk; and not much at a time."""
         if receiving.draft.inline is None:
-            return await asyncio.to_thread(self._judge, envelope, receiving, digest, now)
+            async with self._judging:
+                return await asyncio.to_thread(self._judge, envelope, receiving, digest, now)
         return self._judge(envelope, receiving, digest, now)
 
     def _judge(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> Message:

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from relay.app import App
-from relay.config import CallbacksConfig, Config, FeedbackConfig, SesConfig, SmtpConfig, StoreConfig, check
+from relay.config import CallbacksConfig, Config, FeedbackConfig, PrivateConfig, SesConfig, SmtpConfig, StoreConfig, check
 from relay.control.client import ControlClient
 from relay.errors import ConfigError
 from relay.model import Credential, Kind, OnSuppressed, Recipients
@@ -25,6 +25,7 @@ SUBMISSION = 2587
 SUBMISSIONS = 2465
 CALLBACKS = 8025
 CLOUD = 8026
+PRIVATE = 8027
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:relay-events"
 
@@ -51,6 +52,7 @@ def sandbox_config(folder: Path) -> Config:
         ses=SesConfig(configuration_set="sandbox", endpoint=cloud),
         feedback=FeedbackConfig(topics=(TOPIC,), sns_endpoint=cloud, pinned_certificate=str(folder / "sns.pem")),
         callbacks=CallbacksConfig(listen=f"127.0.0.1:{CALLBACKS}"),
+        private=PrivateConfig(listen=f"127.0.0.1:{PRIVATE}"),
         file="(sandbox)",
     )
     check(config)

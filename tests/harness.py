@@ -101,6 +101,7 @@ class Relay:
             "RELAY_FEEDBACK__SNS_ENDPOINT": cloud,
             "RELAY_FEEDBACK__PINNED_CERTIFICATE": str(folder / "sns.pem"),
             "RELAY_CALLBACKS__LISTEN": "127.0.0.1:0",
+            "RELAY_PRIVATE__LISTEN": "127.0.0.1:0",
         }
 
     async def start(self, *credentials: Credential) -> None:
@@ -117,14 +118,19 @@ class Relay:
                 sys.executable, "-m", "relay", "serve", env=self._environment, stderr=log, stdout=log
             )
         async with asyncio.timeout(30):
-            while len(self.ports) < 3:
+            while len(self.ports) < 4:
                 await asyncio.sleep(0.02)
                 if self._process.returncode is not None:
                     raise RuntimeError(f"the relay did not start: {self._log.read_text()[-2000:]}")
                 self._read_ports(began)
 
     def _read_ports(self, began: int) -> None:
-        names = {"smtp submission": "submission", "smtp submissions (TLS)": "submissions", "http callbacks": "callbacks"}
+        names = {
+            "smtp submission": "submission",
+            "smtp submissions (TLS)": "submissions",
+            "http callbacks": "callbacks",
+            "http private": "private",
+        }
         for line in self.journal(began):
             if line.get("event") == "started" and line["what"] in names:
                 self.ports[names[line["what"]]] = int(line["where"].rpartition(":")[2])

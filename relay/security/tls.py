@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography import x509
 
-from relay import journal
+from relay import journal, metrics
 from relay.errors import ConfigError
 
 # Mozilla's "intermediate" profile without DHE; TLS 1.3 has its own list.
@@ -78,6 +78,8 @@ class ServerTls:
             for name in ("", *names):
                 contexts.setdefault(name, context)
         self._contexts, self.expires = contexts, expires
+        for name, ends in expires.items():
+            metrics.certificate_ends.labels(self._section, name).set(ends)
 
     def _loaded(self, context: ssl.SSLContext, pair: Pair) -> ssl.SSLContext:
         try:

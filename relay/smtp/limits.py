@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from relay import metrics
 from relay.replies import Reply
 
 TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections")
@@ -63,10 +64,12 @@ class Crowd:
     def one_more(self) -> Iterator[Reply | None]:
         """A connection, from its first octet to its end: None if it may stay, or what it is told."""
         self._all += 1
+        metrics.smtp_connections.inc()
         try:
             yield TOO_MANY_CONNECTIONS if self._all > self._usual.connections else None
         finally:
             self._all -= 1
+            metrics.smtp_connections.dec()
 
     @contextmanager
     def one_more_of(self, client: str) -> Iterator[Reply | None]:

@@ -85,6 +85,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "callbacks.listen": ("127.0.0.1:8025", "127.0.0.1:8025"),
     "callbacks.certificate": ("/srv/cert.pem", "/srv/cert.pem"),
     "callbacks.key": ("/srv/key.pem", "/srv/key.pem"),
+    "private.listen": ("127.0.0.1:8026", "127.0.0.1:8026"),
     "log.addresses": ("false", False),
 }
 
