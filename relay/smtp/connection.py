@@ -47,8 +47,11 @@ class Keeper(Protocol):
     def keep(self, work: Coroutine[Any, Any, None]) -> None: ...
 
 
-class _NoHooks:
-    """aiosmtpd wants a handler to look for hooks on; ours has none."""
+class _Bare:
+    """aiosmtpd looks for verbs, mechanisms and hooks by reflection, 0.2 ms for each connection; ours are in tables."""
+
+    def __dir__(self) -> Collection[str]:
+        return ()
 
 
 class _NoTimer:
@@ -60,14 +63,17 @@ class _NoTimer:
 _NO_TIMER = cast(asyncio.TimerHandle, _NoTimer())
 
 
-class Connection(SMTP):
+_NO_HOOKS = _Bare()
+
+
+class Connection(_Bare, SMTP):
     """From its first octet after the handshake to its end. The subclass says what the next step is."""
 
     dialogue: Session
 
     def __init__(self, keeper: Keeper, *, unwelcome: Reply | None) -> None:
         loop = asyncio.get_running_loop()
-        super().__init__(_NoHooks(), hostname=keeper.hostname, ident="relay", loop=loop)  # no name: a DNS look-up each
+        super().__init__(_NO_HOOKS, hostname=keeper.hostname, ident="relay", loop=loop)  # no name: a DNS look-up each
         self._keeper = keeper
         self._unwelcome = unwelcome
         self.ended: asyncio.Future[None] = loop.create_future()
@@ -81,10 +87,6 @@ class Connection(SMTP):
         self._is_paused = False  # we do not read what it sends
         self._errors = 0  # since the last accepted message
         self._since = self._active_at = self._obeyed_at = loop.time()
-
-    def __dir__(self) -> Collection[str]:
-        """aiosmtpd looks for verbs and mechanisms by reflection, 0.2 ms for each connection; ours are in tables."""
-        return ()
 
     def _next_step(self) -> Step | None:
         """What the octets that have come allow, if anything."""
@@ -119,6 +121,8 @@ class Connection(SMTP):
             self.ended.set_result(None)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_closing:
+            return
         self._active_at = self.loop.time()
         if self._position == len(self._buffer):
             self._buffer, self._position, self._obeyed_at = data, 0, self._active_at

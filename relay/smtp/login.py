@@ -69,11 +69,12 @@ class Login:
         self._passwords = passwords
         self._guesses = guesses
         self._clock = clock
+        self._known: dict[str, Credential] = {}
         self._noted: dict[tuple[str, str], LastUse] = {}
 
     async def check(self, name: str, password: str, *, peer: str, helo: str) -> Credential:
         """Raises WrongLogin, TooManyFailures, TooBusy or StoreUnavailable. Takes the same time for an unknown name."""
-        credential = await self._credentials.get(name)
+        credential = self._known.get(name) or await self._find(name)
         if self._guesses.is_stopped(peer) and not self._passwords.remembers(password, credential):
             raise TooManyFailures
         await asyncio.sleep(self._guesses.delay(name, peer))
@@ -85,6 +86,16 @@ class Login:
         self._guesses.succeeded(name, peer)
         await self._note(LastUse(name=name, password_hash=password_hash, at=self._clock(), peer=peer, helo=helo))
         return credential
+
+    def forget(self, name: str) -> None:
+        """The credential was changed."""
+        self._known.pop(name, None)
+
+    async def _find(self, name: str) -> Credential | None:
+        found = await self._credentials.get(name)
+        if found:
+            self._known[name] = found
+        return found
 
     def _failed(self, name: str, peer: str, why: str) -> WrongLogin:
         journal.login_refused(name=name, peer=peer, why=why)

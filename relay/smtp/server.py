@@ -76,6 +76,7 @@ class SmtpServer:
 
     def credential_changed(self, credential: Credential) -> None:
         """Open sessions go by the new settings at once; those of a disabled login end."""
+        self.login.forget(credential.name)
         for connection in list(self._connections):
             known = connection.dialogue.credential
             if known is None or known.name != credential.name:
