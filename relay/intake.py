@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from relay import ids, journal, mime, policy
+from relay import edits, ids, journal, mime, policy
 from relay.errors import MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
 from relay.lifecycle import Patience
 from relay.model import (
@@ -150,7 +150,8 @@ class Intake:
         return self._judge(envelope, receiving, digest, now)
 
     def _judge(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> Message:
-        parsed = mime.read(receiving.draft.octets())
+        content = receiving.draft.octets()
+        parsed = mime.read(content)
         policy.hops(parsed)
         header_from = policy.header_from(parsed, envelope.credential)
         policy.attachments(parsed)
@@ -165,8 +166,8 @@ class Intake:
             peer=envelope.peer,
             size=receiving.draft.size,
             digest=digest,
-            edits=mime.header_edits(
-                parsed, message_id=receiving.id, hostname=self._hostname, protocol=envelope.protocol, now=now
+            edits=edits.needed(
+                content, parsed, message_id=receiving.id, hostname=self._hostname, protocol=envelope.protocol, now=now
             ),
         )
 

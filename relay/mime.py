@@ -1,4 +1,4 @@
-"""Reads a message just enough to judge it, and says which header lines are to change. Never rewrites a body.
+"""Reads a message just enough to judge it, and says where what lies. Changes nothing.
 
 Content is bytes, or a memory-mapped file that behaves alike: nothing here copies a body. Offsets count octets from the
 start of the content as it was accepted. What the reader cannot make sense of is Malformed, with the reason.
@@ -11,13 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header
-from email.utils import formatdate
-from functools import lru_cache
 from typing import NamedTuple, Protocol
 from urllib.parse import unquote_to_bytes
 
 from relay.errors import Malformed
-from relay.model import Edit
 
 MAX_HEADER_BLOCK = 100 * 1024
 MAX_HEADERS = 1000
@@ -32,8 +29,6 @@ _HEADER = re.compile(rb"([!-9;-~]+):([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n")
 _PARAMETER = re.compile(rb';[ \t]*([^ \t=;"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"?|[^;]*)')
 _COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*")|\([^()]*\)')
 _QUOTED_PAIR = re.compile(rb"\\(.)")
-_dated = lru_cache(maxsize=4)(formatdate)  # many messages come in one second
-_REMOVED = re.compile(r"bcc|return-path|x-ses-.*|x-relay-.*")
 
 
 class Octets(Protocol):
@@ -42,6 +37,7 @@ class Octets(Protocol):
     def __len__(self) -> int: ...
     def __getitem__(self, key: slice, /) -> bytes: ...
     def find(self, sub: bytes, start: int = ..., end: int = ..., /) -> int: ...
+    def rfind(self, sub: bytes, start: int = ..., end: int = ..., /) -> int: ...
 
 
 class Header(NamedTuple):
@@ -54,12 +50,23 @@ class Header(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One leaf, container or nested message: `content_type` in lower case, every file name it may be read to have."""
+    """One leaf, container or nested message: `content_type` in lower case, every file name it may be read to have.
+
+    `start` and `end` are those of its body; `within` holds the types of what it lies in, the outermost first.
+    """
 
     content_type: str
     filenames: tuple[str, ...]
     start: int
     end: int
+    headers: tuple[Header, ...] = ()
+    within: tuple[str, ...] = ()
+
+    @property
+    def is_leaf(self) -> bool:
+        """Nothing is looked for inside of it."""
+        is_message = self.content_type == "message/rfc822" and not _is_encoded(self.headers)
+        return not is_message and not self.content_type.startswith("multipart/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,29 +118,28 @@ def read(content: Octets) -> Parsed:
     """Reads headers and structure of a message whose lines end in CRLF. Raises Malformed."""
     headers, body = _headers(content, 0, len(content))
     parts: list[Part] = []
-    waiting = [(headers, body, len(content), 0)]
+    waiting: list[tuple[tuple[Header, ...], int, int, tuple[str, ...]]] = [(headers, body, len(content), ())]
     octets = 0
     while waiting:
-        fields, start, end, depth = waiting.pop()
+        fields, start, end, within = waiting.pop()
         content_type, parameters = _content_type(fields)
-        parts.append(Part(content_type, _filenames(fields, parameters), start, end))
-        for section_start, section_end in _inside(content, fields, content_type, parameters, start, end):
+        part = Part(content_type, _filenames(fields, parameters), start, end, fields, within)
+        parts.append(part)
+        for section_start, section_end in _inside(content, part, parameters):
             inner, inner_body = _headers(content, section_start, section_end)
             octets += inner_body - section_start
-            if depth == MAX_DEPTH or len(parts) + len(waiting) >= MAX_PARTS or octets > MAX_PART_HEADERS:
+            if len(within) == MAX_DEPTH or len(parts) + len(waiting) >= MAX_PARTS or octets > MAX_PART_HEADERS:
                 raise Malformed("too many parts or too deeply nested")
-            waiting.append((inner, inner_body, section_end, depth + 1))
+            waiting.append((inner, inner_body, section_end, (*within, content_type)))
     return Parsed(headers, tuple(parts))
 
 
-def _inside(
-    content: Octets, fields: Sequence[Header], content_type: str, parameters: Sequence[tuple[str, bytes]], start: int, end: int
-) -> Iterator[tuple[int, int]]:
+def _inside(content: Octets, part: Part, parameters: Sequence[tuple[str, bytes]]) -> Iterator[tuple[int, int]]:
     """Where the entities inside of an entity lie."""
-    if content_type.startswith("multipart/"):
-        yield from _sections(content, start, end, _boundary(parameters))
-    elif content_type == "message/rfc822" and not _is_encoded(fields):
-        yield start, end
+    if part.content_type.startswith("multipart/"):
+        yield from _sections(content, part.start, part.end, _boundary(parameters))
+    elif not part.is_leaf:
+        yield part.start, part.end
 
 
 def _headers(content: Octets, start: int, end: int) -> tuple[tuple[Header, ...], int]:
@@ -194,9 +200,14 @@ def _content_type(fields: Sequence[Header]) -> tuple[str, list[tuple[str, bytes]
     return (types.pop() if types else b"").decode("ascii", "replace"), parameters
 
 
+def encodings(fields: Sequence[Header]) -> list[bytes]:
+    """Every Content-Transfer-Encoding there is, in lower case."""
+    values = [unfold(field.value) for field in fields if field.name == "content-transfer-encoding"]
+    return [_without_comments(value).strip().lower() for value in values]
+
+
 def _is_encoded(fields: Sequence[Header]) -> bool:
-    encodings = [unfold(f.value).lower() for f in fields if f.name == "content-transfer-encoding"]
-    return bool(encodings) and encodings[0] not in (b"7bit", b"8bit", b"binary")
+    return encodings(fields)[:1] not in ([], [b"7bit"], [b"8bit"], [b"binary"])
 
 
 def _without_comments(value: bytes) -> bytes:
@@ -263,31 +274,3 @@ def _extended(value: bytes) -> str:
     _, second, encoded = rest.partition(b"'")
     raw = unquote_to_bytes(encoded if quote and second else value)
     return _storable(_decoded(raw, charset.decode("ascii", "replace") if charset and second else "utf-8"))
-
-
-def header_edits(parsed: Parsed, *, message_id: str, hostname: str, protocol: str, now: float) -> tuple[Edit, ...]:
-    """What changes between the accepted content and what is sent: the table in docs/decisions/0004-edits.md."""
-    kept = {header.name for header in parsed.headers}
-    lines = [f"Received: by {hostname} with {protocol} id {message_id};\r\n\t{_dated(int(now))}"]
-    if "date" not in kept:
-        lines.append(f"Date: {_dated(int(now))}")
-    if "message-id" not in kept:
-        lines.append(f"Message-ID: <{message_id}@{hostname}>")
-    if not kept & {"to", "cc"}:
-        lines.append("To: undisclosed-recipients:;")
-    added = "".join(f"{line}\r\n" for line in lines).encode("ascii")
-    removed = [Edit(h.start, h.end, b"") for h in parsed.headers if _REMOVED.fullmatch(h.name)]
-    return (Edit(0, 0, added), *removed)
-
-
-def edited(content: Octets, edits: Sequence[Edit]) -> Iterator[bytes]:
-    """The content with its edits, in pieces. Everything outside of the edits is kept to the octet."""
-    position = 0
-    for edit in edits:
-        if edit.start > position:
-            yield content[position : edit.start]
-        if edit.text:
-            yield edit.text
-        position = edit.end
-    if position < len(content):
-        yield content[position : len(content)]

@@ -102,13 +102,26 @@ class Envelope:
     protocol: str  # the RFC 3848 keyword of the Received line: ESMTPSA
 
 
+class Encoding(StrEnum):
+    """A Content-Transfer-Encoding that changes octets, or none."""
+
+    NONE = ""
+    QUOTED_PRINTABLE = "quoted-printable"
+    BASE64 = "base64"
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Octets [start, end) of the accepted content are sent as `text` instead."""
+    """Octets [start, end) of the accepted content are sent as `text` instead, or anew in the encoding `encode`.
+
+    `decode` is the encoding in which they came.
+    """
 
     start: int
     end: int
-    text: bytes
+    text: bytes = b""
+    decode: Encoding = Encoding.NONE
+    encode: Encoding = Encoding.NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ import aiohttp
 import pybase64
 from yarl import URL
 
-from relay import address, mime, ses_errors, sigv4
+from relay import address, edits, ses_errors, sigv4
 from relay.aws.answers import body_of
 from relay.aws.credentials import ChainCredentials
 from relay.model import Claimed, Hold, HoldScope, Later, Outcome, Sent, Unknown
@@ -69,7 +69,7 @@ class SesSender:
         key = self._credentials.key
         if key is None:
             return Hold(HoldScope.ACCOUNT, "no AWS credentials", _NO_KEY_SECONDS)
-        if len(content) > _IN_THREAD:
+        if len(content) > _IN_THREAD or any(edit.encode for edit in claimed.message.edits):
             payload, headers = await asyncio.to_thread(self._request, claimed, content, key)
         else:
             payload, headers = self._request(claimed, content, key)
@@ -107,7 +107,7 @@ class SesSender:
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
         before, _, after = json.dumps(request).partition('"Data": "')
-        raw = b"".join(mime.edited(content, message.edits))
+        raw = b"".join(edits.edited(content, message.edits))
         return b"".join((before.encode(), b'"Data": "', pybase64.b64encode(raw), after.encode()))
 
     async def _post(self, claimed: Claimed, payload: bytes, headers: dict[str, str], seconds: float) -> Outcome:

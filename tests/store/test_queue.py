@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.model import Edit, Hold, HoldScope, Later, Never, Sent, SlowDown, State, Unknown
+from relay.model import Edit, Encoding, Hold, HoldScope, Later, Never, Sent, SlowDown, State, Unknown
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import (
     CONTENT,
@@ -34,8 +34,16 @@ async def ids(store: SqliteStore, *, limit: int = 100, now: float = NOW) -> list
 # In, out, and what is in between.
 
 
+EDITS = (
+    Edit(0, 0, b"Received: \xff\r\n"),
+    Edit(3, 9),
+    Edit(10, 20, encode=Encoding.QUOTED_PRINTABLE),
+    Edit(20, 30, decode=Encoding.BASE64, encode=Encoding.BASE64),
+)
+
+
 async def test_what_was_enqueued_is_claimed_as_it_was_accepted(store: SqliteStore) -> None:
-    accepted = replace(message(), edits=(Edit(0, 0, b"Received: \xff\r\n"), Edit(3, 9, b"")))
+    accepted = replace(message(), edits=EDITS)
     await store.queue.enqueue(accepted, CONTENT, (delivery(accepted),))
     claimed = await claim_one(store)
     assert claimed.message == accepted

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import mmap
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import pytest
 from hypothesis import given
@@ -12,10 +10,6 @@ from hypothesis import strategies as st
 from relay import mime
 from relay.errors import Malformed
 from relay.mime import Parsed
-from relay.model import Edit
-
-NOW = datetime(2025, 1, 15, 10, 20, 30, tzinfo=UTC).timestamp()
-ID = "01JHN5Q8Z40000000000000000"
 
 SIMPLE = b"From: shop@example.com\r\nTo: anna@example.net\r\nSubject: Order 42\r\n\r\nHello\r\n"
 
@@ -434,146 +428,6 @@ def test_any_header_can_be_shown(value: bytes) -> None:
     assert isinstance(mime.text(value), str)
 
 
-# Edits.
-
-
-def edited(content: bytes, parsed: Parsed | None = None) -> bytes:
-    edits = mime.header_edits(
-        parsed or mime.read(content), message_id=ID, hostname="relay.example.com", protocol="ESMTPSA", now=NOW
-    )
-    return b"".join(mime.edited(content, edits))
-
-
-def names_after(content: bytes) -> list[str]:
-    return [h.name for h in mime.read(edited(content)).headers]
-
-
-COMPLETE = (
-    b"From: shop@example.com\r\nTo: anna@example.net\r\nDate: Wed, 15 Jan 2025 10:00:00 +0000\r\n"
-    b"Message-ID: <1@example.com>\r\nSubject: Order 42\r\n\r\nBcc: in the body stays\r\n"
-)
-
-
-def test_a_complete_message_only_gets_a_received_line() -> None:
-    result = edited(COMPLETE)
-    assert result.endswith(COMPLETE)
-    assert [h.name for h in mime.read(result).headers][:2] == ["received", "from"]
-
-
-def test_the_received_line_says_who_how_and_when_but_not_from_where() -> None:
-    received = mime.read(edited(COMPLETE)).first("received").decode()
-    words, _, date = received.partition(";")
-    assert words == f"by relay.example.com with ESMTPSA id {ID}"
-    assert parsedate_to_datetime(date.strip()).replace(tzinfo=UTC).timestamp() == NOW
-
-
-@pytest.mark.parametrize("name", ["Date", "Message-ID", "To"])
-def test_what_is_missing_is_added_once(name: str) -> None:
-    lines = [line for line in COMPLETE.split(b"\r\n") if not line.startswith(name.encode())]
-    after = names_after(b"\r\n".join(lines))
-    assert sorted(after) == sorted(["received", *names_after(COMPLETE)[1:]])
-
-
-def test_what_is_added_has_a_meaning() -> None:
-    parsed = mime.read(edited(b"From: shop@example.com\r\n\r\nx\r\n"))
-    assert parsed.first("message-id") == f"<{ID}@relay.example.com>".encode()
-    assert parsed.first("to") == b"undisclosed-recipients:;"
-    assert parsedate_to_datetime(parsed.first("date").decode()).replace(tzinfo=UTC).timestamp() == NOW
-
-
-@pytest.mark.parametrize("name", [b"date", b"DATE", b"Date"])
-def test_what_is_there_in_any_case_is_not_added(name: bytes) -> None:
-    assert names_after(COMPLETE.replace(b"Date:", name + b":")).count("date") == 1
-
-
-@pytest.mark.parametrize(
-    ("recipients", "added"),
-    [
-        (b"To: a@example.net\r\n", False),
-        (b"Cc: a@example.net\r\n", False),
-        (b"To: a@example.net\r\nCc: b@example.net\r\nBcc: c@example.net\r\n", False),
-        (b"Bcc: a@example.net\r\n", True),
-        (b"", True),
-    ],
-)
-def test_undisclosed_recipients_stand_in_only_where_neither_to_nor_cc_remains(recipients: bytes, added: bool) -> None:
-    result = edited(b"From: shop@example.com\r\n" + recipients + b"\r\nx\r\n")
-    assert (b"\r\nTo: undisclosed-recipients:;\r\n" in result) is added
-    assert b"Bcc" not in result
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"Bcc: secret@example.net\r\n",
-        b"BCC: secret@example.net\r\n",
-        b"bcc:secret@example.net\r\n",
-        b"Bcc: one@example.net,\r\n secret@example.net,\r\n\tthree@example.net\r\n",
-        b"Bcc:\r\n secret@example.net\r\n",
-        b"Bcc: secret@example.net\r\nBcc: another@example.net\r\n",
-        b"Return-Path: <secret@example.net>\r\n",
-        b"RETURN-PATH: <secret@example.net>\r\n",
-        b"X-SES-CONFIGURATION-SET: secret\r\n",
-        b"x-ses-message-tags: secret=1\r\n",
-        b"X-Ses-Tenant:\r\n secret\r\n",
-        b"X-SES-LIST-MANAGEMENT-OPTIONS: secret; topic=x\r\n",
-        b"X-SES-SOURCE-ARN: secret\r\nX-SES-FROM-ARN: secret\r\nX-SES-RETURN-PATH-ARN: secret\r\n",
-        b"X-SES-: secret\r\n",
-        b"X-Relay-Id: secret\r\n",
-        b"X-RELAY-CAMPAIGN: secret\r\n",
-        b"x-relay-tag: one\r\n secret\r\n",
-    ],
-)
-@pytest.mark.parametrize("before", range(5))
-def test_what_must_not_go_out_is_taken_out_whole(line: bytes, before: int) -> None:
-    where = mime.read(COMPLETE).headers[before].start
-    assert edited(COMPLETE[:where] + line + COMPLETE[where:]) == edited(COMPLETE)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        b"X-Bcc: stays\r\n",
-        b"Bcc-X: stays\r\n",
-        b"X-Return-Path: stays\r\n",
-        b"X-SESSION: stays\r\n",
-        b"X-SES: stays\r\n",
-        b"SES-X: stays\r\n",
-        b"X-Relayed: stays\r\n",
-        b"X-Mailer: stays\r\n",
-        b"X-CiviMail-Bounce: stays\r\n",
-        b"Received: stays\r\n",
-        b"DKIM-Signature: stays\r\n",
-        b"Subject: X-SES-TENANT: stays\r\n",
-        b"Subject: a fold\r\n Bcc: stays\r\n",
-    ],
-)
-def test_everything_else_goes_out_to_the_octet(line: bytes) -> None:
-    content = line + COMPLETE
-    assert edited(content).endswith(content)
-
-
-@given(
-    st.lists(st.tuples(st.binary(max_size=20), st.binary(max_size=20), st.binary(max_size=20)), max_size=8),
-    st.binary(max_size=20),
-)
-def test_everything_outside_of_the_edits_is_kept_to_the_octet(pieces: list[tuple[bytes, bytes, bytes]], rest: bytes) -> None:
-    content, expected, edits = b"", b"", []
-    for kept, replaced, text in pieces:
-        start = len(content) + len(kept)
-        edits.append(Edit(start, start + len(replaced), text))
-        content += kept + replaced
-        expected += kept + text
-    assert b"".join(mime.edited(content + rest, edits)) == expected + rest
-    if content + rest:
-        assert b"".join(mime.edited(mapped(content + rest), edits)) == expected + rest
-
-
-def test_without_edits_the_content_is_what_it_was() -> None:
-    assert b"".join(mime.edited(NESTED, ())) == NESTED
-    assert b"".join(mime.edited(b"", ())) == b""
-
-
 # Any message, from bytes and from a mapped file.
 
 WORDS = st.text("abcXYZ 0129-=?;:\"'", max_size=30).map(str.encode)
@@ -646,11 +500,3 @@ def test_the_number_of_a_piece_of_a_file_name_may_have_any_length(digits: int) -
     content = message(b"text/plain; name*" + b"9" * digits + b"=evil.exe; name*0=x", b"x\r\n")
     with suppress(Malformed):
         assert any("evil.exe" in name for name in mime.read(content).parts[0].filenames)
-
-
-def test_a_mapped_file_is_edited_like_bytes() -> None:
-    content = b"Bcc: x@example.net\r\n" + NESTED
-    memory = mapped(content)
-    assert mime.read(memory) == mime.read(content)
-    edits = mime.header_edits(mime.read(memory), message_id=ID, hostname="relay.example.com", protocol="ESMTPSA", now=NOW)
-    assert b"".join(mime.edited(memory, edits)) == edited(content)

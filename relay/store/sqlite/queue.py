@@ -10,7 +10,7 @@ from typing import Any
 
 from relay import address, lifecycle
 from relay.lifecycle import Patience
-from relay.model import Claimed, Delivery, Edit, HoldScope, Message, Settlement, State, Suppression
+from relay.model import Claimed, Delivery, Edit, Encoding, HoldScope, Message, Settlement, State, Suppression
 from relay.ports import Claims
 from relay.store.sqlite import suppressions
 from relay.store.sqlite.rows import insert
@@ -56,8 +56,12 @@ def message_of(row: tuple[Any, ...]) -> Message:
         peer=row[7],
         size=row[8],
         digest=row[9],
-        edits=tuple(Edit(start, end, text.encode("latin-1")) for start, end, text in json.loads(row[10])),
+        edits=tuple(_edit_of(*fields) for fields in json.loads(row[10])),
     )
+
+
+def _edit_of(start: int, end: int, text: str, decode: str, encode: str) -> Edit:
+    return Edit(start, end, text.encode("latin-1"), Encoding(decode), Encoding(encode))
 
 
 _Enqueued = tuple[Message, bytes | None, tuple[Delivery, ...]]
@@ -114,7 +118,7 @@ def _message_row(message: Message) -> tuple[Any, ...]:
         message.peer,
         message.size,
         message.digest,
-        json.dumps([(edit.start, edit.end, edit.text.decode("latin-1")) for edit in message.edits]),
+        json.dumps([(e.start, e.end, e.text.decode("latin-1"), e.decode, e.encode) for e in message.edits]),
     )
 
 

@@ -38,7 +38,7 @@ CREATE TABLE messages (
     peer              TEXT NOT NULL,
     size              INTEGER NOT NULL,
     digest            BLOB NOT NULL,
-    edits             TEXT NOT NULL   -- JSON array of [start, end, text], text as Latin-1
+    edits             TEXT NOT NULL   -- JSON array of [start, end, text, decode, encode], text as Latin-1
 ) WITHOUT ROWID;
 
 -- Content up to 64 KB; what is larger lies in the spool folder. A table of its own, so that facts outlive bodies.
