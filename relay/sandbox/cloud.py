@@ -28,6 +28,7 @@ ACCESS_KEYS = {"AKIASANDBOX": "sandbox-secret"}
 
 _MAX_BODY = 80 * 1024 * 1024
 _MAX_MESSAGE = 40 * 1024 * 1024
+_MAX_LINE = 1000  # with its CRLF
 _KEPT_CALLS = 100_000
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
@@ -121,6 +122,7 @@ class Cloud:
         if len(raw) > _MAX_MESSAGE:
             raise SesError(400, "BadRequestException", f"Message length is more than {_MAX_MESSAGE} bytes long.")
         _check_headers(raw)
+        _check_lines(raw)
         return Call(
             ses_message_id=f"0100{secrets.token_hex(6)}-{secrets.token_hex(4)}-000000",
             at=datetime.now(UTC),
@@ -220,6 +222,15 @@ def _check_headers(raw: bytes) -> None:
     for name in (b"from", b"to", b"subject", b"date", b"message-id"):
         if names.count(name) > 1:
             raise SesError(400, "BadRequestException", f"Duplicate header '{name.decode().title()}'.")
+
+
+def _check_lines(raw: bytes) -> None:
+    """The last line end in each thousand octets is the farthest the lines before it can reach."""
+    position = 0
+    while len(raw) - position > _MAX_LINE:
+        position = raw.rfind(b"\n", position, position + _MAX_LINE) + 1
+        if not position:
+            raise SesError(400, "BadRequestException", f"A line is more than {_MAX_LINE} bytes long.")
 
 
 def _error(status: int, code: str, message: str) -> web.Response:

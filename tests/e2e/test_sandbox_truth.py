@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,19 @@ async def test_boto3_gets_errors_it_knows(far_side: tuple[Cloud, Any]) -> None:
             Destination={"ToAddresses": ["reader@example.net"]},
             Content={"Raw": {"Data": b"Subject: no from\r\n\r\n"}},
         )
+
+
+@pytest.mark.parametrize(("octets", "taken"), [(998, True), (999, False)])
+async def test_a_line_may_have_1000_octets_with_its_end(far_side: tuple[Cloud, Any], octets: int, taken: bool) -> None:
+    cloud, ses = far_side
+    request = {
+        "FromEmailAddress": "shop@example.com",
+        "Destination": {"ToAddresses": ["reader@example.net"]},
+        "Content": {"Raw": {"Data": mail(body="short\r\n" * 300 + "x" * octets + "\r\nshort\r\n")}},
+    }
+    with nullcontext() if taken else pytest.raises(ClientError, match="more than 1000 bytes"):
+        await asyncio.to_thread(ses.send_email, **request)
+    assert len(cloud.calls) == taken
 
 
 async def test_a_wrong_secret_is_refused(far_side: tuple[Cloud, Any]) -> None:
