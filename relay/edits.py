@@ -135,10 +135,10 @@ def _declaration(leaf: Part, encoding: Encoding) -> Iterator[Edit]:
 
 
 def _declared(leaf: Part) -> Encoding:
-    """How the leaf is encoded. Raises Malformed where that is not clear, or it must stay as it is (RFC 2045 6.4)."""
+    """How the leaf is encoded. Raises Malformed where readers disagree on that: RFC 2045 6.4 on messages among it."""
     found = {_DECLARED.get(value) for value in mime.encodings(leaf.headers)} or {Encoding.NONE}
     declared = found.pop()
-    if found or declared is None or (declared is Encoding.NONE and leaf.content_type.startswith("message/")):
+    if found or declared is None or leaf.content_type.startswith("message/"):
         raise Malformed("line too long in a part that cannot be encoded")
     return declared
 

@@ -222,6 +222,7 @@ def inside(content_type: bytes, body: bytes = LONG) -> bytes:
         (message(LONG, b"Content-Transfer-Encoding: x-uuencode"), FIXED),
         (message(LONG, b"Content-Transfer-Encoding: 8bit", b"Content-Transfer-Encoding: base64"), FIXED),
         (message(LONG, b"Content-Type: message/delivery-status"), FIXED),
+        (message(LONG, b"Content-Type: message/rfc822", b"Content-Transfer-Encoding: base64"), FIXED),
     ],
 )
 def test_a_long_line_that_cannot_be_helped_is_refused(content: bytes, reason: str) -> None:
