@@ -27,6 +27,7 @@ _LONGEST_SHOWN = 1000
 # matched where a field must begin: a search would try again from every octet of a line that is none.
 _HEADER = re.compile(rb"([!-9;-~]+):([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n")
 _PARAMETER = re.compile(rb';[ \t]*([^ \t=;"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"?|[^;]*)')
+_DEFAULT_TYPES = {"multipart/digest": "message/rfc822"}  # RFC 2046 5.1.5: what a part is there that names no type
 _COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*")|\([^()]*\)')
 _QUOTED_PAIR = re.compile(rb"\\(.)")
 
@@ -123,6 +124,7 @@ def read(content: Octets) -> Parsed:
     while waiting:
         fields, start, end, within = waiting.pop()
         content_type, parameters = _content_type(fields)
+        content_type = content_type or _DEFAULT_TYPES.get(within[-1] if within else "", "")
         part = Part(content_type, _filenames(fields, parameters), start, end, fields, within)
         parts.append(part)
         for section_start, section_end in _inside(content, part, parameters):

@@ -174,6 +174,12 @@ def test_a_part_inside_of_a_nested_message_changes_there() -> None:
     assert result.count(b"Content-Transfer-Encoding") == 1
 
 
+def test_a_part_of_a_digest_is_a_message_without_saying_so() -> None:
+    content = multipart(b"digest", part(HEAD + b"\r\n" + LONG))
+    result = without_received(content)
+    assert read_by_others(result) == read_by_others(content) == [("text/plain", None, LONG)]
+
+
 def test_what_is_removed_may_have_any_length() -> None:
     hidden = b"Bcc: " + b"a@example.net, " * 100 + b"\r\n " + b"b@example.net, " * 100
     assert without_received(message(b"x\r\n", hidden, b"X-SES-Y: " + LONG)) == message(b"x\r\n")

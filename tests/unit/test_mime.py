@@ -298,7 +298,16 @@ def test_a_message_in_a_message_is_read_too() -> None:
     assert [h.name for h in parsed.headers] == ["from", "content-type"]
 
 
-@pytest.mark.parametrize("encoding", [b"7bit", b"8BIT", b"binary", b" 7bit "])
+def test_what_names_no_type_in_a_digest_is_a_message() -> None:
+    """RFC 2046 5.1.5. Mail programs show what is attached to it."""
+    content = message(b"multipart/digest; boundary=b", multipart(b"b", b"\r\n" + NESTED, b"Content-Type: text/plain\r\n\r\nx"))
+    parsed = mime.read(content)
+    assert types(parsed)[:3] == ["multipart/digest", "message/rfc822", "multipart/mixed"]
+    assert types(parsed)[-1] == "text/plain"
+    assert ("offer.pdf",) in [part.filenames for part in parsed.parts]
+
+
+@pytest.mark.parametrize("encoding", [b"7bit", b"8BIT", b"binary", b" 7bit ", b"7bit (as ever)"])
 def test_an_unencoded_message_in_a_message_is_read(encoding: bytes) -> None:
     content = message(b"message/rfc822\r\nContent-Transfer-Encoding: " + encoding, NESTED)
     assert "application/pdf" in types(mime.read(content))
