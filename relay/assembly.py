@@ -1,0 +1,173 @@
+"""Makes the parts from the settings: Config in, a part out. Nothing is started here, and nothing is stopped: that is app.py."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import time
+from pathlib import Path
+
+import boto3
+
+from relay.aws import clients
+from relay.aws.certificates import FetchedCertificates, PinnedCertificate
+from relay.aws.credentials import ChainCredentials
+from relay.aws.ses import SesSender
+from relay.aws.sns import SnsTopics
+from relay.config import Config, LoginsConfig, SmtpConfig
+from relay.dispatch import Dispatcher
+from relay.errors import ConfigError
+from relay.feedback import Feedback
+from relay.guesses import Guesses
+from relay.intake import Budget, Intake
+from relay.lifecycle import Patience
+from relay.ports import Certificates
+from relay.quota import Quota
+from relay.rate import Bucket
+from relay.security.passwords import ArgonPasswords
+from relay.security.tls import Pair, ServerTls
+from relay.smtp.limits import Limits
+from relay.smtp.login import Login
+from relay.store.bodies import Spool
+from relay.store.sqlite.store import SqliteStore
+
+
+def aws_session(config: Config) -> boto3.Session:
+    """Raises ConfigError for a profile that is not there."""
+    try:
+        return boto3.Session(profile_name=config.ses.profile or None, region_name=config.ses.region)
+    except Exception as error:  # botocore raises its own kinds
+        raise ConfigError(config.file, "ses.profile", str(error)) from error
+
+
+def patience(config: Config) -> Patience:
+    """The waits of the queue."""
+    return Patience(
+        delays=tuple(float(delay) for delay in config.retry.delays_seconds),
+        lifetime=float(config.retry.lifetime_seconds),
+        in_doubt=float(config.retry.in_doubt_seconds),
+    )
+
+
+def smtp_tls(config: Config) -> ServerTls:
+    """Raises ConfigError for certificates that cannot be used."""
+    smtp = config.smtp
+    further = zip(map(Path, smtp.further_certificates), map(Path, smtp.further_keys), strict=True)
+    pairs = [Pair(smtp.certificate, smtp.key), *(Pair(certificate, key) for certificate, key in further)]
+    return ServerTls(pairs, section="smtp", file=config.file)
+
+
+def callbacks_tls(config: Config) -> ServerTls | None:
+    """None where a proxy before us ends TLS. Raises ConfigError as above."""
+    if not config.callbacks.certificate:
+        return None
+    pair = Pair(Path(config.callbacks.certificate), Path(config.callbacks.key))
+    return ServerTls([pair], section="callbacks", file=config.file)
+
+
+def feedback(config: Config, store: SqliteStore, session: boto3.Session) -> Feedback:
+    """The way back. Raises ConfigError for a pinned certificate that cannot be read."""
+    return Feedback(
+        store=store.feedback,
+        certificates=_certificates(config),
+        sns=SnsTopics(clients.client(session, "sns", config.feedback.sns_endpoint)),
+        clock=time.time,
+        topics=config.feedback.topics,
+        versions=config.feedback.signature_versions,
+    )
+
+
+def _certificates(config: Config) -> Certificates:
+    if not config.feedback.pinned_certificate:
+        return FetchedCertificates()
+    try:
+        return PinnedCertificate(Path(config.feedback.pinned_certificate))
+    except (OSError, ValueError) as error:
+        raise ConfigError(config.file, "feedback.pinned_certificate", str(error)) from error
+
+
+def ses_sender(config: Config, credentials: ChainCredentials, endpoint: str) -> SesSender:
+    """The way out."""
+    return SesSender(
+        endpoint=endpoint,
+        region=config.ses.region,
+        configuration_set=config.ses.configuration_set,
+        credentials=credentials,
+        clock=time.time,
+        connections=config.ses.connections,
+        connect_timeout=config.ses.connect_timeout_seconds,
+        read_timeout=config.ses.read_timeout_seconds,
+        tls=ssl.create_default_context(),
+    )
+
+
+def dispatcher(
+    config: Config, store: SqliteStore, spool: Spool, sender: SesSender, bucket: Bucket, wake: asyncio.Event
+) -> Dispatcher:
+    """The lease is longer than any call can take."""
+    return Dispatcher(
+        queue=store.queue,
+        bodies=spool,
+        sender=sender,
+        clock=time.time,
+        monotonic=time.monotonic,
+        wake=wake,
+        bucket=bucket,
+        patience=patience(config),
+        max_calls=config.ses.connections,
+        lease=2 * (config.ses.connect_timeout_seconds + config.ses.read_timeout_seconds) + 30,
+    )
+
+
+async def intake(config: Config, store: SqliteStore, spool: Spool, wake: asyncio.Event) -> Intake:
+    """The way in. Raises StoreUnavailable."""
+    smtp = config.smtp
+    return Intake(
+        queue=store.queue,
+        bodies=spool,
+        suppressions=store.suppressions,
+        clock=time.time,
+        chance=os.urandom,
+        wake=wake,
+        hostname=smtp.hostname,
+        max_size=smtp.max_size,
+        budget=Budget(max(smtp.max_octets_in_flight, smtp.max_size)),
+        quota=await _quota(config.logins, store),
+        patience=patience(config),
+    )
+
+
+async def _quota(logins: LoginsConfig, store: SqliteStore) -> Quota:
+    quota = Quota(clock=time.time, per_minute=logins.messages_per_minute, per_day=logins.messages_per_day)
+    quota.restore(await store.credentials.accepted_since(time.time() // 86400 * 86400))
+    return quota
+
+
+def login(logins: LoginsConfig, store: SqliteStore, passwords: ArgonPasswords) -> Login:
+    """Who it is."""
+    guesses = Guesses(
+        monotonic=time.monotonic,
+        seconds=logins.failure_seconds,
+        per_address=logins.failures_per_address,
+        per_name=logins.failures_per_name,
+    )
+    return Login(store.credentials, passwords, guesses, time.time)
+
+
+def limits(smtp: SmtpConfig) -> Limits:
+    """What connections may do."""
+    return Limits(
+        handshake_seconds=smtp.handshake_seconds,
+        login_seconds=smtp.login_seconds,
+        line_seconds=smtp.line_seconds,
+        idle_seconds=smtp.timeout_seconds,
+        session_seconds=smtp.session_seconds,
+        data_rate=smtp.min_data_rate,
+        soft_errors=smtp.soft_errors,
+        error_seconds=smtp.error_seconds,
+        errors=smtp.max_errors,
+        messages=smtp.max_messages_per_connection,
+        connections=smtp.max_connections,
+        connections_per_client=smtp.max_connections_per_client,
+    )
