@@ -162,7 +162,7 @@ class App:
             login=assembly.login(self._config.logins, store, passwords),
             hostname=config.hostname,
             tls=tls,
-            limits=assembly.limits(config),
+            limits=assembly.limits(self._config),
             proxies=config.proxies,
         )
         self._parts.push_async_callback(server.stop, limit=_STOP_SMTP_SECONDS)

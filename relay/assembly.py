@@ -15,7 +15,7 @@ from relay.aws.certificates import FetchedCertificates, PinnedCertificate
 from relay.aws.credentials import ChainCredentials
 from relay.aws.ses import SesSender
 from relay.aws.sns import SnsTopics
-from relay.config import Config, LoginsConfig, SmtpConfig
+from relay.config import Config, LoginsConfig
 from relay.dispatch import Dispatcher
 from relay.errors import ConfigError
 from relay.feedback import Feedback
@@ -155,8 +155,9 @@ def login(logins: LoginsConfig, store: SqliteStore, passwords: ArgonPasswords) -
     return Login(store.credentials, passwords, guesses, time.time)
 
 
-def limits(smtp: SmtpConfig) -> Limits:
+def limits(config: Config) -> Limits:
     """What connections may do."""
+    smtp = config.smtp
     return Limits(
         handshake_seconds=smtp.handshake_seconds,
         login_seconds=smtp.login_seconds,
@@ -167,6 +168,7 @@ def limits(smtp: SmtpConfig) -> Limits:
         soft_errors=smtp.soft_errors,
         error_seconds=smtp.error_seconds,
         errors=smtp.max_errors,
+        login_failures=config.logins.failures_per_connection,
         messages=smtp.max_messages_per_connection,
         connections=smtp.max_connections,
         connections_per_client=smtp.max_connections_per_client,

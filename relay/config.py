@@ -80,6 +80,7 @@ class LoginsConfig:
 
     messages_per_minute: int = 60_000
     messages_per_day: int = 1_000_000
+    failures_per_connection: int = 3
     failures_per_address: int = 20
     failures_per_name: int = 50
     failure_seconds: int = 900

@@ -29,6 +29,7 @@ class Limits:
     soft_errors: int  # refusals since the last accepted message, from which on each costs `error_seconds`
     error_seconds: float
     errors: int
+    login_failures: int
     messages: int
     connections: int
     connections_per_client: int

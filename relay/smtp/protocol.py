@@ -27,7 +27,6 @@ from relay.smtp.login import MECHANISMS, Exchange, Login, NotBase64
 from relay.smtp.session import HELLO_FIRST, OK, Session
 
 _LONGEST_COMMAND = 12288  # RFC 4954 4.3: the longest line of all is AUTH's
-_LOGIN_FAILURES = 3
 
 GO_AHEAD = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
 BYE = Reply(221, "2.0.0", "Bye")
@@ -295,7 +294,7 @@ class SubmissionProtocol(Connection):
 
     def _login_failed(self, refusal: Refused) -> Reply:
         self._login_failures += 1
-        if self._login_failures >= _LOGIN_FAILURES:
+        if self._login_failures >= self._door.limits.login_failures:
             self._is_closing = True
             return TOO_MANY_FAILURES
         return self.dialogue.refused(refusal)
