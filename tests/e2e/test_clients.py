@@ -7,15 +7,25 @@ import os
 import re
 import shutil
 import smtplib
+import sys
 from base64 import b64encode
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from relay.sandbox.cloud import Cloud
+from tests.e2e.clients.table import LIBRARIES, PROGRAMS, Client
 from tests.harness import PASSWORD, Relay, mail, submit, unverified
 
-RECEIVED = re.compile(rb"\AReceived: by localhost with ESMTPSA id [0-9A-Z]{26};\r\n\t[^\r\n]+\r\n")
+ROOT = Path(__file__).parents[2]
+
+RECEIVED = rb"Received: by localhost with ESMTPSA id [0-9A-Z]{26};\r\n\t[^\r\n]+\r\n"
+ADDED = {b"date": rb"Date: [^\r\n]+\r\n", b"message-id": rb"Message-ID: <[0-9A-Z]{26}@localhost>\r\n"}
+MIME = (
+    "MIME-Version: 1.0\r\nContent-Type: text/plain;  charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
+    "X-Odd:\t two  blanks\r\n"
+)
 
 HARD_BODIES = {
     "dots": ".\r\n..\r\n...\r\n.x\r\nend.\r\n",
@@ -29,12 +39,19 @@ HARD_BODIES = {
 
 def needs(program: str) -> str:
     """The program's path; a test that cannot run says so, and where the clients are promised it fails."""
-    path = shutil.which(program)
+    path = shutil.which(program) or (program if (ROOT / program).exists() else None)
     if path is None and os.environ.get("RELAY_CLIENTS") == "required":
         pytest.fail(f"{program} is not installed")
     if path is None:
         pytest.skip(f"{program} is not installed")
     return path
+
+
+def able_to_run(client: Client) -> None:
+    for need in client.needs:
+        needs(need)
+    if client.as_root and os.geteuid():
+        pytest.skip(f"{client.name} needs root")
 
 
 async def arrived(relay: Relay, cloud: Cloud, count: int) -> bytes:
@@ -54,7 +71,7 @@ async def test_smtplib_bodies_arrive_equal_to_the_octet(shared: tuple[Relay, Clo
     with relay.smtp(tls=tls) as client:
         await asyncio.to_thread(submit, client, content)
     raw = await arrived(relay, cloud, before + 1)
-    assert RECEIVED.sub(b"", raw) == content
+    assert re.sub(rb"\A" + RECEIVED, b"", raw) == content
 
 
 async def test_login_and_plain_work_in_any_letter_case(shared: tuple[Relay, Cloud]) -> None:
@@ -75,7 +92,7 @@ async def test_hidden_headers_are_removed_and_missing_ones_added(shared: tuple[R
     )
     with relay.smtp() as client:
         message_id = await asyncio.to_thread(submit, client, content)
-    raw = RECEIVED.sub(b"", await arrived(relay, cloud, before + 1))
+    raw = re.sub(rb"\A" + RECEIVED, b"", await arrived(relay, cloud, before + 1))
     added, found, rest = raw.partition(b"From: ")
     assert found + rest == b"From: shop@example.com\r\nX-Keep: kept\r\n\r\nHello\r\n"
     assert re.fullmatch(
@@ -83,42 +100,109 @@ async def test_hidden_headers_are_removed_and_missing_ones_added(shared: tuple[R
     )
 
 
-async def test_swaks_sends_over_both_doors(shared: tuple[Relay, Cloud], tmp_path: Path) -> None:
+DOORS = ("submission", "submissions")
+MATRIX = [
+    pytest.param(client, door, id=f"{client.name} {number}")
+    for client in PROGRAMS + LIBRARIES
+    for door, number in zip(DOORS, (587, 465), strict=True)
+    if getattr(client, door) is not None
+]
+
+
+@pytest.mark.parametrize(("client", "door"), MATRIX)
+async def test_what_a_client_sends_arrives_but_for_the_declared_edits(
+    shared: tuple[Relay, Cloud], home: Path, tmp_path: Path, client: Client, door: str
+) -> None:
     relay, cloud = shared
-    swaks = needs("swaks")
-    content = mail(body="from swaks\r\n.a dot\r\n")
-    (tmp_path / "mail").write_bytes(content.replace(b"\r\n", b"\n"))
-    for door, option in (("submission", "--tls"), ("submissions", "--tls-on-connect")):
-        before = len(cloud.calls)
-        words = ["--server", "127.0.0.1", "--port", str(relay.ports[door]), option, "--auth", "LOGIN"]
-        words += ["--auth-user", "app", "--auth-password", PASSWORD, "--from", "shop@example.com"]
-        words += ["--to", "reader@example.net", "--data", f"@{tmp_path / 'mail'}"]
-        status, said = await run(swaks, *words)
-        assert status == 0, said
-        raw = RECEIVED.sub(b"", await arrived(relay, cloud, before + 1))
-        assert raw.rstrip(b"\r\n") == content.rstrip(b"\r\n")
+    able_to_run(client)
+    write_what_to_send(tmp_path)
+    before = len(cloud.calls)
+    said = await run(client, door, relay, home, tmp_path)
+    raw = await arrived(relay, cloud, before + 1)
+    sent = client.sent(tmp_path, said)
+    assert re.sub(rb"\A" + added_to(sent) + client.before, b"", raw, count=1) == sent + client.behind
 
 
-async def test_curl_sends_over_both_doors(shared: tuple[Relay, Cloud], tmp_path: Path) -> None:
+@pytest.mark.parametrize("script", ["postfix.sh", "exim.sh"])
+async def test_a_smarthost_client_gives_each_recipient_a_message_of_its_own(
+    shared: tuple[Relay, Cloud], home: Path, tmp_path: Path, script: str
+) -> None:
+    """A credential of mode `one` takes no second RCPT: docs/clients.md names the settings."""
     relay, cloud = shared
-    curl = needs("curl")
-    content = mail(body="from curl\r\n")
-    (tmp_path / "mail").write_bytes(content)
-    for door, url in (("submission", "smtp"), ("submissions", "smtps")):
-        before = len(cloud.calls)
-        words = ["--silent", "--show-error", "--insecure", "--ssl-reqd", f"{url}://127.0.0.1:{relay.ports[door]}"]
-        words += ["--user", f"app:{PASSWORD}", "--mail-from", "shop@example.com", "--mail-rcpt", "reader@example.net"]
-        status, said = await run(curl, *words, "--upload-file", str(tmp_path / "mail"))
-        assert status == 0, said
-        assert RECEIVED.sub(b"", await arrived(relay, cloud, before + 1)) == content
+    (client,) = (client for client in PROGRAMS if script in client.command)
+    able_to_run(client)
+    write_what_to_send(tmp_path)
+    before, readers = len(cloud.calls), {f"reader-{number}@example.net" for number in range(5)}
+    await run(replace(client, command=f"./{script} {' '.join(sorted(readers))}"), "submission", relay, home, tmp_path)
+    await arrived(relay, cloud, before + len(readers))
+    assert {recipient for call in list(cloud.calls)[before:] for recipient in call.recipients} == readers
 
 
-async def run(*words: str) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, stdin=asyncio.subprocess.DEVNULL
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """No settings of whoever runs the tests; what Go compiled once is kept for its next run."""
+    return tmp_path_factory.mktemp("home")
+
+
+def write_what_to_send(folder: Path) -> None:
+    text = "dots:\n.\n..\n.x\nGrüße, " + "w" * 900 + "\n\nthe end\n"
+    content = mail(subject="=?utf-8?q?Gr=C3=B6=C3=9Fe?=\r\n 42", body=text.replace("\n", "\r\n"), extra=MIME)
+    (folder / "text").write_text(text)
+    (folder / "mail").write_bytes(content)
+    (folder / "mail-unix").write_bytes(content.replace(b"\r\n", b"\n"))
+
+
+def added_to(sent: bytes) -> bytes:
+    """The pattern of what the relay puts in front of this content."""
+    names = {line.partition(b":")[0].lower() for line in sent.partition(b"\r\n\r\n")[0].splitlines()}
+    return RECEIVED + b"".join(pattern for name, pattern in ADDED.items() if name not in names)
+
+
+async def run(client: Client, door: str, relay: Relay, home: Path, folder: Path) -> str:
+    """All that the client said. Its TLS trusts the relay's certificate and no other."""
+    certificate = str(relay.folder / "smtp.pem")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "LANG": "C.UTF-8",
+        "HOME": str(home),
+        "EMAIL": "shop@example.com",
+        "NODE_PATH": str(ROOT / ".node/node_modules"),
+        "GO111MODULE": "off",
+        "SSL_CERT_FILE": certificate,
+        "CERTIFICATE": certificate,
+        "PORT": str(relay.ports[door]),
+        "TLS": "yes" if door == "submissions" else "",
+        "DOOR": getattr(client, door),
+        "LOGIN": "app",
+        "PASSWORD": PASSWORD,
+        "MAIL": str(folder / "mail"),
+        "MAIL_UNIX": str(folder / "mail-unix"),
+        "TEXT": str(folder / "text"),
+        "SENT": str(folder / "sent"),
+        "PYTHON": sys.executable,
+        "ROOT": str(ROOT),
+    }
+    return await output_of(client.command, environment)
+
+
+async def output_of(command: str, environment: dict[str, str]) -> str:
+    process = await asyncio.create_subprocess_shell(
+        command,
+        cwd=ROOT / "tests/e2e/clients",
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await process.communicate()
-    return process.returncode or 0, output.decode(errors="replace")
+    try:
+        async with asyncio.timeout(60):
+            output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+    said = output.decode(errors="replace")
+    assert process.returncode == 0, said
+    return said
 
 
 async def test_commands_sent_in_one_packet_are_answered_in_order(shared: tuple[Relay, Cloud]) -> None:

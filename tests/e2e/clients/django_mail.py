@@ -1,0 +1,30 @@
+"""Django's SMTP backend. Python's ssl looks for what it trusts in SSL_CERT_FILE."""
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+
+environment = os.environ
+settings.configure(
+    EMAIL_HOST="localhost",
+    EMAIL_PORT=int(environment["PORT"]),
+    EMAIL_USE_TLS=not environment["TLS"],
+    EMAIL_USE_SSL=bool(environment["TLS"]),
+    EMAIL_HOST_USER=environment["LOGIN"],
+    EMAIL_HOST_PASSWORD=environment["PASSWORD"],
+)
+
+mail = EmailMultiAlternatives(
+    subject="Größe 42",
+    body=Path(environment["TEXT"]).read_text(),
+    from_email="Shop <shop@example.com>",
+    to=["reader@example.net"],
+)
+mail.attach_alternative("<p>Größe 42</p>", "text/html")
+mail.attach("Größe.csv", "a;b\n1;2\n", "text/csv")
+composed = mail.message()
+Path(environment["SENT"]).write_bytes(composed.as_bytes())
+mail.message = lambda **_: composed  # it would make another one, with other boundaries
+mail.send()
