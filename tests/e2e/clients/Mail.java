@@ -31,7 +31,7 @@ public class Mail {
         attachment.setText("a;b\n1;2\n", "utf-8", "csv");
         attachment.setFileName("prices.csv");
         MimeMessage mail = new MimeMessage(session);
-        mail.setFrom(new InternetAddress("shop@example.com", "Shop"));
+        mail.setFrom(new InternetAddress("shop@example.com", "Bücher", "utf-8"));
         mail.setRecipients(Message.RecipientType.TO, "reader@example.net");
         mail.setSubject("Größe 42", "utf-8");
         mail.setSentDate(new Date());

@@ -4,7 +4,7 @@
 cd "$(dirname "$0")/../../.." || exit 1
 
 packages='swaks curl msmtp s-nail mutt git-email sendemail postfix libsasl2-modules
-    php-cli libphp-phpmailer php-symfony-mailer
+    php-cli libphp-phpmailer php-symfony-mailer php-mail php-net-smtp
     perl libio-socket-ssl-perl libauthen-sasl-perl libmailtools-perl libemail-sender-perl
     ruby-mail default-jdk-headless libmail-java libjakarta-mail-java golang-go'
 

@@ -5,7 +5,7 @@ const nodemailer = require("nodemailer");
 const { PORT, TLS, LOGIN, PASSWORD, CERTIFICATE, TEXT, SENT } = process.env;
 
 const mail = {
-  from: "Shop <shop@example.com>",
+  from: "Bücher <shop@example.com>",
   to: "reader@example.net",
   subject: "Größe 42",
   text: readFileSync(TEXT, "utf8"),

@@ -15,7 +15,7 @@ $mail->Username = getenv('LOGIN');
 $mail->Password = getenv('PASSWORD');
 
 $mail->CharSet = PHPMailer::CHARSET_UTF8;
-$mail->setFrom('shop@example.com', 'Shop');
+$mail->setFrom('shop@example.com', 'Bücher');
 $mail->addAddress('reader@example.net');
 $mail->Subject = 'Größe 42';
 $mail->Body = file_get_contents(getenv('TEXT'));

@@ -9,7 +9,7 @@ Mail.defaults do
 end
 
 mail = Mail.new do
-  from    'Shop <shop@example.com>'
+  from    '"Shop, for books" <shop@example.com>'
   to      'reader@example.net'
   subject 'Größe 42'
   body    File.read(ENV['TEXT'], encoding: 'UTF-8')

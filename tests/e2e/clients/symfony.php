@@ -11,7 +11,7 @@ $transport->setUsername(getenv('LOGIN'));
 $transport->setPassword(getenv('PASSWORD'));
 
 $mail = (new Email())
-    ->from('Shop <shop@example.com>')
+    ->from('Bücher <shop@example.com>')
     ->to('reader@example.net')
     ->subject('Größe 42')
     ->text(file_get_contents(getenv('TEXT')))

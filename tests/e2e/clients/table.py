@@ -135,6 +135,12 @@ LIBRARIES = (
         sent=left,
         behind=_ONE_MORE,
     ),
+    Client(
+        "PEAR Mail",
+        "php pear_mail.php",
+        needs=("php", "/usr/share/php/Mail.php", "/usr/share/php/Net/SMTP.php"),
+        sent=left,
+    ),
     Client("Net::SMTP", "perl net_smtp.pl", needs=("perl", _AUTHEN_SASL, _IO_SOCKET_SSL)),
     Client(
         "Email::Sender",
