@@ -20,7 +20,7 @@ public class Mail {
         String protocol = tls ? "smtps" : "smtp";
         Properties settings = new Properties();
         settings.put("mail." + protocol + ".auth", "true");
-        settings.put("mail." + protocol + ".ssl.trust", "localhost");
+        settings.put("mail." + protocol + ".ssl.checkserveridentity", "true");
         settings.put("mail.smtp.starttls.enable", "true");
         settings.put("mail.smtp.starttls.required", "true");
         Session session = Session.getInstance(settings);

@@ -28,6 +28,7 @@ smarthost:
   hosts_require_auth = *
   hosts_require_tls = *
   ${TLS:+protocol = smtps}
+  tls_verify_hosts = *
   tls_verify_certificates = $folder/relay.pem
   tls_verify_cert_hostnames = localhost
   max_rcpt = 1

@@ -20,7 +20,8 @@ $headers = [
 $text = file_get_contents(getenv('TEXT'));
 $result = $mailer->send('reader@example.net', $headers, $text);
 if ($result !== true) {
-    exit($result->getMessage());
+    fwrite(STDERR, $result->getMessage());
+    exit(1);
 }
 $lines = array_map(fn ($name) => "$name: $headers[$name]\r\n", array_keys($headers));
 file_put_contents(getenv('SENT'), implode($lines) . "\r\n" . $text);
