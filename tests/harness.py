@@ -55,6 +55,9 @@ LENIENT = Credential(
 )
 CREDENTIALS = (APPLICATION, PERSON, FIRST, BARE, ELSEWHERE, DISABLED, LENIENT)
 
+# The line that is put before each message.
+RECEIVED = rb"Received: by localhost with ESMTPSA id [0-9A-Z]{26};\r\n\t[^\r\n]+\r\n"
+
 Settings = dict[str, str]
 
 
@@ -258,3 +261,12 @@ def submit(client: smtplib.SMTP, content: bytes, *, to: str = "reader@example.ne
     assert client.mail(sender)[0] == 250
     assert client.rcpt(to)[0] == 250
     return queued_id(client.data(content))
+
+
+async def arrived(relay: Relay, cloud: Cloud, count: int) -> bytes:
+    """What the far side got last, once it got so many."""
+    for _ in range(200):
+        if len(cloud.calls) >= count:
+            return cloud.calls[-1].raw
+        await asyncio.sleep(0.05)
+    raise AssertionError("nothing arrived")

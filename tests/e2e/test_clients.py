@@ -14,11 +14,10 @@ import pytest
 
 from relay.sandbox.cloud import Cloud
 from tests.e2e.clients.table import LIBRARIES, PROGRAMS, Client
-from tests.harness import PASSWORD, Relay, mail
+from tests.harness import PASSWORD, RECEIVED, Relay, arrived, mail
 
 ROOT = Path(__file__).parents[2]
 
-RECEIVED = rb"Received: by localhost with ESMTPSA id [0-9A-Z]{26};\r\n\t[^\r\n]+\r\n"
 ADDED = {b"date": rb"Date: [^\r\n]+\r\n", b"message-id": rb"Message-ID: <[0-9A-Z]{26}@localhost>\r\n"}
 MIME = (
     "MIME-Version: 1.0\r\nContent-Type: text/plain;  charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n"
@@ -48,15 +47,6 @@ def able_to_run(client: Client) -> None:
         needs(need)
     if client.as_root and os.geteuid():
         pytest.skip(f"{client.name} needs root")
-
-
-async def arrived(relay: Relay, cloud: Cloud, count: int) -> bytes:
-    """What the far side got last, once it got so many."""
-    for _ in range(200):
-        if len(cloud.calls) >= count:
-            return cloud.calls[-1].raw
-        await asyncio.sleep(0.05)
-    raise AssertionError("nothing arrived")
 
 
 @pytest.mark.parametrize(("client", "door"), MATRIX)

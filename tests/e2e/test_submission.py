@@ -10,8 +10,7 @@ from base64 import b64encode
 import pytest
 
 from relay.sandbox.cloud import Cloud
-from tests.e2e.test_clients import RECEIVED, arrived
-from tests.harness import PASSWORD, Relay, mail, submit, unverified
+from tests.harness import PASSWORD, RECEIVED, Relay, arrived, mail, submit, unverified
 
 HARD_BODIES = {
     "dots": ".\r\n..\r\n...\r\n.x\r\nend.\r\n",
