@@ -1,29 +1,58 @@
 """The load: processes with one blocking connection each, so that the generator is no event loop and no bottleneck.
 
-Each process imports this file anew: so it imports nothing that takes long.
+They are forked from a server that has imported this file: so it imports nothing that takes long.
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import random
 import socket
 import ssl
 import time
 from base64 import b64encode
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
+from threading import Barrier
 
 _HEADERS = (
     b"From: shop@example.com\r\nTo: reader@example.net\r\nSubject: Bench\r\n"
     b"Date: Fri, 21 Nov 2025 10:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\n"
 )
+_MAIL, _RCPT, _DATA = b"MAIL FROM:<shop@example.com>\r\n", b"RCPT TO:<reader@example.net>\r\n", b"DATA\r\n"
+_ENVELOPE = ((_MAIL, (b"250",)), (_RCPT, (b"250",)), (_DATA, (b"354",)))
+_PIPELINED_ENVELOPE = ((_MAIL + _RCPT + _DATA, (b"250", b"250", b"354")),)  # RFC 2920: DATA may end a group
+_PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A door to knock at: implicit TLS; a login where there is one."""
+    """A door to knock at: STARTTLS, or TLS from the first octet; a login where there is one."""
 
     port: int
+    starttls: bool
     login: tuple[str, str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What each client does for `seconds`. `pause` is the mean time in seconds between a reply and the next message."""
+
+    size: int
+    connections: int = 10
+    kept: bool = True  # or a new connection for each message
+    pipelining: bool = False
+    pause: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one client did: for each message the seconds from its content to the reply, and how long it was at it."""
+
+    latencies: list[float]
+    seconds: float
 
 
 def content_of(size: int) -> bytes:
@@ -31,65 +60,103 @@ def content_of(size: int) -> bytes:
     return _HEADERS + (b"x" * 70 + b"\r\n") * max(1, (size - len(_HEADERS)) // 72)
 
 
-def accepts_per_second(target: Target, *, connections: int, size: int, seconds: float) -> float:
-    """Messages acknowledged per second over kept connections, from when all are logged in."""
-    context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(connections)
-    counts = context.Array("l", connections)
-    workers = [
-        context.Process(target=_client, args=(target, content_of(size), seconds, barrier, counts, number))
-        for number in range(connections)
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-        assert worker.exitcode == 0
-    return float(sum(counts[:])) / seconds
+def run(target: Target, load: Load, seconds: float) -> list[Share]:
+    """All clients at once, from when each has had one message accepted."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    barrier = context.Barrier(load.connections)
+    with ProcessPoolExecutor(load.connections, context, initializer=_meet_at, initargs=(barrier,)) as pool:
+        return list(pool.map(_client, repeat(target), repeat(load), repeat(seconds), range(load.connections)))
 
 
-def _client(target: Target, content: bytes, seconds: float, barrier: object, counts: object, number: int) -> None:
-    link = _Link(target)
-    content += b".\r\n"
-    barrier.wait()  # type: ignore[attr-defined]
-    ends = time.monotonic() + seconds
-    done = 0
-    while time.monotonic() < ends:
-        link.say(b"MAIL FROM:<shop@example.com>\r\n", b"250")
-        link.say(b"RCPT TO:<reader@example.net>\r\n", b"250")
-        link.say(b"DATA\r\n", b"354")
-        link.say(content, b"250")
-        done += 1
-    counts[number] = done  # type: ignore[index]
+_barrier: Barrier
+
+
+def _meet_at(barrier: Barrier) -> None:
+    global _barrier
+    _barrier = barrier
+
+
+def _client(target: Target, load: Load, seconds: float, number: int) -> Share:
+    links = _kept(target) if load.kept else _fresh(target)
+    envelope = _PIPELINED_ENVELOPE if load.pipelining else _ENVELOPE
+    content = content_of(load.size) + b".\r\n"
+    dice = random.Random(number)
+    next(links).deliver(envelope, content)
+    _barrier.wait(_PATIENCE)
+    began = time.monotonic()
+    time.sleep(dice.uniform(0.0, load.pause))
+    latencies = []
+    while time.monotonic() < began + seconds:
+        latencies.append(next(links).deliver(envelope, content))
+        if load.pause:
+            time.sleep(dice.uniform(0.5, 1.5) * load.pause)
+    return Share(latencies, time.monotonic() - began)
+
+
+def _kept(target: Target) -> Iterator[_Link]:
+    return repeat(_Link(target))
+
+
+def _fresh(target: Target) -> Iterator[_Link]:
+    while True:
+        link = _Link(target)
+        yield link
+        link.quit()
 
 
 class _Link:
     """One blocking SMTP connection over TLS."""
 
     def __init__(self, target: Target) -> None:
-        raw = socket.create_connection(("127.0.0.1", target.port))
-        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket: ssl.SSLSocket = _unverified().wrap_socket(raw)
-        self._read(b"220")
-        self.say(b"EHLO bench.example\r\n", b"250")
+        self._socket = socket.create_connection(("127.0.0.1", target.port), _PATIENCE)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not target.starttls:
+            self._secure()
+        self._read((b"220",))
+        if target.starttls:
+            self._say(b"EHLO bench.example\r\n", (b"250",))
+            self._say(b"STARTTLS\r\n", (b"220",))
+            self._secure()
+        self._say(b"EHLO bench.example\r\n", (b"250",))
         if target.login:
             name, password = target.login
-            self.say(b"AUTH PLAIN " + b64encode(f"\0{name}\0{password}".encode()) + b"\r\n", b"235")
+            self._say(b"AUTH PLAIN " + b64encode(f"\0{name}\0{password}".encode()) + b"\r\n", (b"235",))
 
-    def say(self, octets: bytes, expected: bytes) -> None:
+    def deliver(self, envelope: tuple[tuple[bytes, tuple[bytes, ...]], ...], content: bytes) -> float:
+        """One message; the seconds from before its content is written until its reply is read."""
+        for commands, expected in envelope:
+            self._say(commands, expected)
+        began = time.monotonic()
+        self._say(content, (b"250",))
+        return time.monotonic() - began
+
+    def quit(self) -> None:
+        self._say(b"QUIT\r\n", (b"221",))
+        self._socket.close()
+
+    def _secure(self) -> None:
+        self._socket = _TLS.wrap_socket(self._socket)
+
+    def _say(self, octets: bytes, expected: tuple[bytes, ...]) -> None:
         self._socket.sendall(octets)
         self._read(expected)
 
-    def _read(self, expected: bytes) -> None:
-        reply = b""
-        while not (reply.endswith(b"\r\n") and reply[reply.rfind(b"\n", 0, -1) + 1 :][3:4] == b" "):
-            received = self._socket.recv(65536)
-            assert received, "the connection was closed"
-            reply += received
-        assert reply.rpartition(b"\r\n")[0].rpartition(b"\n")[2].startswith(expected), reply
+    def _read(self, expected: tuple[bytes, ...]) -> None:
+        """Reads as many replies as are expected; each ends with a line that has a space behind its code."""
+        received, codes = b"", ()
+        while not received.endswith(b"\r\n") or len(codes) < len(expected):
+            piece = self._socket.recv(65536)
+            assert piece, f"the connection was closed after {received!r}"
+            received += piece
+            codes = tuple(line[:3] for line in received.splitlines() if line[3:4] == b" ")
+        assert codes == expected, received
 
 
 def _unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
+
+
+_TLS = _unverified()
