@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import tempfile
 from pathlib import Path
+from typing import cast
 
 from tests.bench import table
 from tests.bench.compare import compare
@@ -18,6 +20,7 @@ from tests.bench.scenarios import SCENARIOS
 async def main() -> None:
     """Runs the scenarios named, or all, and prints one table."""
     options = _options()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, cast("asyncio.Task[None]", asyncio.current_task()).cancel)
     outcomes = {}
     for name in options.scenarios or SCENARIOS:
         with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:

@@ -26,20 +26,25 @@ class Outcome:
     idle: float = 0.0
     loaded: float = 0.0
 
+    def forget_first_round(self) -> None:
+        for seen in self.figures.values():
+            del seen[0]
+
     def of(self, row: Row, server: str) -> list[float]:
         return self.figures[row.name, server]
 
 
 async def compare(scenario: Scenario, folder: Path, rounds: int, seconds: float) -> Outcome:
-    """Every server once per round. A peer that is not here, or fails, is left out from then on."""
+    """Every server once per round, after a round to warm up. A peer that is not here, or fails, is left out from then on."""
     outcome = Outcome()
     async with AsyncExitStack() as stack:
         servers = {name: server for name in scenario.servers if (server := await _start(stack, name, folder, outcome))}
         await asyncio.sleep(_SETTLING)
         outcome.idle = _resident_megabytes(servers[RELAY])
-        for _ in range(rounds):
+        for _ in range(rounds + 1):
             for name in [name for name in servers if name not in outcome.missing]:
                 await _measure(outcome, scenario, name, servers[name], seconds)
+        outcome.forget_first_round()
         outcome.loaded = _resident_megabytes(servers[RELAY])
     return outcome
 

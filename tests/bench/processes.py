@@ -1,4 +1,4 @@
-"""What all sides share: a free port, a process that is up when it greets and always ends, and how to say that one is not here."""
+"""What all sides share: a free port, a process that is up when it greets and always ends, a word for one that is not here."""
 
 from __future__ import annotations
 
