@@ -144,7 +144,8 @@ class _Link:
 
     def _read(self, expected: tuple[bytes, ...]) -> None:
         """Reads as many replies as are expected; each ends with a line that has a space behind its code."""
-        received, codes = b"", ()
+        received = b""
+        codes: tuple[bytes, ...] = ()
         while not received.endswith(b"\r\n") or len(codes) < len(expected):
             piece = self._socket.recv(65536)
             assert piece, f"the connection was closed after {received!r}"
