@@ -49,6 +49,7 @@ class Row:
     figure: Callable[[list[Share]], float] = accepts
     at_least: dict[str, float] = field(default_factory=dict)
     below: float | None = None
+    digits: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,8 @@ class Scenario:
 
 def _latency(name: str, *, below: float | None = None) -> tuple[Row, ...]:
     return (
-        Row(name=f"ms to the reply to DATA, p50, {name}", figure=milliseconds(50)),
-        Row(name=f"ms to the reply to DATA, p99, {name}", figure=milliseconds(99), below=below),
+        Row(name=f"ms to the reply to DATA, p50, {name}", figure=milliseconds(50), digits=1),
+        Row(name=f"ms to the reply to DATA, p99, {name}", figure=milliseconds(99), below=below, digits=1),
     )
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.compare import Outcome
-from tests.bench.scenarios import ALL, RELAY, SCENARIOS, Row
+from tests.bench.scenarios import ALL, RELAY, SCENARIOS, Row, accepts
 
 _WIDTH = 190
 
@@ -34,13 +34,16 @@ def _cell(outcome: Outcome, row: Row, server: str) -> str:
     seen = outcome.of(row, server)
     if server in outcome.missing:
         return outcome.missing[server]
-    return f"{statistics.median(seen):.0f}  ({min(seen):.0f} to {max(seen):.0f})" if seen else ""
+    if not seen:
+        return ""
+    median, least, most = (f"{value:.{row.digits}f}" for value in (statistics.median(seen), min(seen), max(seen)))
+    return f"{median}  ({least} to {most})"
 
 
 def _verdict(outcome: Outcome, row: Row) -> tuple[str, str]:
-    """Where there is a goal: how many times the peer's figure the relay's is, and the goal."""
-    if row.below is not None:
-        return "", f"< {row.below:.0f}"
+    """How many times a peer's accepts the relay's are, or the limit of what is no rate; and the goals."""
+    if row.figure is not accepts:
+        return "", f"< {row.below:g}" if row.below else ""
     ratios = {peer: _ratio(outcome, row, peer) for peer in ALL[1:] if outcome.of(row, peer)}
     named = [f"{ratio:.2f} {peer.partition(',')[0]}" for peer, ratio in ratios.items()]
     wanted = [f">= {row.at_least[peer]:g}" if peer in row.at_least else "" for peer in ratios]
