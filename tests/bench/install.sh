@@ -4,8 +4,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-    # Debian starts what it installs, and would start Postfix on port 25 of all addresses: here the bench alone starts it.
-    export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+    export DEBIAN_FRONTEND=noninteractive
+    # Without settings of its own Debian's Postfix starts nothing: the bench starts an instance of its own.
+    dpkg -s postfix >/dev/null 2>&1 || echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends postfix sasl2-bin libsasl2-modules
 fi

@@ -77,7 +77,7 @@ SCENARIOS = {
     "pipelined-4k": Scenario(
         load=Load(size=KB4, pipelining=True),
         servers=(RELAY, POSTFIX, HARAKA),
-        rows=(Row(name="the same, MAIL, RCPT and DATA pipelined"),),
+        rows=(Row(name="accepts/s, 4 KB, 10 kept STARTTLS connections, MAIL, RCPT and DATA pipelined"),),
     ),
     "fresh-4k": Scenario(
         load=Load(size=KB4, kept=False),
