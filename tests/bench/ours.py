@@ -11,10 +11,12 @@ from tests.bench.load import Target
 from tests.bench.processes import Running
 from tests.harness import APPLICATION, PASSWORD, running_relay
 
+_SETTINGS = {"RELAY_LOGINS__MESSAGES_PER_MINUTE": "100000000", "RELAY_LOGINS__MESSAGES_PER_DAY": "100000000"}
+
 
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Running]:
-    async with running_relay(folder, APPLICATION, far_side=lambda: Cloud(rate=1.0)) as (relay, _):
+    async with running_relay(folder, APPLICATION, far_side=lambda: Cloud(rate=1.0), settings=_SETTINGS) as (relay, _):
         login = (APPLICATION.name, PASSWORD)
         doors = {
             "tls": Target(port=relay.ports["submissions"], starttls=False, login=login),
