@@ -104,7 +104,7 @@ class ServerTls:
         found = tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
         return found, read.not_valid_after_utc.timestamp()
 
-    def _choose(self, connection: ssl.SSLObject, asked: str | None, _: ssl.SSLContext) -> None:
+    def _choose(self, connection: ssl.SSLObject | ssl.SSLSocket, asked: str | None, _: ssl.SSLContext) -> None:
         """Called in each handshake, also where no name is asked for. RFC 6125 6.4.3: a wildcard stands for one label."""
         name = (asked or "").lower()
         found = self._contexts.get(name) or self._contexts.get("*." + name.partition(".")[2])

@@ -17,9 +17,9 @@ from relay.errors import InternalFault, Refused
 from relay.replies import Reply
 from relay.smtp.limits import Limits
 from relay.smtp.session import Session
+from relay.smtp.transport import SocketTransport
 
 _READ_AHEAD = 128 * 1024  # so much may wait in our buffer while something else is under way
-_LAST_WORDS = 2.0  # seconds for a peer to read what closes its connection
 
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down")
 TOO_EARLY = Reply(421, "4.7.0", "You spoke before the greeting")
@@ -139,7 +139,7 @@ class Connection(_Bare, SMTP):
     def eof_received(self) -> bool:
         """A client may end its side after its last command and still wait for the replies; aiosmtpd would cancel."""
         self._has_ended = True
-        return self._is_waiting and not self.dialogue.encrypted
+        return self._is_waiting
 
     def pause_writing(self) -> None:
         self._is_choked = True
@@ -150,12 +150,6 @@ class Connection(_Bare, SMTP):
         self._is_choked = False
         self._go_on()
 
-    def _lose(self, error: Exception) -> None:
-        """The connection is gone, and nobody has told us."""
-        if self.transport is not None:
-            self._stream.abort()
-            self.connection_lost(error)
-
     def shut_down(self, why: Reply = SHUTTING_DOWN) -> None:
         """Says why, and closes."""
         if self.transport is not None and not self._is_closing:
@@ -164,13 +158,13 @@ class Connection(_Bare, SMTP):
             self._stream.close()
 
     def abort(self) -> None:
-        """A peer that does not read would keep `close` from ever ending."""
+        """Closes without a word."""
         if self.transport is not None:
             self._stream.abort()
 
     @property
-    def _stream(self) -> asyncio.Transport:
-        return cast(asyncio.Transport, self.transport)
+    def _stream(self) -> SocketTransport:
+        return cast(SocketTransport, self.transport)
 
     # Its time. aiosmtpd's timer for each connection is replaced by one look at all of them a second.
 
@@ -179,11 +173,7 @@ class Connection(_Bare, SMTP):
 
     def look_at_time(self, now: float) -> None:
         """Closes a connection that has used up its time. The time that we take ourselves is not counted."""
-        if self._is_closing:
-            if now - self._active_at > _LAST_WORDS:
-                self.abort()
-        elif not self._is_waiting and (why := self._overdue(now, self._keeper.limits)):
-            self._active_at = now
+        if not (self._is_closing or self._is_waiting) and (why := self._overdue(now, self._keeper.limits)):
             self.shut_down(why)
 
     def _overdue(self, now: float, limits: Limits) -> Reply | None:

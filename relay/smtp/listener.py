@@ -14,6 +14,7 @@ from relay.model import Credential
 from relay.replies import Reply
 from relay.smtp.limits import Crowd
 from relay.smtp.protocol import Door, SubmissionProtocol
+from relay.smtp.transport import SocketTransport
 
 _BACKLOG = 1024
 _ACCEPTS_AT_ONCE = 64
@@ -117,20 +118,20 @@ class Listener:
 
     async def _converse(self, accepted: socket.socket, peer: str, unwelcome: Reply | None) -> None:
         """Until the end of the connection. Before TLS nobody can be told why he is not welcome."""
-        if self._implicit_tls and unwelcome:
-            accepted.close()
-            raise ConnectionError(unwelcome.text)
-        guest = None
-        if self._guests:
-            guest, unwelcome = await self._guests.welcome(peer)
-        connection = SubmissionProtocol(self._door, peer=peer, guest=guest, unwelcome=unwelcome)
-        await self._loop.connect_accepted_socket(
-            lambda: connection,
-            accepted,
-            ssl=self._door.tls if self._implicit_tls else None,
-            ssl_handshake_timeout=self._crowd.limits.handshake_seconds if self._implicit_tls else None,
-        )
-        await connection.ended
+        transport = SocketTransport(self._loop, accepted, peer)
+        try:
+            if self._implicit_tls:
+                if unwelcome:
+                    raise ConnectionError(unwelcome.text)
+                await transport.start_tls(self._door.tls, seconds=self._crowd.limits.handshake_seconds)
+            guest = None
+            if self._guests:
+                guest, unwelcome = await self._guests.welcome(peer)
+            connection = SubmissionProtocol(self._door, peer=peer, guest=guest, unwelcome=unwelcome)
+            transport.begin(connection)
+            await connection.ended
+        finally:
+            transport.abort()
 
 
 def _source(header: ProxyData) -> str | None:

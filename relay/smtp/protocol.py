@@ -236,18 +236,11 @@ class SubmissionProtocol(Connection):
         self._write(READY_FOR_TLS)
         self._buffer, self._position = b"", 0
         try:
-            transport = await self.loop.start_tls(
-                self._stream,
-                self,
-                self._door.tls,
-                server_side=True,
-                ssl_handshake_timeout=self._door.limits.handshake_seconds,
-            )
-        except (OSError, EOFError) as error:
+            await self._stream.start_tls(self._door.tls, seconds=self._door.limits.handshake_seconds)
+        except OSError as error:
             journal.connection_failed(peer=self.dialogue.peer, why=str(error) or type(error).__name__)
-            self._lose(error)  # the loop does not tell the protocol of a handshake that failed
+            self.abort()
             return None
-        self.transport = transport
         self.dialogue = Session(self._door.intake, peer=self.dialogue.peer, encrypted=True, guest=self._guest)
         return None
 
