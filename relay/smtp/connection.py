@@ -20,6 +20,7 @@ from relay.smtp.session import Session
 from relay.smtp.transport import SocketTransport
 
 _READ_AHEAD = 128 * 1024  # so much may wait in our buffer while something else is under way
+_ANSWERS_AT_ONCE = 100  # then it is the others' turn, and it shows whether the client reads them
 
 SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down")
 TOO_EARLY = Reply(421, "4.7.0", "You spoke before the greeting")
@@ -199,6 +200,8 @@ class Connection(_Bare, SMTP):
             self._obeyed_at = self._active_at
             if (answer := self._guarded(step)) is not None:
                 lines.append(self._answered(answer))
+            if len(lines) == _ANSWERS_AT_ONCE and not self._is_waiting:
+                self._wait_for(asyncio.sleep(0))
         if self.transport is None:
             return
         if lines:
@@ -207,10 +210,10 @@ class Connection(_Bare, SMTP):
             self._stream.close()
 
     def _go_on(self) -> None:
-        if self._is_paused:
+        self._advance()
+        if self._is_paused and len(self._buffer) - self._position <= _READ_AHEAD and self.transport is not None:
             self._is_paused = False
             self._stream.resume_reading()
-        self._advance()
 
     def _guarded(self, step: Step) -> Answer:
         """Nothing escapes: a refusal has its reply, and any other exception is ours and 451."""

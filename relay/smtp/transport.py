@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ _AT_ONCE = 256 * 1024
 _FULL_RECORD = 16 * 1024  # RFC 8446 5.1; one read gives one record, and behind a full one there is more as a rule
 _HIGH, _LOW = 64 * 1024, 16 * 1024  # octets not yet written at which the protocol is told to stop, and to go on
 _LINGER = 2.0  # seconds for the peer to read what was said last
+_RESET = struct.pack("ii", 1, 0)  # the kernel would keep for minutes what a peer does not read
 
 
 class SocketTransport(asyncio.Transport):
@@ -180,11 +182,15 @@ class SocketTransport(asyncio.Transport):
         if self._is_closing or self._is_lost:
             return
         self._is_closing = True
-        self._last_resort = self._loop.call_later(_LINGER, self.abort)
+        self._last_resort = self._loop.call_later(_LINGER, self._cut_off)
         if not self._outgoing:
             self._say_goodbye()
 
     def abort(self) -> None:
+        self._lose(None)
+
+    def _cut_off(self) -> None:
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self._lose(None)
 
     def _say_goodbye(self) -> None:
