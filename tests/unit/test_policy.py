@@ -528,3 +528,18 @@ def test_an_invalid_recipient_is_refused_by_what_was_given(raw: bytes, subject: 
 )
 def test_a_credential_works_only_from_its_networks(networks: tuple[str, ...], peer: str, expected: bool) -> None:
     assert policy.may_connect(credential(networks=networks), peer) is expected
+
+
+@pytest.mark.parametrize(
+    ("peer", "networks", "expected"),
+    [
+        ("192.0.2.1", (), False),
+        ("192.0.2.1", ("192.0.2.0/24",), True),
+        ("192.0.2.1", ("2001:db8::/32", "192.0.2.0/24"), True),
+        ("192.0.3.1", ("2001:db8::/32", "192.0.2.0/24"), False),
+        ("::ffff:192.0.2.1", ("192.0.2.0/24",), True),
+        ("2001:db8::1", ["2001:db8::/32"], True),
+    ],
+)
+def test_no_address_lies_within_no_networks(peer: str, networks: tuple[str, ...], expected: bool) -> None:
+    assert policy.is_within(peer, networks) is expected
