@@ -41,7 +41,7 @@ class ServerTls:
         self._file = file
         self._contexts: dict[str, ssl.SSLContext] = {}
         self.expires: dict[str, float] = {}
-        """The first name of each certificate, and the second since the epoch at which it ends."""
+        """The first name of each certificate, and the second since the epoch at which it ends (of several, the first to end)."""
         self._seen = self._versions()
         self._load()
         self.context = _context()
@@ -65,28 +65,29 @@ class ServerTls:
 
     def _load(self) -> None:
         """Certificates for the same names share a context: one with an RSA key beside one with ECDSA."""
-        shared: dict[tuple[str, ...], ssl.SSLContext] = {}
+        shared: dict[frozenset[str], ssl.SSLContext] = {}
         contexts: dict[str, ssl.SSLContext] = {}
-        expires = {}
+        expires: dict[str, float] = {}
         for pair in self._pairs:
             context = self._loaded(_context(), pair)
             names, ends = self._names_and_end(pair.certificate)
-            if names in shared:
-                context = self._loaded(shared[names], pair)
-            shared[names] = context
-            expires[names[0] if names else str(pair.certificate)] = ends
-            for name in ("", *names):
-                contexts.setdefault(name, context)
+            if (same := frozenset(names)) in shared:
+                context = self._loaded(shared[same], pair)
+            shared[same] = context
+            name = names[0] if names else str(pair.certificate)
+            expires[name] = min(ends, expires.get(name, ends))
+            for asked in ("", *names):
+                contexts.setdefault(asked, context)
         self._contexts, self.expires = contexts, expires
         for name, ends in expires.items():
             metrics.certificate_ends.labels(self._section, name).set(ends)
 
     def _loaded(self, context: ssl.SSLContext, pair: Pair) -> ssl.SSLContext:
         try:
-            context.load_cert_chain(pair.certificate, pair.key)
+            context.load_cert_chain(pair.certificate, pair.key, password=_no_password)
         except FileNotFoundError as error:
-            missing = pair.certificate if not pair.certificate.exists() else pair.key
-            raise ConfigError(self._file, f"{self._section}.certificate", f"{missing} does not exist") from error
+            key, missing = ("key", pair.key) if pair.certificate.exists() else ("certificate", pair.certificate)
+            raise ConfigError(self._file, f"{self._section}.{key}", f"{missing} does not exist") from error
         except (ssl.SSLError, OSError) as error:
             why = f"{pair.key} does not fit {pair.certificate}: {error}"
             raise ConfigError(self._file, f"{self._section}.key", why) from error
@@ -121,6 +122,11 @@ def _context() -> ssl.SSLContext:
     context.num_tickets = 1  # of OpenSSL's two; each is some 50 µs of a handshake
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
     return context
+
+
+def _no_password() -> str:
+    """For a key that is encrypted. Without it OpenSSL asks on the terminal, and the relay stands still."""
+    return ""
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:
