@@ -41,7 +41,7 @@ class ServerTls:
         self._file = file
         self._contexts: dict[str, ssl.SSLContext] = {}
         self.expires: dict[str, float] = {}
-        """The first name of each certificate, and the second since the epoch at which it ends (of several, the first to end)."""
+        """The first name of each certificate, and the second since the epoch at which it ends; of several, the first."""
         self._seen = self._versions()
         self._load()
         self.context = _context()
