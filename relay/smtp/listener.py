@@ -7,7 +7,7 @@ import socket
 from collections.abc import Collection, Coroutine
 from typing import Any, Protocol
 
-from aiosmtpd.proxy_protocol import AF, ProxyData, get_proxy
+from aiosmtpd.proxy_protocol import AF, V2_CMD, ProxyData, get_proxy
 
 from relay import journal, policy
 from relay.model import Credential
@@ -90,13 +90,14 @@ class Listener:
 
     async def _serve(self, accepted: socket.socket, address: str) -> None:
         """One connection, from its first octet to its end."""
+        peer = address
         try:
             with self._crowd.one_more() as crowded:
                 peer = await self._peer(accepted, address)
                 with self._crowd.one_more_of(peer) as crowded_there:
                     await self._converse(accepted, peer, crowded or crowded_there)
         except (OSError, EOFError) as error:
-            journal.connection_failed(peer=address, why=str(error) or type(error).__name__)
+            journal.connection_failed(peer=peer, why=str(error) or type(error).__name__)
         except Exception:
             journal.bug("a connection failed")
 
@@ -135,8 +136,10 @@ class Listener:
 
 
 def _source(header: ProxyData) -> str | None:
-    """None where the proxy speaks for itself, as in its health checks."""
-    return str(header.src_addr) if header.family in (AF.INET, AF.INET6) and header.src_addr else None
+    """None where the proxy speaks for itself, as in its health checks: LOCAL, whatever addresses it has."""
+    if header.command == V2_CMD.LOCAL or header.family not in (AF.INET, AF.INET6):
+        return None
+    return str(header.src_addr) if header.src_addr else None
 
 
 class _Exact:
