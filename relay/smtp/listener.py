@@ -126,7 +126,7 @@ class Listener:
                     raise ConnectionError(unwelcome.text)
                 await transport.start_tls(self._door.tls, seconds=self._crowd.limits.handshake_seconds)
             guest = None
-            if self._guests:
+            if self._guests and not unwelcome:
                 guest, unwelcome = await self._guests.welcome(peer)
             connection = SubmissionProtocol(self._door, peer=peer, guest=guest, unwelcome=unwelcome)
             transport.begin(connection)
