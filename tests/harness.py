@@ -60,6 +60,14 @@ RECEIVED = rb"Received: by localhost with ESMTPSA id [0-9A-Z]{26};\r\n\t[^\r\n]+
 
 Settings = dict[str, str]
 
+_LISTENERS = {
+    "smtp submission": "submission",
+    "smtp submissions (TLS)": "submissions",
+    "smtp trusted": "trusted",
+    "http callbacks": "callbacks",
+    "http private": "private",
+}
+
 
 def unverified() -> ssl.SSLContext:
     context = ssl.create_default_context()
@@ -121,22 +129,16 @@ class Relay:
                 sys.executable, "-m", "relay", "serve", env=self._environment, stderr=log, stdout=log
             )
         async with asyncio.timeout(30):
-            while len(self.ports) < 4:
+            while len(self.ports) < 4 + ("RELAY_SMTP__TRUSTED" in self._environment):
                 await asyncio.sleep(0.02)
                 if self._process.returncode is not None:
                     raise RuntimeError(f"the relay did not start: {self._log.read_text()[-2000:]}")
                 self._read_ports(began)
 
     def _read_ports(self, began: int) -> None:
-        names = {
-            "smtp submission": "submission",
-            "smtp submissions (TLS)": "submissions",
-            "http callbacks": "callbacks",
-            "http private": "private",
-        }
         for line in self.journal(began):
-            if line.get("event") == "started" and line["what"] in names:
-                self.ports[names[line["what"]]] = int(line["where"].rpartition(":")[2])
+            if line.get("event") == "started" and line["what"] in _LISTENERS:
+                self.ports[_LISTENERS[line["what"]]] = int(line["where"].rpartition(":")[2])
 
     def journal(self, began: int = 0) -> list[dict[str, Any]]:
         """The journal's lines, from an offset of the file."""
