@@ -31,6 +31,14 @@ def open_journal(*, stream: TextIO = sys.stderr, addresses: bool = True) -> None
     # aiosmtpd prints whole mail bodies on DEBUG, botocore prints keys: neither may ever be turned on.
     logging.getLogger("mail").setLevel(logging.ERROR)
     logging.getLogger("botocore").setLevel(logging.WARNING)
+    sys.unraisablehook = _unraisable
+
+
+def _unraisable(found: sys.UnraisableHookArgs) -> None:
+    """What an interpreter or library could tell nobody, as an SNI that OpenSSL hands over and Python cannot decode."""
+    _write(
+        "library", WARNING, logger="python", text=f"{found.err_msg or 'exception ignored'}: {found.exc_value!r}", exception=""
+    )
 
 
 class _Others(logging.Handler):

@@ -135,7 +135,8 @@ class TrustedNetworks:
             credential = await self._credentials.get(self._name)
         except StoreUnavailable:
             return None, NOT_NOW
-        if credential is None or credential.disabled:
-            journal.login_refused(name=self._name, peer=peer, why="no such credential, or disabled")
+        objection = _objection(credential, peer) if credential else "unknown name"
+        if objection:
+            journal.login_refused(name=self._name, peer=peer, why=objection)
             return None, NOT_NOW
         return credential, None

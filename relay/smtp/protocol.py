@@ -49,7 +49,9 @@ TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages in one connection")
 NOT_SMTP = Reply(421, "4.7.0", "This is an SMTP server")
 CONTENT_AS_COMMANDS = Reply(421, "4.7.0", "DATA was refused, content is not a command")
 
-_HTTP_METHODS = frozenset((b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"PATCH", b"OPTIONS", b"CONNECT", b"TRACE", b"PRI"))
+_OTHER_PROTOCOLS = frozenset(
+    (b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"PATCH", b"OPTIONS", b"CONNECT", b"TRACE", b"PRI", b"PROXY")
+)
 
 
 class Door(Keeper, Protocol):
@@ -94,7 +96,6 @@ class SubmissionProtocol(Connection):
     def __init__(self, door: Door, *, peer: str, guest: Credential | None = None, unwelcome: Reply | None = None) -> None:
         super().__init__(door, unwelcome=unwelcome)
         self._door = door
-        self._guest = guest
         self._has_obeyed = False  # a command that exists has come
         self._has_refused_data = False  # by the last command
         self._skips_line = False
@@ -161,7 +162,7 @@ class SubmissionProtocol(Connection):
         if self._has_refused_data:
             self._is_closing = True
             return CONTENT_AS_COMMANDS
-        if not self._has_obeyed and (verb in _HTTP_METHODS or not verb.isalpha()):
+        if not self._has_obeyed and (verb in _OTHER_PROTOCOLS or not verb.isalpha()):
             self._is_closing = True
             return NOT_SMTP
         return UNKNOWN_COMMAND
@@ -241,7 +242,7 @@ class SubmissionProtocol(Connection):
             journal.connection_failed(peer=self.dialogue.peer, why=str(error) or type(error).__name__)
             self.abort()
             return None
-        self.dialogue = Session(self._door.intake, peer=self.dialogue.peer, encrypted=True, guest=self._guest)
+        self.dialogue = Session(self._door.intake, peer=self.dialogue.peer, encrypted=True, guest=self.dialogue.credential)
         return None
 
     def _auth(self, argument: bytes) -> Answer:

@@ -23,6 +23,7 @@ from cryptography.x509.oid import NameOID
 from relay.sandbox.cloud import Cloud
 from relay.security.certificates import make_server_pair, make_signing_pair
 from tests.harness import APPLICATION, Relay, mail, running_relay, submit, unverified
+from tests.wire import client_hello
 
 
 def _make(folder: Path, name: str, *, stem: str = "") -> tuple[Path, Path]:
@@ -243,3 +244,14 @@ async def test_a_key_that_does_not_fit_stops_the_start(tmp_path: Path, section: 
     status, said = await Relay(tmp_path, 9, **settings).cli("serve", check=False)
     assert status == 2
     assert f"{section.lower()}.key: {key} does not fit {certificate}: " in said
+
+
+async def test_a_name_that_nobody_can_read_is_a_line_of_the_journal(named: Relay) -> None:
+    name = "unreadable.example"
+    hello = client_hello(name).replace(name.encode(), b"\xff" * len(name))
+    with socket.create_connection(("127.0.0.1", named.ports["submissions"]), timeout=10) as client:
+        client.sendall(hello)
+        await asyncio.to_thread(client.recv, 100)
+    lines = (named.folder / "relay.log").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("{")] == []
+    assert "UnicodeDecodeError" in next(line["text"] for line in named.journal() if line["event"] == "library")

@@ -160,13 +160,22 @@ async def _until_greeted(relay: Relay, stack: AsyncExitStack) -> None:
 
 
 async def test_when_the_credential_is_disabled_nobody_is_served(trusting: Pair) -> None:
-    """The last test of this relay: there is no verb to enable it again."""
-    await trusting[0].cli("credential", "disable", "devices")
+    """Not even who is there already. The last test of this relay."""
+    async with AsyncExitStack() as stack:
+        wire = await _greeted(trusting[0], stack)
+        await trusting[0].cli("credential", "disable", "devices")
+        assert await wire.reply() == "421 4.7.0 Your login was disabled"
     await _none_is_served(trusting[0])
 
 
 async def test_without_its_credential_nobody_is_served(tmp_path: Path) -> None:
     async with running_relay(tmp_path, settings=SETTINGS) as (relay, _):
+        await _none_is_served(relay)
+
+
+async def test_a_credential_s_own_networks_hold_here_too(tmp_path: Path) -> None:
+    elsewhere = replace(DEVICES, networks=("198.51.100.0/24",))
+    async with running_relay(tmp_path, elsewhere, settings=SETTINGS) as (relay, _):
         await _none_is_served(relay)
 
 

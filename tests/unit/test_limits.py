@@ -18,6 +18,7 @@ USUAL = Limits(
     soft_errors=10,
     error_seconds=1,
     errors=20,
+    login_failures=3,
     messages=10000,
     connections=10,
     connections_per_client=4,
