@@ -43,6 +43,12 @@ BARE = Credential(name="bare", kind=Kind.APPLICATION, password_hashes=(_HASH,), 
 ELSEWHERE = Credential(
     name="elsewhere", kind=Kind.APPLICATION, password_hashes=(_HASH,), senders=("@example.com",), networks=("192.0.2.0/24",)
 )
+NULL_SENDER = Credential(
+    name="null", kind=Kind.APPLICATION, password_hashes=(_HASH,), senders=("@example.com",), null_sender="bounces@example.com"
+)
+ACCENTED = Credential(
+    name="Zoë", kind=Kind.APPLICATION, password_hashes=(hash_password("pässwörd €"),), senders=("@example.com",)
+)
 DISABLED = Credential(
     name="disabled", kind=Kind.APPLICATION, password_hashes=(_HASH,), senders=("@example.com",), disabled=True
 )
@@ -53,7 +59,7 @@ LENIENT = Credential(
     senders=("@example.com",),
     line_ends=LineEnds.NORMALISE,
 )
-CREDENTIALS = (APPLICATION, PERSON, FIRST, BARE, ELSEWHERE, DISABLED, LENIENT)
+CREDENTIALS = (APPLICATION, PERSON, FIRST, BARE, ELSEWHERE, NULL_SENDER, ACCENTED, DISABLED, LENIENT)
 
 # The line that is put before each message.
 RECEIVED = rb"Received: by localhost with ESMTPSA id [0-9A-Z]{26};\r\n\t[^\r\n]+\r\n"

@@ -144,6 +144,7 @@ class SubmissionProtocol(Connection):
         self._position = end + 1
         if self._skips_line or end - start > _LONGEST_COMMAND:
             self._skips_line = False
+            self._exchange = None
             return LINE_TOO_LONG
         if self._exchange is not None:
             return self._respond(self._exchange, line.strip())
