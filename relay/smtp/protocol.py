@@ -26,7 +26,7 @@ from relay.smtp.limits import Limits
 from relay.smtp.login import MECHANISMS, Exchange, Login, NotBase64
 from relay.smtp.session import HELLO_FIRST, OK, Session
 
-_LONGEST_COMMAND = 12288  # RFC 4954 4.3: the longest line of all is AUTH's
+_LONGEST_COMMAND = 12288  # with its line end; the longest of all is AUTH's (RFC 4954 3)
 
 GO_AHEAD = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
 BYE = Reply(221, "2.0.0", "Bye")
@@ -133,7 +133,7 @@ class SubmissionProtocol(Connection):
             return self._take_content if self._position < len(self._buffer) else None
         if self._buffer.find(b"\n", self._position) >= 0:
             return self._take_line
-        if self._skips_line or len(self._buffer) - self._position > _LONGEST_COMMAND:
+        if self._skips_line or len(self._buffer) - self._position >= _LONGEST_COMMAND:
             self._skips_line = True
             self._position = len(self._buffer)
         return None
@@ -142,7 +142,7 @@ class SubmissionProtocol(Connection):
         start, end = self._position, self._buffer.index(b"\n", self._position)
         line = self._buffer[start:end].rstrip(b"\r")
         self._position = end + 1
-        if self._skips_line or end - start > _LONGEST_COMMAND:
+        if self._skips_line or end + 1 - start > _LONGEST_COMMAND:
             self._skips_line = False
             self._exchange = None
             return LINE_TOO_LONG
