@@ -42,6 +42,7 @@ AUTH_SYNTAX = Reply(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]")
 AUTH_CANCELLED = Reply(501, "5.7.0", "Authentication cancelled")
 AUTH_NOT_BASE64 = Reply(501, "5.5.2", "Cannot decode base64")
 AUTH_TWICE = Reply(503, "5.5.1", "Already authenticated")
+AUTH_IN_MESSAGE = Reply(503, "5.5.1", "AUTH is not permitted in the middle of a message")
 UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unrecognized authentication type")
 TLS_TWICE = Reply(503, "5.5.1", "TLS already active")
 READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
@@ -253,6 +254,8 @@ class SubmissionProtocol(Connection):
             return HELLO_FIRST
         if self.dialogue.has_logged_in:
             return AUTH_TWICE
+        if self.dialogue.has_sender:  # RFC 4954 4; what was allowed to a guest need not be allowed to a login
+            return AUTH_IN_MESSAGE
         words = argument.split()
         if not 1 <= len(words) <= 2:
             return AUTH_SYNTAX

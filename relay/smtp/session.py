@@ -60,6 +60,11 @@ class Session:
         """Whether replies carry enhanced codes."""
         return self.credential is None or self.credential.enhanced_codes
 
+    @property
+    def has_sender(self) -> bool:
+        """From MAIL to the end of its message."""
+        return self._sender is not None
+
     def log_in(self, credential: Credential) -> None:
         self.credential = credential
         self.has_logged_in = True
