@@ -1,9 +1,10 @@
 r"""SMTP sessions as text. Each file of this folder is one connection:
 
-`# door: submission`, `submissions` (TLS at once) or `trusted` (no login) comes first. `C: line` is sent with CRLF, `RAW: octets`
-as it is; both know \r \n \0 \xNN and {x*300}. `S: line` must be the next line that comes; `...` at its end stands for any rest.
-`EHLO name` takes the reply too, `OPEN` the greeting before it; `STARTTLS` upgrades the client's socket, `LOGIN app` logs in,
-`MESSAGE subject` is a plain mail without its last dot, `CLOSED` expects the end. After the last line nothing more may come but the 221 of QUIT.
+`# door: submission`, `submissions` (TLS at once) or `trusted` (no login) comes first. `C: line` is sent with CRLF,
+`RAW: octets` as it is; both know \r \n \0 \xNN and {x*300}. `S: line` must be the next line that comes; `...` at its end
+stands for any rest. `EHLO name` takes the reply too, `OPEN` the greeting before it. `STARTTLS` upgrades the client's
+socket, `LOGIN app` logs in. `MESSAGE subject` is a plain mail without its last dot. `CLOSED` expects the end. After the
+last line nothing more may come but the 221 of QUIT.
 """
 
 from __future__ import annotations
