@@ -74,6 +74,7 @@ class _Content:
     began_at: float
     read: int = 0
     refusal: Refused | None = None
+    is_closed: bool = False
 
     def take(self, piece: bytes) -> None:
         self.read += len(piece)
@@ -82,13 +83,24 @@ class _Content:
         try:
             self.receiving.write(self.check(piece))
         except Refused as refusal:
-            self.refusal = refusal
+            self._refuse(refusal)
 
     async def flush(self) -> None:
         try:
             await self.receiving.flush()
         except Refused as refusal:
-            self.refusal = refusal
+            self._refuse(refusal)
+
+    def _refuse(self, refusal: Refused) -> None:
+        """What it took of the budget is for others at once: large messages that come together must not all fail."""
+        self.refusal = refusal
+        self.close()
+
+    def close(self) -> None:
+        """It may be refused in a thread when the connection has ended already."""
+        if not self.is_closed:
+            self.is_closed = True
+            self.receiving.close()
 
 
 class SubmissionProtocol(Connection):
@@ -112,7 +124,7 @@ class SubmissionProtocol(Connection):
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._content is not None:
-            self._content.receiving.close()
+            self._content.close()
             self._content = None
         super().connection_lost(error)
 
@@ -190,7 +202,6 @@ class SubmissionProtocol(Connection):
         if content.refusal is None:
             self._wait_for(self._accept(content))
             return None
-        content.receiving.close()
         reply = self.dialogue.refused(content.refusal)
         self.dialogue.reset()
         return reply

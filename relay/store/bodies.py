@@ -81,6 +81,7 @@ class SpoolDraft:
             self._close(keep)
 
     def _close(self, keep: bool) -> None:
+        self._pending.clear()
         if self._map is not None:
             self._map.close()
         if self._descriptor >= 0:
