@@ -7,7 +7,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --group build --universal --p
 	--no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench lock clean
+.PHONY: help setup run test check bench chaos lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ check: .venv/dev.stamp ## Lint, format, types, and the floors of the house
 
 bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench
+
+chaos: .venv/dev.stamp ## kill -9, hundreds of bad clients, thousands of broken sessions: the figures of docs/reliability.md
+	@RELAY_CHAOS=full RELAY_FUZZ_SESSIONS=20000 $(BIN)/pytest tests/chaos tests/fuzz -s
 
 lock: .venv/dev.stamp ## Compile requirements.txt and requirements-dev.txt from pyproject.toml
 	@$(UV_COMPILE) --extra fast --upgrade --output-file requirements.txt

@@ -153,10 +153,26 @@ class Relay:
             lines = log.read().split(b"\n")
         return [json.loads(line) for line in lines[:-1] if line.startswith(b"{")]
 
+    def faults(self) -> list[dict[str, Any]]:
+        """What no client may cause: errors in the journal, and lines that are none of its own."""
+        alien = [{"line": line} for line in self._log.read_text().splitlines() if not line.startswith("{")]
+        return alien + [line for line in self.journal() if line["level"] == "error"]
+
     @property
     def process_id(self) -> int:
         assert self._process
         return self._process.pid
+
+    def descriptors(self) -> int:
+        """Open ones."""
+        return len(list(Path(f"/proc/{self.process_id}/fd").iterdir()))
+
+    def memory(self, field: str = "VmRSS") -> int:
+        """Octets, by a field of proc(5)'s status: VmRSS for now, VmHWM for the most since `forget_peak`."""
+        return memory_of(self.process_id, field)
+
+    def forget_peak(self) -> None:
+        Path(f"/proc/{self.process_id}/clear_refs").write_text("5")
 
     async def kill(self) -> None:
         """kill -9."""
@@ -219,6 +235,11 @@ class Relay:
                 break
             await asyncio.sleep(0.1)
         return seen
+
+
+def memory_of(process_id: int, field: str = "VmRSS") -> int:
+    status = Path(f"/proc/{process_id}/status").read_text()
+    return int(status.partition(f"{field}:")[2].split()[0]) * 1024
 
 
 @asynccontextmanager

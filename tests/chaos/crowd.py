@@ -96,6 +96,7 @@ def slow_content(relay: Relay, number: int) -> socket.socket:
 def deaf(relay: Relay, number: int) -> socket.socket:
     """Asks until nothing more fits into the way back, and never reads."""
     connection = logged_in(relay, number) if number % 2 else greeted(relay, number)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.settimeout(0.5)
     with contextlib.suppress(OSError):
         for _ in range(1000):

@@ -14,7 +14,6 @@ import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ import pytest_asyncio
 from aiosmtpd.smtp import AuthResult
 
 from tests.e2e.plain import Failing, Slow, connect, greeted, plain, said, said_lines, to_the_end, until
-from tests.harness import PASSWORD, Relay, running_relay
+from tests.harness import PASSWORD, Relay, memory_of, running_relay
 
 SETTINGS = {
     "RELAY_SMTP__HOSTNAME": "relay.example.com",
@@ -103,7 +102,7 @@ async def test_row_1_a_line_without_end_is_kept_in_memory_by_the_plain_one_only(
 
 def _grown_by_an_endless_line(process_id: int, connection: socket.socket) -> int:
     """Octets of memory taken by 80 MB without a line end, or by what the server lets itself be sent of them."""
-    before = _resident(process_id)
+    before = memory_of(process_id)
     with connection:
         for line in (EHLO, MAIL, b"RCPT TO:<reader@example.net>\r\n", b"DATA\r\n"):
             connection.recv(4096)
@@ -115,12 +114,7 @@ def _grown_by_an_endless_line(process_id: int, connection: socket.socket) -> int
         except OSError:
             pass  # cut off at twice the limit
         time.sleep(0.3)
-        return _resident(process_id) - before
-
-
-def _resident(process_id: int) -> int:
-    status = Path(f"/proc/{process_id}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+        return memory_of(process_id) - before
 
 
 async def test_row_2_the_end_of_the_client_cancels_a_commit_of_the_plain_one_only(relay: Relay) -> None:
