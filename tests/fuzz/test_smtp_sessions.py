@@ -44,7 +44,7 @@ async def test_no_session_does_harm(tmp_path: Path) -> None:
         await _until(lambda: relay.descriptors() <= descriptors + CALLS, "descriptors")
         grown = (relay.memory() - octets) / MEGABYTE
         print(f"{SESSIONS} sessions, seed {SEED}, {relay.descriptors() - descriptors:+} descriptors, {grown:+.0f} MB")
-        assert grown < 100
+        assert grown < 150
         message_id = await asyncio.to_thread(_honest, relay, "an honest one")
         await _until(lambda: bool(_calls(cloud, b"Subject: an honest one\r\n")), "the honest message")
         assert await relay.stop() == 0
