@@ -271,7 +271,7 @@ class Connection(_Bare, SMTP):
         limits = self._keeper.limits
         if self._errors >= limits.errors:
             self._is_closing = True
-            return TOO_MANY_ERRORS.line()
+            return TOO_MANY_ERRORS.line(enhanced=self.dialogue.enhanced)
         if self._errors >= limits.soft_errors and not self._is_waiting:
             self._wait_for(asyncio.sleep(limits.error_seconds))
         return b""

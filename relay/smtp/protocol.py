@@ -148,7 +148,7 @@ class SubmissionProtocol(Connection):
             return self._take_line
         if self._skips_line or len(self._buffer) - self._position >= _LONGEST_COMMAND:
             self._skips_line = True
-            self._position = len(self._buffer)
+            self._position = len(self._buffer) - 1  # the line has begun, and its time with it
         return None
 
     def _take_line(self) -> Answer:

@@ -1,7 +1,7 @@
 """Postfix as an instance of its own: STARTTLS and a login, every message synced into its queue, one a second delivered.
 
-Tuned as its manual has it: no DNS, no limits on clients, processes enough, no rewriting, no log. What it does with accepted mail
-is what the relay does here: it is scheduled, and sent at one a second.
+Tuned as its manual has it: no DNS, no limits on clients, processes enough, no rewriting, no log. Accepted mail is scheduled and
+sent at one a second, as in the relay.
 """
 
 from __future__ import annotations

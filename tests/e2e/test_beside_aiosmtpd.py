@@ -9,7 +9,6 @@ import asyncio
 import logging
 import socket
 import ssl
-import sys
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -20,6 +19,7 @@ import pytest
 import pytest_asyncio
 from aiosmtpd.smtp import AuthResult
 
+from tests.bench import plain_aiosmtpd
 from tests.e2e.plain import Failing, Slow, connect, greeted, plain, said, said_lines, to_the_end, until
 from tests.harness import PASSWORD, Relay, memory_of, running_relay
 
@@ -81,21 +81,10 @@ async def test_the_last_reply_to_the_same_octets(relay: Relay, octets: bytes, pl
 
 
 async def test_row_1_a_line_without_end_is_kept_in_memory_by_the_plain_one_only(relay: Relay) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    pair = (str(relay.folder / "smtp.pem"), str(relay.folder / "smtp.key"))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bench.plain_aiosmtpd", *pair, str(port)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdin
-    assert process.stdout
-    await process.stdout.readline()
-    plainly = await asyncio.to_thread(_grown_by_an_endless_line, process.pid, connect(port, implicit_tls=True))
+    async with plain_aiosmtpd.running(relay.folder) as running:
+        door = connect(running.doors["tls"].port, implicit_tls=True)
+        plainly = await asyncio.to_thread(_grown_by_an_endless_line, running.process_id, door)
     ours = await asyncio.to_thread(_grown_by_an_endless_line, relay.process_id, connect(relay.ports["trusted"]))
-    process.stdin.close()
-    await process.wait()
     assert plainly > 60 * MEGABYTE
     assert ours < 40 * MEGABYTE
 

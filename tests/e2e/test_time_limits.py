@@ -168,6 +168,14 @@ async def a_line_of_one_octet_at_a_time_is_too_slow(relay: Relay) -> None:
 
 
 @with_brief_limits
+async def a_line_longer_than_any_command_has_no_more_time_than_others(relay: Relay) -> None:
+    async with logged_in(relay.ports["submissions"], source="127.0.0.18") as wire:
+        wire.send(b"x" * 20_000)
+        await _trickle(wire, b"x" * 100)
+        assert await wire.rest() == ["421 4.4.2 Too slow"]
+
+
+@with_brief_limits
 async def a_line_in_two_pieces_is_not_too_slow(relay: Relay) -> None:
     async with logged_in(relay.ports["submissions"], source="127.0.0.15") as wire:
         for _ in range(4):

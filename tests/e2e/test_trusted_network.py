@@ -149,12 +149,12 @@ async def test_who_is_trusted_may_not_have_more_connections_than_others(trusting
             assert await fourth.rest() == ["421 4.7.0 Too many connections from your address"]
 
 
-async def _until_greeted(relay: Relay, stack: AsyncExitStack) -> None:
+async def _until_greeted(relay: Relay, stack: AsyncExitStack) -> Wire:
     """A connection that ended is forgotten a moment later."""
     for _ in range(200):
         wire = await stack.enter_async_context(connected(relay.ports["trusted"]))
         if await wire.reply() == WELCOME:
-            return
+            return wire
         await asyncio.sleep(0.02)
     raise AssertionError("nobody is let in any more")
 
@@ -162,7 +162,7 @@ async def _until_greeted(relay: Relay, stack: AsyncExitStack) -> None:
 async def test_when_the_credential_is_disabled_nobody_is_served(trusting: Pair) -> None:
     """Not even who is there already. The last test of this relay."""
     async with AsyncExitStack() as stack:
-        wire = await _greeted(trusting[0], stack)
+        wire = await _until_greeted(trusting[0], stack)
         await trusting[0].cli("credential", "disable", "devices")
         assert await wire.reply() == "421 4.7.0 Your login was disabled"
     await _none_is_served(trusting[0])
