@@ -16,8 +16,10 @@ import pybase64
 
 from relay import mime
 from relay.errors import Malformed
-from relay.mime import Octets, Parsed, Part
+from relay.mime import Octets, Parsed, Part, Slices
 from relay.model import Edit, Encoding
+
+_PIECE = 256 * 1024
 
 MAX_LINE = 998  # RFC 5322 2.1.1, without the CRLF. SES refuses what is longer.
 
@@ -47,19 +49,23 @@ def needed(content: Octets, parsed: Parsed, *, message_id: str, hostname: str, p
     return tuple(sorted((*headers, *leaves), key=lambda edit: edit.start))
 
 
-def edited(content: Octets, edits: Sequence[Edit]) -> Iterator[bytes]:
+def edited(content: Slices, edits: Sequence[Edit]) -> Iterator[bytes]:
     """The content with its edits, in pieces. Everything outside of the edits is kept to the octet."""
     position = 0
     for edit in edits:
-        if edit.start > position:
-            yield content[position : edit.start]
+        yield from _slices(content, position, edit.start)
         if edit.encode:
             yield _RECODED[edit.decode, edit.encode](content[edit.start : edit.end])
         elif edit.text:
             yield edit.text
         position = edit.end
-    if position < len(content):
-        yield content[position : len(content)]
+    yield from _slices(content, position, len(content))
+
+
+def _slices(content: Slices, start: int, end: int) -> Iterator[bytes]:
+    """In pieces that many may hold at one time."""
+    for position in range(start, end, _PIECE):
+        yield content[position : min(position + _PIECE, end)]
 
 
 def _header_edits(parsed: Parsed, *, message_id: str, hostname: str, protocol: str, now: float) -> tuple[Edit, ...]:

@@ -18,7 +18,8 @@ from relay.model import (
 from relay.ports import Bodies, Chance, Clock, Draft, Queue, Suppressions
 from relay.quota import Quota
 
-_JUDGED_AT_ONCE = 2
+_LARGE_AT_ONCE = 2
+_LARGEST = 4 * 1024 * 1024  # octets; what is mapped to be read counts as our memory
 
 
 class Budget:
@@ -98,7 +99,8 @@ class Intake:
         self._budget = budget
         self._patience = patience
         self.quota = quota
-        self._judging = asyncio.Semaphore(_JUDGED_AT_ONCE)
+        self._judging_large = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._judging_largest = asyncio.Semaphore(1)
         self.max_size = max_size
 
     def receive(self) -> Receiving:
@@ -143,9 +145,9 @@ class Intake:
         return message
 
     async def _judged(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> Message:
-        """Large content is judged in a thread, for reading it may wait for the disk; and not much at a time."""
+        """Large content is judged in a thread, for reading it may wait for the disk; and the largest one at a time."""
         if receiving.draft.inline is None:
-            async with self._judging:
+            async with self._judging_largest if receiving.draft.size > _LARGEST else self._judging_large:
                 return await asyncio.to_thread(self._judge, envelope, receiving, digest, now)
         return self._judge(envelope, receiving, digest, now)
 

@@ -32,11 +32,16 @@ _COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*")|\([^()]*\)')
 _QUOTED_PAIR = re.compile(rb"\\(.)")
 
 
-class Octets(Protocol):
-    """What bytes and mmap have in common."""
+class Slices(Protocol):
+    """Content that can be looked at piece by piece."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, key: slice, /) -> bytes: ...
+
+
+class Octets(Slices, Protocol):
+    """What bytes and mmap have in common."""
+
     def find(self, sub: bytes, start: int = ..., end: int = ..., /) -> int: ...
     def rfind(self, sub: bytes, start: int = ..., end: int = ..., /) -> int: ...
 

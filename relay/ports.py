@@ -9,7 +9,7 @@ from typing import Protocol
 from cryptography import x509
 
 from relay.lifecycle import Patience
-from relay.mime import Octets
+from relay.mime import Octets, Slices
 from relay.model import (
     Claimed,
     Credential,
@@ -65,7 +65,7 @@ class Bodies(Protocol):
 
     def draft(self, message_id: str) -> Draft: ...
 
-    async def read(self, claimed: Claimed) -> bytes:
+    async def read(self, claimed: Claimed) -> Slices:
         """The accepted content. Raises DamagedBody if it is not what was accepted, StoreUnavailable if unreadable."""
 
 
@@ -170,7 +170,7 @@ class FeedbackStore(Protocol):
 class Sender(Protocol):
     """The way out."""
 
-    async def send(self, claimed: Claimed, content: bytes, *, time_left: Callable[[], float]) -> Outcome:
+    async def send(self, claimed: Claimed, content: Slices, *, time_left: Callable[[], float]) -> Outcome:
         """One call, one recipient, one try. `time_left` are the seconds of lease, asked just before the request is written."""
 
 

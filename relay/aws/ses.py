@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from hashlib import sha256
 from typing import Any
 
 import aiohttp
@@ -19,6 +20,7 @@ from yarl import URL
 from relay import address, edits, ses_errors, sigv4
 from relay.aws.answers import body_of
 from relay.aws.credentials import ChainCredentials
+from relay.mime import Slices
 from relay.model import Claimed, Hold, HoldScope, Later, Outcome, Sent, Unknown
 from relay.ports import Clock
 
@@ -65,35 +67,38 @@ class SesSender:
     async def close(self) -> None:
         await self._http.close()
 
-    async def send(self, claimed: Claimed, content: bytes, *, time_left: Callable[[], float]) -> Outcome:
+    async def send(self, claimed: Claimed, content: Slices, *, time_left: Callable[[], float]) -> Outcome:
         key = self._credentials.key
         if key is None:
             return Hold(HoldScope.ACCOUNT, "no AWS credentials", _NO_KEY_SECONDS)
+        payload: bytes | AsyncIterator[bytes]
         if len(content) > _IN_THREAD or any(edit.encode for edit in claimed.message.edits):
-            payload, headers = await asyncio.to_thread(self._request, claimed, content, key)
+            # Made twice, in pieces, so that no call holds a large message in memory: to sign it, and to write it.
+            length, digest = await asyncio.to_thread(_measured, self._payload(claimed, content))
+            payload = _in_thread(self._payload(claimed, content))
         else:
-            payload, headers = self._request(claimed, content, key)
+            payload = b"".join(self._payload(claimed, content))
+            length, digest = len(payload), sha256(payload).hexdigest()
+        headers = self._headers(length, digest, key)
         if time_left() < self._needed:
             return Later("the lease was nearly over before the call")
         return await self._post(claimed, payload, headers, time_left() - _MARGIN)
 
-    def _request(self, claimed: Claimed, content: bytes, key: sigv4.AccessKey) -> tuple[bytes, dict[str, str]]:
-        payload = self._payload(claimed, content)
-        headers = sigv4.sign(
+    def _headers(self, length: int, digest: str, key: sigv4.AccessKey) -> dict[str, str]:
+        return sigv4.sign(
             method="POST",
             host=self._host,
             path=_PATH,
-            headers={"Content-Type": "application/json"},
-            payload=payload,
+            headers={"Content-Type": "application/json", "Content-Length": str(length)},
+            payload_sha256=digest,
             key=key,
             region=self._region,
             service="ses",
             at=self._clock(),
         )
-        return payload, headers
 
-    def _payload(self, claimed: Claimed, content: bytes) -> bytes:
-        """The JSON around the base64, which is put in as it is: it needs no escaping."""
+    def _payload(self, claimed: Claimed, content: Slices) -> Iterator[bytes]:
+        """The JSON around the base64, which is put in as it is: it needs no escaping. No piece is empty."""
         delivery, message = claimed.delivery, claimed.message
         request: dict[str, Any] = {
             "FromEmailAddress": message.sender,
@@ -107,10 +112,13 @@ class SesSender:
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
         before, _, after = json.dumps(request).partition('"Data": "')
-        raw = b"".join(edits.edited(content, message.edits))
-        return b"".join((before.encode(), b'"Data": "', pybase64.b64encode(raw), after.encode()))
+        yield before.encode() + b'"Data": "'
+        yield from _base64(edits.edited(content, message.edits))
+        yield after.encode()
 
-    async def _post(self, claimed: Claimed, payload: bytes, headers: dict[str, str], seconds: float) -> Outcome:
+    async def _post(
+        self, claimed: Claimed, payload: bytes | AsyncIterator[bytes], headers: dict[str, str], seconds: float
+    ) -> Outcome:
         """Before the connection stands nothing was sent; after that, silence means we do not know.
 
         aiohttp's read time-out begins when the request is written: `seconds` also bounds the writing. Errors are told by
@@ -127,6 +135,33 @@ class SesSender:
             return Later(f"no connection: {type(error).__name__}")
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Unknown(f"no answer: {type(error).__name__}")
+
+
+def _base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What the pieces are when put together."""
+    held = b""
+    for piece in pieces:
+        held += piece
+        whole = len(held) - len(held) % 3
+        if whole:
+            yield pybase64.b64encode(held[:whole])
+            held = held[whole:]
+    if held:
+        yield pybase64.b64encode(held)
+
+
+def _measured(pieces: Iterable[bytes]) -> tuple[int, str]:
+    """Length and SHA-256."""
+    length, digest = 0, sha256()
+    for piece in pieces:
+        length += len(piece)
+        digest.update(piece)
+    return length, digest.hexdigest()
+
+
+async def _in_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    while piece := await asyncio.to_thread(next, pieces, b""):
+        yield piece
 
 
 def _outcome(status: int, error_type: str, body: bytes, claimed: Claimed) -> Outcome:

@@ -191,9 +191,9 @@ class SubmissionProtocol(Connection):
             self._content = None
             return self._take_message(content)
         if content.read > 2 * content.receiving.max_size:
-            self._stream.abort()
-            self._is_closing = True
-        elif content.receiving.wants_flush and content.refusal is None:
+            self._content, self._is_closing = None, True
+            return self._take_message(content)
+        if content.receiving.wants_flush and content.refusal is None:
             self._wait_for(content.flush())
         return None
 

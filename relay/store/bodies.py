@@ -8,15 +8,18 @@ import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from blake3 import blake3
 
 from relay.errors import DamagedBody, StoreUnavailable
-from relay.mime import Octets
+from relay.mime import Octets, Slices
 from relay.model import Claimed
 
+T = TypeVar("T", bound=Slices)
+
 INLINE = 64 * 1024
-_CHUNK = 1024 * 1024  # so much is collected before a thread writes it
+_CHUNK = 512 * 1024  # so much is collected before a thread writes it
 _PIECE = 16 * 1024  # smaller pieces are put together
 
 
@@ -127,20 +130,19 @@ class Spool:
     def draft(self, message_id: str) -> SpoolDraft:
         return SpoolDraft(self._folder, _name(message_id))
 
-    async def read(self, claimed: Claimed) -> bytes:
+    async def read(self, claimed: Claimed) -> Slices:
         content = claimed.content
         if content is not None:
             return _checked(content, claimed.message.digest)
         return await asyncio.to_thread(self._read_file, claimed)
 
-    def _read_file(self, claimed: Claimed) -> bytes:
+    def _read_file(self, claimed: Claimed) -> Slices:
         try:
-            content = (self._folder / _name(claimed.message.id)).read_bytes()
+            return _checked(_File(self._folder / _name(claimed.message.id)), claimed.message.digest)
         except FileNotFoundError as error:
             raise DamagedBody(f"{error.filename} is gone") from error
         except OSError as error:
             raise StoreUnavailable(repr(error)) from error
-        return _checked(content, claimed.message.digest)
 
     def sweep(self, known: Collection[str]) -> int:
         """Moves files that no stored message needs to `lost`, and counts them. Only before the first draft.
@@ -173,7 +175,30 @@ def _write_all(descriptor: int, pieces: list[bytes]) -> int:
     return size
 
 
-def _checked(content: bytes, digest: bytes) -> bytes:
-    if blake3(content).digest() != digest:
+class _File:
+    """A file whose octets are read when they are asked for: many large messages may be under way at one time."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = -1
+        self._descriptor = os.open(path, os.O_RDONLY)
+        self._size = os.fstat(self._descriptor).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, key: slice) -> bytes:
+        start, stop, _ = key.indices(self._size)
+        return os.pread(self._descriptor, stop - start, start)
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+
+def _checked(content: T, digest: bytes) -> T:
+    found = blake3()
+    for position in range(0, len(content), _CHUNK):
+        found.update(content[position : position + _CHUNK])
+    if found.digest() != digest:
         raise DamagedBody("its digest differs")
     return content

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import re
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -42,7 +43,7 @@ def sign(
         path=path,
         query=query or [],
         headers=headers or {},
-        payload=payload,
+        payload_sha256=hashlib.sha256(payload).hexdigest(),
         key=key,
         region=region,
         service="ses",
