@@ -15,6 +15,7 @@ from aiosmtpd.smtp import SMTP
 from relay import journal
 from relay.errors import InternalFault, Refused
 from relay.replies import Reply
+from relay.smtp import answers
 from relay.smtp.limits import Limits
 from relay.smtp.session import Session
 from relay.smtp.transport import SocketTransport
@@ -22,13 +23,6 @@ from relay.smtp.transport import SocketTransport
 _READ_AHEAD = 128 * 1024  # so much may wait in our buffer while something else is under way
 _ANSWERS_AT_ONCE = 100  # then it is the others' turn, and it shows whether the client reads them
 
-SHUTTING_DOWN = Reply(421, "4.3.2", "Service shutting down")
-TOO_EARLY = Reply(421, "4.7.0", "You spoke before the greeting")
-TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors")
-IDLE = Reply(421, "4.4.2", "Idle for too long")
-NO_LOGIN = Reply(421, "4.4.2", "No login for too long")
-NO_MESSAGE = Reply(421, "4.4.2", "No message for too long")
-TOO_SLOW = Reply(421, "4.4.2", "Too slow")
 
 Answer = Reply | bytes | None
 """What goes out: a reply, lines ready made, or nothing."""
@@ -132,7 +126,7 @@ class Connection(_Bare, SMTP):
         else:
             self._buffer, self._position = self._buffer[self._position :] + data, 0
         if not self._has_greeted:
-            self.shut_down(TOO_EARLY)
+            self.shut_down(answers.TOO_EARLY)
         else:
             self._advance()
         if len(self._buffer) - self._position > _READ_AHEAD and not self._is_paused:
@@ -153,7 +147,7 @@ class Connection(_Bare, SMTP):
         self._is_choked = False
         self._go_on()
 
-    def shut_down(self, why: Reply = SHUTTING_DOWN) -> None:
+    def shut_down(self, why: Reply = answers.SHUTTING_DOWN) -> None:
         """Says why, and closes."""
         if self.transport is not None and not self._is_closing:
             self._write(why)
@@ -182,12 +176,12 @@ class Connection(_Bare, SMTP):
     def _overdue(self, now: float, limits: Limits) -> Reply | None:
         """What it is told, if its time is over."""
         if now - self._active_at > limits.idle_seconds:
-            return IDLE
+            return answers.IDLE
         if now - self._since > limits.session_seconds:
-            return NO_MESSAGE
+            return answers.NO_MESSAGE
         if self.dialogue.credential is None and now - self._since > limits.login_seconds:
-            return NO_LOGIN
-        return TOO_SLOW if self._is_slow(now, limits) else None
+            return answers.NO_LOGIN
+        return answers.TOO_SLOW if self._is_slow(now, limits) else None
 
     def _is_slow(self, now: float, limits: Limits) -> bool:
         """Whether what has begun to come does not come fast enough."""
@@ -271,7 +265,7 @@ class Connection(_Bare, SMTP):
         limits = self._keeper.limits
         if self._errors >= limits.errors:
             self._is_closing = True
-            return TOO_MANY_ERRORS.line(enhanced=self.dialogue.enhanced)
+            return answers.TOO_MANY_ERRORS.line(enhanced=self.dialogue.enhanced)
         if self._errors >= limits.soft_errors and not self._is_waiting:
             self._wait_for(asyncio.sleep(limits.error_seconds))
         return b""

@@ -1,4 +1,4 @@
-"""The content behind DATA: finds its end, takes its transparency dots away, and lets no lone CR, LF or NUL pass. No I/O."""
+"""The content behind DATA: finds its end, takes its transparency dots away, and lets no lone CR, LF or NUL pass."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable
 from io import IncrementalNewlineDecoder
 
-from relay.errors import Malformed
-from relay.model import LineEnds
+from relay.errors import Malformed, Refused
+from relay.intake import Receiving
+from relay.model import Envelope, LineEnds
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _DOT = b"\r\n."
@@ -67,3 +68,45 @@ def _without_nul(piece: bytes) -> bytes:
 
 
 LINE_ENDS: dict[LineEnds, Callable[[bytes], bytes]] = {LineEnds.REFUSE: checked, LineEnds.NORMALISE: normalised}
+
+
+class Content:
+    """What is coming in behind DATA. After a refusal it is read to its end and thrown away (RFC 5321 4.2.5)."""
+
+    def __init__(self, envelope: Envelope, receiving: Receiving, *, began_at: float) -> None:
+        self.envelope = envelope
+        self.receiving = receiving
+        self.began_at = began_at
+        self.read = 0
+        self.refusal: Refused | None = None
+        self._reader = ContentReader()
+        self._check = LINE_ENDS[envelope.credential.line_ends]
+        self._is_closed = False
+
+    def take(self, octets: bytes) -> bytes | None:
+        """What stands behind the end: the next command. None while the end has not come."""
+        piece, rest = self._reader.feed(octets)
+        self.read += len(piece)
+        if self.refusal is None:
+            try:
+                self.receiving.write(self._check(piece))
+            except Refused as refusal:
+                self._refuse(refusal)
+        return rest
+
+    async def flush(self) -> None:
+        try:
+            await self.receiving.flush()
+        except Refused as refusal:
+            self._refuse(refusal)
+
+    def _refuse(self, refusal: Refused) -> None:
+        """What it took of the budget is for others at once: large messages that come together must not all fail."""
+        self.refusal = refusal
+        self.close()
+
+    def close(self) -> None:
+        """It may be refused in a thread when the connection has ended already."""
+        if not self._is_closed:
+            self._is_closed = True
+            self.receiving.close()

@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 
 from relay import metrics
 from relay.replies import Reply
-
-TOO_MANY_CONNECTIONS = Reply(421, "4.7.0", "Too many connections")
-TOO_MANY_FROM_HERE = Reply(421, "4.7.0", "Too many connections from your address")
+from relay.smtp import answers
 
 _CROWDED = 0.8  # of all connections there may be
 
@@ -67,7 +65,7 @@ class Crowd:
         self._all += 1
         metrics.smtp_connections.inc()
         try:
-            yield TOO_MANY_CONNECTIONS if self._all > self._usual.connections else None
+            yield answers.TOO_MANY_CONNECTIONS if self._all > self._usual.connections else None
         finally:
             self._all -= 1
             metrics.smtp_connections.dec()
@@ -77,7 +75,7 @@ class Crowd:
         """The same, once it is known whose it is."""
         self._by_client[client] += 1
         try:
-            yield TOO_MANY_FROM_HERE if self._by_client[client] > self.limits.connections_per_client else None
+            yield answers.TOO_MANY_FROM_HERE if self._by_client[client] > self.limits.connections_per_client else None
         finally:
             self._by_client[client] -= 1
             if not self._by_client[client]:

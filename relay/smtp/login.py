@@ -14,11 +14,10 @@ from relay.guesses import Guesses
 from relay.model import Credential, LastUse
 from relay.ports import Clock, Credentials, Passwords
 from relay.replies import Reply
+from relay.smtp import answers
 
 _NOTE_EVERY = 60.0
 
-NOT_FOR_YOU = Reply(554, "5.7.1", "No service for your address")
-NOT_NOW = Reply(421, "4.3.0", "Service not available")
 
 Exchange = Generator[bytes, bytes, tuple[str, str]]
 """Yields prompts, is sent response lines, returns name and password. Raises NotBase64 or WrongLogin."""
@@ -130,13 +129,13 @@ class TrustedNetworks:
 
     async def welcome(self, peer: str) -> tuple[Credential | None, Reply | None]:
         if not policy.is_within(peer, self._networks):
-            return None, NOT_FOR_YOU
+            return None, answers.NOT_FOR_YOU
         try:
             credential = await self._credentials.get(self._name)
         except StoreUnavailable:
-            return None, NOT_NOW
+            return None, answers.NOT_NOW
         objection = _objection(credential, peer) if credential else "unknown name"
         if objection:
             journal.login_refused(name=self._name, peer=peer, why=objection)
-            return None, NOT_NOW
+            return None, answers.NOT_NOW
         return credential, None

@@ -12,44 +12,21 @@ import asyncio
 import ssl
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from relay import journal
 from relay.errors import EncryptionRequiredForLogin, Refused, TooManyFailures, WrongLogin
-from relay.intake import Intake, Receiving
-from relay.model import Credential, Envelope
+from relay.intake import Intake
+from relay.model import Credential
 from relay.replies import Reply
+from relay.smtp import answers
 from relay.smtp.connection import Answer, Connection, Keeper, Step
-from relay.smtp.content import LINE_ENDS, ContentReader
+from relay.smtp.content import Content
 from relay.smtp.limits import Limits
 from relay.smtp.login import MECHANISMS, Exchange, Login, NotBase64
-from relay.smtp.session import HELLO_FIRST, OK, Session
+from relay.smtp.session import Session
 
 _LONGEST_COMMAND = 12288  # with its line end; the longest of all is AUTH's (RFC 4954 3)
-
-GO_AHEAD = Reply(354, "", "End data with <CR><LF>.<CR><LF>")
-BYE = Reply(221, "2.0.0", "Bye")
-HELP = Reply(214, "2.0.0", "Commands: EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT")
-LOGGED_IN = Reply(235, "2.7.0", "Authentication successful")
-TOO_MANY_FAILURES = Reply(421, "4.7.0", "Too many failed logins")
-UNKNOWN_COMMAND = Reply(500, "5.5.2", "Command not recognized")
-NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
-LINE_TOO_LONG = Reply(500, "5.5.6", "Command line too long")
-HELLO_SYNTAX = Reply(501, "5.5.4", "Syntax: EHLO hostname")
-NO_ARGUMENT = Reply(501, "5.5.4", "This command takes no argument")
-AUTH_SYNTAX = Reply(501, "5.5.4", "Syntax: AUTH mechanism [initial-response]")
-AUTH_CANCELLED = Reply(501, "5.7.0", "Authentication cancelled")
-AUTH_NOT_BASE64 = Reply(501, "5.5.2", "Cannot decode base64")
-AUTH_TWICE = Reply(503, "5.5.1", "Already authenticated")
-AUTH_IN_MESSAGE = Reply(503, "5.5.1", "AUTH is not permitted in the middle of a message")
-UNKNOWN_MECHANISM = Reply(504, "5.5.4", "Unrecognized authentication type")
-TLS_TWICE = Reply(503, "5.5.1", "TLS already active")
-READY_FOR_TLS = Reply(220, "2.0.0", "Ready to start TLS")
-TOO_MANY_MESSAGES = Reply(421, "4.7.0", "Too many messages in one connection")
-NOT_SMTP = Reply(421, "4.7.0", "This is an SMTP server")
-CONTENT_AS_COMMANDS = Reply(421, "4.7.0", "DATA was refused, content is not a command")
-
 _OTHER_PROTOCOLS = frozenset(
     (b"GET", b"POST", b"PUT", b"HEAD", b"DELETE", b"PATCH", b"OPTIONS", b"CONNECT", b"TRACE", b"PRI", b"PROXY")
 )
@@ -61,46 +38,6 @@ class Door(Keeper, Protocol):
     intake: Intake
     login: Login
     tls: ssl.SSLContext
-
-
-@dataclass(slots=True)
-class _Content:
-    """What is coming in behind DATA. After a refusal it is read to its end and thrown away (RFC 5321 4.2.5)."""
-
-    envelope: Envelope
-    receiving: Receiving
-    reader: ContentReader
-    check: Callable[[bytes], bytes]
-    began_at: float
-    read: int = 0
-    refusal: Refused | None = None
-    is_closed: bool = False
-
-    def take(self, piece: bytes) -> None:
-        self.read += len(piece)
-        if self.refusal is not None:
-            return
-        try:
-            self.receiving.write(self.check(piece))
-        except Refused as refusal:
-            self._refuse(refusal)
-
-    async def flush(self) -> None:
-        try:
-            await self.receiving.flush()
-        except Refused as refusal:
-            self._refuse(refusal)
-
-    def _refuse(self, refusal: Refused) -> None:
-        """What it took of the budget is for others at once: large messages that come together must not all fail."""
-        self.refusal = refusal
-        self.close()
-
-    def close(self) -> None:
-        """It may be refused in a thread when the connection has ended already."""
-        if not self.is_closed:
-            self.is_closed = True
-            self.receiving.close()
 
 
 class SubmissionProtocol(Connection):
@@ -115,7 +52,7 @@ class SubmissionProtocol(Connection):
         self._login_failures = 0
         self._messages = 0
         self._exchange: Exchange | None = None
-        self._content: _Content | None = None
+        self._content: Content | None = None
         self.dialogue = Session(door.intake, peer=peer, encrypted=False, guest=guest)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -158,7 +95,7 @@ class SubmissionProtocol(Connection):
         if self._skips_line or end + 1 - start > _LONGEST_COMMAND:
             self._skips_line = False
             self._exchange = None
-            return LINE_TOO_LONG
+            return answers.LINE_TOO_LONG
         if self._exchange is not None:
             return self._respond(self._exchange, line.strip())
         verb, _, argument = line.partition(b" ")
@@ -168,25 +105,24 @@ class SubmissionProtocol(Connection):
             return self._unknown(verb)
         self._has_obeyed = True
         answer = command(self, argument.strip())
-        self._has_refused_data = verb == b"DATA" and answer is not GO_AHEAD
+        self._has_refused_data = verb == b"DATA" and answer is not answers.GO_AHEAD
         return answer
 
     def _unknown(self, verb: bytes) -> Reply:
         """Closes where what comes is no SMTP: a browser that was sent here, or content after a DATA that was refused."""
         if self._has_refused_data:
             self._is_closing = True
-            return CONTENT_AS_COMMANDS
+            return answers.CONTENT_AS_COMMANDS
         if not self._has_obeyed and (verb in _OTHER_PROTOCOLS or not verb.isalpha()):
             self._is_closing = True
-            return NOT_SMTP
-        return UNKNOWN_COMMAND
+            return answers.NOT_SMTP
+        return answers.UNKNOWN_COMMAND
 
     def _take_content(self) -> Answer:
         content = self._content
         assert content is not None
-        piece, rest = content.reader.feed(self._buffer[self._position :])
+        rest = content.take(self._buffer[self._position :])
         self._buffer, self._position = rest or b"", 0
-        content.take(piece)
         if rest is not None:
             self._content = None
             return self._take_message(content)
@@ -197,7 +133,7 @@ class SubmissionProtocol(Connection):
             self._wait_for(content.flush())
         return None
 
-    def _take_message(self, content: _Content) -> Answer:
+    def _take_message(self, content: Content) -> Answer:
         """Whatever the answer, the next message begins with an empty envelope."""
         if content.refusal is None:
             self._wait_for(self._accept(content))
@@ -206,7 +142,7 @@ class SubmissionProtocol(Connection):
         self.dialogue.reset()
         return reply
 
-    async def _accept(self, content: _Content) -> Answer:
+    async def _accept(self, content: Content) -> Answer:
         try:
             reply = await self.dialogue.accept(content.envelope, content.receiving)
         except Refused as refusal:
@@ -223,14 +159,14 @@ class SubmissionProtocol(Connection):
 
     def _helo(self, argument: bytes) -> Answer:
         if not argument:
-            return HELLO_SYNTAX
+            return answers.HELLO_SYNTAX
         self.dialogue.hello(argument.decode("ascii", "replace"))
         return Reply(250, "", self.hostname)
 
     def _ehlo(self, argument: bytes) -> Answer:
         """All lines in one write: clients that read once, and scanners, fall out of step otherwise."""
         if not argument:
-            return HELLO_SYNTAX
+            return answers.HELLO_SYNTAX
         self.dialogue.hello(argument.decode("ascii", "replace"))
         words = [self.hostname, f"SIZE {self._door.intake.max_size}", "8BITMIME", "PIPELINING", "ENHANCEDSTATUSCODES"]
         words.append("AUTH PLAIN LOGIN" if self.dialogue.encrypted else "STARTTLS")
@@ -239,15 +175,15 @@ class SubmissionProtocol(Connection):
 
     def _starttls(self, argument: bytes) -> Answer:
         if argument:
-            return NO_ARGUMENT
+            return answers.NO_ARGUMENT
         if self.dialogue.encrypted:
-            return TLS_TWICE
+            return answers.TLS_TWICE
         self._wait_for(self._shake_hands())
         return None
 
     async def _shake_hands(self) -> Answer:
         """Everything said before is forgotten, injected octets too (RFC 3207 4.2)."""
-        self._write(READY_FOR_TLS)
+        self._write(answers.READY_FOR_TLS)
         self._buffer, self._position = b"", 0
         try:
             await self._stream.start_tls(self._door.tls, seconds=self._door.limits.handshake_seconds)
@@ -262,17 +198,17 @@ class SubmissionProtocol(Connection):
         if not self.dialogue.encrypted:
             raise EncryptionRequiredForLogin
         if not self.dialogue.helo:
-            return HELLO_FIRST
+            return answers.HELLO_FIRST
         if self.dialogue.has_logged_in:
-            return AUTH_TWICE
+            return answers.AUTH_TWICE
         if self.dialogue.has_sender:  # RFC 4954 4; what was allowed to a guest need not be allowed to a login
-            return AUTH_IN_MESSAGE
+            return answers.AUTH_IN_MESSAGE
         words = argument.split()
         if not 1 <= len(words) <= 2:
-            return AUTH_SYNTAX
+            return answers.AUTH_SYNTAX
         mechanism = MECHANISMS.get(words[0].upper())
         if mechanism is None:
-            return UNKNOWN_MECHANISM
+            return answers.UNKNOWN_MECHANISM
         self._exchange = mechanism(words[1] if len(words) == 2 else None)
         return self._respond(self._exchange, None)
 
@@ -280,14 +216,14 @@ class SubmissionProtocol(Connection):
         """One step of the AUTH dialogue: a prompt, or its end. RFC 4954 4: "*" cancels."""
         self._exchange = None
         if line == b"*":
-            return AUTH_CANCELLED
+            return answers.AUTH_CANCELLED
         try:
             prompt = next(exchange) if line is None else exchange.send(line)
         except StopIteration as ended:
             self._wait_for(self._log_in(*ended.value))
             return None
         except NotBase64:
-            return AUTH_NOT_BASE64
+            return answers.AUTH_NOT_BASE64
         except WrongLogin as refusal:
             return self._login_failed(refusal)
         self._exchange = exchange
@@ -299,19 +235,19 @@ class SubmissionProtocol(Connection):
         except (WrongLogin, TooManyFailures) as refusal:
             return self._login_failed(refusal)
         self.dialogue.log_in(found)
-        return LOGGED_IN
+        return answers.LOGGED_IN
 
     def _login_failed(self, refusal: Refused) -> Reply:
         self._login_failures += 1
         if self._login_failures >= self._door.limits.login_failures:
             self._is_closing = True
-            return TOO_MANY_FAILURES
+            return answers.TOO_MANY_FAILURES
         return self.dialogue.refused(refusal)
 
     def _mail(self, argument: bytes) -> Answer:
         if self._messages >= self._door.limits.messages:
             self._is_closing = True
-            return TOO_MANY_MESSAGES
+            return answers.TOO_MANY_MESSAGES
         return self.dialogue.mail(argument)
 
     def _rcpt(self, argument: bytes) -> Answer:
@@ -323,7 +259,7 @@ class SubmissionProtocol(Connection):
 
     def _data(self, argument: bytes) -> Answer:
         if argument:
-            return NO_ARGUMENT
+            return answers.NO_ARGUMENT
         try:
             if out_of_order := self.dialogue.check_data():
                 return out_of_order
@@ -332,26 +268,25 @@ class SubmissionProtocol(Connection):
             reply = self.dialogue.refused(refusal)
             self.dialogue.reset()
             return reply
-        check = LINE_ENDS[envelope.credential.line_ends]
-        self._content = _Content(envelope, receiving, ContentReader(), check, began_at=self._active_at)
-        return GO_AHEAD
+        self._content = Content(envelope, receiving, began_at=self._active_at)
+        return answers.GO_AHEAD
 
     def _rset(self, argument: bytes) -> Answer:
         self.dialogue.reset()
-        return OK
+        return answers.OK
 
     def _noop(self, argument: bytes) -> Answer:
-        return OK
+        return answers.OK
 
     def _help(self, argument: bytes) -> Answer:
-        return HELP
+        return answers.HELP
 
     def _unimplemented(self, argument: bytes) -> Answer:
-        return NOT_IMPLEMENTED
+        return answers.NOT_IMPLEMENTED
 
     def _quit(self, argument: bytes) -> Answer:
         self._is_closing = True
-        return BYE
+        return answers.BYE
 
 
 _Command = Callable[[SubmissionProtocol, bytes], Answer]

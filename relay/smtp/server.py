@@ -10,7 +10,7 @@ from typing import Any
 from relay import journal
 from relay.intake import Intake
 from relay.model import Credential
-from relay.replies import Reply
+from relay.smtp import answers
 from relay.smtp.connection import Connection
 from relay.smtp.limits import Crowd, Limits
 from relay.smtp.listener import Guests, Listener
@@ -18,8 +18,6 @@ from relay.smtp.login import Login
 
 _LOOK_AT_TIME = 1.0
 _LOOK_AT_STOP = 0.02
-
-DISABLED = Reply(421, "4.7.0", "Your login was disabled")
 
 
 class SmtpServer:
@@ -83,7 +81,7 @@ class SmtpServer:
                 continue
             connection.dialogue.credential = credential
             if credential.disabled:
-                connection.shut_down(DISABLED)
+                connection.shut_down(answers.DISABLED)
 
     async def stop(self, *, limit: float) -> None:
         """No new connections, 421 to those that wait, `limit` seconds for those in the middle of a message."""

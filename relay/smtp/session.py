@@ -21,19 +21,10 @@ from relay.errors import (
 from relay.intake import Intake, Receiving
 from relay.model import Credential, Envelope, OnSuppressed
 from relay.replies import Reply, reply_to
+from relay.smtp import answers
 
 _PATH = re.compile(rb"(FROM|TO):[ \t]*<([^<>]*)>(?:[ \t]+(.*))?", re.IGNORECASE | re.DOTALL)
 
-OK = Reply(250, "2.0.0", "Ok")
-SENDER_OK = Reply(250, "2.1.0", "Ok")
-RECIPIENT_OK = Reply(250, "2.1.5", "Ok")
-HELLO_FIRST = Reply(503, "5.5.1", "Send EHLO first")
-NESTED_MAIL = Reply(503, "5.5.1", "Nested MAIL command")
-MAIL_FIRST = Reply(503, "5.5.1", "Need MAIL command")
-RECIPIENT_FIRST = Reply(503, "5.5.1", "Need RCPT command")
-MAIL_SYNTAX = Reply(501, "5.5.4", "Syntax: MAIL FROM:<address> [parameters]")
-RECIPIENT_SYNTAX = Reply(501, "5.5.4", "Syntax: RCPT TO:<address> [parameters]")
-UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Parameter not recognized")
 
 # Taken and not acted on: DSN (RFC 3461), AUTH= (RFC 4954 5), SMTPUTF8 on plain mail, as Go's net/smtp sends it always.
 _IGNORED_AT_MAIL = (b"AUTH", b"RET", b"ENVID", b"SMTPUTF8")
@@ -83,17 +74,17 @@ class Session:
         """MAIL FROM. Raises a refusal."""
         credential = self._allowed()
         if not self.helo:
-            return HELLO_FIRST
+            return answers.HELLO_FIRST
         if self._sender is not None:
-            return NESTED_MAIL
+            return answers.NESTED_MAIL
         match = _PATH.fullmatch(argument)
         if not match or match[1].upper() != b"FROM":
-            return MAIL_SYNTAX
+            return answers.MAIL_SYNTAX
         if refusal := self._mail_parameters(match[3] or b""):
             return refusal
         self._intake.quota.check(credential)
         self._sender = policy.envelope_sender(match[2], credential)
-        return SENDER_OK
+        return answers.SENDER_OK
 
     def _mail_parameters(self, text: bytes) -> Reply | None:
         for parameter in text.split():
@@ -104,20 +95,20 @@ class Session:
             elif name == b"BODY" and value in (b"7BIT", b"8BITMIME"):
                 continue
             elif name not in _IGNORED_AT_MAIL:
-                return UNKNOWN_PARAMETER
+                return answers.UNKNOWN_PARAMETER
         return None
 
     def recipient(self, argument: bytes) -> Reply | Coroutine[Any, Any, Reply]:
         """RCPT TO. Raises a refusal, or may once it has looked the address up."""
         credential = self._allowed()
         if self._sender is None:
-            return MAIL_FIRST
+            return answers.MAIL_FIRST
         match = _PATH.fullmatch(argument)
         if not match or match[1].upper() != b"TO":
-            return RECIPIENT_SYNTAX
+            return answers.RECIPIENT_SYNTAX
         for parameter in (match[3] or b"").split():
             if parameter.upper().partition(b"=")[0] not in _IGNORED_AT_RCPT:
-                return UNKNOWN_PARAMETER
+                return answers.UNKNOWN_PARAMETER
         try:
             found = self._intake.recipient(match[2], credential, len(self._recipients))
         except TooManyRecipients as refusal:
@@ -135,7 +126,7 @@ class Session:
     def _add(self, recipient: str) -> Reply:
         if recipient not in self._recipients:
             self._recipients.append(recipient)
-        return RECIPIENT_OK
+        return answers.RECIPIENT_OK
 
     def check_data(self) -> Reply | None:
         """Before 354: None if the content may come. Raises a refusal."""
@@ -143,8 +134,8 @@ class Session:
         if self._spoiled:
             raise self._spoiled
         if self._sender is None:
-            return MAIL_FIRST
-        return None if self._recipients else RECIPIENT_FIRST
+            return answers.MAIL_FIRST
+        return None if self._recipients else answers.RECIPIENT_FIRST
 
     def receive(self) -> Receiving:
         return self._intake.receive()

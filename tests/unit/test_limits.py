@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from relay.replies import Reply
-from relay.smtp.limits import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_HERE, Crowd, Limits
+from relay.smtp.answers import TOO_MANY_CONNECTIONS, TOO_MANY_FROM_HERE
+from relay.smtp.limits import Crowd, Limits
 
 USUAL = Limits(
     handshake_seconds=10,
