@@ -159,13 +159,16 @@ def test_tls_1_3_is_taken_by_who_knows_it(named: Relay) -> None:
 
 
 def test_a_client_that_wants_to_renegotiate_is_refused(named: Relay) -> None:
-    """`R` is the command of s_client for it."""
+    """`R` is the command of s_client for it. Before the greeting has come it would meet that in the middle of its handshake."""
     client = subprocess.Popen(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{named.ports['submissions']}", "-tls1_2"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
+    assert client.stdout
+    while not client.stdout.readline().startswith(b"220 "):
+        pass
     said, _ = client.communicate(b"R\n", timeout=20)
     assert b"RENEGOTIATING" in said
     assert b"no renegotiation" in said
