@@ -16,7 +16,7 @@ from typing import Any
 
 _NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _AT_ONCE = 256 * 1024
-_FULL_RECORD = 16 * 1024  # RFC 8446 5.1; one read gives one record, and behind a full one there is more as a rule
+_READ = 16 * 1024  # one TLS record (RFC 8446 5.1); behind a full one there is more as a rule
 _HIGH, _LOW = 64 * 1024, 16 * 1024  # octets not yet written at which the protocol is told to stop, and to go on
 _LINGER = 2.0  # seconds for the peer to read what was said last
 _RESET = struct.pack("ii", 1, 0)  # the kernel would keep for minutes what a peer does not read
@@ -117,12 +117,12 @@ class SocketTransport(asyncio.Transport):
         size = 0
         try:
             while size < _AT_ONCE:
-                piece = self._socket.recv(_AT_ONCE)
+                piece = self._socket.recv(_READ)
                 if not piece:
                     return b"".join(pieces), True
                 pieces.append(piece)
                 size += len(piece)
-                if not self._is_tls or len(piece) < _FULL_RECORD:
+                if len(piece) < _READ:
                     break
         except _NOT_NOW:
             pass

@@ -19,7 +19,7 @@ from relay.model import Claimed
 T = TypeVar("T", bound=Slices)
 
 INLINE = 64 * 1024
-_CHUNK = 512 * 1024  # so much is collected before a thread writes it
+_CHUNK = 1024 * 1024  # so much is collected before a thread writes it
 _PIECE = 16 * 1024  # smaller pieces are put together
 
 
@@ -69,7 +69,7 @@ class SpoolDraft:
         if self._inline is not None:
             return self._inline
         if self._map is None:
-            self._map = mmap.mmap(self._descriptor, 0, prot=mmap.PROT_READ)
+            self._map = mmap.mmap(self._descriptor, 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ)
         return self._map
 
     @property
