@@ -19,7 +19,7 @@ from relay.model import Claimed
 T = TypeVar("T", bound=Slices)
 
 INLINE = 64 * 1024
-_CHUNK = 1024 * 1024  # so much is collected before a thread writes it
+_CHUNK = 512 * 1024  # so much is collected before a thread writes it
 _PIECE = 16 * 1024  # smaller pieces are put together
 
 
