@@ -19,7 +19,7 @@ from relay.errors import Malformed
 from relay.mime import Octets, Parsed, Part, Slices
 from relay.model import Edit, Encoding
 
-_PIECE = 256 * 1024
+_PIECE = 128 * 1024
 
 MAX_LINE = 998  # RFC 5322 2.1.1, without the CRLF. SES refuses what is longer.
 

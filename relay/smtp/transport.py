@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 _NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-_AT_ONCE = 256 * 1024
+_AT_ONCE = 128 * 1024
 _READ = 16 * 1024  # one TLS record (RFC 8446 5.1); behind a full one there is more as a rule
 _HIGH, _LOW = 64 * 1024, 16 * 1024  # octets not yet written at which the protocol is told to stop, and to go on
 _LINGER = 2.0  # seconds for the peer to read what was said last
