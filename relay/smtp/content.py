@@ -95,6 +95,9 @@ class Content:
         return rest
 
     async def flush(self) -> None:
+        """Nothing once it was closed: a flush that was only planned then would make the file anew."""
+        if self._is_closed:
+            return
         try:
             await self.receiving.flush()
         except Refused as refusal:

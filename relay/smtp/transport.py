@@ -16,7 +16,7 @@ from typing import Any
 
 _NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _AT_ONCE = 128 * 1024
-_READ = 16 * 1024  # one TLS record (RFC 8446 5.1); behind a full one there is more as a rule
+_READ = 16 * 1024  # all of one TLS record (RFC 8446 5.1): OpenSSL holds nothing back. Behind a full one there is more as a rule
 _HIGH, _LOW = 64 * 1024, 16 * 1024  # octets not yet written at which the protocol is told to stop, and to go on
 _LINGER = 2.0  # seconds for the peer to read what was said last
 _RESET = struct.pack("ii", 1, 0)  # the kernel would keep for minutes what a peer does not read
@@ -34,6 +34,7 @@ class SocketTransport(asyncio.Transport):
         self._outgoing = b""
         self._is_tls = False
         self._is_reading = False
+        self._has_answered = False  # since octets were last read
         self._is_choked = False
         self._is_closing = False
         self._is_lost = False
@@ -89,8 +90,6 @@ class SocketTransport(asyncio.Transport):
             return
         self._is_reading = True
         self._loop.add_reader(self._socket.fileno(), self._read)
-        if self._holds_more():
-            self._loop.call_soon(self._read)
 
     def _read(self) -> None:
         if not self._is_reading:
@@ -100,16 +99,14 @@ class SocketTransport(asyncio.Transport):
         except OSError as error:
             self._lose(error)
             return
+        self._has_answered = False
         if data and self._protocol and not self._is_closing:
             self._protocol.data_received(data)
         if has_ended:
             self._end_of_input()
-        elif self._is_reading and self._holds_more():
+        elif data and self._is_reading and not self._has_answered:
+            # uvloop reports a reset once, even where octets had come before it; an answer would have found it out.
             self._loop.call_soon(self._read)
-
-    def _holds_more(self) -> bool:
-        """What OpenSSL holds already makes no socket readable."""
-        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
 
     def _received(self) -> tuple[bytes, bool]:
         """What there is, and whether nothing more will come."""
@@ -140,6 +137,7 @@ class SocketTransport(asyncio.Transport):
     def write(self, data: bytes | bytearray | memoryview) -> None:
         if self._is_closing or self._is_lost:
             return
+        self._has_answered = True
         left = self._outgoing + data if self._outgoing else self._sent(bytes(data))
         if left and not self._outgoing and not self._is_lost:
             self._loop.add_writer(self._socket.fileno(), self._write)

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.errors import Malformed
-from relay.smtp.content import ContentReader, checked, normalised
+from relay.intake import Budget, Receiving
+from relay.model import Credential, Envelope, Kind
+from relay.smtp.content import Content, ContentReader, checked, normalised
+from relay.store.bodies import SpoolDraft
 
 _END = b"\r\n.\r\n"
 
@@ -152,3 +156,18 @@ def test_normalised_content_passes_the_check_and_keeps_its_lines(content: bytes,
 def test_normalising_does_not_let_nul_pass() -> None:
     with pytest.raises(Malformed, match="NUL octet"):
         normalised(b"a\0\n")
+
+
+async def test_what_was_closed_makes_no_file_any_more(tmp_path: Path) -> None:
+    """A client may be gone between the octets that asked for a flush and the flush."""
+    draft = SpoolDraft(tmp_path, "x.eml")
+    receiving = Receiving("x", draft, Budget(10_000_000), 10_000_000)
+    credential = Credential(name="app", kind=Kind.APPLICATION, password_hashes=())
+    envelope = Envelope(
+        sender="shop@example.com", recipients=(), credential=credential, peer="192.0.2.1", helo="", protocol="ESMTPSA"
+    )
+    content = Content(envelope, receiving, began_at=0)
+    content.take(b"x" * 1_000_000)
+    content.close()
+    await content.flush()
+    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The transport of the SMTP door against real sockets and OpenSSL, without the relay."""
+"""The transport of the SMTP door against real sockets and OpenSSL, on both event loops, without the relay."""
 
 from __future__ import annotations
 
@@ -151,6 +151,20 @@ async def test_a_reset_is_told(pair: Ends) -> None:
     client.close()
     await protocol.lost.wait()
     assert protocol.told == ["lost ConnectionResetError"]
+
+
+@pytest.mark.parametrize("size", [1, 1_000, 50_000])
+async def test_a_reset_is_told_when_octets_came_before_it(pair: Ends, size: int) -> None:
+    protocol = Recorder()
+    transport, client = pair
+    client.sendall(bytes(size))
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    client.close()
+    transport.begin(protocol)
+    async with asyncio.timeout(5):
+        await protocol.lost.wait()
+    assert protocol.told == ["lost ConnectionResetError"]
+    assert len(protocol.received) == size
 
 
 async def test_a_handshake_that_fails_tells_the_client_why(pair: Ends, context: ssl.SSLContext) -> None:
