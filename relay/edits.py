@@ -97,14 +97,15 @@ def _leaf_edits(content: Octets, parsed: Parsed, removed: Sequence[Edit]) -> Ite
 def _long_line(content: Octets, position: int) -> int:
     """Where the next line that is too long begins, if a line begins at `position`; -1 if there is none.
 
-    The last line end within reach is looked for: one look per thousand octets, whatever the length of the lines.
+    The last line end within reach is looked for: one look per thousand octets, whatever the length of the lines. Its LF will
+    do, for none stands alone any more, and one octet is found in two thirds of the time.
     """
     last = len(content) - MAX_LINE
     while position < last:
-        line_end = content.rfind(b"\r\n", position, position + MAX_LINE + 2)
+        line_end = content.rfind(b"\n", position, position + MAX_LINE + 2)
         if line_end < 0:
             return position
-        position = line_end + 2
+        position = line_end + 1
     return -1
 
 
