@@ -33,7 +33,6 @@ class SpoolDraft:
         self._pending: list[bytes] = []
         self._written = 0
         self._descriptor = -1
-        self._map: mmap.mmap | None = None
         self._inline: bytes | None = None
         self._size = 0
         self._step: asyncio.Future[None] | None = None
@@ -68,9 +67,7 @@ class SpoolDraft:
     def octets(self) -> Octets:
         if self._inline is not None:
             return self._inline
-        if self._map is None:
-            self._map = mmap.mmap(self._descriptor, 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ)
-        return self._map
+        return mmap.mmap(self._descriptor, 0, flags=mmap.MAP_SHARED | mmap.MAP_POPULATE, prot=mmap.PROT_READ)
 
     @property
     def inline(self) -> bytes | None:
@@ -85,8 +82,6 @@ class SpoolDraft:
 
     def _close(self, keep: bool) -> None:
         self._pending.clear()
-        if self._map is not None:
-            self._map.close()
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -21,8 +21,9 @@ from threading import Thread
 import pytest
 
 from relay.sandbox.cloud import Cloud
+from tests.bench import load
 from tests.chaos import crowd
-from tests.harness import APPLICATION, Relay, Settings, mail, running_relay
+from tests.harness import APPLICATION, PASSWORD, Relay, Settings, mail, running_relay
 
 FULL = os.environ.get("RELAY_CHAOS") == "full"
 MEGABYTE = 1 << 20
@@ -197,6 +198,37 @@ async def test_large_messages_at_once_take_no_memory(tmp_path: Path, settings: S
         assert (b"250" in replies) == (b"250" in wanted)
         assert grown < 150
         assert relay.faults() == []
+
+
+TWENTY, THIRTY = (20, 30) if FULL else (4, 5)  # at once, MB
+LARGE_ALLOWED = {
+    "RELAY_SMTP__MAX_SIZE": str((THIRTY + 1) * MEGABYTE),
+    "RELAY_SMTP__MAX_OCTETS_IN_FLIGHT": str((THIRTY + 1) * TWENTY * MEGABYTE),
+}
+
+
+async def test_large_messages_at_once_do_not_make_a_small_one_wait_for_them(tmp_path: Path) -> None:
+    async with running_relay(tmp_path, APPLICATION, far_side=fast_cloud, settings=LARGE_ALLOWED) as (relay, _):
+        await asyncio.to_thread(_send_small_beside_large, relay)
+        assert relay.faults() == []
+
+
+def _send_small_beside_large(relay: Relay) -> None:
+    honest = Honest(relay)
+    honest.start()
+    until(lambda: len(honest.seconds) > 20, seconds=20)
+    before = relay.memory()
+    relay.forget_peak()
+    target = load.Target(port=relay.ports["submission"], starttls=True, login=("app", PASSWORD))
+    shares = load.run(target, load.Load(size=THIRTY * MEGABYTE, connections=TWENTY), 10.0 if FULL else 1.0)
+    p99 = honest.stop()
+    grown = (relay.memory("VmHWM") - before) / MEGABYTE
+    large = quantiles([seconds for share in shares for seconds in share.latencies], n=2)[0]
+    print(f"{TWENTY} x {THIRTY} MB over and over, {large:.1f} s each, {grown:+.0f} MB; beside them {len(honest.seconds)} small")
+    print(f"messages, p99 {1000 * p99:.0f} ms, longest {1000 * max(honest.seconds):.0f} ms")
+    assert grown < 150
+    if FULL:
+        assert p99 < large / 2
 
 
 def _send_large(relay: Relay) -> list[bytes]:
