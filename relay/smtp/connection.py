@@ -23,7 +23,6 @@ from relay.smtp.transport import SocketTransport
 _READ_AHEAD = 128 * 1024  # so much may wait in our buffer while something else is under way
 _ANSWERS_AT_ONCE = 100  # then it is the others' turn, and it shows whether the client reads them
 
-
 Answer = Reply | bytes | None
 """What goes out: a reply, lines ready made, or nothing."""
 
@@ -56,8 +55,6 @@ class _NoTimer:
 
 
 _NO_TIMER = cast(asyncio.TimerHandle, _NoTimer())
-
-
 _NO_HOOKS = _Bare()
 
 

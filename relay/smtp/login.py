@@ -18,7 +18,6 @@ from relay.smtp import answers
 
 _NOTE_EVERY = 60.0
 
-
 Exchange = Generator[bytes, bytes, tuple[str, str]]
 """Yields prompts, is sent response lines, returns name and password. Raises NotBase64 or WrongLogin."""
 

@@ -2,7 +2,7 @@
 
 Kept of aiosmtpd 1.4.6: its connection set-up and its reader of PROXY headers. Replaced, each with its reason in docs/smtp.md:
 the command loop (exceptions became `500` with their text, and the envelope was not reset), DATA (read line by line, no limit
-on a line), STARTTLS (in Python also where the loop has its own TLS, and without a limit of time), AUTH (case-sensitive,
+on a line), STARTTLS (octets moved through buffers in memory, and no limit of time: docs/decisions/0008), AUTH (case-sensitive,
 blocking, refused on implicit TLS), the address parser, EHLO (a write per line), the timers.
 """
 
