@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 import boto3
@@ -87,7 +87,7 @@ class App:
         await self._start_http(store, session)
         wake = asyncio.Event()
         await self._start_dispatch(store, spool, session, wake)
-        await self._start_smtp(store, await assembly.intake(config, store, spool, wake), smtp_tls)
+        self._start_smtp(store, await assembly.intake(config, store, spool, wake), smtp_tls)
         self._keep_running(self._watch_certificates, "the look at the certificates")
 
     def _watched(self, tls: ServerTls) -> ssl.SSLContext:
@@ -134,7 +134,8 @@ class App:
         server = HttpServer(name, routes)
         host, port = configuration.address(listener, self._config.file, f"{name}.listen")
         self._parts.push_async_callback(server.stop)
-        self.ports[name] = await _bound(server.listen(host, port, tls=tls), self._config, f"{name}.listen")
+        with _listening(self._config, f"{name}.listen"):
+            self.ports[name] = await server.listen(host, port, tls=tls)
 
     async def _start_dispatch(self, store: SqliteStore, spool: Spool, session: boto3.Session, wake: asyncio.Event) -> None:
         config, patience = self._config, assembly.patience(self._config)
@@ -153,7 +154,7 @@ class App:
         self._keep_running(dispatcher.run, "the dispatcher")
         self._parts.push_async_callback(dispatcher.stop, limit=_STOP_CALLS_SECONDS)
 
-    async def _start_smtp(self, store: SqliteStore, intake: Intake, tls: ssl.SSLContext) -> None:
+    def _start_smtp(self, store: SqliteStore, intake: Intake, tls: ssl.SSLContext) -> None:
         config = self._config.smtp
         passwords = ArgonPasswords(monotonic=time.monotonic)
         self._parts.callback(passwords.close)
@@ -167,18 +168,19 @@ class App:
         )
         self._parts.push_async_callback(server.stop, limit=_STOP_SMTP_SECONDS)
         guests = TrustedNetworks(config.trusted_networks, config.trusted_credential, store.credentials)
-        await self._listen(server, "submission", config.submission)
-        await self._listen(server, "submissions", config.submissions, implicit_tls=True)
-        await self._listen(server, "trusted", config.trusted, guests=guests)
+        self._listen(server, "submission", config.submission)
+        self._listen(server, "submissions", config.submissions, implicit_tls=True)
+        self._listen(server, "trusted", config.trusted, guests=guests)
 
     def _credential_changed(self, credential: Credential) -> None:
         if self._smtp:
             self._smtp.credential_changed(credential)
 
-    async def _listen(self, server: SmtpServer, name: str, listener: str, **options: Any) -> None:
+    def _listen(self, server: SmtpServer, name: str, listener: str, **options: Any) -> None:
         if listener:
             host, port = configuration.address(listener, self._config.file, f"smtp.{name}")
-            self.ports[name] = await _bound(server.listen(host, port, **options), self._config, f"smtp.{name}")
+            with _listening(self._config, f"smtp.{name}"):
+                self.ports[name] = server.listen(host, port, **options)
 
     def _keep_running(self, part: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
         """A task until the stop. One that ends by an exception of ours takes the relay down, to be started afresh."""
@@ -199,8 +201,9 @@ class App:
         self._parts.push_async_callback(end)
 
 
-async def _bound(opening: Awaitable[int], config: Config, key: str) -> int:
+@contextmanager
+def _listening(config: Config, key: str) -> Iterator[None]:
     try:
-        return await opening
+        yield
     except OSError as error:
         raise ConfigError(config.file, key, f"cannot listen there: {error.strerror or error}") from error

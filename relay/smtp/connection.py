@@ -18,6 +18,7 @@ from relay.replies import Reply
 from relay.smtp import answers
 from relay.smtp.limits import Limits
 from relay.smtp.session import Session
+from relay.smtp.tasks import Tasks
 from relay.smtp.transport import SocketTransport
 
 _READ_AHEAD = 128 * 1024  # so much may wait in our buffer while something else is under way
@@ -33,12 +34,12 @@ class Keeper(Protocol):
     """What a connection needs of the server."""
 
     hostname: str
+    tasks: Tasks  # they run to their end, even if the connection does not last so long
 
     @property
     def limits(self) -> Limits: ...
     def opened(self, connection: Connection) -> None: ...
     def closed(self, connection: Connection) -> None: ...
-    def keep(self, work: Coroutine[Any, Any, None]) -> None: ...
 
 
 class _Bare:
@@ -76,7 +77,7 @@ class Connection(_Bare, SMTP):
         self._has_greeted = False
         self._has_ended = False  # the client sends no more
         self._is_choked = False  # the client does not read our replies
-        self._is_paused = False  # we do not read what it sends
+        self._is_paused = False  # we do not read on; at the end of input the transport pauses too, and must stay so
         self._errors = 0  # since the last accepted message
         self._since = self._active_at = self._obeyed_at = loop.time()
 
@@ -226,7 +227,7 @@ class Connection(_Bare, SMTP):
     def _wait_for(self, work: Coroutine[Any, Any, Answer]) -> None:
         """Goes on with the next step when `work` has its answer."""
         self._is_waiting = True
-        self._keeper.keep(self._finish(work))
+        self._keeper.tasks.begin(self._finish(work))
 
     async def _finish(self, work: Coroutine[Any, Any, Answer]) -> None:
         try:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Collection, Coroutine
-from typing import Any, Protocol
+from collections.abc import Collection
+from typing import Protocol
 
 from aiosmtpd.proxy_protocol import AF, V2_CMD, ProxyData, get_proxy
 
@@ -14,6 +14,7 @@ from relay.model import Credential
 from relay.replies import Reply
 from relay.smtp.limits import Crowd
 from relay.smtp.protocol import Door, SubmissionProtocol
+from relay.smtp.tasks import Tasks
 from relay.smtp.transport import SocketTransport
 
 _BACKLOG = 1024
@@ -42,7 +43,7 @@ class Listener:
         self._guests = guests
         self._loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = None
-        self._serving: set[asyncio.Task[None]] = set()
+        self._serving = Tasks()
 
     def open(self, host: str, port: int) -> int:
         """Returns the port (asked for with port 0 in tests). Raises OSError."""
@@ -81,12 +82,7 @@ class Listener:
                 self._loop.remove_reader(listening)
                 self._loop.call_later(_PAUSE_WITHOUT_DESCRIPTORS, self._listen)
                 return
-            self._keep(self._serve(accepted, address[0]))
-
-    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._serving.add(task)
-        task.add_done_callback(self._serving.discard)
+            self._serving.begin(self._serve(accepted, address[0]))
 
     async def _serve(self, accepted: socket.socket, address: str) -> None:
         """One connection, from its first octet to its end."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Collection, Coroutine
-from typing import Any
+from collections.abc import Collection
 
 from relay import journal
 from relay.intake import Intake
@@ -15,6 +14,7 @@ from relay.smtp.connection import Connection
 from relay.smtp.limits import Crowd, Limits
 from relay.smtp.listener import Guests, Listener
 from relay.smtp.login import Login
+from relay.smtp.tasks import Tasks
 
 _LOOK_AT_TIME = 1.0
 _LOOK_AT_STOP = 0.02
@@ -37,11 +37,11 @@ class SmtpServer:
         self.login = login
         self.hostname = hostname
         self.tls = tls
+        self.tasks = Tasks()
         self._proxies = proxies
         self._crowd = Crowd(limits)
         self._listeners: list[Listener] = []
         self._connections: set[Connection] = set()
-        self._kept: set[asyncio.Task[None]] = set()
         self._clock: asyncio.TimerHandle | None = None
 
     @property
@@ -49,7 +49,7 @@ class SmtpServer:
         """Those of the moment."""
         return self._crowd.limits
 
-    async def listen(self, host: str, port: int, *, implicit_tls: bool = False, guests: Guests | None = None) -> int:
+    def listen(self, host: str, port: int, *, implicit_tls: bool = False, guests: Guests | None = None) -> int:
         """Opens one listener and returns its port (asked for with port 0 in tests). Raises OSError."""
         listener = Listener(self, self._crowd, implicit_tls=implicit_tls, proxies=self._proxies, guests=guests)
         bound = listener.open(host, port)
@@ -65,12 +65,6 @@ class SmtpServer:
 
     def closed(self, connection: Connection) -> None:
         self._connections.discard(connection)
-
-    def keep(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs it to its end, even if the connection does not last so long."""
-        task = asyncio.create_task(work)
-        self._kept.add(task)
-        task.add_done_callback(self._kept.discard)
 
     def credential_changed(self, credential: Credential) -> None:
         """Open sessions go by the new settings at once; those of a disabled login end."""
@@ -92,8 +86,8 @@ class SmtpServer:
         while any(connection.is_busy for connection in self._connections) and loop.time() < ends:
             self._close_idle()
             await asyncio.sleep(_LOOK_AT_STOP)
-        if self._kept:
-            await asyncio.wait(self._kept, timeout=max(1.0, ends - loop.time()))
+        if self.tasks:
+            await asyncio.wait(self.tasks, timeout=max(1.0, ends - loop.time()))
         for connection in list(self._connections):
             connection.shut_down()
         await asyncio.sleep(_LOOK_AT_STOP)
