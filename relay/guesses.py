@@ -10,9 +10,17 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 _MOST_KEYS = 10_000
 _STRANGERS_WAIT = 5.0
+
+
+class Guessed(StrEnum):
+    """By what failures are counted."""
+
+    ADDRESS = "address"
+    NAME = "name"
 
 
 @dataclass(slots=True)
@@ -63,12 +71,11 @@ class Guesses:
         is_stranger = (name, peer) not in self._known
         return _STRANGERS_WAIT if is_stranger and self._names.is_full(name, self._monotonic()) else 0.0
 
-    def failed(self, name: str, peer: str) -> list[str]:
+    def failed(self, name: str, peer: str) -> list[Guessed]:
         """What has too many failures from now on: the address, the name, both, or nothing."""
         now = self._monotonic()
-        return [
-            found for found, is_full in ((peer, self._addresses.add(peer, now)), (name, self._names.add(name, now))) if is_full
-        ]
+        full = {Guessed.ADDRESS: self._addresses.add(peer, now), Guessed.NAME: self._names.add(name, now)}
+        return [by for by, is_full in full.items() if is_full]
 
     def succeeded(self, name: str, peer: str) -> None:
         self._known[name, peer] = None

@@ -97,8 +97,8 @@ class Login:
 
     def _failed(self, name: str, peer: str, why: str) -> WrongLogin:
         journal.login_refused(name=name, peer=peer, why=why)
-        for guessed in self._guesses.failed(name, peer):
-            journal.passwords_guessed(name=name, peer=peer, by="address" if guessed == peer else "name")
+        for by in self._guesses.failed(name, peer):
+            journal.passwords_guessed(name=name, peer=peer, by=by)
         return WrongLogin()
 
     async def _note(self, use: LastUse) -> None:

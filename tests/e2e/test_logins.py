@@ -14,7 +14,11 @@ import pytest_asyncio
 from relay.security.passwords import hash_password
 from tests.harness import APPLICATION, PASSWORD, PERSON, Relay, mail, running_relay, submit, unverified
 
-SETTINGS = {"RELAY_LOGINS__FAILURES_PER_ADDRESS": "4", "RELAY_SMTP__SOFT_ERRORS": "100"}
+SETTINGS = {
+    "RELAY_LOGINS__FAILURES_PER_ADDRESS": "4",
+    "RELAY_LOGINS__FAILURES_PER_NAME": "7",
+    "RELAY_SMTP__SOFT_ERRORS": "100",
+}
 TIRED = replace(APPLICATION, name="tired", password_hashes=(hash_password(PASSWORD),))
 SPENT = replace(APPLICATION, name="spent", per_day=2)
 
@@ -95,3 +99,10 @@ async def test_who_guesses_is_stopped_and_nobody_elsewhere_is_locked_out(relay: 
     assert login(relay, "person", PASSWORD, source="127.0.0.9")[0] == 235
     alarms = [(line["peer"], line["by"]) for line in relay.journal() if line["event"] == "passwords_guessed"]
     assert alarms == [("127.0.0.8", "address")]
+
+
+async def test_a_guessed_name_that_reads_like_the_address_of_the_client_is_told_as_a_name(relay: Relay) -> None:
+    sources = ["127.0.0.11"] * 3 + ["127.0.0.12"] * 3 + ["127.0.0.10"]
+    assert [login(relay, "127.0.0.10", "wrong", source=source)[0] for source in sources] == [535] * 7
+    alarms = [line for line in relay.journal() if line["event"] == "passwords_guessed" and line["name"] == "127.0.0.10"]
+    assert [(line["peer"], line["by"]) for line in alarms] == [("127.0.0.10", "name")]

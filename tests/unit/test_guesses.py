@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from relay.guesses import Guesses
+from relay.guesses import Guessed, Guesses
 
 HOME, OFFICE = "192.0.2.1", "198.51.100.1"
 
@@ -19,7 +19,7 @@ def guesses(time: Time) -> Guesses:
 def test_an_address_is_stopped_at_its_limit_and_let_go_after_the_time() -> None:
     time = Time()
     counted = guesses(time)
-    assert [counted.failed(f"name{number}", HOME) for number in range(4)] == [[], [], [HOME], []]
+    assert [counted.failed(f"name{number}", HOME) for number in range(4)] == [[], [], [Guessed.ADDRESS], []]
     assert counted.is_stopped(HOME)
     assert not counted.is_stopped(OFFICE)
     time.now += 60
@@ -32,13 +32,18 @@ def test_a_name_that_is_guessed_makes_strangers_wait_and_not_its_owner() -> None
     counted = guesses(time)
     counted.succeeded("shop", OFFICE)
     told = [counted.failed("shop", f"192.0.2.{number}") for number in range(6)]
-    assert told == [[], [], [], [], ["shop"], []]
+    assert told == [[], [], [], [], [Guessed.NAME], []]
     assert counted.delay("shop", OFFICE) == 0
     assert counted.delay("shop", HOME) == 5
     assert counted.delay("crm", HOME) == 0
     assert not counted.is_stopped(HOME)
     time.now += 60
     assert counted.delay("shop", HOME) == 0
+
+
+def test_a_name_that_reads_like_an_address_is_told_from_it() -> None:
+    counted = guesses(Time())
+    assert [counted.failed(HOME, HOME) for _ in range(5)] == [[], [], [Guessed.ADDRESS], [], [Guessed.NAME]]
 
 
 def test_failures_are_counted_from_the_first_one_on() -> None:
