@@ -191,7 +191,7 @@ class Topics(Protocol):
 class Passwords(Protocol):
     """Hashing, slow on purpose and off the loop."""
 
-    def remembers(self, password: str, credential: Credential | None) -> str | None:
+    def remembered(self, password: str, credential: Credential | None) -> str | None:
         """The hash that the password was found to fit a short time ago."""
 
     async def verify(self, password: str, credential: Credential | None) -> str | None:

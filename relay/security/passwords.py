@@ -30,8 +30,10 @@ def hash_password(password: str) -> str:
 
 
 class ArgonPasswords:
-    """Implements ports.Passwords. What was verified is kept as an HMAC under a key of this process, `remember` seconds from
-    its last use on."""
+    """Implements ports.Passwords.
+
+    What was verified is kept as an HMAC under a key of this process, for `remember` seconds from its last use on.
+    """
 
     def __init__(self, *, monotonic: Clock, remember: float = 300.0) -> None:
         self._monotonic = monotonic
@@ -42,7 +44,7 @@ class ArgonPasswords:
         self._verified: OrderedDict[bytes, float] = OrderedDict()
         self._decoy = (hash_password("nobody has this password"),)
 
-    def remembers(self, password: str, credential: Credential | None) -> str | None:
+    def remembered(self, password: str, credential: Credential | None) -> str | None:
         now = self._monotonic()
         for stored in credential.password_hashes if credential else ():
             tag = self._tag(stored, password)
@@ -52,8 +54,6 @@ class ArgonPasswords:
         return None
 
     async def verify(self, password: str, credential: Credential | None) -> str | None:
-        if found := self.remembers(password, credential):
-            return found
         if self._waiting >= _MAX_WAITING:
             raise TooBusy
         hashes = credential.password_hashes if credential else self._decoy

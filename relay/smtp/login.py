@@ -73,10 +73,11 @@ class Login:
     async def check(self, name: str, password: str, *, peer: str, helo: str) -> Credential:
         """Raises WrongLogin, TooManyFailures, TooBusy or StoreUnavailable. Takes the same time for an unknown name."""
         credential = self._known.get(name) or await self._find(name)
-        if self._guesses.is_stopped(peer) and not self._passwords.remembers(password, credential):
+        password_hash = self._passwords.remembered(password, credential)
+        if password_hash is None and self._guesses.is_stopped(peer):
             raise TooManyFailures
         await asyncio.sleep(self._guesses.delay(name, peer))
-        password_hash = await self._passwords.verify(password, credential)
+        password_hash = password_hash or await self._passwords.verify(password, credential)
         if credential is None or password_hash is None:
             raise self._failed(name, peer, "wrong password" if credential else "unknown name")
         if objection := _objection(credential, peer):
