@@ -288,11 +288,10 @@ def _check_numbers(config: Config) -> None:
     """Every number is 1 or more."""
     for section in (f.name for f in fields(Config) if f.metadata.get("section", True)):
         part = getattr(config, section)
-        for key in fields(part):
-            value = getattr(part, key.name)
-            least = min(value, default=0) if key.type == "tuple[int, ...]" else value
-            if type(least) is int and least < 1:
-                raise ConfigError(config.file, f"{section}.{key.name}", "must be 1 or more")
+        for key, kind in get_type_hints(type(part)).items():
+            value = getattr(part, key)
+            if (kind is int and value < 1) or (kind == tuple[int, ...] and min(value, default=0) < 1):
+                raise ConfigError(config.file, f"{section}.{key}", "must be 1 or more")
 
 
 def _check_smtp(config: Config) -> None:
