@@ -44,11 +44,13 @@ class Quota:
         self._today[credential.name] += 1
 
     def give_back(self, credential: Credential) -> None:
-        self._this_minute[credential.name] -= 1
-        self._today[credential.name] -= 1
+        """Where a new minute or day has begun meanwhile there may be nothing left to take away."""
+        for accepted in (self._this_minute, self._today):
+            accepted[credential.name] = max(0, accepted[credential.name] - 1)
 
     def _turn(self) -> None:
-        minute, day = int(self._clock() // _MINUTE), int(self._clock() // _DAY)
+        now = self._clock()
+        minute, day = int(now // _MINUTE), int(now // _DAY)
         if minute != self._minute:
             self._minute = minute
             self._this_minute.clear()

@@ -65,3 +65,25 @@ def test_what_was_not_accepted_does_not_count() -> None:
         quota.give_back(credential())
     quota.take(credential())
     assert refused_for(quota, credential()) == "minute"
+
+
+def test_what_was_not_accepted_gives_no_more_to_a_minute_that_began_meanwhile() -> None:
+    time = Time()
+    quota = Quota(clock=time, per_minute=1, per_day=100)
+    quota.take(credential())
+    time.now += 60
+    quota.take(credential("crm"))
+    quota.give_back(credential())
+    quota.take(credential())
+    assert refused_for(quota, credential()) == "minute"
+
+
+def test_what_was_not_accepted_gives_no_more_to_a_day_that_began_meanwhile() -> None:
+    time = Time()
+    quota = Quota(clock=time, per_minute=100, per_day=1)
+    quota.take(credential())
+    time.now += 86400
+    quota.take(credential("crm"))
+    quota.give_back(credential())
+    quota.take(credential())
+    assert refused_for(quota, credential()) == "day"
