@@ -167,17 +167,17 @@ def _quoted_printable(octets: bytes) -> bytes:
     return (b"\n" + broken).replace(b"\n--", b"\n=2D-")[1:]
 
 
-def _base64(octets: bytes) -> bytes:
-    """RFC 2045 6.8."""
-    return b"".join(line + b"\r\n" for line in _BASE64_LINE.findall(octets))
+def _in_lines(base64: bytes) -> bytes:
+    """RFC 2045 6.8: of 76 characters at most."""
+    return b"".join(line + b"\r\n" for line in _BASE64_LINE.findall(base64))
 
 
 # What was base64 is not decoded: whoever does that must skip what is not of the alphabet, line ends among it, and so
 # reads the same as before even where readers disagree on what it means.
 _RECODED: dict[tuple[Encoding, Encoding], Callable[[bytes], bytes]] = {
     (Encoding.NONE, Encoding.QUOTED_PRINTABLE): _quoted_printable,
-    (Encoding.NONE, Encoding.BASE64): lambda octets: _base64(pybase64.b64encode(octets)),
+    (Encoding.NONE, Encoding.BASE64): lambda octets: _in_lines(pybase64.b64encode(octets)),
     (Encoding.QUOTED_PRINTABLE, Encoding.QUOTED_PRINTABLE): lambda octets: _quoted_printable(a2b_qp(octets)),
-    (Encoding.QUOTED_PRINTABLE, Encoding.BASE64): lambda octets: _base64(pybase64.b64encode(a2b_qp(octets))),
-    (Encoding.BASE64, Encoding.BASE64): lambda octets: _base64(octets.translate(None, _NO_BASE64)),
+    (Encoding.QUOTED_PRINTABLE, Encoding.BASE64): lambda octets: _in_lines(pybase64.b64encode(a2b_qp(octets))),
+    (Encoding.BASE64, Encoding.BASE64): lambda octets: _in_lines(octets.translate(None, _NO_BASE64)),
 }

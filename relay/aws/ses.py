@@ -113,7 +113,7 @@ class SesSender:
             request["ConfigurationSetName"] = self._configuration_set
         before, _, after = json.dumps(request).partition('"Data": "')
         yield before.encode() + b'"Data": "'
-        yield from _base64(edits.edited(content, message.edits))
+        yield from _in_base64(edits.edited(content, message.edits))
         yield after.encode()
 
     async def _post(
@@ -137,8 +137,8 @@ class SesSender:
             return Unknown(f"no answer: {type(error).__name__}")
 
 
-def _base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """What the pieces are when put together."""
+def _in_base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """One base64 of all the pieces put together, without line ends."""
     held = b""
     for piece in pieces:
         held += piece
