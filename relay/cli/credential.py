@@ -121,22 +121,17 @@ async def credential_rotate(where: StoreConfig, *, name: str, finish: bool, pass
     click.echo(f"{name}: a new password is valid, and the old one too{shown}")
 
 
-@credential.command("disable")
-@click.argument("name", type=arguments.name)
-@on_store
-async def credential_disable(where: StoreConfig, name: str) -> None:
-    """Refuse a login from now on."""
-    await _put(where, replace(await _find(where, name), disabled=True))
-    click.echo(f"{name}: disabled")
+def _add_switch(verb: str, what: str, *, disabled: bool) -> None:
+    @credential.command(verb, help=what)
+    @click.argument("name", type=arguments.name)
+    @on_store
+    async def switch(where: StoreConfig, name: str) -> None:
+        await _put(where, replace(await _find(where, name), disabled=disabled))
+        click.echo(f"{name}: {verb}d")
 
 
-@credential.command("enable")
-@click.argument("name", type=arguments.name)
-@on_store
-async def credential_enable(where: StoreConfig, name: str) -> None:
-    """Take a login again that was disabled."""
-    await _put(where, replace(await _find(where, name), disabled=False))
-    click.echo(f"{name}: enabled")
+_add_switch("disable", "Refuse a login from now on.", disabled=True)
+_add_switch("enable", "Take a login again that was disabled.", disabled=False)
 
 
 @credential.command("list")
