@@ -93,9 +93,9 @@ class SubmissionProtocol(Connection):
         line = self._buffer[start:end].rstrip(b"\r")
         self._position = end + 1
         if self._skips_line or end + 1 - start > _LONGEST_COMMAND:
-            self._skips_line = False
-            self._exchange = None
-            return answers.LINE_TOO_LONG
+            too_long = answers.LINE_TOO_LONG if self._exchange is None else answers.AUTH_LINE_TOO_LONG
+            self._skips_line, self._exchange = False, None
+            return too_long
         if self._exchange is not None:
             return self._respond(self._exchange, line.strip())
         verb, _, argument = line.partition(b" ")

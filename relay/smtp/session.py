@@ -24,10 +24,18 @@ from relay.replies import Reply, reply_to
 from relay.smtp import answers
 
 _PATH = re.compile(rb"(FROM|TO):[ \t]*<([^<>]*)>(?:[ \t]+(.*))?", re.IGNORECASE | re.DOTALL)
+_ANYTHING = re.compile(rb".*", re.DOTALL)
 
-
-# Taken and not acted on: DSN (RFC 3461), AUTH= (RFC 4954 5), SMTPUTF8 on plain mail, as Go's net/smtp sends it always.
-_IGNORED_AT_MAIL = (b"AUTH", b"RET", b"ENVID", b"SMTPUTF8")
+# What its value may be. Those of any value are taken and not acted on: DSN (RFC 3461), AUTH= (RFC 4954 5), and SMTPUTF8 on
+# plain mail, as Go's net/smtp sends it always.
+_MAIL_PARAMETERS = {
+    b"SIZE": re.compile(rb"[0-9]+"),
+    b"BODY": re.compile(rb"7BIT|8BITMIME"),
+    b"AUTH": _ANYTHING,
+    b"RET": _ANYTHING,
+    b"ENVID": _ANYTHING,
+    b"SMTPUTF8": _ANYTHING,
+}
 _IGNORED_AT_RCPT = (b"NOTIFY", b"ORCPT")
 
 
@@ -87,15 +95,16 @@ class Session:
         return answers.SENDER_OK
 
     def _mail_parameters(self, text: bytes) -> Reply | None:
+        """RFC 5321 4.1.1.11: 555 is for parameters nobody knows; a value that is none is a syntax error."""
         for parameter in text.split():
             name, _, value = parameter.upper().partition(b"=")
-            if name == b"SIZE" and value.isdigit():
-                if len(value) > 20 or int(value) > self._intake.max_size:
-                    raise MessageTooLarge
-            elif name == b"BODY" and value in (b"7BIT", b"8BITMIME"):
-                continue
-            elif name not in _IGNORED_AT_MAIL:
+            pattern = _MAIL_PARAMETERS.get(name)
+            if pattern is None:
                 return answers.UNKNOWN_PARAMETER
+            if not pattern.fullmatch(value):
+                return answers.PARAMETER_VALUE
+            if name == b"SIZE" and (len(value) > 20 or int(value) > self._intake.max_size):
+                raise MessageTooLarge
         return None
 
     def recipient(self, argument: bytes) -> Reply | Coroutine[Any, Any, Reply]:
