@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-from asyncio.sslproto import SSLProtocol
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,6 @@ from relay.errors import ConfigError
 
 # Mozilla's "intermediate" profile without DHE; TLS 1.3 has its own list.
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:!aNULL"
-
-# asyncio's own loop keeps a buffer of 256 KB for each TLS connection; a TLS record has 16 KB. uvloop has its own protocol.
-SSLProtocol.max_size = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import ssl
 import subprocess
 import sys
 import time
-from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -29,15 +26,6 @@ from relay.security.tls import Pair, ServerTls
 
 NOW = float(int(time.time()))
 DAY = 86400.0
-
-
-async def test_asyncio_buffers_one_tls_record_per_connection_and_no_more() -> None:
-    """256 KB otherwise: 2,000 connections would take 600 MB."""
-    import_module("relay.security.tls")
-    loop = asyncio.get_running_loop()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    connection: Any = SSLProtocol(loop, asyncio.Protocol(), context, loop.create_future(), server_side=True)
-    assert len(connection._ssl_buffer) == 16 * 1024
 
 
 def made(folder: Path, name: str, *, now: float = NOW, rsa: bool = False) -> Pair:
