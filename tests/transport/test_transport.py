@@ -143,6 +143,39 @@ async def test_after_the_peer_s_end_a_reply_can_still_be_sent(pair: Ends) -> Non
     await protocol.lost.wait()
 
 
+async def test_after_the_peer_s_close_notify_a_reply_can_still_be_sent(pair: Ends, context: ssl.SSLContext) -> None:
+    protocol = Recorder(stays=True)
+    transport, client = pair
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    session = unverified().wrap_bio(to_client, to_server)
+    client_side = asyncio.create_task(asyncio.to_thread(shake_hands, client, session, to_client, to_server))
+    await transport.start_tls(context, seconds=10)
+    transport.begin(protocol)
+    await client_side
+    session.write(b"QUIT\r\n")
+    with pytest.raises(ssl.SSLWantReadError):  # for the relay's own
+        session.unwrap()
+    client.sendall(to_server.read())
+    client.shutdown(socket.SHUT_WR)
+    await protocol.ended.wait()
+    transport.write(b"221 Bye\r\n")
+    transport.close()
+    to_client.write(await asyncio.to_thread(all_of, client))
+    assert (protocol.received, session.read()) == (b"QUIT\r\n", b"221 Bye\r\n")
+
+
+def shake_hands(client: socket.socket, session: ssl.SSLObject, to_client: ssl.MemoryBIO, to_server: ssl.MemoryBIO) -> None:
+    while True:
+        try:
+            session.do_handshake()
+        except ssl.SSLWantReadError:
+            client.sendall(to_server.read())
+            to_client.write(client.recv(65536))
+        else:
+            break
+    client.sendall(to_server.read())
+
+
 async def test_a_reset_is_told(pair: Ends) -> None:
     protocol = Recorder()
     transport, client = pair
