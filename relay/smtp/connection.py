@@ -134,7 +134,7 @@ class Connection(_Bare, SMTP):
     def eof_received(self) -> bool:
         """A client may end its side after its last command and still wait for the replies; aiosmtpd would cancel."""
         self._has_ended = True
-        return self._is_waiting
+        return self._is_waiting or self._is_choked
 
     def pause_writing(self) -> None:
         self._is_choked = True
@@ -200,7 +200,7 @@ class Connection(_Bare, SMTP):
             return
         if lines:
             self._stream.write(b"".join(lines))
-        if (self._is_closing or self._has_ended) and not self._is_waiting:
+        if (self._is_closing or (self._has_ended and not self._is_choked)) and not self._is_waiting:
             self._stream.close()
 
     def _go_on(self) -> None:

@@ -128,7 +128,8 @@ class SocketTransport(asyncio.Transport):
     def _end_of_input(self) -> None:
         self.pause_reading()
         if self._is_closing:
-            self._lose(None)
+            if not self._outgoing:  # otherwise the goodbye is still to come, and reads on
+                self._lose(None)
         elif self._protocol and not self._protocol.eof_received():
             self.close()
 

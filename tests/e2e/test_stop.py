@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import time
 from base64 import b64encode
 from pathlib import Path
+
+import pytest
 
 from relay.sandbox.cloud import Cloud
 from relay.store.sqlite.store import SqliteStore
@@ -103,3 +106,25 @@ async def test_a_client_that_leaves_in_the_middle_of_data_leaves_nothing(running
     await asyncio.sleep(1)
     assert list((relay.folder / "spool").iterdir()) == []
     assert not [line for line in relay.journal() if line["level"] == "error"]
+
+
+@pytest.mark.parametrize("count", [1_000, 100_000, 230_000])
+async def test_a_client_that_ends_its_side_and_reads_late_has_all_its_replies(running: tuple[Relay, Cloud], count: int) -> None:
+    relay, _ = running
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(30)
+        client.connect(("127.0.0.1", relay.ports["submission"]))
+        client.recv(1000)
+        heard = await asyncio.to_thread(_ask_and_read_late, client, b"NOOP\r\n" * count + b"QUIT\r\n")
+    assert heard == b"250 2.0.0 Ok\r\n" * count + b"221 2.0.0 Bye\r\n"
+
+
+def _ask_and_read_late(client: socket.socket, commands: bytes) -> bytes:
+    client.sendall(commands)
+    client.shutdown(socket.SHUT_WR)
+    time.sleep(0.7)
+    heard = b""
+    while piece := client.recv(65536):
+        heard += piece
+    return heard

@@ -176,6 +176,19 @@ def shake_hands(client: socket.socket, session: ssl.SSLObject, to_client: ssl.Me
     client.sendall(to_server.read())
 
 
+async def test_what_was_written_before_a_close_reaches_a_peer_that_ended_its_side(pair: Ends) -> None:
+    transport, client = pair
+    protocol = Recorder()
+    transport.begin(protocol)
+    transport.write(bytes(8_000_000))
+    transport.close()
+    client.shutdown(socket.SHUT_WR)
+    await asyncio.sleep(0.1)
+    assert len(await asyncio.to_thread(all_of, client)) == 8_000_000
+    await protocol.lost.wait()
+    assert protocol.told[-1] == "lost"
+
+
 async def test_a_reset_is_told(pair: Ends) -> None:
     protocol = Recorder()
     transport, client = pair
