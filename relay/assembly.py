@@ -21,6 +21,7 @@ from relay.errors import ConfigError
 from relay.feedback import Feedback
 from relay.guesses import Guesses
 from relay.intake import Budget, Intake
+from relay.judge import Rule
 from relay.lifecycle import Patience
 from relay.ports import Certificates
 from relay.quota import Quota
@@ -135,6 +136,7 @@ async def intake(config: Config, store: SqliteStore, spool: Spool, wake: asyncio
         budget=Budget(max(smtp.max_octets_in_flight, smtp.max_size)),
         quota=await _quota(config.logins, store),
         patience=patience(config),
+        observed=frozenset(map(Rule, config.policy.observed)),
     )
 
 

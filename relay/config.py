@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from relay.errors import ConfigError
+from relay.judge import Rule
 
 _PREFIX = "RELAY_"
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
@@ -87,6 +88,13 @@ class LoginsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyConfig:
+    """What may pass. Rules that are observed refuse nothing."""
+
+    observed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SesConfig:
     """The way out. Credentials come from the AWS chain and have no key here."""
 
@@ -148,6 +156,7 @@ class Config:
     store: StoreConfig = field(default_factory=StoreConfig)
     smtp: SmtpConfig = field(default_factory=SmtpConfig)
     logins: LoginsConfig = field(default_factory=LoginsConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
     ses: SesConfig = field(default_factory=SesConfig)
     retry: RetryConfig = field(default_factory=RetryConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
@@ -278,6 +287,8 @@ def check(config: Config) -> None:
     ):
         if listener:
             address(listener, config.file, key)
+    if unknown := set(config.policy.observed) - set(Rule):
+        raise ConfigError(config.file, "policy.observed", f"no rule {min(unknown)}: there are {', '.join(Rule)}")
     _check_feedback(config)
     for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
         if endpoint and not _is_url(endpoint):

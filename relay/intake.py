@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from relay import edits, ids, journal, mime, policy
+from relay import edits, ids, journal, judge, metrics, mime, policy
 from relay.errors import MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
+from relay.judge import Finding, Rule
 from relay.lifecycle import Patience
 from relay.model import (
     Credential,
@@ -17,6 +18,9 @@ from relay.model import (
 )
 from relay.ports import Bodies, Chance, Clock, Draft, Queue, Suppressions
 from relay.quota import Quota
+from relay.replies import reply_to
+
+_Judged = tuple[Message, tuple[Finding, ...]]
 
 _LARGE_AT_ONCE = 2
 _LARGEST = 4 * 1024 * 1024  # octets; what is mapped to be read counts as our memory
@@ -88,6 +92,7 @@ class Intake:
         budget: Budget,
         quota: Quota,
         patience: Patience,
+        observed: frozenset[Rule],
     ) -> None:
         self._queue = queue
         self._bodies = bodies
@@ -98,6 +103,7 @@ class Intake:
         self._hostname = hostname
         self._budget = budget
         self._patience = patience
+        self._observed = observed
         self.quota = quota
         self._judging_large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._judging_largest = asyncio.Semaphore(1)
@@ -132,7 +138,7 @@ class Intake:
             is_counted = True
             now = self._clock()
             digest = await receiving.draft.finish()
-            message = await self._judged(envelope, receiving, digest, now)
+            message, seen = await self._judged(envelope, receiving, digest, now)
             wanted = self._deliveries(envelope, message)
             deliveries = await self._queue.enqueue(message, receiving.draft.inline, wanted)
             kept = True
@@ -141,37 +147,37 @@ class Intake:
             if is_counted and not kept:
                 self.quota.give_back(envelope.credential)
         self._wake.set()
-        self._tell(envelope, message, deliveries)
+        self._tell(envelope, message, deliveries, seen)
         return message
 
-    async def _judged(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> Message:
+    async def _judged(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> _Judged:
         """Large content is judged in a thread, for reading it may wait for the disk; and the largest one at a time."""
         if receiving.draft.inline is None:
             async with self._judging_largest if receiving.draft.size > _LARGEST else self._judging_large:
                 return await asyncio.to_thread(self._judge, envelope, receiving, digest, now)
         return self._judge(envelope, receiving, digest, now)
 
-    def _judge(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> Message:
+    def _judge(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> _Judged:
         content = receiving.draft.octets()
-        parsed = mime.read(content)
-        policy.hops(parsed)
-        header_from = policy.header_from(parsed, envelope.credential)
-        policy.attachments(parsed)
-        return Message(
+        case = judge.case(content, envelope.credential)
+        seen = judge.judge(case, self._observed)
+        changes = edits.needed(
+            content, case.parsed, message_id=receiving.id, hostname=self._hostname, protocol=envelope.protocol, now=now
+        )
+        message = Message(
             id=receiving.id,
             accepted_at=now,
             credential=envelope.credential.name,
             sender=envelope.sender,
-            header_from=header_from,
-            client_message_id=mime.text(parsed.first("message-id")),
-            subject=mime.text(parsed.first("subject"))[:200],
+            header_from=case.header_from,
+            client_message_id=mime.text(case.parsed.first("message-id")),
+            subject=mime.text(case.parsed.first("subject"))[:200],
             peer=envelope.peer,
             size=receiving.draft.size,
             digest=digest,
-            edits=edits.needed(
-                content, parsed, message_id=receiving.id, hostname=self._hostname, protocol=envelope.protocol, now=now
-            ),
+            edits=changes,
         )
+        return message, seen
 
     def _deliveries(self, envelope: Envelope, message: Message) -> tuple[Delivery, ...]:
         is_first_only = envelope.credential.recipients is Recipients.FIRST
@@ -188,7 +194,7 @@ class Intake:
             for number, recipient in enumerate(envelope.recipients, 1)
         )
 
-    def _tell(self, envelope: Envelope, message: Message, deliveries: tuple[Delivery, ...]) -> None:
+    def _tell(self, envelope: Envelope, message: Message, deliveries: tuple[Delivery, ...], seen: tuple[Finding, ...]) -> None:
         journal.accepted(
             id=message.id,
             credential=message.credential,
@@ -200,3 +206,6 @@ class Intake:
         for delivery in deliveries:
             if delivery.state is not State.QUEUED:
                 journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
+        for finding in seen:
+            metrics.observed_refusals.labels(finding.rule).inc()
+            journal.observed(id=message.id, rule=finding.rule, reply=reply_to(finding.refusal).text)

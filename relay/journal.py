@@ -133,6 +133,11 @@ def accepted(*, id: str, credential: str, peer: str, sender: str, recipients: tu
     )
 
 
+def observed(*, id: str, rule: str, reply: str) -> None:
+    """A rule that is only observed would have refused an accepted message with this reply."""
+    _write("observed", WARNING, id=id, rule=rule, reply=_free(reply))
+
+
 def accepted_client_gone(*, id: str, peer: str) -> None:
     """The client left between its last octet and our 250: it may send the same again."""
     _write("accepted_client_gone", WARNING, id=id, peer=peer)

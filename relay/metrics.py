@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 registry = CollectorRegistry()
 
@@ -13,3 +13,9 @@ certificate_ends = Gauge(
     registry=registry,
 )
 smtp_connections = Gauge("relay_smtp_connections", "Open SMTP connections, half handshakes included", registry=registry)
+observed_refusals = Counter(
+    "relay_observed_refusals",
+    "Accepted messages that a rule would have refused, were it not only observed",
+    ["rule"],
+    registry=registry,
+)

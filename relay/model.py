@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from time import gmtime, strftime
 
+from relay.extensions import FORBIDDEN_EXTENSIONS
+
 
 class State(StrEnum):
     """Where a delivery stands in the queue. All moves between them are in lifecycle.py."""
@@ -55,6 +57,25 @@ class LineEnds(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachments:
+    """What may be attached beside what is denied to all, in lower case.
+
+    An extension (`exe`) stands for everything that any reader may take for one, by name, type or content; `image/*` and
+    `text/html` for a declared type; `magic:elf` for content alone. If `only` holds anything, nothing else may be attached.
+    """
+
+    also_denied: frozenset[str] = frozenset()
+    permitted: frozenset[str] = frozenset()  # though denied to all
+    only: frozenset[str] = frozenset()
+    encrypted_archives: bool = True  # may pass
+    lists_archives: bool = False  # the names inside of zip files are looked at, without extraction
+
+    @property
+    def denied(self) -> frozenset[str]:
+        return (FORBIDDEN_EXTENSIONS - self.permitted) | self.also_denied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
     """A login and what it may do.
 
@@ -76,6 +97,7 @@ class Credential:
     line_ends: LineEnds = LineEnds.REFUSE
     per_minute: int = 0
     per_day: int = 0
+    attachments: Attachments = Attachments()
     disabled: bool = False
 
 

@@ -8,26 +8,11 @@ from ipaddress import ip_address, ip_network
 
 from relay import address
 from relay.errors import AttachmentNotAllowed, InvalidRecipient, MailLoop, Malformed, NotAscii, SenderNotAllowed
+from relay.extensions import FORBIDDEN_EXTENSIONS
 from relay.mime import Parsed
 from relay.model import Credential
 
-# The extensions the Devino SMTP API names (August 2016).
-DEVINO_EXTENSIONS = frozenset(
-    """adp bat chm cmd com cpl exe hta ins isp jar js jse lib lnk mde msc msp mst pif scr sct shb sys vb vbe vbs vxd
-    wsc wsf wsh""".split()
-)
-
-# What SES itself refuses: developer guide, "Unsupported attachment types".
-SES_EXTENSIONS = frozenset(
-    """ade adp app asp bas bat cer chm cmd com cpl crt csh der exe fxp gadget hlp hta inf ins isp its js jse ksh lib lnk
-    mad maf mag mam maq mar mas mat mau mav maw mda mdb mde mdt mdw mdz msc msh msh1 msh2 mshxml msh1xml msh2xml msi msp
-    mst ops pcd pif plg prf prg reg scf scr sct shb shs sys ps1 ps1xml ps2 ps2xml psc1 psc2 tmp url vb vbe vbs vps
-    vsmacros vss vst vsw vxd ws wsc wsf wsh xnk""".split()
-)
-
 _MAX_HOPS = 50
-
-FORBIDDEN_EXTENSIONS = DEVINO_EXTENSIONS | SES_EXTENSIONS
 
 
 def may_connect(credential: Credential, peer: str) -> bool:
@@ -88,16 +73,15 @@ def hops(parsed: Parsed) -> None:
         raise MailLoop
 
 
-def header_from(parsed: Parsed, credential: Credential) -> str:
-    """The one address of the one From header. Raises Malformed or SenderNotAllowed."""
+def header_from(parsed: Parsed) -> str:
+    """The one address of the one From header. Raises Malformed."""
     values = parsed.all("from")
     if len(values) != 1:
         raise Malformed(f"{len(values)} From headers" if values else "no From header")
     try:
-        found = address.mailbox(values[0])
+        return address.mailbox(values[0])
     except ValueError as error:
         raise Malformed(f"From header: {error}") from None
-    return allowed_sender(found, credential)
 
 
 def attachments(parsed: Parsed, forbidden: Collection[str] = FORBIDDEN_EXTENSIONS) -> None:

@@ -14,23 +14,36 @@ import click
 from relay import ports
 from relay.admin import Admin
 from relay.cli.loop import run
-from relay.config import StoreConfig, load
+from relay.cli.terminal import Failure
+from relay.config import Config, StoreConfig, load
 from relay.control.client import ControlClient
+from relay.model import Credential
 from relay.store.lock import Lock
 from relay.store.sqlite.store import SqliteStore
 
 
-def on_store(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Runs a verb that reads or changes the store; its first argument is where that is, by `--dir` or the settings."""
+def on_config(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Runs a verb; its first argument is the settings, or the defaults with the store of a sandbox's folder (`--dir`)."""
 
     @click.option("--dir", "folder", type=click.Path(path_type=Path), help="Look into a sandbox's folder instead.")
     @click.pass_obj
     @run
     @wraps(step)
     async def verb(file: Path | None, folder: Path | None, **options: Any) -> None:
-        await step(StoreConfig(path=folder / "relay.db") if folder else load(file, os.environ).store, **options)
+        config = Config(store=StoreConfig(path=folder / "relay.db")) if folder else load(file, os.environ)
+        await step(config, **options)
 
     return verb
+
+
+def on_store(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Runs a verb that needs no more of the settings than where the store is."""
+
+    @wraps(step)
+    async def verb(config: Config, **options: Any) -> None:
+        await step(config.store, **options)
+
+    return on_config(verb)
 
 
 @asynccontextmanager
@@ -57,3 +70,18 @@ async def changing(where: StoreConfig) -> AsyncIterator[ports.Admin]:
     finally:
         await store.close()
         lock.release()
+
+
+async def find_credential(where: StoreConfig, name: str) -> Credential:
+    """Raises Failure where there is none of that name."""
+    async with reading(where) as store:
+        found = await store.credentials.get(name)
+    if found is None:
+        raise Failure(f"no credential {name}")
+    return found
+
+
+async def put_credential(where: StoreConfig, changed: Credential) -> None:
+    """Added, or in place of the one of that name."""
+    async with changing(where) as admin:
+        await admin.put_credential(changed)

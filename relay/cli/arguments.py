@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 
 from relay import address
 from relay.cli.terminal import Failure
+
+_ATTACHMENT = re.compile(r"(magic:)?[a-z0-9_-]+|[a-z0-9!#$&^_.+-]+/([a-z0-9!#$&^_.+-]+|\*)")
 
 
 def mail_address(text: str) -> str:
@@ -26,6 +29,14 @@ def name(text: str) -> str:
     if not text or not text.isprintable():  # a lone surrogate, out of octets that are no UTF-8, is not printable
         raise Failure(f"{text!r}: not a name")
     return text
+
+
+def attachment(text: str) -> str:
+    """An extension, a type or all of a kind, or a kind of content, as model.Attachments keeps them."""
+    word = text.lower().removeprefix(".")
+    if not _ATTACHMENT.fullmatch(word):
+        raise Failure(f"{text}: not an extension (exe), a type (text/html, image/*) or a content (magic:elf)")
+    return word
 
 
 def network(text: str) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 from rich.table import Table
 
+from relay import documents
 from relay.cli import arguments
-from relay.cli.access import changing, on_store, reading
+from relay.cli.access import find_credential, on_store, put_credential, reading
+from relay.cli.attachments import credential_attachments
 from relay.cli.terminal import Failure, show, when
 from relay.config import StoreConfig
 from relay.model import Credential, Kind, LastUse, LineEnds, OnSuppressed, Recipients
@@ -30,9 +33,48 @@ def credential() -> None:
     """Logins."""
 
 
+credential.add_command(credential_attachments)
+
+# Those that are not given leave what there is, or the default.
+_SETTINGS = (
+    click.option(
+        "--network",
+        "networks",
+        type=arguments.network,
+        multiple=True,
+        help="Where it may log in from: an address or CIDR block. Repeatable.",
+    ),
+    click.option(
+        "--recipients", type=click.Choice([str(word) for word in Recipients]), help="Default: one; split for a person."
+    ),
+    click.option(
+        "--on-suppressed", type=click.Choice([str(word) for word in OnSuppressed]), help="Default: drop; reject for a person."
+    ),
+    click.option("--null-sender", type=arguments.mail_address, help="The address put for MAIL FROM:<>; without it refused."),
+    click.option(
+        "--enhanced-codes/--no-enhanced-codes",
+        default=None,
+        help="Without them for clients that match on the position of the reply's text.",
+    ),
+    click.option(
+        "--line-ends",
+        type=click.Choice([str(word) for word in LineEnds]),
+        help="What becomes of a lone CR or LF. Default: refuse.",
+    ),
+    click.option("--per-minute", type=click.IntRange(0), help="Messages; 0: what the settings say."),
+    click.option("--per-day", type=click.IntRange(0), help="Messages; 0: what the settings say."),
+)
+
+
+def _settings(verb: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_SETTINGS):
+        verb = option(verb)
+    return verb
+
+
 @credential.command("add")
 @click.argument("name", type=arguments.name)
-@click.option("--kind", type=click.Choice([str(kind) for kind in Kind]), default=str(Kind.APPLICATION), show_default=True)
+@click.option("--kind", type=click.Choice([str(word) for word in Kind]), default=str(Kind.APPLICATION), show_default=True)
 @click.option(
     "--sender",
     "senders",
@@ -41,65 +83,41 @@ def credential() -> None:
     required=True,
     help="An address, or @domain for all of it. Repeatable.",
 )
-@click.option(
-    "--network",
-    "networks",
-    type=arguments.network,
-    multiple=True,
-    help="Where it may log in from: an address or CIDR block. Repeatable.",
-)
-@click.option("--recipients", type=click.Choice([str(mode) for mode in Recipients]), help="Default: one; split for a person.")
-@click.option(
-    "--on-suppressed", type=click.Choice([str(mode) for mode in OnSuppressed]), help="Default: drop; reject for a person."
-)
-@click.option("--null-sender", default="", help="The address put for MAIL FROM:<>; without it that is refused.")
-@click.option("--no-enhanced-codes", is_flag=True, help="For clients that match on the position of the reply's text.")
-@click.option(
-    "--line-ends",
-    type=click.Choice([str(mode) for mode in LineEnds]),
-    default=str(LineEnds.REFUSE),
-    show_default=True,
-    help="What becomes of a lone CR or LF.",
-)
-@click.option("--per-minute", type=click.IntRange(0), default=0, help="Messages; 0: what the settings say.")
-@click.option("--per-day", type=click.IntRange(0), default=0, help="Messages; 0: what the settings say.")
+@_settings
 @_password_file
 @on_store
 async def credential_add(
-    where: StoreConfig,
-    *,
-    name: str,
-    kind: str,
-    senders: tuple[str, ...],
-    networks: tuple[str, ...],
-    recipients: str | None,
-    on_suppressed: str | None,
-    null_sender: str,
-    no_enhanced_codes: bool,
-    line_ends: str,
-    per_minute: int,
-    per_day: int,
-    password_file: TextIO | None,
+    where: StoreConfig, *, name: str, kind: str, senders: tuple[str, ...], password_file: TextIO | None, **settings: Any
 ) -> None:
     """Add a login, or replace the one of that name."""
     password, shown = _password(password_file)
-    default_recipients, default_on_suppressed = _DEFAULTS[Kind(kind)]
+    recipients, on_suppressed = _DEFAULTS[Kind(kind)]
     added = Credential(
         name=name,
         kind=Kind(kind),
         password_hashes=(hash_password(password),),
-        line_ends=LineEnds(line_ends),
-        per_minute=per_minute,
-        per_day=per_day,
         senders=senders,
-        networks=networks,
-        recipients=Recipients(recipients or default_recipients),
-        on_suppressed=OnSuppressed(on_suppressed or default_on_suppressed),
-        null_sender=arguments.mail_address(null_sender) if null_sender else "",
-        enhanced_codes=not no_enhanced_codes,
+        recipients=recipients,
+        on_suppressed=on_suppressed,
     )
-    await _put(where, added)
+    await put_credential(where, _changed(added, settings))
     click.echo(f"{name}: added{shown}")
+
+
+@credential.command("change")
+@click.argument("name", type=arguments.name)
+@_settings
+@on_store
+async def credential_change(where: StoreConfig, *, name: str, **settings: Any) -> None:
+    """Change what is given of a login, and nothing else; its senders by `relay sender`, its password by `rotate`."""
+    await put_credential(where, _changed(await find_credential(where, name), settings))
+    click.echo(f"{name}: changed")
+
+
+def _changed(found: Credential, settings: Mapping[str, Any]) -> Credential:
+    """With the options that were given."""
+    given = {key: value for key, value in settings.items() if value not in (None, ())}
+    return documents.read(Credential, documents.written(replace(found, **given)))  # texts become the enums they name
 
 
 @credential.command("rotate")
@@ -109,15 +127,15 @@ async def credential_add(
 @on_store
 async def credential_rotate(where: StoreConfig, *, name: str, finish: bool, password_file: TextIO | None) -> None:
     """Give a login a new password; the old one stays valid beside it until --finish."""
-    found = await _find(where, name)
+    found = await find_credential(where, name)
     if finish:
-        await _put(where, replace(found, password_hashes=found.password_hashes[:1]))
+        await put_credential(where, replace(found, password_hashes=found.password_hashes[:1]))
         click.echo(f"{name}: only the newest password is valid")
         return
     if len(found.password_hashes) > 1:
         raise Failure(f"{name} has an old password beside the new one: --finish first")
     password, shown = _password(password_file)
-    await _put(where, replace(found, password_hashes=(hash_password(password), *found.password_hashes)))
+    await put_credential(where, replace(found, password_hashes=(hash_password(password), *found.password_hashes)))
     click.echo(f"{name}: a new password is valid, and the old one too{shown}")
 
 
@@ -126,7 +144,7 @@ def _add_switch(verb: str, what: str, *, disabled: bool) -> None:
     @click.argument("name", type=arguments.name)
     @on_store
     async def switch(where: StoreConfig, name: str) -> None:
-        await _put(where, replace(await _find(where, name), disabled=disabled))
+        await put_credential(where, replace(await find_credential(where, name), disabled=disabled))
         click.echo(f"{name}: {verb}d")
 
 
@@ -170,8 +188,8 @@ def sender() -> None:
 @on_store
 async def sender_add(where: StoreConfig, name: str, wanted: str) -> None:
     """Let a login send as one more address or domain."""
-    found = await _find(where, name)
-    await _put(where, replace(found, senders=tuple(dict.fromkeys((*found.senders, wanted)))))
+    found = await find_credential(where, name)
+    await put_credential(where, replace(found, senders=tuple(dict.fromkeys((*found.senders, wanted)))))
     click.echo(f"{name}: may send as {wanted}")
 
 
@@ -181,8 +199,8 @@ async def sender_add(where: StoreConfig, name: str, wanted: str) -> None:
 @on_store
 async def sender_remove(where: StoreConfig, name: str, wanted: str) -> None:
     """Take an address or domain from a login."""
-    found = await _find(where, name)
-    await _put(where, replace(found, senders=tuple(listed for listed in found.senders if listed != wanted)))
+    found = await find_credential(where, name)
+    await put_credential(where, replace(found, senders=tuple(listed for listed in found.senders if listed != wanted)))
     click.echo(f"{name}: may not send as {wanted}")
 
 
@@ -201,16 +219,3 @@ def _password(file: TextIO | None) -> tuple[str, str]:
     given = file.read().strip() if file else ""
     password = given or secrets.token_urlsafe(18)
     return password, "" if given else f", password {password}"
-
-
-async def _find(where: StoreConfig, name: str) -> Credential:
-    async with reading(where) as store:
-        found = await store.credentials.get(name)
-    if found is None:
-        raise Failure(f"no credential {name}")
-    return found
-
-
-async def _put(where: StoreConfig, changed: Credential) -> None:
-    async with changing(where) as admin:
-        await admin.put_credential(changed)

@@ -6,6 +6,7 @@ import click
 from rich.table import Column, Table
 
 from relay.cli.access import on_store, reading
+from relay.cli.check import message_check
 from relay.cli.terminal import Failure, show, when
 from relay.config import StoreConfig
 from relay.model import Life
@@ -14,6 +15,9 @@ from relay.model import Life
 @click.group()
 def message() -> None:
     """Look at messages."""
+
+
+message.add_command(message_check)
 
 
 @message.command("list")

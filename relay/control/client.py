@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from relay import documents
 from relay.errors import StoreUnavailable
 from relay.model import Credential, Suppression
 
@@ -19,19 +20,19 @@ class ControlClient:
         self._path = path
 
     async def suppress(self, suppression: Suppression) -> bool:
-        return bool(await self._ask("suppress", asdict(suppression)))
+        return bool(await self._ask("suppress", documents.written(suppression)))
 
     async def release(self, address: str) -> bool:
-        return bool(await self._ask("release", address))
+        return bool(await self._ask("release", json.dumps(address)))
 
     async def put_credential(self, credential: Credential) -> None:
-        await self._ask("put-credential", asdict(credential))
+        await self._ask("put-credential", documents.written(credential))
 
-    async def _ask(self, verb: str, value: object) -> Any:
+    async def _ask(self, verb: str, document: str) -> Any:
         try:
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._path))) as http,
-                http.post(f"http://relay/{verb}", json=value) as answer,
+                http.post(f"http://relay/{verb}", data=document) as answer,
             ):
                 if answer.status != 200:
                     raise StoreUnavailable(await answer.text())

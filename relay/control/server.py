@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Awaitable
 from pathlib import Path
 
 from aiohttp import web
 
-from relay.control import wire
+from relay import documents
 from relay.errors import StoreUnavailable
+from relay.model import Credential, Suppression
 from relay.ports import Admin
 
 
@@ -43,14 +45,14 @@ class ControlServer:
         self._path.unlink(missing_ok=True)
 
     async def _suppress(self, request: web.Request) -> web.Response:
-        suppression = wire.suppression_of(await request.json())
+        suppression = documents.read(Suppression, await request.text())
         return await _answered(self._admin.suppress(suppression))
 
     async def _release(self, request: web.Request) -> web.Response:
-        return await _answered(self._admin.release(str(await request.json())))
+        return await _answered(self._admin.release(str(json.loads(await request.text()))))
 
     async def _put_credential(self, request: web.Request) -> web.Response:
-        return await _answered(self._admin.put_credential(wire.credential_of(await request.json())))
+        return await _answered(self._admin.put_credential(documents.read(Credential, await request.text())))
 
 
 async def _answered(verb: Awaitable[object]) -> web.Response:

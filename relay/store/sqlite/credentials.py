@@ -2,65 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
 import aiosqlite
 
-from relay import ids
+from relay import documents, ids
 from relay.errors import StoreUnavailable
-from relay.model import Credential, Kind, LastUse, LineEnds, OnSuppressed, Recipients
+from relay.model import Credential, LastUse
 from relay.store.sqlite.writer import Writer
-
-_COLUMNS = (
-    "name, kind, password_hashes, senders, networks, recipients, on_suppressed, null_sender, enhanced_codes, line_ends,"
-    " per_minute, per_day, disabled"
-)
-
-
-def _credential_of(row: Any) -> Credential:
-    return Credential(
-        name=row[0],
-        kind=Kind(row[1]),
-        password_hashes=tuple(json.loads(row[2])),
-        senders=tuple(json.loads(row[3])),
-        networks=tuple(json.loads(row[4])),
-        recipients=Recipients(row[5]),
-        on_suppressed=OnSuppressed(row[6]),
-        null_sender=row[7],
-        enhanced_codes=bool(row[8]),
-        line_ends=LineEnds(row[9]),
-        per_minute=row[10],
-        per_day=row[11],
-        disabled=bool(row[12]),
-    )
-
-
-def _row_of(credential: Credential) -> tuple[Any, ...]:
-    return (
-        credential.name,
-        credential.kind,
-        json.dumps(credential.password_hashes),
-        json.dumps(credential.senders),
-        json.dumps(credential.networks),
-        credential.recipients,
-        credential.on_suppressed,
-        credential.null_sender,
-        credential.enhanced_codes,
-        credential.line_ends,
-        credential.per_minute,
-        credential.per_day,
-        credential.disabled,
-    )
 
 
 def _put_all(db: sqlite3.Connection, items: Sequence[Credential]) -> list[None]:
-    marks = ",".join("?" * (_COLUMNS.count(",") + 1))
-    db.executemany(f"INSERT OR REPLACE INTO credentials ({_COLUMNS}) VALUES ({marks})", map(_row_of, items))
+    rows = [(credential.name, documents.written(credential)) for credential in items]
+    db.executemany("INSERT OR REPLACE INTO credentials (name, document) VALUES (?,?)", rows)
     db.execute(
-        "DELETE FROM logins WHERE NOT EXISTS (SELECT 1 FROM credentials c, json_each(c.password_hashes)"
+        "DELETE FROM logins WHERE NOT EXISTS (SELECT 1 FROM credentials c, json_each(c.document, '$.password_hashes')"
         " WHERE c.name = logins.name AND value = logins.password_hash)"
     )
     return [None] * len(items)
@@ -80,11 +38,12 @@ class SqliteCredentials:
         self._reader = reader
 
     async def get(self, name: str) -> Credential | None:
-        rows = await self._rows(f"SELECT {_COLUMNS} FROM credentials WHERE name = ?", name)
-        return _credential_of(rows[0]) if rows else None
+        rows = await self._rows("SELECT document FROM credentials WHERE name = ?", name)
+        return documents.read(Credential, rows[0][0]) if rows else None
 
     async def all(self) -> tuple[Credential, ...]:
-        return tuple(_credential_of(row) for row in await self._rows(f"SELECT {_COLUMNS} FROM credentials ORDER BY name"))
+        rows = await self._rows("SELECT document FROM credentials ORDER BY name")
+        return tuple(documents.read(Credential, document) for (document,) in rows)
 
     async def put(self, credential: Credential) -> None:
         await self._writer.run(_put_all, credential)

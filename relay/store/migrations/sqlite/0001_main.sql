@@ -1,19 +1,8 @@
 -- Times are seconds since the epoch, UTC. Identifiers are ULID text; a delivery's is message_id-number.
 
 CREATE TABLE credentials (
-    name          TEXT PRIMARY KEY,
-    kind          TEXT NOT NULL,
-    password_hashes TEXT NOT NULL,  -- JSON array, newest first
-    senders       TEXT NOT NULL,  -- JSON array: addresses and @domains, lower-cased
-    networks      TEXT NOT NULL,  -- JSON array: CIDR blocks
-    recipients    TEXT NOT NULL,
-    on_suppressed TEXT NOT NULL,
-    null_sender   TEXT NOT NULL,
-    enhanced_codes INTEGER NOT NULL,
-    line_ends     TEXT NOT NULL,
-    per_minute    INTEGER NOT NULL,  -- messages; 0: what the settings say
-    per_day       INTEGER NOT NULL,
-    disabled      INTEGER NOT NULL
+    name     TEXT PRIMARY KEY,
+    document TEXT NOT NULL  -- JSON
 ) WITHOUT ROWID;
 
 -- When each password was used last.

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from relay import documents
+from relay.model import Attachments, Credential, Kind, LineEnds, OnSuppressed, Reason, Recipients, Suppression
+
+PLAIN = Credential(name="app", kind=Kind.APPLICATION, password_hashes=("a", "b"))
+FULL = Credential(
+    name="büro",
+    kind=Kind.PERSON,
+    password_hashes=(),
+    senders=("shop@example.com", "@example.org"),
+    networks=("192.0.2.0/24",),
+    recipients=Recipients.SPLIT,
+    on_suppressed=OnSuppressed.REJECT,
+    null_sender="bounce@example.com",
+    enhanced_codes=False,
+    line_ends=LineEnds.NORMALISE,
+    per_minute=3,
+    per_day=4,
+    attachments=Attachments(also_denied=frozenset(("zip",)), permitted=frozenset(("jar", "exe")), encrypted_archives=False),
+    disabled=True,
+)
+SUPPRESSION = Suppression(address="a@example.net", reason=Reason.COMPLAINT, source="ses", created_at=1.5)
+
+
+@pytest.mark.parametrize("value", [PLAIN, FULL, SUPPRESSION])
+def test_what_is_written_is_read(value: object) -> None:
+    assert documents.read(type(value), documents.written(value)) == value
+
+
+def test_every_field_of_a_credential_is_kept() -> None:
+    others = {field.name for field in fields(Credential) if getattr(PLAIN, field.name) != getattr(FULL, field.name)}
+    assert others == {field.name for field in fields(Credential)}
+
+
+def test_a_document_of_an_older_or_newer_relay_is_read() -> None:
+    older = '{"name": "app", "kind": "application", "password_hashes": ["a", "b"]}'
+    newer = '{"name": "app", "kind": "application", "password_hashes": ["a", "b"], "colour": "green"}'
+    assert documents.read(Credential, older) == documents.read(Credential, newer) == PLAIN
