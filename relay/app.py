@@ -87,6 +87,8 @@ class App:
         await self._start_http(store, session)
         wake = asyncio.Event()
         await self._start_dispatch(store, spool, session, wake)
+        if config.playpen.recipient:
+            journal.in_playpen(recipient=config.playpen.recipient)
         self._start_smtp(store, await assembly.intake(config, store, spool, wake), smtp_tls)
         self._keep_running(self._watch_certificates, "the look at the certificates")
 

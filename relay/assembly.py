@@ -33,6 +33,8 @@ from relay.smtp.login import Login
 from relay.store.bodies import Spool
 from relay.store.sqlite.store import SqliteStore
 
+_SIMULATOR = "success@simulator.amazonses.com"  # SES developer guide, "Using the mailbox simulator"
+
 
 def aws_session(config: Config) -> boto3.Session:
     """Raises ConfigError for a profile that is not there."""
@@ -137,6 +139,7 @@ async def intake(config: Config, store: SqliteStore, spool: Spool, wake: asyncio
         quota=await _quota(config.logins, store),
         patience=patience(config),
         observed=frozenset(map(Rule, config.policy.observed)),
+        playpen=_SIMULATOR if config.playpen.recipient == "simulator" else config.playpen.recipient,
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
+from relay import address as mail_address
 from relay.errors import ConfigError
 from relay.judge import Rule
 
@@ -95,6 +96,13 @@ class PolicyConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlaypenConfig:
+    """Where all mail goes instead of to its recipients."""
+
+    recipient: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SesConfig:
     """The way out. Credentials come from the AWS chain and have no key here."""
 
@@ -157,6 +165,7 @@ class Config:
     smtp: SmtpConfig = field(default_factory=SmtpConfig)
     logins: LoginsConfig = field(default_factory=LoginsConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
+    playpen: PlaypenConfig = field(default_factory=PlaypenConfig)
     ses: SesConfig = field(default_factory=SesConfig)
     retry: RetryConfig = field(default_factory=RetryConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
@@ -289,6 +298,7 @@ def check(config: Config) -> None:
             address(listener, config.file, key)
     if unknown := set(config.policy.observed) - set(Rule):
         raise ConfigError(config.file, "policy.observed", f"no rule {min(unknown)}: there are {', '.join(Rule)}")
+    _check_playpen(config)
     _check_feedback(config)
     for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
         if endpoint and not _is_url(endpoint):
@@ -328,6 +338,14 @@ def _check_network(block: str, file: str, key: str) -> None:
         raise ConfigError(file, key, f"{block} is no CIDR block: {error}") from None
     if network.prefixlen < (8 if network.version == 4 else 32):
         raise ConfigError(file, key, f"{block} is too wide: /8 is the widest for IPv4, /32 for IPv6")
+
+
+def _check_playpen(config: Config) -> None:
+    recipient = config.playpen.recipient
+    try:
+        mail_address.parse(recipient.encode("utf-8") if recipient not in ("", "simulator") else b"a@example.com")
+    except ValueError:
+        raise ConfigError(config.file, "playpen.recipient", f'{recipient} is neither an address nor "simulator"') from None
 
 
 def _check_feedback(config: Config) -> None:

@@ -23,7 +23,7 @@ _PIECE = 128 * 1024
 
 MAX_LINE = 998  # RFC 5322 2.1.1, without the CRLF. SES refuses what is longer.
 
-_REMOVED = re.compile(r"bcc|return-path|x-ses-.*|x-relay-.*")
+_REMOVED = re.compile(r"bcc|return-path|x-ses-.*|x-relay-.*|x-playpen-.*")
 _dated = lru_cache(maxsize=4)(formatdate)  # many messages come in one second
 
 # Whatever changes inside of these breaks a signature, or cannot be read by who holds the key.
@@ -42,9 +42,18 @@ _BASE64_LINE = re.compile(rb".{1,76}")
 _QUOTED_LINE = re.compile(rb".{1,73}(?<!=)(?<!=.)")  # cuts no =XX; 76 with the = at its end and a hyphen that is quoted
 
 
-def needed(content: Octets, parsed: Parsed, *, message_id: str, hostname: str, protocol: str, now: float) -> tuple[Edit, ...]:
-    """Everything that changes, in order. Raises Malformed for a line that is too long and cannot be helped."""
-    headers = _header_edits(parsed, message_id=message_id, hostname=hostname, protocol=protocol, now=now)
+def needed(
+    content: Octets,
+    parsed: Parsed,
+    *,
+    message_id: str,
+    hostname: str,
+    protocol: str,
+    now: float,
+    also: Sequence[str] = (),
+) -> tuple[Edit, ...]:
+    """Everything that changes, in order; `also` holds further fields. Raises Malformed for a line that cannot be helped."""
+    headers = _header_edits(parsed, also, message_id=message_id, hostname=hostname, protocol=protocol, now=now)
     leaves = _leaf_edits(content, parsed, headers)
     return tuple(sorted((*headers, *leaves), key=lambda edit: edit.start))
 
@@ -68,9 +77,11 @@ def _slices(content: Slices, start: int, end: int) -> Iterator[bytes]:
         yield content[position : min(position + _PIECE, end)]
 
 
-def _header_edits(parsed: Parsed, *, message_id: str, hostname: str, protocol: str, now: float) -> tuple[Edit, ...]:
+def _header_edits(
+    parsed: Parsed, also: Sequence[str], *, message_id: str, hostname: str, protocol: str, now: float
+) -> tuple[Edit, ...]:
     kept = {header.name for header in parsed.headers}
-    lines = [f"Received: by {hostname} with {protocol} id {message_id};\r\n\t{_dated(int(now))}"]
+    lines = [f"Received: by {hostname} with {protocol} id {message_id};\r\n\t{_dated(int(now))}", *also]
     if "date" not in kept:
         lines.append(f"Date: {_dated(int(now))}")
     if "message-id" not in kept:

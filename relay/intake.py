@@ -76,7 +76,10 @@ class Receiving:
 
 
 class Intake:
-    """Judges and stores. `max_size` and the budget are octets; `wake` is called when something became due."""
+    """Judges and stores. `max_size` and the budget are octets; `wake` is called when something became due.
+
+    With a `playpen` every message goes to that address, and a header tells who would have got it.
+    """
 
     def __init__(
         self,
@@ -93,6 +96,7 @@ class Intake:
         quota: Quota,
         patience: Patience,
         observed: frozenset[Rule],
+        playpen: str,
     ) -> None:
         self._queue = queue
         self._bodies = bodies
@@ -104,6 +108,7 @@ class Intake:
         self._budget = budget
         self._patience = patience
         self._observed = observed
+        self._playpen = playpen
         self.quota = quota
         self._judging_large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._judging_largest = asyncio.Semaphore(1)
@@ -123,9 +128,10 @@ class Intake:
 
     async def check_suppressed(self, recipient: str) -> None:
         """For credentials that are told at once. Raises RecipientSuppressed or StoreUnavailable."""
-        found = await self._suppressions.find([recipient])
-        if recipient in found:
-            raise RecipientSuppressed(found[recipient].why)
+        sent_to = self._playpen or recipient
+        found = await self._suppressions.find([sent_to])
+        if sent_to in found:
+            raise RecipientSuppressed(found[sent_to].why)
 
     async def accept(self, envelope: Envelope, receiving: Receiving) -> Message:
         """Judge and store. Returning is the promise behind the 250.
@@ -162,7 +168,13 @@ class Intake:
         case = judge.case(content, envelope.credential)
         seen = judge.judge(case, self._observed)
         changes = edits.needed(
-            content, case.parsed, message_id=receiving.id, hostname=self._hostname, protocol=envelope.protocol, now=now
+            content,
+            case.parsed,
+            message_id=receiving.id,
+            hostname=self._hostname,
+            protocol=envelope.protocol,
+            now=now,
+            also=["X-Playpen-Recipients: " + ",\r\n\t".join(envelope.recipients)] if self._playpen else (),
         )
         message = Message(
             id=receiving.id,
@@ -185,7 +197,7 @@ class Intake:
             Delivery(
                 message_id=message.id,
                 number=number,
-                recipient=recipient,
+                recipient=self._playpen or recipient,
                 state=State.IGNORED if is_first_only and number > 1 else State.QUEUED,
                 due_at=message.accepted_at,
                 expires_at=message.accepted_at + self._patience.lifetime,

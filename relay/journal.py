@@ -78,6 +78,11 @@ def stopped(*, what: str) -> None:
     _write("stopped", what=what)
 
 
+def in_playpen(*, recipient: str) -> None:
+    """No message goes where its sender meant it to."""
+    _write("in_playpen", WARNING, recipient=_shown(recipient))
+
+
 def connection_failed(*, peer: str, why: str) -> None:
     """A connection ended before anybody could speak on it: too many, no TLS, no PROXY header."""
     _write("connection_failed", peer=peer, why=why)

@@ -11,7 +11,7 @@ from relay.model import Credential
 from relay.sandbox.cloud import Cloud
 from relay.store.sqlite.store import SqliteStore
 from tests.e2e.test_metrics import get
-from tests.harness import APPLICATION, Relay, mail, running_relay, submit
+from tests.harness import APPLICATION, PERSON, Relay, arrived, mail, running_relay, submit
 
 PROGRAM = (
     b"From: boss@example.org\r\nTo: reader@example.net\r\nMIME-Version: 1.0\r\n"
@@ -59,6 +59,23 @@ async def test_a_login_is_changed_in_what_is_given_and_nothing_else(running: tup
     after = await _credential(relay, "app")
     assert (after.recipients, after.per_day) == ("split", 7)
     assert (after.senders, after.password_hashes, after.line_ends) == (before.senders, before.password_hashes, before.line_ends)
+
+
+@pytest.mark.parametrize(
+    ("playpen", "sent_to"),
+    [("simulator", "success@simulator.amazonses.com"), ("tester@example.com", "tester@example.com")],
+)
+async def test_in_a_playpen_all_mail_goes_to_one_address_and_says_so(tmp_path: Path, playpen: str, sent_to: str) -> None:
+    async with running_relay(tmp_path, PERSON, settings={"RELAY_PLAYPEN__RECIPIENT": playpen}) as (relay, cloud):
+        await relay.cli("suppression", "add", "reader@example.net")
+        with relay.smtp(login=PERSON.name) as client:
+            client.mail("anna@example.com")
+            assert [client.rcpt(to)[0] for to in ("reader@example.net", "other@example.net")] == [250, 250]
+            assert client.data(mail(sender="anna@example.com"))[0] == 250
+        await arrived(relay, cloud, 2)
+        assert [call.recipients for call in cloud.calls] == [(sent_to,), (sent_to,)]
+        assert b"X-Playpen-Recipients: reader@example.net,\r\n\tother@example.net\r\n" in cloud.calls[0].raw
+        assert [line["recipient"] for line in relay.journal() if line["event"] == "in_playpen"] == [playpen]
 
 
 async def _credential(relay: Relay, name: str) -> Credential:

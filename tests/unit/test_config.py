@@ -73,6 +73,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "smtp.error_seconds": ("18", 18),
     "logins.messages_per_minute": ("21", 21),
     "logins.messages_per_day": ("22", 22),
+    "playpen.recipient": ("simulator", "simulator"),
     "policy.observed": ("from, hops", ("from", "hops")),
     "logins.failures_per_connection": ("26", 26),
     "logins.failures_per_address": ("23", 23),
