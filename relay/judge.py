@@ -17,6 +17,7 @@ class Rule(StrEnum):
 
     HOPS = "hops"
     FROM = "from"
+    SENDER = "sender"
     ATTACHMENTS = "attachments"
 
 
@@ -41,6 +42,7 @@ class Finding:
 _RULES: dict[Rule, Callable[[Case], object]] = {
     Rule.HOPS: lambda case: policy.hops(case.parsed),
     Rule.FROM: lambda case: policy.allowed_sender(case.header_from, case.credential),
+    Rule.SENDER: lambda case: policy.sender_headers(case.parsed, case.credential),
     Rule.ATTACHMENTS: lambda case: policy.attachments(case.parsed, case.credential.attachments.denied),
 }
 

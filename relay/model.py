@@ -80,9 +80,9 @@ class Credential:
     """A login and what it may do.
 
     `password_hashes` holds the newest first; a second one is valid while clients change over. `senders` holds addresses
-    (`shop@example.com`) and whole domains (`@example.com`), lower-cased; `networks` holds CIDR blocks, empty for everywhere;
-    `null_sender` is the address put for `MAIL FROM:<>`, empty to refuse it. Messages a minute and a day: 0 is what the
-    settings say for all.
+    (`shop@example.com`), domains (`@example.com`) and the sub-domains of one (`@*.example.com`), lower-cased, as A-labels;
+    `networks` holds CIDR blocks, empty for everywhere; `null_sender` is the address put for `MAIL FROM:<>`, empty to refuse
+    it. Messages a minute and a day: 0 is what the settings say for all.
     """
 
     name: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_address, ip_network
 
 from relay import address
-from relay.errors import AttachmentNotAllowed, InvalidRecipient, MailLoop, Malformed, NotAscii, SenderNotAllowed
+from relay.errors import AttachmentNotAllowed, InvalidRecipient, MailLoop, Malformed, SenderNotAllowed
 from relay.extensions import FORBIDDEN_EXTENSIONS
-from relay.mime import Parsed
+from relay.mime import Parsed, unfold
 from relay.model import Credential
 
 _MAX_HOPS = 50
@@ -36,35 +36,30 @@ def envelope_sender(raw: bytes, credential: Credential) -> str:
             raise SenderNotAllowed("<>")
         return credential.null_sender
     try:
-        sender = address.parse(_ascii(raw))
+        sender = address.plain(raw)
     except ValueError:
         raise SenderNotAllowed(raw.decode("ascii", "backslashreplace")) from None
     return allowed_sender(sender, credential)
 
 
 def allowed_sender(sender: str, credential: Credential) -> str:
-    """The address, if the credential may send as it: listed itself, or with its domain. Raises SenderNotAllowed."""
-    if address.key(sender) in credential.senders or f"@{address.domain(sender)}" in credential.senders:
+    """The address, if the credential may send as it: listed itself, or with its domain, or as one of a domain's
+    sub-domains. Raises SenderNotAllowed."""
+    domain = address.domain(sender)
+    if address.key(sender) in credential.senders or f"@{domain}" in credential.senders:
         return sender
+    while domain := domain.partition(".")[2]:
+        if f"@*.{domain}" in credential.senders:
+            return sender
     raise SenderNotAllowed(sender)
 
 
 def recipient(raw: bytes) -> str:
     """The envelope recipient. Raises InvalidRecipient."""
     try:
-        return address.parse(_ascii(raw))
+        return address.plain(raw)
     except ValueError:
         raise InvalidRecipient(raw.decode("ascii", "backslashreplace")) from None
-
-
-def _ascii(raw: bytes) -> bytes:
-    """An envelope address as SES takes it. Raises NotAscii for a local part that cannot be, ValueError for nonsense."""
-    if raw.isascii():
-        return raw
-    local, _, domain = raw.rpartition(b"@")
-    if not local.isascii():
-        raise NotAscii(raw.decode("utf-8"))
-    return local + b"@" + address.a_labels(domain)
 
 
 def hops(parsed: Parsed) -> None:
@@ -82,6 +77,38 @@ def header_from(parsed: Parsed) -> str:
         return address.mailbox(values[0])
     except ValueError as error:
         raise Malformed(f"From header: {error}") from None
+
+
+def sender_headers(parsed: Parsed, credential: Credential) -> tuple[str, ...]:
+    """The addresses that readers may take for the sender's beside From: of Sender, Return-Path and every Resent- block
+    (RFC 5322 3.6.6). Raises Malformed or SenderNotAllowed."""
+    headers = [header for header in parsed.headers if header.name in _MAILBOXES]
+    if sum(header.name == "sender" for header in headers) > 1:
+        raise Malformed("more than one Sender header")
+    found: list[str] = []
+    for header in headers:
+        try:
+            found += _MAILBOXES[header.name](unfold(header.value))
+        except ValueError as error:
+            raise Malformed(f"{header.name.title()} header: {error}") from None
+    return tuple(allowed_sender(sender, credential) for sender in found)
+
+
+def _one(value: bytes) -> Sequence[str]:
+    return (address.mailbox(value),)
+
+
+def _one_or_none(value: bytes) -> Sequence[str]:
+    """RFC 5321 4.4: the path of a notice is empty."""
+    return () if value == b"<>" else _one(value)
+
+
+_MAILBOXES: dict[str, Callable[[bytes], Sequence[str]]] = {
+    "sender": _one,
+    "return-path": _one_or_none,
+    "resent-from": address.mailboxes,
+    "resent-sender": _one,
+}
 
 
 def attachments(parsed: Parsed, forbidden: Collection[str] = FORBIDDEN_EXTENSIONS) -> None:

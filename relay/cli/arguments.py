@@ -7,21 +7,28 @@ from ipaddress import ip_network
 
 from relay import address
 from relay.cli.terminal import Failure
+from relay.errors import NotAscii
 
 _ATTACHMENT = re.compile(r"(magic:)?[a-z0-9_-]+|[a-z0-9!#$&^_.+-]+/([a-z0-9!#$&^_.+-]+|\*)")
 
 
 def mail_address(text: str) -> str:
-    """An address, its case kept."""
+    """An address, its case kept; a domain beyond ASCII as its A-labels."""
     try:
-        return address.parse(text.encode("utf-8"))
-    except ValueError:
+        return address.plain(text.encode("utf-8"))
+    except (ValueError, NotAscii):
         raise Failure(f"{text}: not an address") from None
 
 
 def sender(text: str) -> str:
-    """`@domain` or an address, in lower case as credentials keep it."""
-    return address.key(mail_address(f"x{text}")[1:] if text.startswith("@") else mail_address(text))
+    """An address, `@domain`, or `@*.domain` for what lies below it; in lower case as credentials keep it."""
+    for mark in ("@*.", "@"):
+        if text.startswith(mark):
+            try:
+                return mark + address.domain(address.plain(f"x@{text.removeprefix(mark)}".encode()))
+            except ValueError:
+                raise Failure(f"{text}: not a domain") from None
+    return address.key(mail_address(text))
 
 
 def name(text: str) -> str:

@@ -81,7 +81,7 @@ def _settings(verb: Callable[..., None]) -> Callable[..., None]:
     type=arguments.sender,
     multiple=True,
     required=True,
-    help="An address, or @domain for all of it. Repeatable.",
+    help="An address, @domain for all of it, or @*.domain for all below it. Repeatable.",
 )
 @_settings
 @_password_file

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import unicodedata
+
+import idna
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import address
+from relay.errors import NotAscii
 
 ATEXT = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~"
 LDH = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -251,3 +255,158 @@ def test_the_mailbox_found_is_always_one_that_was_written(junk: tuple[str, ...])
     except ValueError:
         return
     assert found in value
+
+
+# Domains beyond ASCII.
+
+BEYOND = [
+    ("bücher.example", "xn--bcher-kva.example"),
+    ("BÜCHER.Example", "xn--bcher-kva.example"),
+    ("bu\u0308cher.example", "xn--bcher-kva.example"),  # the dots as a character of their own, as macOS writes them
+    ("\u212aelvin.example", "kelvin.example"),  # NFC itself makes a K of the sign for kelvin
+    ("faß.example", "xn--fa-hia.example"),
+    ("ΣΟΦΟΣ.example", "xn--0xaakcn.example"),
+    ("σοφος.example", "xn--0xaajbq.example"),
+    ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+    ("испытание.рф", "xn--80akhbyknj4f.xn--p1ai"),
+    ("יונ.example", "xn--9dbhw.example"),  # from right to left
+]
+
+TRICKS = [
+    "exam\u200bple.example",  # zero width space
+    "exam\u200dple.example",  # zero width joiner where nothing is joined
+    "exam\u00adple.example",  # soft hyphen
+    "exam\u2060ple.example",  # word joiner
+    "exam\ufeffple.example",
+    "exam\ufe0fple.example",  # variation selector
+    "exam\u034fple.example",  # combining grapheme joiner
+    "\u202eelpmaxe.example",  # right-to-left override
+    "ｅｘａｍｐｌｅ.com",  # noqa: RUF001
+    "\U0001d41example.com",
+    "ⓔxample.com",
+    "exampl\u2103.example",  # degree Celsius: becomes °c
+    "example\u3002com",  # ideographic full stop
+    "example\uff0ecom",
+    "example\uff61com",
+    "example\u2024com",  # one dot leader
+    "ex\u2100mple.com",  # becomes a/c
+    "exªmple.example",
+    "ﬁsh.example",
+    "ñ½.example",
+    "①.example",
+    "☃.example",  # IDNA 2003 took it
+    "💩.example",
+    "ä_b.example",
+    "ä b.example",
+    "ä/b.example",
+    "ä\0.example",
+    "-ä.example",
+    "ä-.example",
+    "äb--.example",
+    "ab--ä.example",
+    "ä..example",
+    ".ä.example",
+    "ä.example.",
+    "ä",
+    "\u0308a.example",  # begins with a mark
+    "א1a.example",  # both directions in one label
+    "1א.example",
+    "\u0378.example",  # not assigned
+    "ü" * 60 + ".example",
+    ".".join(["ü" * 20] * 12) + ".example",
+]
+
+
+@pytest.mark.parametrize(("domain", "expected"), BEYOND)
+def test_a_domain_beyond_ascii_becomes_its_a_labels(domain: str, expected: str) -> None:
+    assert address.plain(f"Reader@{domain}".encode()) == f"Reader@{expected}"
+
+
+@pytest.mark.parametrize("domain", TRICKS)
+def test_a_domain_that_is_not_what_it_looks_like_is_refused(domain: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        address.plain(f"reader@{domain}".encode())
+
+
+@pytest.mark.parametrize(
+    "raw", [b"r\xff@example.net", b"reader@\xff.example", b"reader@\xc3.example", b"reader@\xed\xa0\x80.example"]
+)
+def test_octets_that_are_no_utf8_are_no_address(raw: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        address.plain(raw)
+
+
+@pytest.mark.parametrize("raw", ["jörg@example.net", "jörg@bücher.example", "\u200b@example.net"])
+def test_a_local_part_beyond_ascii_is_told_as_such(raw: str) -> None:
+    with pytest.raises(NotAscii) as refused:
+        address.plain(raw.encode())
+    assert refused.value.subject == raw
+
+
+@given(addresses)
+def test_a_plain_address_of_ascii_is_the_same_by_both_ways(found: str) -> None:
+    assert address.plain(found.encode()) == address.parse(found.encode())
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_what_is_taken_shows_as_it_was_given_but_for_case_and_composition(domain: str) -> None:
+    try:
+        found = address.plain(f"reader@{domain}.example".encode("utf-8", "surrogatepass"))
+    except (ValueError, NotAscii):
+        return
+    shown = idna.decode(address.domain(found))
+    assert unicodedata.normalize("NFC", shown) == unicodedata.normalize("NFC", f"{domain}.example".lower())
+
+
+@given(st.text(min_size=1, max_size=20))
+def test_a_domain_in_unicode_and_its_a_labels_have_one_key(domain: str) -> None:
+    given_ = f"Reader@{domain}.example"
+    try:
+        found = address.plain(given_.encode("utf-8", "surrogatepass"))
+    except (ValueError, NotAscii):
+        return
+    assert address.key(given_) == address.key(found) == address.key(found.upper())
+
+
+@pytest.mark.parametrize(("domain", "expected"), BEYOND)
+def test_an_address_is_suppressed_in_whatever_script_its_domain_is_written(domain: str, expected: str) -> None:
+    assert address.key(f"Reader@{domain}") == address.key(f"reader@{expected}") == f"reader@{expected}"
+
+
+@given(st.text())
+def test_anything_has_a_key(text: str) -> None:
+    assert address.key(address.key(text)) == address.key(text)
+
+
+# Lists.
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (b"a@example.com", ["a@example.com"]),
+        (b"a@example.com, b@example.com", ["a@example.com", "b@example.com"]),
+        (b'"A, B" <a@example.com>,B<b@example.com>', ["a@example.com", "b@example.com"]),
+        (b"(a, (b,) c) a@example.com ,\t<b@example.com>", ["a@example.com", "b@example.com"]),
+    ],
+)
+def test_a_list_is_parted_at_its_commas(value: bytes, expected: list[str]) -> None:
+    assert address.mailboxes(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b",", b"a@example.com,", b",a@example.com", b"Staff: a@example.com;", b'a@example.com, "b', b"a@example.com, <b"],
+)
+def test_a_list_with_an_empty_or_broken_place_is_refused(value: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        address.mailboxes(value)
+
+
+@given(
+    st.lists(addresses, min_size=1, max_size=5),
+    st.lists(st.sampled_from(["", "Shop", '"a, b"', "(c, d)"]), min_size=5, max_size=5),
+)
+def test_every_mailbox_of_a_list_is_found(wanted: list[str], names: list[str]) -> None:
+    value = ", ".join(f"{name} <{found}>" for name, found in zip(names, wanted, strict=False))
+    assert address.mailboxes(value.encode()) == wanted
