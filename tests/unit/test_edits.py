@@ -133,8 +133,8 @@ def test_what_must_not_go_out_is_taken_out_whole(line: bytes, before: int) -> No
         b"X-CiviMail-Bounce: stays\r\n",
         b"Received: stays\r\n",
         b"DKIM-Signature: stays\r\n",
-        b"Subject: X-SES-TENANT: stays\r\n",
-        b"Subject: a fold\r\n Bcc: stays\r\n",
+        b"Comments: X-SES-TENANT: stays\r\n",
+        b"Comments: a fold\r\n Bcc: stays\r\n",
     ],
 )
 def test_everything_else_goes_out_to_the_octet(line: bytes) -> None:

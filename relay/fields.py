@@ -1,0 +1,99 @@
+"""Writes header fields as octets: printable ASCII in lines of 76, and no CR, LF or NUL that was brought along.
+
+What is beyond ASCII becomes RFC 2047 words in UTF-8. What cannot be written is a ValueError.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+MAX_LINE = 998  # RFC 5322 2.1.1, without the CRLF. SES refuses what is longer.
+_LINE = 76  # RFC 2047 2: of a line with an encoded word
+_WORD = 75  # RFC 2047 2
+_SHORTEST_WORD = 24  # one character of four octets, quoted
+_LONGEST_PLAIN = 200
+
+_NAME = re.compile(r"[!-9;-~]{1,76}")
+_UNPRINTABLE = re.compile(r"[\0-\x1f\x7f-\x9f]")
+_WORDS = re.compile(rb"([ \t\r\n]*)([^ \t\r\n]+)")
+_TRAILING = re.compile(rb"[ \t\r\n]*\Z")
+# RFC 2047 5 (3): what stands for itself wherever an encoded word may stand.
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
+_QUOTED = [bytes((octet,)) if octet in _PLAIN else b"=%02X" % octet for octet in range(256)]
+_QUOTED[0x20] = b"_"
+
+
+class Word(NamedTuple):
+    """A word and the white space before it, with its folds. A word of octets is written as it is, one of text encoded."""
+
+    white: bytes
+    word: bytes | str
+
+
+def written(name: str, text: str) -> bytes:
+    """A field of free text, its CRLF included. It is read back as the same text. Raises ValueError."""
+    if not _NAME.fullmatch(name) or _UNPRINTABLE.search(text):
+        raise ValueError("not to be written in a header")
+    octets = text.encode()
+    is_plain = octets.isascii() and octets == octets.strip() and b"=?" not in octets
+    if is_plain and max(map(len, octets.split(b" "))) <= _LONGEST_PLAIN:
+        return folded(name.encode() + b": " + octets)
+    return field(name.encode(), [Word(b" ", text)])
+
+
+def folded(line: bytes) -> bytes:
+    """A field as it was written, its CRLF included, in shorter lines. It only differs in folds. Raises ValueError."""
+    name, _, value = line.removesuffix(b"\r\n").partition(b":")
+    trailing = _TRAILING.search(value)
+    assert trailing
+    return field(name, [Word(*found) for found in _WORDS.findall(value)], trailing[0])
+
+
+def field(name: bytes, words: Iterable[Word], trailing: bytes = b"") -> bytes:
+    """A field of words, its CRLF included. Raises ValueError if a line cannot be made short enough."""
+    line = bytearray(name + b":")
+    for white, word in words:
+        if isinstance(word, bytes):
+            # A first line of a name alone is shown as empty by some readers.
+            _put(line, white, word, MAX_LINE if len(line) == len(name) + 1 else _LINE)
+            continue
+        room = _LINE - len(white) - (0 if b"\n" in white else _column(line))
+        for number, encoded in enumerate(encoded_words(word, room if room >= _SHORTEST_WORD else _WORD)):
+            _put(line, b" " if number else white, encoded, _LINE)
+    line += trailing + b"\r\n"
+    if not line.isascii() or max(map(len, line.split(b"\r\n"))) > MAX_LINE:
+        raise ValueError("header line too long")
+    return bytes(line)
+
+
+def _put(line: bytearray, white: bytes, word: bytes, limit: int) -> None:
+    """Folds before the white space, if the line gets too long."""
+    if white and b"\n" not in white and _column(line) + len(white) + len(word) > limit:
+        line += b"\r\n"
+    line += white + word
+
+
+def _column(line: bytearray) -> int:
+    return len(line) - line.rfind(b"\n") - 1
+
+
+def encoded_words(text: str, first: int, others: int = _WORD) -> Iterator[bytes]:
+    """RFC 2047 words of at most so many octets. None cuts a character. Raises ValueError for lone surrogates."""
+    encoding = min((_q, _b), key=lambda each: len(each(text)))
+    start, room = 0, first
+    while start < len(text):
+        count = max(1, bisect_right(range(1, _WORD), room, key=lambda n: len(encoding(text[start : start + n]))))
+        yield encoding(text[start : start + count])
+        start, room = start + count, others
+
+
+def _q(text: str) -> bytes:
+    return b"=?utf-8?q?" + b"".join(_QUOTED[octet] for octet in text.encode()) + b"?="
+
+
+def _b(text: str) -> bytes:
+    return b"=?utf-8?b?" + b64encode(text.encode()) + b"?="
