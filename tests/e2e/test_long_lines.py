@@ -29,7 +29,7 @@ def multipart(subtype: str, *sections: str) -> bytes:
     return mail(body=body, extra=f'MIME-Version: 1.0\r\nContent-Type: multipart/{subtype}; boundary="=_frontier"\r\n')
 
 
-PLAIN = "Content-Type: text/plain; charset=utf-8\r\n\r\nGrüße, \r\nder Laden"
+PLAIN = "Content-Type: text/plain; charset=utf-8\r\n\r\nGuten Tag, \r\nder Laden"
 HTML = f"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n<p>Grüße</p><p>{LINE}</p>"
 PDF = (
     "Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n"
