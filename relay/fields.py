@@ -17,7 +17,8 @@ _WORD = 75  # RFC 2047 2
 _SHORTEST_WORD = 24  # one character of four octets, quoted
 _LONGEST_PLAIN = 200
 
-_NAME = re.compile(r"[!-9;-~]{1,76}")
+_NAME = re.compile(r"[!-9;-~]{1,40}")  # the first word fits behind it
+_FIELD = re.compile(rb"[!-9;-~]+:[\x01-\t\x0b\x0c\x0e-\x7f]*(?:\r\n[ \t][\x01-\t\x0b\x0c\x0e-\x7f]*)*\r\n")
 _UNPRINTABLE = re.compile(r"[\0-\x1f\x7f-\x9f]")
 _WORDS = re.compile(rb"([ \t\r\n]*)([^ \t\r\n]+)")
 _TRAILING = re.compile(rb"[ \t\r\n]*\Z")
@@ -65,7 +66,9 @@ def field(name: bytes, words: Iterable[Word], trailing: bytes = b"") -> bytes:
         for number, encoded in enumerate(encoded_words(word, room if room >= _SHORTEST_WORD else _WORD)):
             _put(line, b" " if number else white, encoded, _LINE)
     line += trailing + b"\r\n"
-    if not line.isascii() or max(map(len, line.split(b"\r\n"))) > MAX_LINE:
+    if not _FIELD.fullmatch(line):
+        raise ValueError("not to be written in a header")
+    if max(map(len, line.split(b"\r\n"))) > MAX_LINE:
         raise ValueError("header line too long")
     return bytes(line)
 

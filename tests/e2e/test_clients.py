@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from binascii import a2b_base64, a2b_qp
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -105,7 +106,7 @@ def added_to(sent: bytes) -> bytes:
 ENCODED_PART = re.compile(
     rb"(Content-Transfer-Encoding: )(quoted-printable|base64)((?:\r\n[^\r\n]+)*\r\n\r\n)(.*?)(?=\r\n--|\Z)", re.DOTALL
 )
-DECODED = {b"quoted-printable": a2b_qp, b"base64": a2b_base64}
+DECODED: dict[bytes, Callable[[bytes], bytes]] = {b"quoted-printable": a2b_qp, b"base64": a2b_base64}
 
 
 def as_before(raw: bytes, sent: bytes) -> bytes:

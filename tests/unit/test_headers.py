@@ -65,7 +65,8 @@ def test_of_three_the_first_is_kept_wherever_it_stands() -> None:
 
 
 def test_a_repeated_header_inside_of_a_part_is_none_of_ours() -> None:
-    nested = b"--b\r\nContent-Type: message/rfc822\r\n\r\nKeywords: a\r\nKeywords: b\r\nSubject: a\r\nSubject: b\r\n\r\nx\r\n--b--\r\n"
+    repeated = b"Keywords: a\r\nKeywords: b\r\nSubject: a\r\nSubject: b\r\n"
+    nested = b"--b\r\nContent-Type: message/rfc822\r\n\r\n" + repeated + b"\r\nx\r\n--b--\r\n"
     content = b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n" + COMPLETE + nested
     assert sent(content).endswith(content)
 
