@@ -58,12 +58,11 @@ def field(name: bytes, words: Iterable[Word], trailing: bytes = b"") -> bytes:
     """A field of words, its CRLF included. Raises ValueError if a line cannot be made short enough."""
     line = bytearray(name + b":")
     for white, word in words:
+        is_first = len(line) == len(name) + 1  # a line of a name alone is shown as empty by some readers
         if isinstance(word, bytes):
-            # A first line of a name alone is shown as empty by some readers.
-            _put(line, white, word, MAX_LINE if len(line) == len(name) + 1 else _LINE)
+            _put(line, white, word, MAX_LINE if is_first else _LINE)
             continue
-        room = _LINE - len(white) - (0 if b"\n" in white else _column(line))
-        for number, encoded in enumerate(encoded_words(word, room if room >= _SHORTEST_WORD else _WORD)):
+        for number, encoded in enumerate(encoded_words(word, _room(line, white, word, is_first=is_first))):
             _put(line, b" " if number else white, encoded, _LINE)
     line += trailing + b"\r\n"
     if not _FIELD.fullmatch(line):
@@ -71,6 +70,13 @@ def field(name: bytes, words: Iterable[Word], trailing: bytes = b"") -> bytes:
     if max(map(len, line.split(b"\r\n"))) > MAX_LINE:
         raise ValueError("header line too long")
     return bytes(line)
+
+
+def _room(line: bytearray, white: bytes, text: str, *, is_first: bool) -> int:
+    """For the first encoded word. Where one is enough there is one: in names not all readers put two together."""
+    room = _LINE - len(white) - (0 if b"\n" in white else _column(line))
+    is_enough = len(text) < _WORD and len(list(encoded_words(text, _WORD))) == 1
+    return _WORD if room < _SHORTEST_WORD or (is_enough and not is_first) else room
 
 
 def _put(line: bytearray, white: bytes, word: bytes, limit: int) -> None:

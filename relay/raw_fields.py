@@ -109,9 +109,12 @@ def _parameter(match: re.Match[bytes], names: set[bytes]) -> bytes:
     if b"*" in attribute:
         return match[0]
     text = _meaning(raw if raw.endswith(b'"') else raw + b'"') if raw.startswith(b'"') else raw.decode()
-    if attribute == b"name" or any(other.startswith(attribute + b"*") for other in names):
-        return b"; " + name + b'="' + b" ".join(fields.encoded_words(text, 60, 72)) + b'"'
-    return _extended(name, text)
+    is_extended = any(other.startswith(attribute + b"*") for other in names)
+    if attribute != b"name" and not is_extended:
+        return _extended(name, text)
+    if '"' in text or "\\" in text:  # there are readers that decode first, and look for the quotes then
+        return match[0] if is_extended else _extended(name, text)
+    return b"; " + name + b'="' + b" ".join(fields.encoded_words(text, 60, 72)) + b'"'
 
 
 def _extended(name: bytes, text: str) -> bytes:

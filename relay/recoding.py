@@ -128,8 +128,8 @@ def _out_of_quoted_printable(pieces: Iterable[bytes]) -> Iterator[bytes]:
     held = b""
     for piece in pieces:
         held += piece
-        end = held.rfind(b"=", -3)
-        whole = end if end >= 0 else len(held)
+        end = held.find(b"=", max(0, len(held) - 3))
+        whole = len(held[:end].rstrip(b"=")) if end >= 0 else len(held)
         yield a2b_qp(held[:whole])
         held = held[whole:]
     yield a2b_qp(held)
