@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from relay import edits, ids, journal, judge, metrics, mime, policy
+from relay import ids, journal, judge, metrics, policy
 from relay.errors import MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
 from relay.judge import Finding, Rule
 from relay.lifecycle import Patience
@@ -18,7 +18,9 @@ from relay.model import (
 )
 from relay.ports import Bodies, Chance, Clock, Draft, Queue, Suppressions
 from relay.quota import Quota
+from relay.reading import mime
 from relay.replies import reply_to
+from relay.writing import edits
 
 _Judged = tuple[Message, tuple[Finding, ...]]
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from relay import mime, policy
+from relay import policy
 from relay.errors import Refused
-from relay.mime import Octets, Parsed
 from relay.model import Credential
+from relay.reading import mime
+from relay.reading.mime import Octets, Parsed
 
 
 class Rule(StrEnum):

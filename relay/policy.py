@@ -9,8 +9,8 @@ from ipaddress import ip_address, ip_network
 from relay import address
 from relay.errors import AttachmentNotAllowed, InvalidRecipient, MailLoop, Malformed, SenderNotAllowed
 from relay.extensions import FORBIDDEN_EXTENSIONS
-from relay.mime import Parsed, unfold
 from relay.model import Credential
+from relay.reading.mime import Parsed, unfold
 
 _MAX_HOPS = 50
 

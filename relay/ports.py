@@ -9,7 +9,6 @@ from typing import Protocol
 from cryptography import x509
 
 from relay.lifecycle import Patience
-from relay.mime import Octets, Slices
 from relay.model import (
     Claimed,
     Credential,
@@ -23,6 +22,7 @@ from relay.model import (
     Settlement,
     Suppression,
 )
+from relay.reading.mime import Octets, Slices
 
 Clock = Callable[[], float]
 """Seconds since the epoch, UTC."""

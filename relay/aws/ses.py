@@ -17,12 +17,13 @@ import aiohttp
 import pybase64
 from yarl import URL
 
-from relay import address, edits, ses_errors, sigv4
+from relay import address, ses_errors, sigv4
 from relay.aws.answers import body_of
 from relay.aws.credentials import ChainCredentials
-from relay.mime import Slices
 from relay.model import Claimed, Hold, HoldScope, Later, Outcome, Sent, Unknown
 from relay.ports import Clock
+from relay.reading.mime import Slices
+from relay.writing import edits
 
 _PATH = "/v2/email/outbound-emails"
 _IN_THREAD = 256 * 1024  # encoding and hashing more than this would be felt by other connections

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from relay import edits, judge, policy
+from relay import judge, policy
 from relay.address import key
 from relay.cli import arguments
 from relay.cli.access import find_credential, on_config, reading
@@ -21,6 +21,7 @@ from relay.judge import Case, Rule
 from relay.model import Credential, Edit, Kind
 from relay.replies import reply_to
 from relay.smtp.content import normalised
+from relay.writing import edits
 
 _ANYBODY = Credential(name="check", kind=Kind.APPLICATION, password_hashes=())
 

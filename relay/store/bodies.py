@@ -13,8 +13,8 @@ from typing import TypeVar
 from blake3 import blake3
 
 from relay.errors import DamagedBody, StoreUnavailable
-from relay.mime import Octets, Slices
 from relay.model import Claimed
+from relay.reading.mime import Octets, Slices
 
 T = TypeVar("T", bound=Slices)
 

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from relay import edits, judge
+from relay import judge
+from relay.writing import edits
 from tests.bench.load import content_of
 from tests.harness import APPLICATION
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay import edits, mime
 from relay.model import Edit
+from relay.reading import mime
+from relay.writing import edits
 
 NOW = datetime(2025, 1, 15, 10, 20, 30, tzinfo=UTC).timestamp()
 ID = "01JHN5Q8Z40000000000000000"

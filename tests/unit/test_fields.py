@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay import fields, mime
+from relay.reading import mime
+from relay.writing import fields
 
 # Everything that may be written: no control characters, no halves of surrogate pairs.
 PRINTABLE = st.characters(exclude_categories=["Cc", "Cs"])

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay import edits, mime, recoding
 from relay.errors import Malformed
 from relay.model import Edit, Encoding
+from relay.reading import mime
+from relay.writing import edits, recoding
 from tests.unit.test_edits import mapped, needed, sent
 
 HEAD = b"From: shop@example.com\r\nTo: anna@example.net\r\nDate: x\r\nMessage-ID: <1@example.com>\r\n"

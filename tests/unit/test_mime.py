@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay import mime
 from relay.errors import Malformed
-from relay.mime import Parsed
+from relay.reading import mime
+from relay.reading.mime import Parsed
 
 SIMPLE = b"From: shop@example.com\r\nTo: anna@example.net\r\nSubject: Order 42\r\n\r\nHello\r\n"
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay import extensions, mime, policy
+from relay import extensions, policy
 from relay.errors import AttachmentNotAllowed, InvalidRecipient, MailLoop, Malformed, NotAscii, SenderNotAllowed
-from relay.mime import Parsed, Part
 from relay.model import Credential, Kind
+from relay.reading import mime
+from relay.reading.mime import Parsed, Part
 
 DEVINO = """
     .adp .bat .chm .cmd .com .cpl .exe .hta .ins .isp .jar .js .jse .lib .lnk .mde .msc .msp .mst .pif .scr .sct .shb

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay import mime, raw_fields
 from relay.errors import Malformed
+from relay.reading import mime
+from relay.writing import raw_fields
 from tests.unit.test_edits import COMPLETE, mapped, needed, sent
 
 REST = COMPLETE.replace(b"To: anna@example.net\r\n", b"").replace(b"Subject: Order 42\r\n", b"")

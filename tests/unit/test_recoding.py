@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from relay import edits, recoding
 from relay.model import Edit, Encoding
+from relay.writing import edits, recoding
 from tests.unit.test_edits import mapped, sent
 from tests.unit.test_long_lines import HEAD, leaves, longest, message, multipart, part, read_by_others, without_received
 

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay import mime, policy
+from relay import policy
 from relay.errors import Malformed, SenderNotAllowed
 from relay.model import Credential, Kind
+from relay.reading import mime
 
 OURS = "shop@example.com"
 THEIRS = "boss@bank.example"

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pybase64
 
-from relay import mime
 from relay.errors import Malformed
-from relay.fields import MAX_LINE
-from relay.mime import Octets, Part, Slices
 from relay.model import Edit, Encoding
+from relay.reading import mime
+from relay.reading.mime import Octets, Part, Slices
+from relay.writing.fields import MAX_LINE
 
 _PIECE = 128 * 1024
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 
-from relay import mime
 from relay.errors import Malformed
-from relay.mime import Header
+from relay.reading import mime
+from relay.reading.mime import Header
 
 _dated = lru_cache(maxsize=4)(formatdate)  # many messages come in one second
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from relay import fields, headers, raw_fields, recoding
 from relay.errors import Malformed
-from relay.mime import Header, Octets, Parsed, Part, Slices
 from relay.model import Edit
+from relay.reading.mime import Header, Octets, Parsed, Part, Slices
+from relay.writing import fields, headers, raw_fields, recoding
 
 
 def needed(

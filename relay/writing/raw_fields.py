@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
-from relay import fields, mime
 from relay.errors import Malformed
-from relay.fields import Word
+from relay.reading import mime
+from relay.writing import fields
+from relay.writing.fields import Word
 
 _SPACED = re.compile(rb"([ \t\r\n]*)([^ \t\r\n]+)")
 _TOKEN = re.compile(rb'([ \t\r\n]*)("(?:[^"\\]|\\.)*"|<[^<>]*>|[(,:;]|(?:[^ \t\r\n"(,:;<\\]|\\.)+|[^ \t\r\n])', re.DOTALL)

@@ -1,0 +1,1 @@
+"""How a message is written: what is sent otherwise than it came. Nothing outside is touched."""
