@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from relay import policy
+from relay import attachments, policy
 from relay.errors import Refused
 from relay.model import Credential
 from relay.reading import mime
@@ -44,7 +44,7 @@ _RULES: dict[Rule, Callable[[Case], object]] = {
     Rule.HOPS: lambda case: policy.hops(case.parsed),
     Rule.FROM: lambda case: policy.allowed_sender(case.header_from, case.credential),
     Rule.SENDER: lambda case: policy.sender_headers(case.parsed, case.credential),
-    Rule.ATTACHMENTS: lambda case: policy.attachments(case.parsed, case.credential.attachments.denied),
+    Rule.ATTACHMENTS: lambda case: attachments.check(case.content, case.parsed, case.credential.attachments),
 }
 
 

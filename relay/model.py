@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from time import gmtime, strftime
 
 from relay.extensions import FORBIDDEN_EXTENSIONS
@@ -72,7 +73,12 @@ class Attachments:
 
     @property
     def denied(self) -> frozenset[str]:
-        return (FORBIDDEN_EXTENSIONS - self.permitted) | self.also_denied
+        return _denied(self.also_denied, self.permitted)
+
+
+@lru_cache(maxsize=100)
+def _denied(also: frozenset[str], permitted: frozenset[str]) -> frozenset[str]:
+    return (FORBIDDEN_EXTENSIONS - permitted) | also
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

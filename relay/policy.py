@@ -1,14 +1,12 @@
-"""Who may send as whom, and what may be attached: rules over what address and mime have read. Raises a refusal, or nothing."""
+"""Who may send as whom, and to whom: rules over what address and mime have read. Raises a refusal, or nothing."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from ipaddress import ip_address, ip_network
 
 from relay import address
-from relay.errors import AttachmentNotAllowed, InvalidRecipient, MailLoop, Malformed, SenderNotAllowed
-from relay.extensions import FORBIDDEN_EXTENSIONS
+from relay.errors import InvalidRecipient, MailLoop, Malformed, SenderNotAllowed
 from relay.model import Credential
 from relay.reading.mime import Parsed, unfold
 
@@ -109,18 +107,3 @@ _MAILBOXES: dict[str, Callable[[bytes], Sequence[str]]] = {
     "resent-from": address.mailboxes,
     "resent-sender": _one,
 }
-
-
-def attachments(parsed: Parsed, forbidden: Collection[str] = FORBIDDEN_EXTENSIONS) -> None:
-    """Raises AttachmentNotAllowed for the first file name with a forbidden extension."""
-    for part in parsed.parts:
-        for filename in part.filenames:
-            if (found := extension(filename)) in forbidden:
-                raise AttachmentNotAllowed(found)
-
-
-def extension(filename: str) -> str:
-    """The last extension as a desktop would see it: lower case, without what systems drop at the end of a name."""
-    shown = "".join(c for c in unicodedata.normalize("NFKC", filename) if unicodedata.category(c) not in ("Cf", "Cc"))
-    name = shown.rstrip(". ").lower()
-    return name.rpartition(".")[2].strip() if "." in name else ""

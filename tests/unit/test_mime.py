@@ -92,12 +92,12 @@ def test_offsets_cut_out_exactly_the_lines_of_a_header(content: bytes) -> None:
 
 
 def test_a_folded_header_is_one_header_and_reads_as_one_line() -> None:
-    content = b"From: a@example.com\r\nSubject: one\r\n two\r\n\tthree\r\n  \r\nTo: b@example.com\r\n\r\nx\r\n"
+    content = b"From: a@example.com\r\nSubject: one\r\n two\r\n\tthree\r\nTo: b@example.com\r\n\r\nx\r\n"
     parsed = mime.read(content)
     assert [h.name for h in parsed.headers] == ["from", "subject", "to"]
     assert parsed.first("subject") == b"one two\tthree"
     subject = parsed.headers[1]
-    assert content[subject.start : subject.end] == b"Subject: one\r\n two\r\n\tthree\r\n  \r\n"
+    assert content[subject.start : subject.end] == b"Subject: one\r\n two\r\n\tthree\r\n"
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,46 @@ def test_half_an_encoded_word_written_often_does_not_hang_the_reader() -> None:
     assert mime.text(b"=?a?q?x" * (mime.MAX_HEADER_BLOCK // 7))
 
 
+@pytest.mark.parametrize("lines", [b"Subject: x\r\n \r\n", b"Subject:\r\n\t \r\n x\r\n"])
+def test_a_header_line_of_blanks_is_malformed(lines: bytes) -> None:
+    """Some take it for the end of the header."""
+    with pytest.raises(Malformed, match="a header line of blanks"):
+        mime.read(b"From: a@example.com\r\n" + lines + b"To: b@example.com\r\n\r\nx\r\n")
+
+
+@pytest.mark.parametrize(
+    "name", [b"Content-Type: text/plain", b"Content-Transfer-Encoding: 7bit", b"Content-Disposition: inline"]
+)
+def test_what_says_how_a_part_is_read_may_stand_once(name: bytes) -> None:
+    with pytest.raises(Malformed, match="two Content-"):
+        mime.read(name + b"\r\n" + name.upper() + b"\r\n\r\nx\r\n")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"multipart /mixed; boundary=b",
+        b"text/plain, multipart/mixed; boundary=b",
+        b'"multipart/mixed"; boundary=b',
+        b"multipart/mixed boundary=b",
+        b"multipart; boundary=b",
+        b"message/rfc822, text/plain",
+        b"message/partial; number=1; total=2; id=x",
+        b"message/external-body; access-type=local-file",
+    ],
+)
+def test_a_type_that_some_take_for_a_container_is_malformed(value: bytes) -> None:
+    with pytest.raises(Malformed):
+        mime.read(message(value, b"--b\r\n\r\nx\r\n--b--\r\n"))
+
+
+@pytest.mark.parametrize(
+    "value", [b"text", b"text/html charset=utf-8", b"text/plain, text/html", b"", b";", b"html; charset=x"]
+)
+def test_a_type_that_is_none_is_text_to_all(value: bytes) -> None:
+    assert mime.read(message(value, b"x\r\n")).parts[0].is_leaf
+
+
 # Structure.
 
 
@@ -203,10 +243,8 @@ def test_a_content_type_is_read_in_lower_case_without_its_parameters(content_typ
         b"; boundary = b",
         b";\r\n\tboundary=b",
         b"; charset=utf-8; boundary=b",
-        b'; type="a;boundary=x"; boundary=b',
-        rb'; boundary="\b"',
         b"; boundary=b;",
-        b"; boundary=b; boundary=b",
+        b"; boundary=b (a comment)",
     ],
 )
 def test_a_boundary_is_found_however_it_is_written(parameters: bytes) -> None:
@@ -215,7 +253,32 @@ def test_a_boundary_is_found_however_it_is_written(parameters: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "parameters", [b"", b";", b"; boundary", b"; boundary=", b'; boundary=""', b"; boundary=a; boundary=b", b"; boundary*=b"]
+    "parameters",
+    [
+        b"",
+        b";",
+        b"; boundary",
+        b"; boundary=",
+        b'; boundary=""',
+        b"; boundary=a; boundary=b",
+        b"; boundary=b; boundary=b",
+        b"; boundary*=b",
+        b"; boundary*=us-ascii'en'b; boundary=b",
+        b"; boundary*0=b",
+        b"; boundary*0*=b",
+        b'; boundary="b',
+        b"; boundary='b'",
+        b"; boundary=<b>",
+        b'; boundary="b "',
+        b"; boundary=b c",
+        b'; boundary="b"c',
+        b'; boundary=b"c"',
+        rb'; boundary="\b"',
+        b'; type="a;boundary=x"; boundary=b',
+        b"; (boundary=x) boundary=b; x=(boundary=y",
+        b'; boundary="\xfc"',
+        b"; boundary=" + b"b" * 201,
+    ],
 )
 def test_a_multipart_without_one_boundary_is_malformed(parameters: bytes) -> None:
     with pytest.raises(Malformed):
@@ -223,18 +286,38 @@ def test_a_multipart_without_one_boundary_is_malformed(parameters: bytes) -> Non
 
 
 @pytest.mark.parametrize(("outer", "inner"), [(b"b", b"b1"), (b"b1", b"b"), (b"b", b"b-"), (b"b", b"bb"), (b"=_", b"=_=_")])
-def test_boundaries_that_begin_alike_are_told_apart(outer: bytes, inner: bytes) -> None:
+def test_a_boundary_that_begins_like_the_one_around_it_is_malformed(outer: bytes, inner: bytes) -> None:
+    """RFC 2046 5.1.2 lets readers compare the beginning of a line, and many compare the whole."""
     section = b"Content-Type: multipart/alternative; boundary=" + inner + b"\r\n\r\n" + multipart(inner, b"\r\none", b"\r\ntwo")
     content = message(b"multipart/mixed; boundary=" + outer, multipart(outer, section, b"\r\nthree"))
-    parsed = mime.read(content)
-    assert types(parsed) == ["multipart/mixed", "multipart/alternative", "", "", ""]
-    assert bodies(content, parsed) == [b"one", b"two", b"three"]
+    with pytest.raises(Malformed, match="begins like"):
+        mime.read(content)
 
 
-@pytest.mark.parametrize("line", [b"--bb", b"--b-", b"--b x", b"--b--x", b"-- b", b"-b", b" --b", b"x--b", b"--B", b"--"])
-def test_a_line_like_a_boundary_is_text(line: bytes) -> None:
+@pytest.mark.parametrize("line", [b"-- b", b"-b", b" --b", b"x--b", b"--B", b"--"])
+def test_a_line_a_little_like_a_boundary_is_text(line: bytes) -> None:
     content = message(b"multipart/mixed; boundary=b", multipart(b"b", b"\r\none\r\n" + line + b"\r\ntwo"))
     assert bodies(content, mime.read(content)) == [b"one\r\n" + line + b"\r\ntwo"]
+
+
+@pytest.mark.parametrize("line", [b"--bb", b"--b-", b"--b x", b"--b--x", b"--b" + b" " * 100, b"--b---"])
+def test_a_line_that_begins_like_a_boundary_and_is_none_is_malformed(line: bytes) -> None:
+    with pytest.raises(Malformed, match="begins like a boundary"):
+        mime.read(message(b"multipart/mixed; boundary=b", multipart(b"b", b"\r\none\r\n" + line + b"\r\ntwo")))
+
+
+def test_a_boundary_outside_of_its_multipart_is_malformed() -> None:
+    section = b"Content-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n\r\none\r\n--i--"
+    for first, second in ((section, b"\r\n--i\r\n\r\ntwo"), (b"\r\n--i\r\n\r\ntwo", section)):
+        with pytest.raises(Malformed, match="outside of its multipart"):
+            mime.read(message(b"multipart/mixed; boundary=o", multipart(b"o", first, second)))
+
+
+def test_two_messages_of_one_program_may_have_one_boundary() -> None:
+    """One that writes the same each time: its mail may be forwarded twice in one."""
+    section = b"Content-Type: message/rfc822\r\n\r\n" + message(b"multipart/mixed; boundary=i", multipart(b"i", b"\r\none"))
+    content = message(b"multipart/mixed; boundary=o", multipart(b"o", section, section))
+    assert bodies(content, mime.read(content)) == [b"one", b"one"]
 
 
 @pytest.mark.parametrize("space", [b"", b" ", b"\t", b" \t  "])
@@ -256,14 +339,29 @@ def test_an_inner_multipart_that_is_not_closed_ends_where_the_outer_one_goes_on(
     assert bodies(content, mime.read(content)) == [b"one", b"two"]
 
 
-def test_a_multipart_without_any_boundary_line_has_no_parts() -> None:
-    assert types(mime.read(message(b"multipart/mixed; boundary=b", b"only text\r\n"))) == ["multipart/mixed"]
+def test_a_multipart_with_text_and_no_boundary_line_is_malformed() -> None:
+    with pytest.raises(Malformed, match="without a boundary line"):
+        mime.read(message(b"multipart/mixed; boundary=b", b"only text\r\n"))
+
+
+@pytest.mark.parametrize("body", [b"", b"\r\n", b" \r\n\r\n"])
+def test_a_multipart_of_which_only_the_header_was_returned_has_no_parts(body: bytes) -> None:
+    assert types(mime.read(message(b"multipart/mixed; boundary=b", body))) == ["multipart/mixed"]
 
 
 def test_preamble_and_epilogue_are_no_parts() -> None:
-    body = b"preamble\r\n" + multipart(b"b", b"\r\none") + b"epilogue\r\n--b\r\nafter the end\r\n"
-    content = message(b"multipart/mixed; boundary=b", body)
+    body = b"preamble\r\n" + multipart(b"bound", b"\r\none") + b"epilogue\r\n-- \r\nafter the end\r\n"
+    content = message(b"multipart/mixed; boundary=bound", body)
     assert bodies(content, mime.read(content)) == [b"one"]
+
+
+@pytest.mark.parametrize(
+    "outside", [b"--b--", b" --b", b"--B", b"-- b", b"x --b", b"Content-Type: text/html", b"\r\n content-x : 1"]
+)
+def test_what_looks_like_a_part_outside_of_the_parts_is_malformed(outside: bytes) -> None:
+    for body in (outside + b"\r\n--b \r\n\r\nx\r\n--b--\r\n", b"--b\r\n\r\nx\r\n--b--\r\n" + outside + b"\r\n"):
+        with pytest.raises(Malformed):
+            mime.read(message(b"multipart/mixed; boundary=b", b"hello\r\n" + body + b"y\r\n"))
 
 
 @pytest.mark.parametrize(
@@ -333,7 +431,7 @@ PIECES = b"".join(b"; filename*%d=%c" % item for item in enumerate(b"a-rather-lo
         (b"text/plain", b"attachment; filename=b.txt", ("b.txt",)),
         (b"text/plain; name=a.txt", b"attachment; filename=b.txt", ("a.txt", "b.txt")),
         (b"text/plain; name=a.txt", b'attachment; FileName="a.txt"', ("a.txt",)),
-        (b"text/plain; filename=a.txt", b"attachment; name=b.txt; filenames=c.txt", ()),
+        (b"text/plain; filename=a.txt", b"attachment; name=b.txt; filenames=c.txt", ("a.txt", "b.txt")),
         (b"text/plain", b"attachment; filename=iso-8859-1'de'a.txt", ("iso-8859-1'de'a.txt",)),
         (b"text/plain", b"attachment; filename*=iso-8859-1'de'%FCbel.txt", ("übel.txt",)),
         (b"text/plain", b"attachment; filename*=utf-8''%C3%BCbel.txt", ("übel.txt",)),
@@ -346,7 +444,9 @@ PIECES = b"".join(b"; filename*%d=%c" % item for item in enumerate(b"a-rather-lo
 )
 def test_every_name_a_part_has_is_found(content_type: bytes, disposition: bytes, expected: tuple[str, ...]) -> None:
     content = message(content_type + b"\r\nContent-Disposition: " + disposition, b"x\r\n")
-    assert mime.read(content).parts[0].filenames == expected
+    found = mime.read(content).parts[0].filenames
+    assert set(expected) <= set(found)
+    assert bool(found) == bool(expected)
 
 
 # Limits.
@@ -355,7 +455,7 @@ def test_every_name_a_part_has_is_found(content_type: bytes, disposition: bytes,
 def nested(depth: int) -> bytes:
     body = b"\r\nthe bottom"
     for level in range(depth):
-        boundary = b"b%d" % level
+        boundary = b"b%d=" % level
         body = b"Content-Type: multipart/mixed; boundary=" + boundary + b"\r\n\r\n" + multipart(boundary, body)
     return b"From: shop@example.com\r\n" + body
 
@@ -443,7 +543,7 @@ WORDS = st.text("abcXYZ 0129-=?;:\"'", max_size=30).map(str.encode)
 NAMES = st.from_regex(rb"[A-Za-z][A-Za-z0-9-]{0,12}", fullmatch=True).filter(
     lambda name: not name.lower().startswith(b"content-")
 )
-VALUES = st.lists(WORDS, min_size=1, max_size=3).map(b"\r\n ".join)
+VALUES = st.lists(WORDS.map(lambda words: words + b"x"), min_size=1, max_size=3).map(b"\r\n ".join)
 LEAVES = st.tuples(st.sampled_from([b"text/plain", b"text/html", b"image/png"]), st.lists(WORDS, max_size=4).map(b"\r\n".join))
 
 # A leaf is (type, body), a container a list of what it holds.
@@ -455,8 +555,7 @@ def written(tree: Tree, path: str = "0") -> tuple[bytes, list[bytes], int]:
     """The entity, the bodies of its leaves in order, and how many parts it has."""
     if isinstance(tree, tuple):
         return b"Content-Type: " + tree[0] + b"\r\n\r\n" + tree[1], [tree[1]], 1
-    # Each boundary is the beginning of those inside.
-    boundary = f"part={path}"
+    boundary = f"part={path}="
     sections, leaves, count = [], [], 1
     for number, inner in enumerate(tree):
         section, found, parts = written(inner, f"{path}.{number}")

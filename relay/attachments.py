@@ -1,0 +1,211 @@
+"""What may be attached: every file that any reader may find in a message is judged, by name, by declared type and by content.
+
+Readers disagree, so their readings are all judged, and one that is forbidden is enough. Nothing is extracted, nothing changed,
+and what is decoded is held once. What is done and why: docs/attachments.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+
+from relay.errors import AttachmentNotAllowed, Malformed
+from relay.model import Attachments
+from relay.reading import archives, enclosed, magic, media_types, mime, tnef, transfer
+from relay.reading.enclosed import Enclosed
+from relay.reading.fields import text, unfold
+from relay.reading.filenames import extensions
+from relay.reading.mime import Parsed, Part
+from relay.reading.octets import Octets
+
+_HEAD = 16 * 1024
+_MAX_ENCODED_DEPTH = 3  # messages in encoded messages; RFC 2046 5.2.1 allows none at all
+_BODIES = frozenset(("", "text/plain", "text/html", "text/enriched", "text/richtext", "text/x-amp-html", "text/watch-html"))
+_TNEF_TYPES = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
+_ARCHIVES = frozenset(("zip", "jar", "7z", "rar"))
+_FIELD = re.compile(rb"[!-9;-~]+:")
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+
+
+def check(content: Octets, parsed: Parsed, policy: Attachments) -> None:
+    """Raises AttachmentNotAllowed for the first file that may not be attached, or Malformed."""
+    _check(content, parsed, policy, 0)
+
+
+def _check(content: Octets, parsed: Parsed, policy: Attachments, depth: int) -> None:
+    _check_enclosed(enclosed.find(content, parsed.parts[0].start), policy)
+    for part in parsed.parts:
+        _check_named(part, policy)
+        if not part.is_leaf:
+            continue
+        if part.content_type.startswith("message/"):
+            _check_message(content, part, policy, depth)
+        elif _is_attached(part):
+            _check_file(content, part, policy)
+        else:
+            _check_text(content, part, policy)
+
+
+def _check_named(part: Part, policy: Attachments) -> None:
+    """By its names and its declared type."""
+    for name in _names(part):
+        _check_name(name, policy)
+    taken_for = media_types.EXTENSIONS.get(part.content_type, "")
+    if taken_for in policy.denied:
+        raise AttachmentNotAllowed(taken_for)
+    if not _is_attached(part):
+        return
+    if _matches(part.content_type, policy.denied):
+        raise AttachmentNotAllowed(part.content_type)
+    if policy.only and not _matches(part.content_type, policy.only):
+        _check_allowed({found for name in _names(part) for found in extensions(name) if found} or {taken_for}, part, policy)
+
+
+def _check_allowed(found: set[str], part: Part, policy: Attachments) -> None:
+    for extension in sorted(found - policy.only):
+        raise AttachmentNotAllowed(extension or part.content_type)
+
+
+def _check_name(name: str, policy: Attachments) -> None:
+    for extension in extensions(name):
+        if extension in policy.denied:
+            raise AttachmentNotAllowed(extension)
+
+
+def _names(part: Part) -> Sequence[str]:
+    """Its description is the name of a file that has no other, for some."""
+    if part.filenames or part.content_type in _BODIES or part.content_type.startswith(("multipart/", "message/")):
+        return part.filenames
+    return [text(unfold(field.value)) for field in part.headers if field.name == "content-description"]
+
+
+def _is_attached(part: Part) -> bool:
+    """Text that has no name is there to be read, and so is what only holds other parts."""
+    if part.content_type.startswith("multipart/"):
+        return False
+    if part.filenames or part.content_type.partition("/")[0] not in ("", "text"):
+        return True
+    return any(f.name == "content-disposition" and unfold(f.value)[:10].lower() == b"attachment" for f in part.headers)
+
+
+def _matches(content_type: str, rules: Iterable[str]) -> bool:
+    """Whether a rule names the type, or all of its kind: image/*."""
+    return any(rule in (content_type, f"{content_type.partition('/')[0]}/*") for rule in rules if "/" in rule)
+
+
+def _encoding(part: Part) -> bytes:
+    return (mime.encodings(part.headers) or [b""])[0]
+
+
+def _check_text(content: Octets, part: Part, policy: Attachments) -> None:
+    """What stands there plainly was looked through with the whole content."""
+    encoding = _encoding(part)
+    decode = transfer.lenient_base64 if b"64" in encoding else transfer.quoted_printable if b"quoted" in encoding else None
+    octets = content[part.start : min(part.end, part.start + _HEAD)]
+    if decode:
+        octets = transfer.joined(decode(content, part.start, part.end))
+    _check_content(magic.kinds(octets), policy)
+    if decode:
+        _check_enclosed(enclosed.find(_narrow(octets)), policy)
+
+
+def _narrow(octets: bytes) -> bytes:
+    """A text in UTF-16 or UTF-32 as ASCII."""
+    return octets.replace(b"\0", b"") if octets.find(b"\0", 0, 64) >= 0 else octets
+
+
+def _check_file(content: Octets, part: Part, policy: Attachments) -> None:
+    """By its content, as it lies there and decoded. Raises Malformed where readers would decode it differently."""
+    decode = transfer.DECODERS.get(_encoding(part))
+    if not decode:
+        raise Malformed("an attachment in an unknown transfer encoding")
+    if decode is not transfer.plain:
+        _check_head(content[part.start : min(part.end, part.start + _HEAD)], policy)
+    pieces = decode(content, part.start, part.end)
+    head = next(pieces, b"")
+    if part.content_type in _TNEF_TYPES or part.content_type.startswith("text/") or _needs_all(head, policy):
+        _check_octets(transfer.joined(chain((head,), pieces)), part, policy)
+    else:
+        _check_octets(head, part, policy)
+        deque(pieces, maxlen=0)  # whether it can be decoded
+
+
+def _needs_all(octets: bytes, policy: Attachments) -> bool:
+    looks_into = _ARCHIVES if policy.lists_archives or not policy.encrypted_archives else frozenset[str]()
+    return magic.needs_all(octets[:64]) or not looks_into.isdisjoint(magic.kinds(octets))
+
+
+def _check_octets(octets: bytes, part: Part, policy: Attachments) -> None:
+    _check_head(octets, policy)
+    kinds = set(magic.kinds(octets))
+    if part.content_type in _TNEF_TYPES or "tnef" in kinds:
+        _check_enclosed(tnef.attachments(octets), policy)
+    for kind in kinds & _ARCHIVES:
+        _check_archive(kind, octets, policy)
+    if part.content_type.startswith("text/") or octets[:5] == b"begin":
+        _check_enclosed(enclosed.find(_narrow(octets)), policy)
+
+
+def _check_head(octets: bytes, policy: Attachments) -> None:
+    _check_content(magic.kinds(octets), policy)
+    _check_content(magic.texts(octets[:_HEAD]), policy)
+
+
+def _check_content(kinds: Iterator[str], policy: Attachments) -> None:
+    for kind in kinds:
+        extension = magic.EXTENSIONS.get(kind, kind)
+        if f"magic:{kind}" in policy.denied:
+            raise AttachmentNotAllowed(kind)
+        is_other = policy.only and kind in magic.PROGRAMS and policy.only.isdisjoint((extension, f"magic:{kind}"))
+        if extension in policy.denied or is_other:
+            raise AttachmentNotAllowed(extension)
+
+
+def _check_archive(kind: str, octets: Octets, policy: Attachments) -> None:
+    if not policy.encrypted_archives and archives.is_encrypted(kind, octets):
+        raise AttachmentNotAllowed(kind)
+    if policy.lists_archives and kind in ("zip", "jar"):
+        names = [entry.name for entry in archives.entries(octets)]
+        for name in names:
+            _check_name(name, policy)
+        if "META-INF/MANIFEST.MF" in names and any(name.endswith(".class") for name in names):
+            _check_content(iter(("jar",)), policy)
+
+
+def _check_enclosed(found: Iterable[Enclosed], policy: Attachments) -> None:
+    for name, head in found:
+        _check_name(name, policy)
+        _check_head(head, policy)
+        shown = {extension for extension in extensions(name) if extension}
+        if policy.only and not shown <= policy.only:
+            raise AttachmentNotAllowed(min(shown - policy.only))
+
+
+def _check_message(content: Octets, part: Part, policy: Attachments, depth: int) -> None:
+    """A message that mime.py did not read: in an encoding that RFC 2046 5.2.1 forbids, or of a type that few look into.
+
+    Some decode it and some do not: both are judged.
+    """
+    if depth == _MAX_ENCODED_DEPTH:
+        raise Malformed("messages in encoded messages")
+    decode = transfer.DECODERS.get(_encoding(part))
+    if not decode:
+        raise Malformed("an attachment in an unknown transfer encoding")
+    if decode is transfer.plain or _FIELD.match(content[part.start : part.start + 100]):
+        _check_inner(content[part.start : part.end], policy, depth)
+    if decode is not transfer.plain and not _FIELD.match(content[part.start : part.start + 100]):
+        _check_inner(_lines(transfer.joined(decode(content, part.start, part.end))), policy, depth)
+
+
+def _check_inner(inner: Octets, policy: Attachments, depth: int) -> None:
+    if inner.find(b"\0") >= 0:
+        raise Malformed("NUL in a message")
+    _check(inner, mime.read(inner), policy, depth + 1)
+
+
+def _lines(decoded: bytes) -> bytes:
+    """With the line ends that mail has; those that were encoded may be others."""
+    ends = decoded.count(b"\r\n")
+    return decoded if ends == decoded.count(b"\n") == decoded.count(b"\r") else _LINE_END.sub(b"\r\n", decoded)

@@ -1,0 +1,104 @@
+"""Finds files that lie in a text without MIME: uuencode, yEnc and BinHex. Many readers show them as attachments."""
+
+from __future__ import annotations
+
+import re
+from binascii import Error, a2b_base64, a2b_uu
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from relay.reading.fields import storable
+from relay.reading.octets import Octets
+
+_UUENCODE = re.compile(rb"begin(-base64)?[ \t]+[0-7]{3,6}[ \t]+([^\r\n]+)\r?\n([^\r\n]*)")
+_YENC = re.compile(rb"=ybegin [^\r\n]*?name=([^\r\n]+)\r?\n(?:=ypart [^\r\n]*\r?\n)?([^\r\n]*)")
+_BINHEX = re.compile(rb"BinHex 4[^\r\n]*\r?\n\s*:([^:]*)")
+_MARKS = {b"\nbegin": _UUENCODE, b"\n=ybegin ": _YENC, b"BinHex 4": _BINHEX}
+
+_LONGEST_HEAD = 1024  # octets of a match that are looked at behind its mark
+_SIXTY_FOUR = bytes.maketrans(
+    b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr",
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+)
+_REPEATED = re.compile(rb"(.)?\x90(.)", re.DOTALL)
+_YENC_ESCAPED = re.compile(rb"=(.)", re.DOTALL)
+_YENC_SHIFT = bytes((octet - 42) % 256 for octet in range(256))
+_BINHEX_HEADER = 22  # octets behind the name: version, type, creator, flags, two lengths, CRC
+
+
+class Enclosed(NamedTuple):
+    """A file found in something else: the name it is said to have, and how it begins."""
+
+    name: str
+    head: bytes
+
+
+def find(content: Octets, start: int = 0) -> Iterator[Enclosed]:
+    """All that a text encloses, from `start` on, where a line begins."""
+    for mark, pattern in _MARKS.items():
+        if mark.startswith(b"\n") and content[start : start + len(mark) - 1] == mark[1:]:
+            yield from _at(content, start, pattern)
+        position = content.find(mark, start)
+        while position >= 0:
+            yield from _at(content, position + mark.startswith(b"\n"), pattern)
+            position = content.find(mark, position + 1)
+
+
+def _at(content: Octets, position: int, pattern: re.Pattern[bytes]) -> Iterator[Enclosed]:
+    if match := pattern.match(content[position : position + _LONGEST_HEAD]):
+        yield from _READERS[pattern](match)
+
+
+def _uuencoded(match: re.Match[bytes]) -> Iterator[Enclosed]:
+    """A text may hold a line that begins like one: the next must be encoded, or the last."""
+    encoded, named, line = match.groups()
+    if encoded:
+        yield Enclosed(_name(named), _base64(line))
+    elif line.rstrip() in (b"end", b"`", b""):
+        yield Enclosed(_name(named), b"")
+    elif not line.translate(None, bytes(range(32, 97))) and _letters(line) <= len(line) <= _letters(line) + 3:
+        yield Enclosed(_name(named), _uu(line))
+
+
+def _letters(line: bytes) -> int:
+    """How long the line must be that says it holds so many octets, give or take blanks that were lost and a checksum."""
+    return ((line[0] - 32 & 63) + 2) // 3 * 4 - 1
+
+
+def _uu(line: bytes) -> bytes:
+    try:
+        return a2b_uu(line[: _letters(line) + 2])
+    except Error:
+        return b""
+
+
+def _yencoded(match: re.Match[bytes]) -> Iterator[Enclosed]:
+    escaped = _YENC_ESCAPED.sub(lambda found: bytes(((found[1][0] - 64) % 256,)), match[2])
+    yield Enclosed(_name(match[1]), escaped.translate(_YENC_SHIFT))
+
+
+def _binhexed(match: re.Match[bytes]) -> Iterator[Enclosed]:
+    """RFC 1741: six bits a letter, then runs, then a header that begins with the name."""
+    octets = _REPEATED.sub(_run, _base64(match[1].translate(_SIXTY_FOUR, b"\r\n\t ")))
+    if octets:
+        end = 1 + octets[0]
+        yield Enclosed(_name(octets[1:end]), octets[end + _BINHEX_HEADER - 1 :])
+
+
+def _run(found: re.Match[bytes]) -> bytes:
+    octet, count = found[1] or b"", found[2][0]
+    return octet * count if count else octet + b"\x90"
+
+
+def _base64(letters: bytes) -> bytes:
+    try:
+        return a2b_base64(letters[: len(letters) // 4 * 4])
+    except Error:
+        return b""
+
+
+def _name(raw: bytes) -> str:
+    return storable(raw.strip(b' \t"').decode("utf-8", "replace"))
+
+
+_READERS = {_UUENCODE: _uuencoded, _YENC: _yencoded, _BINHEX: _binhexed}

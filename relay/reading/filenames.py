@@ -1,0 +1,180 @@
+"""Every name that any reader may give a part, and every extension that any desktop may see in a name.
+
+Programs that read mail disagree on nearly all of RFC 2231 and RFC 2047, on quotes, folds and broken parameters. So a name is
+read in all the ways they have: what one of them may see counts.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from base64 import b64decode
+from binascii import a2b_qp
+from collections.abc import Iterator, Sequence
+from urllib.parse import unquote_to_bytes
+
+from relay.errors import Malformed
+from relay.reading.fields import Header, decoded, parameters, storable, text, unfold, unquoted, without_comments
+
+_FIELDS = ("content-disposition", "content-type")
+_MAX_NAMES = 100  # in the header of one part, pieces counted
+_LONGEST = 4096  # octets of one value
+
+# Found wherever it stands: also in quotes, in comments and behind other letters, for there are readers who search.
+_NAME = re.compile(rb"(?:file)?name(\*?[0-9]*\*?)[ \t]*=[ \t]*", re.IGNORECASE)
+_CHARSET = re.compile(rb'charset[ \t]*=[ \t]*"?([^\s";]+)', re.IGNORECASE)
+_FOLD = re.compile(rb"\r\n[ \t]+")
+_QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)')
+_RUN = re.compile(rb'[^\s";]*')
+_WORD = re.compile(rb"=\?([^?*\s]*)(?:\*[^?]*)?\?([bq])\?([^?]*)\?=", re.IGNORECASE)
+_BETWEEN_WORDS = re.compile(rb"(\?=)\s+(?==\?)")
+_STREAM = re.compile(r"(?::[^:]*)?:\$data\Z", re.IGNORECASE)  # NTFS: a file's content by its full name
+_CONTROL = re.compile(r"[\0-\x1f\x7f]")
+_ESCAPED_CHARSETS = ("iso2022_jp", "iso2022_kr")
+
+# Shown as nothing, and in no category that says so.
+_INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufffd") | {chr(c) for c in range(0xFE00, 0xFE10)}
+_DROPPED_BEHIND = " .\"'<>|?*;,\\/"  # by one system or another at the end of a name
+
+
+def readings(fields: Sequence[Header]) -> tuple[str, ...]:
+    """All names of a part, the likeliest first. Raises Malformed for so many that no honest program wrote them."""
+    values = [f.value for f in fields if f.name in _FIELDS and (b"=?" in f.value or _NAME.search(f.value))]
+    if not values:
+        return ()
+    charsets = tuple({m[1].decode("ascii", "replace") for f in fields if f.name in _FIELDS for m in _CHARSET.finditer(f.value)})
+    found = [name for value in values for name in _names(value, charsets)]
+    return tuple(dict.fromkeys(name for name in found if name))
+
+
+def extensions(name: str) -> Iterator[str]:
+    """What may be taken for the name's last extension: lower case, without a dot."""
+    yield extension(name)
+    if cut := _CONTROL.search(name):  # where C ends a string
+        yield extension(name[: cut.start()])
+    if len(name) > 255:  # where file systems end a name
+        yield extension(name[:255])
+
+
+def extension(name: str) -> str:
+    """The last extension as a desktop sees it: without what is invisible, and what systems drop at the end of a name."""
+    shown = name if name.isascii() and name.isprintable() else _visible(name)
+    shown = _STREAM.sub("", shown.rstrip(_DROPPED_BEHIND)).rstrip(_DROPPED_BEHIND)
+    base = shown.replace("\\", "/").rpartition("/")[2]
+    return base.rpartition(".")[2].strip().lower() if "." in base else ""
+
+
+def _visible(name: str) -> str:
+    seen = (c for c in unicodedata.normalize("NFKC", name) if c not in _INVISIBLE and unicodedata.category(c)[0] != "C")
+    return "".join(" " if unicodedata.category(c)[0] == "Z" else c for c in seen)
+
+
+def _names(value: bytes, charsets: Sequence[str]) -> Iterator[str]:
+    for line in _lines(value):
+        pieces: list[tuple[int, bytes]] = []
+        for name, raw in parameters(b";" + line):
+            if name in ("name", "filename"):
+                yield text(raw)
+        for count, match in enumerate(_NAME.finditer(line)):
+            if count == _MAX_NAMES:
+                raise Malformed("too many file names in one header")
+            number = match[1].strip(b"*")
+            for raw in _values(line[match.end() : match.end() + _LONGEST]):
+                yield from _texts(raw, charsets)
+                if number:
+                    pieces.append((_piece_number(number), raw))
+                    break
+        for whole in _joined(pieces):
+            yield from _texts(whole, charsets)
+
+
+def _lines(value: bytes) -> Iterator[bytes]:
+    """The field as one line: folds taken away by the book, and with their blanks; without comments; words decoded."""
+    lines = [unfold(value)]
+    if b"\r\n" in value:
+        lines.append(_FOLD.sub(b"", value).strip(b" \t"))
+    if b"(" in value:
+        lines += [without_comments(line) for line in lines]
+    if b"=?" in value:
+        lines += [_words(lines[0], "utf-8").encode("utf-8", "replace")]
+    yield from dict.fromkeys(lines)
+
+
+def _values(rest: bytes) -> Iterator[bytes]:
+    """Where a value ends: at its quote, at the semicolon whatever the quotes say, at the first blank."""
+    quoted = _QUOTED.match(rest)
+    if quoted:
+        yield unquoted(quoted[1])
+        yield quoted[1]
+    yield rest.partition(b";")[0].replace(b'"', b"").strip()
+    if not quoted and (run := _RUN.match(rest)):
+        yield run[0]
+
+
+def _joined(pieces: list[tuple[int, bytes]]) -> Iterator[bytes]:
+    """RFC 2231 3: name*0, name*1, ... put together; of a piece that is there twice, readers take either.
+
+    Some heed no number, and some end at the first that is missing.
+    """
+    for chosen in (dict(pieces), dict(reversed(pieces))):
+        order = sorted(chosen)
+        yield b"".join(chosen[number] for number in order)
+        unbroken = [number for place, number in enumerate(order) if number == order[0] + place]
+        if len(unbroken) < len(order):
+            yield b"".join(chosen[number] for number in unbroken)
+    yield b"".join(raw for _, raw in pieces)
+
+
+def _piece_number(digits: bytes) -> int:
+    if len(digits) > 4:
+        raise Malformed("a parameter in pieces without numbers")
+    return int(digits)
+
+
+def _texts(raw: bytes, charsets: Sequence[str]) -> Iterator[str]:
+    """What the octets of a value may stand for, in all charsets that they may be in."""
+    yield storable(raw.decode("utf-8", "replace"))
+    if raw.isascii() and not any(mark in raw for mark in (b"=?", b"%", b"'", b"\x1b", b"+", b"~", b"&")) and not charsets:
+        return
+    named, quote, rest = raw.partition(b"'")
+    _, second, encoded = rest.partition(b"'")
+    octets = {raw: None, unquote_to_bytes(raw): None}
+    if quote and second:
+        charsets = (*charsets, named.decode("ascii", "replace"))
+        octets |= {unquote_to_bytes(encoded): None, encoded: None}
+    for octet in octets:
+        for charset in ("utf-8", *charsets, *(_ESCAPED_CHARSETS if b"\x1b" in octet else ())):
+            yield _kept(decoded(octet, charset))
+        if b"=?" in octet:
+            yield from (_words(octet, "utf-8"), text(octet))
+
+
+def _words(value: bytes, charset: str) -> str:
+    """RFC 2047 words decoded wherever they stand, and those that lie side by side as one, as lenient readers have it."""
+    shown, position, line = [], 0, _BETWEEN_WORDS.sub(rb"\1", value)
+    for match in _WORD.finditer(line):
+        shown.append(decoded(line[position : match.start()], charset))
+        named = match[1].decode("ascii", "replace")
+        shown.append(decoded(_WORD_ENCODINGS[match[2].lower()](match[3]), named))
+        position = match.end()
+    return _kept("".join(shown) + decoded(line[position:], charset))
+
+
+def _base64(encoded: bytes) -> bytes:
+    letters = encoded.translate(None, b"= \t\r\n")
+    try:
+        return b64decode(letters[: len(letters) // 4 * 4 + (len(letters) % 4 > 1) * 4] + b"=" * (-len(letters) % 4))
+    except ValueError:
+        return encoded
+
+
+def _kept(shown: str) -> str:
+    """Lone surrogates go into no database; NUL stays until the extension was looked for, and is dropped by storable."""
+    return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def _quoted(encoded: bytes) -> bytes:
+    return a2b_qp(encoded, header=True)
+
+
+_WORD_ENCODINGS = {b"b": _base64, b"q": _quoted}

@@ -1,0 +1,63 @@
+"""What a declared type is taken for: the extension with which a desktop would save it."""
+
+_BY_EXTENSION = {
+    "asp": "application/x-asp text/asp text/x-asp",
+    "bat": "application/bat application/x-bat application/x-batch text/x-bat text/x-msdos-batch",
+    "chm": "application/vnd.ms-htmlhelp application/x-chm",
+    "cmd": "application/cmd application/x-cmd",
+    "com": "application/x-msdos-com application/x-com",
+    "cpl": "application/x-cpl application/cpl+xml-windows",
+    "csh": "application/x-csh text/x-script.csh text/x-csh",
+    "exe": """application/x-msdownload application/x-msdos-program application/x-dosexec application/x-ms-dos-executable
+        application/x-exe application/exe application/dos-exe application/x-winexe application/msdos-windows vms/exe
+        application/x-msdos-windows application/vnd.microsoft.portable-executable application/x-executable
+        application/x-pie-executable application/x-elf application/x-mach-binary application/x-win32-executable""",
+    "gadget": "application/x-windows-gadget",
+    "hlp": "application/winhlp application/x-winhelp application/hlp application/x-helpfile",
+    "hta": "application/hta application/x-hta text/hta",
+    "inf": "application/inf application/x-setupscript text/inf",
+    "jar": "application/java-archive application/x-java-archive application/x-jar application/jar",
+    "js": """application/javascript application/x-javascript application/ecmascript application/x-ecmascript
+        text/javascript text/ecmascript text/jscript text/x-javascript text/x-ecmascript text/javascript1.5 text/livescript""",
+    "ksh": "application/x-ksh text/x-script.ksh text/x-ksh",
+    "lnk": "application/x-ms-shortcut application/x-win-lnk application/x-ms-lnk application/lnk",
+    "mdb": "application/x-msaccess application/msaccess application/vnd.msaccess application/mdb application/x-mdb",
+    "msc": "application/x-ms-msc",
+    "msi": "application/x-msi application/x-ms-installer application/x-windows-installer application/msi",
+    "msp": "application/x-ms-patch",
+    "mst": "application/x-ms-transform",
+    "pif": "application/x-pif application/pif application/x-ms-pif",
+    "plg": "text/html-plg",
+    "ps1": "application/x-powershell text/x-powershell application/powershell",
+    "reg": "text/x-ms-regedit application/x-ms-registry text/x-registry text/reg",
+    "scr": "application/x-screensaver application/scr",
+    "sct": "text/scriptlet text/x-scriptlet application/x-scriptlet",
+    "url": "application/internet-shortcut application/x-mswinurl application/x-url text/x-url text/x-uri-shortcut",
+    "vbe": "application/x-vbe text/vbscript.encode",
+    "vbs": "text/vbscript application/x-vbs application/x-vbscript text/vbs application/vbscript",
+    "vsw": "application/x-visio-workspace",
+    "wsc": "application/x-ms-wsc",
+    "wsf": "application/x-wsf application/x-ms-wsh text/wsf",
+    # Ordinary ones, for rules that name them.
+    "7z": "application/x-7z-compressed",
+    "doc": "application/msword",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "gif": "image/gif",
+    "gz": "application/gzip application/x-gzip",
+    "ics": "text/calendar",
+    "iso": "application/x-iso9660-image",
+    "jpg": "image/jpeg",
+    "pdf": "application/pdf",
+    "png": "image/png",
+    "ppt": "application/vnd.ms-powerpoint",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    "rar": "application/vnd.rar application/x-rar-compressed application/x-rar",
+    "sh": "application/x-sh application/x-shellscript text/x-sh text/x-shellscript",
+    "svg": "image/svg+xml",
+    "swf": "application/x-shockwave-flash application/vnd.adobe.flash.movie",
+    "xls": "application/vnd.ms-excel",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "zip": "application/zip application/x-zip application/x-zip-compressed",
+}
+
+EXTENSIONS = {media_type: extension for extension, types in _BY_EXTENSION.items() for media_type in types.split()}

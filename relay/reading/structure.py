@@ -1,0 +1,119 @@
+"""Where the parts of a multipart lie, and whether all readers find the same ones. Raises Malformed where they do not.
+
+RFC 2046 5.1.1 lets a reader compare the boundary with the beginning of a line; many compare the whole line. Some stop at the
+closing delimiter, some go on; some search on in what lies before the first. So no line may look like a delimiter and be none.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+
+from relay.errors import Malformed
+from relay.reading.octets import Octets
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`{|}~0-9a-z-]+/[!#$%&'*+.^_`{|}~0-9a-z-]+")
+_CONTAINER = re.compile(rb"multipart|message|boundary[ \t]*=", re.IGNORECASE)
+_BOUNDARY = re.compile(rb"boundary[ \t]*[*=]", re.IGNORECASE)
+_PLAIN = re.compile(rb';[ \t]*boundary[ \t]*=[ \t]*(?:"([^"\\]*[^"\\\s])"|([^\s"\\();]+))[ \t]*(?:;|\Z)', re.IGNORECASE)
+_PART_FIELD = re.compile(rb"(?:\A|\n)[ \t]*content-[a-z-]+[ \t]*:", re.IGNORECASE)
+_LONGEST_BOUNDARY = 200  # RFC 2046 5.1.1 has 70
+_LONGEST_PADDING = 100
+_PIECE = 64 * 1024
+
+
+def content_type(value: bytes) -> str:
+    """The type in lower case; empty for none. Raises Malformed for what some may take for a container."""
+    named = value.partition(b";")[0].strip().lower()
+    if named and not _TOKEN.fullmatch(named) and _CONTAINER.search(value):
+        raise Malformed("a Content-Type that is no type")
+    return named.decode("ascii", "replace")
+
+
+def boundary(value: bytes, around: Sequence[bytes]) -> bytes:
+    """The boundary of a multipart inside of others. Raises Malformed where there is not one for all readers."""
+    plain = _PLAIN.search(value)
+    if not plain or len(_BOUNDARY.findall(value)) != 1:
+        raise Malformed("multipart without one boundary")
+    found: bytes = plain[1] or plain[2]
+    if not found.isascii() or len(found) > _LONGEST_BOUNDARY or found[:1] in b"<'":  # of which some strip a pair
+        raise Malformed("multipart without one boundary")
+    if any(found.startswith(other) or other.startswith(found) for other in around):
+        raise Malformed("a boundary that begins like the one around it")
+    return found
+
+
+def sections(content: Octets, start: int, end: int, boundary: bytes, delimiters: Delimiters) -> Iterator[tuple[int, int]]:
+    """Where the parts of a multipart body lie. The CRLF before a delimiter belongs to it; the closing one may be missing."""
+    mark = b"\r\n--" + boundary
+    opened, outside = -1, start
+    position = content.find(mark, start - 2, end)
+    _check_outside(content, start, position if position >= 0 else end, boundary, is_all=position < 0)
+    while position >= 0:
+        after = position + len(mark)
+        line_end = content.find(b"\r\n", after, end)
+        line = content[after : min(line_end if line_end >= 0 else end, after + _LONGEST_PADDING)]
+        tail = line.rstrip(b" \t")
+        if tail not in (b"", b"--") or len(line) == _LONGEST_PADDING:
+            raise Malformed("a line that begins like a boundary")
+        delimiters.add(boundary, position)
+        if opened >= 0:
+            yield opened, max(opened, position)
+        opened, outside = -1, line_end
+        if tail or line_end < 0:
+            break
+        opened = line_end + 2
+        position = content.find(mark, line_end, end)
+    if opened >= 0:
+        yield opened, end
+    elif outside >= start:
+        _check_outside(content, outside, end, boundary)
+
+
+def _check_outside(content: Octets, start: int, end: int, boundary: bytes, *, is_all: bool = False) -> None:
+    """What stands before the first delimiter and behind the last is text to read, and no part to anybody."""
+    if start >= end:
+        return
+    if is_all and content[start : min(end, start + 1000)].strip():
+        raise Malformed("multipart without a boundary line")
+    for position in range(start, end, _PIECE):
+        piece = content[position : min(end, position + _PIECE + 200)]
+        if _PART_FIELD.search(piece) or boundary.lower() in piece.lower():
+            raise Malformed("something like a part outside of the parts")
+
+
+class Delimiters:
+    """The delimiters of all multiparts of a message, by where they stand."""
+
+    def __init__(self) -> None:
+        self._positions: dict[int, None] = {}
+        self._boundaries: dict[bytes, None] = {}
+
+    def add(self, boundary: bytes, position: int) -> None:
+        self._positions[position] = None
+        self._boundaries[boundary] = None
+
+    def check_nothing_else_looks_like_one(self, content: Octets) -> None:
+        """Raises Malformed for a delimiter outside of its multipart: there are readers to whom that one goes on."""
+        if len(self._boundaries) < 2:
+            return
+        shortest = _prefixes(self._boundaries)
+        longest = max(map(len, shortest))
+        position = content.find(b"\r\n--")
+        while position >= 0:
+            if position not in self._positions:
+                line = content[position + 4 : position + 4 + longest]
+                place = bisect_right(shortest, line) - 1
+                if place >= 0 and line.startswith(shortest[place]):
+                    raise Malformed("a boundary outside of its multipart")
+            position = content.find(b"\r\n--", position + 4)
+
+
+def _prefixes(boundaries: Sequence[bytes] | dict[bytes, None]) -> list[bytes]:
+    """Those that begin like no other one, sorted: whatever begins like any begins like the nearest of them."""
+    kept: list[bytes] = []
+    for boundary in sorted(boundaries):
+        if not kept or not boundary.startswith(kept[-1]):
+            kept.append(boundary)
+    return kept
