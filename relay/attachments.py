@@ -75,10 +75,11 @@ def _check_name(name: str, policy: Attachments) -> None:
 
 
 def _names(part: Part) -> Sequence[str]:
-    """Its description is the name of a file that has no other, for some."""
+    """Its description is the name of a file that has no other, for some; one of several words describes it."""
     if part.filenames or part.content_type in _BODIES or part.content_type.startswith(("multipart/", "message/")):
         return part.filenames
-    return [text(unfold(field.value)) for field in part.headers if field.name == "content-description"]
+    described = [text(unfold(field.value)) for field in part.headers if field.name == "content-description"]
+    return [name for name in described if " " not in name]
 
 
 def _is_attached(part: Part) -> bool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from relay.reading.fields import storable
 from relay.reading.octets import Octets
 
-_UUENCODE = re.compile(rb"begin(-base64)?[ \t]+[0-7]{3,6}[ \t]+([^\r\n]+)\r?\n([^\r\n]*)")
+_UUENCODE = re.compile(rb"begin(-base64)?[ \t]+[0-7]{3,4}[ \t]+([^\r\n]+)\r?\n([^\r\n]*)")
 _YENC = re.compile(rb"=ybegin [^\r\n]*?name=([^\r\n]+)\r?\n(?:=ypart [^\r\n]*\r?\n)?([^\r\n]*)")
 _BINHEX = re.compile(rb"BinHex 4[^\r\n]*\r?\n\s*:([^:]*)")
 _MARKS = {b"\nbegin": _UUENCODE, b"\n=ybegin ": _YENC, b"BinHex 4": _BINHEX}
@@ -54,14 +54,14 @@ def _uuencoded(match: re.Match[bytes]) -> Iterator[Enclosed]:
     encoded, named, line = match.groups()
     if encoded:
         yield Enclosed(_name(named), _base64(line))
-    elif line.rstrip() in (b"end", b"`", b""):
+    elif line.rstrip() in (b"end", b"`"):
         yield Enclosed(_name(named), b"")
-    elif not line.translate(None, bytes(range(32, 97))) and _letters(line) <= len(line) <= _letters(line) + 3:
+    elif line and not line.translate(None, bytes(range(32, 97))) and len(line) <= _letters(line) + 3:
         yield Enclosed(_name(named), _uu(line))
 
 
 def _letters(line: bytes) -> int:
-    """How long the line must be that says it holds so many octets, give or take blanks that were lost and a checksum."""
+    """How long a line is that says it holds so many octets. Blanks at its end may be lost; a checksum may stand there."""
     return ((line[0] - 32 & 63) + 2) // 3 * 4 - 1
 
 

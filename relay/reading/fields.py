@@ -37,7 +37,7 @@ def only(fields: Sequence[Header], name: str) -> bytes:
     """The value of a field that may stand once, unfolded. Raises Malformed: of two, readers take either."""
     values = [field.value for field in fields if field.name == name]
     if len(values) > 1:
-        raise Malformed(f"two {name.title()} headers")
+        raise Malformed(f"more than one {name.title()} header")
     return unfold(values[0]) if values else b""
 
 

@@ -108,7 +108,7 @@ def _values(rest: bytes) -> Iterator[bytes]:
         yield quoted[1]
     yield rest.partition(b";")[0].replace(b'"', b"").strip()
     if not quoted and (run := _RUN.match(rest)):
-        yield run[0]
+        yield run[0].rstrip(b")")
 
 
 def _joined(pieces: list[tuple[int, bytes]]) -> Iterator[bytes]:

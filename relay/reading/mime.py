@@ -101,7 +101,7 @@ def read(content: Octets) -> Parsed:
 
 def _part(entity: _Waiting) -> tuple[Part, tuple[bytes, ...]]:
     """The part, and the boundaries within which its own parts lie."""
-    value = without_comments(only(entity.headers, "content-type"))
+    value = only(entity.headers, "content-type")
     content_type = structure.content_type(value) or _DEFAULT_TYPES.get(entity.within[-1] if entity.within else "", "")
     only(entity.headers, "content-disposition")
     only(entity.headers, "content-transfer-encoding")

@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from relay.errors import Malformed
+from relay.reading.fields import without_comments
 from relay.reading.octets import Octets
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`{|}~0-9a-z-]+/[!#$%&'*+.^_`{|}~0-9a-z-]+")
@@ -25,15 +26,15 @@ _PIECE = 64 * 1024
 
 def content_type(value: bytes) -> str:
     """The type in lower case; empty for none. Raises Malformed for what some may take for a container."""
-    named = value.partition(b";")[0].strip().lower()
-    if named and not _TOKEN.fullmatch(named) and _CONTAINER.search(value):
+    named = without_comments(value).partition(b";")[0].strip().lower()
+    if not _TOKEN.fullmatch(named) and _CONTAINER.search(value):
         raise Malformed("a Content-Type that is no type")
     return named.decode("ascii", "replace")
 
 
 def boundary(value: bytes, around: Sequence[bytes]) -> bytes:
     """The boundary of a multipart inside of others. Raises Malformed where there is not one for all readers."""
-    plain = _PLAIN.search(value)
+    plain = _PLAIN.search(without_comments(value))
     if not plain or len(_BOUNDARY.findall(value)) != 1:
         raise Malformed("multipart without one boundary")
     found: bytes = plain[1] or plain[2]
@@ -77,9 +78,10 @@ def _check_outside(content: Octets, start: int, end: int, boundary: bytes, *, is
         return
     if is_all and content[start : min(end, start + 1000)].strip():
         raise Malformed("multipart without a boundary line")
+    like_a_delimiter = re.compile(rb"-[ \t]*" + re.escape(boundary), re.IGNORECASE)
     for position in range(start, end, _PIECE):
-        piece = content[position : min(end, position + _PIECE + 200)]
-        if _PART_FIELD.search(piece) or boundary.lower() in piece.lower():
+        piece = content[position : min(end, position + _PIECE + 300)]
+        if _PART_FIELD.search(piece) or like_a_delimiter.search(piece):
             raise Malformed("something like a part outside of the parts")
 
 

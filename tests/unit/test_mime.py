@@ -179,7 +179,7 @@ def test_a_header_line_of_blanks_is_malformed(lines: bytes) -> None:
     "name", [b"Content-Type: text/plain", b"Content-Transfer-Encoding: 7bit", b"Content-Disposition: inline"]
 )
 def test_what_says_how_a_part_is_read_may_stand_once(name: bytes) -> None:
-    with pytest.raises(Malformed, match="two Content-"):
+    with pytest.raises(Malformed, match="more than one Content-"):
         mime.read(name + b"\r\n" + name.upper() + b"\r\n\r\nx\r\n")
 
 

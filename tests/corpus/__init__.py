@@ -1,0 +1,1 @@
+"""Messages to be judged, as files."""
