@@ -6,6 +6,7 @@ import re
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import Message
+from urllib.parse import unquote
 
 from tests.corpus.ordinary import Ordinary
 
@@ -33,10 +34,10 @@ def declared(row: Ordinary, accepted: bytes, sent: bytes) -> bytes:
     leaves, content = _leaves(sent), accepted
     for number in row.recoded:
         content = _recoded(content, number, leaves[number])
+    for name in row.encoded:
+        content = _encoded(content, name, sent)
     end = content.index(b"\r\n\r\n") + 2 if b"\r\n\r\n" in content else len(content)
     head = content[:end]
-    for name in row.encoded:
-        head = _encoded(head, name, sent)
     for name in row.removed:
         head = _without(head, name, kept=0)
     for name in row.first_kept:
@@ -57,14 +58,22 @@ def _without(head: bytes, name: str, *, kept: int) -> bytes:
     return head
 
 
-def _encoded(head: bytes, name: str, sent: bytes) -> bytes:
-    """With the field as it was sent: in ASCII, and decoded the same."""
-    raw, written = (re.search(_field(name), content) for content in (head, sent))
-    assert raw
-    assert written
-    words = written[0].partition(b":")[2].decode("ascii").strip()
-    assert str(make_header(decode_header(words))) == raw[0].partition(b":")[2].decode("utf-8").strip()
-    return head.replace(raw[0], written[0])
+def _encoded(content: bytes, name: str, sent: bytes) -> bytes:
+    """With every raw field of a name as it was sent, of parts too: in ASCII, and meaning the same."""
+    fields = zip(re.finditer(_field(name), content), re.finditer(_field(name), sent), strict=True)
+    raw = [(field, written[0]) for field, written in fields if not field[0].isascii()]
+    assert raw, name
+    for field, written in reversed(raw):
+        assert _meaning(written.decode("ascii")) == _meaning(field[0].decode("utf-8"))
+        content = content[: field.start()] + written + content[field.end() :]
+    return content
+
+
+def _meaning(field: str) -> str:
+    """As one line; RFC 2047 and RFC 2231 decoded, the latter as if it were written in quotes."""
+    line = re.sub(r"(\?=)\s+(=\?)", r"\1\2", field.replace("\r\n", ""))
+    line = re.sub(r"=\?[^?]+\?[bBqQ]\?[^?]*\?=", lambda word: str(make_header(decode_header(word[0]))), line)
+    return re.sub(r"\*=utf-8''([^;\s]+)", lambda value: f'="{unquote(value[1])}"', line)
 
 
 def _leaves(content: bytes) -> list[Message]:

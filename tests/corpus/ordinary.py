@@ -21,7 +21,7 @@ TWICE = "headers that SES takes once are sent as often as they came"
 
 @dataclass(frozen=True)
 class Ordinary:
-    """`recoded` counts leaves from 0; `encoded` names raw headers sent in RFC 2047, `first_kept` those sent once.
+    """`recoded` counts leaves from 0; `encoded` names raw headers sent in ASCII, `first_kept` those sent once.
 
     `today` says why it is not yet sent so. It ends with the fault that it names, for then its tests fail.
     """
@@ -210,7 +210,12 @@ ORDINARY = (
     Ordinary("plain-text-in-one-line", "text in one line of 2 KB, no MIME at all", recoded=(0,)),
     Ordinary("quoted-printable-sloppy", "quoted-printable in lower case, with loose `=` and blanks at line ends"),
     Ordinary("quoted-printable-too-long", "quoted-printable without soft breaks", recoded=(0,)),
-    Ordinary("raw-8-bit-filename", "a PHP script that writes a file name in raw UTF-8"),
+    Ordinary(
+        "raw-8-bit-filename",
+        "a PHP script that writes a file name in raw UTF-8",
+        encoded=("Content-Type", "Content-Disposition"),
+        today=RAW,
+    ),
     Ordinary("received-before", "a smarthost: six Received headers, Authentication-Results"),
     Ordinary("scanner-octet-stream", "a scanner: scan0001.pdf as octet-stream, `<` and `>` in the boundary"),
     Ordinary("scanner-pdf-alone", "a scanner: the PDF is the whole body, headers in lower case", added=("Date", "Message-ID")),
