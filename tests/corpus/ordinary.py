@@ -136,7 +136,7 @@ ORDINARY = (
     Ordinary("base64-in-one-line", "a PDF whose base64 has no line ends", recoded=(1,)),
     Ordinary("base64-sloppy", "base64 in lines of 4 and of 60 with blanks and empty lines at their ends"),
     Ordinary("bcc-left", "a program that leaves its Bcc in, folded", removed=("Bcc",)),
-    Ordinary("boundary-is-prefix", "KMail: each boundary begins like the one around it"),
+    Ordinary("boundaries-alike", "boundaries that differ in their last digit alone, lines that begin like them"),
     Ordinary("comments", "comments in From, Date, Message-ID and all MIME headers"),
     Ordinary(
         "cron",
