@@ -64,6 +64,7 @@ def _encoded(content: bytes, name: str, sent: bytes) -> bytes:
     raw = [(field, written[0]) for field, written in fields if not field[0].isascii()]
     assert raw, name
     for field, written in reversed(raw):
+        assert written.isascii()
         assert _meaning(written.decode("ascii")) == _meaning(field[0].decode("utf-8"))
         content = content[: field.start()] + written + content[field.end() :]
     return content

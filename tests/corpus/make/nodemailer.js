@@ -13,6 +13,7 @@ const { privateKey } = generateKeyPairSync("rsa", {
   privateKeyEncoding: { type: "pkcs8", format: "pem" },
   publicKeyEncoding: { type: "spki", format: "pem" },
 });
+const dkim = { domainName: "example.com", keySelector: "shop", privateKey };
 const event = [
   "BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//example.com//shop//EN", "METHOD:REQUEST", "BEGIN:VEVENT",
   "UID:42@example.com", "DTSTAMP:20251121T090000Z", "DTSTART:20251201T090000Z", "DTEND:20251201T100000Z",
@@ -40,7 +41,8 @@ const MAILS = {
     list: { unsubscribe: { url: "https://example.com/u/42", comment: "Unsubscribe" }, help: "help@example.com?subject=help" },
     headers: { "List-Unsubscribe-Post": "List-Unsubscribe=One-Click", Precedence: "bulk", "Feedback-ID": "42:shop" },
   },
-  "nodemailer-dkim": { text, dkim: { domainName: "example.com", keySelector: "shop", privateKey } },
+  "nodemailer-dkim": { text, dkim },
+  "nodemailer-dkim-narrow": { text, dkim: { ...dkim, skipFields: "date:message-id" } },
 };
 
 async function main() {

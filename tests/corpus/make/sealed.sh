@@ -41,9 +41,15 @@ encrypted() {
     printf 'Content-Type: text/plain; charset=utf-8\n\nGröße 42\n' | gpg --batch --quiet --armor --trust-model always -r "$key" -e
     printf '\n--sealed-42--\n'
 }
+inline() {
+    head 'Order 42'
+    printf 'Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n'
+    printf 'Größe 42\n-- \nThe shop\n' | gpg --batch --quiet --clearsign
+}
 send() { msmtp --host=127.0.0.1 --port="$PORT" --from=shop@example.com "$1@example.net"; }
 signed | send gnupg-signed || status=1
 encrypted | send gnupg-encrypted || status=1
+inline | send gnupg-inline || status=1
 
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out certificate.pem -days 1 \
     -subj /CN=shop@example.com 2>/dev/null
