@@ -143,6 +143,8 @@ ORDINARY = (
     Ordinary("bcc-left", "a program that leaves its Bcc in, folded", removed=("Bcc",)),
     Ordinary("boundaries-alike", "boundaries that differ in their last digit alone, lines that begin like them"),
     Ordinary("comments", "comments in From, Date, Message-ID and all MIME headers"),
+    Ordinary("content-like-programs", "text that begins like a program or speaks of one: MZ, PK, #!, a link to setup.exe"),
+    Ordinary("content-type-text", "mailx of before MIME: Content-Type: text"),
     Ordinary(
         "cron",
         "cron: (Cron Daemon) behind the address, X-Cron-Env four times",
@@ -154,6 +156,7 @@ ORDINARY = (
     Ordinary("dotnet-smtpclient", ".NET SmtpClient: `--boundary_0_`, a long name in two words", added=("Message-ID",)),
     Ordinary("drupal", "Drupal: delsp=yes, 8Bit, Return-Path, Sender", recoded=(0,), removed=("Return-Path",), today=EIGHT_BIT),
     Ordinary("empty-body", "no body"),
+    Ordinary("encoding-misspelt", "a script: Content-Transfer-Encoding of 8-bit, 7-bit and utf-8, all of it ASCII"),
     Ordinary("encodings-in-text", "text that speaks of uuencode, yEnc, base64 and PEM, with dots and From at line starts"),
     Ordinary("exchange-invitation", "Exchange: a calendar's REQUEST in base64"),
     Ordinary("exchange-out-of-office", "Exchange: an automatic reply"),
@@ -164,6 +167,7 @@ ORDINARY = (
     Ordinary("feedback-report", "a complaint in ARF, message/feedback-report"),
     Ordinary("folded-headers", "every header folded, a group in Cc, an empty header"),
     Ordinary("forward-8-bit", "8-bit text inside of a forwarded message", recoded=(1,), today=EIGHT_BIT),
+    Ordinary("forward-in-base64", "messages attached in base64, as message/rfc822 and as octet-stream"),
     Ordinary("forward-of-forwards", "message/rfc822 as the whole body, eight forwards deep"),
     Ordinary("from-encoded-address", "From with an address in its encoded name"),
     Ordinary("from-its-own-address-as-name", "From whose name is its address, without quotes"),
@@ -192,8 +196,12 @@ ORDINARY = (
     Ordinary(
         "mime-version-twice", "a WordPress plugin that sets MIME-Version once more", first_kept=("MIME-Version",), today=TWICE
     ),
+    Ordinary("multipart-without-mime-version", "a script that leaves MIME-Version out"),
     Ordinary("nagios", "Nagios through mailx: no MIME at all"),
     Ordinary("name-in-both-forms", "filename and filename*, unlike; a name with a blank and no quotes"),
+    Ordinary(
+        "names-odd", "names with quotes, colons, slashes, percent signs, blanks at the ends; empty ones; a raw RFC 2047 word"
+    ),
     Ordinary("newsletter-in-one-line", "HTML in one line of 2 KB, both List-Unsubscribe headers", recoded=(1,)),
     Ordinary("no-closing-boundary", "a program that forgets the closing boundary"),
     Ordinary("odd-but-legal-mime", "a boundary of all 70 allowed, upper case, comments, parts without header and without body"),
@@ -226,6 +234,7 @@ ORDINARY = (
     Ordinary("scanner-octet-stream", "a scanner: scan0001.pdf as octet-stream, `<` and `>` in the boundary"),
     Ordinary("scanner-pdf-alone", "a scanner: the PDF is the whole body, headers in lower case", added=("Date", "Message-ID")),
     Ordinary("shift-jis", "8-bit Shift_JIS with backslashes as second octets", recoded=(0,), today=EIGHT_BIT),
+    Ordinary("signed-invoice-attached", "an Italian invoice, .xml.p7m, and .pdf.p7m"),
     Ordinary("thunderbird-flowed", "Thunderbird: format=flowed, Autocrypt", recoded=(0,), today=EIGHT_BIT),
     Ordinary("thunderbird-forward", "Thunderbird: www.example.com.eml"),
     Ordinary("thunderbird-inline", "Thunderbird: related inside of alternative, 8bit", recoded=(0, 1), today=EIGHT_BIT),
