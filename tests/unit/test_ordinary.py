@@ -24,6 +24,7 @@ def sent(content: bytes) -> bytes:
 def test_an_ordinary_message_is_sent_as_it_was_written_but_for_the_declared_edits(row: Ordinary) -> None:
     result = sent(row.content)
     assert without_added(row, result) == declared(row, row.content, result)
+    assert max(map(len, result.split(b"\r\n"))) <= 998
 
 
 def test_every_file_has_one_row_and_every_row_a_file() -> None:
