@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from relay import edits, judge
+from relay import judge
 from relay.model import Credential, Kind
+from relay.writing import edits
 from tests.corpus.declared import declared, without_added
 from tests.corpus.ordinary import FOLDER, ORDINARY, ROWS, Ordinary
 
