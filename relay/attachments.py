@@ -35,7 +35,8 @@ def check(content: Octets, parsed: Parsed, policy: Attachments) -> None:
 
 
 def _check(content: Octets, parsed: Parsed, policy: Attachments, depth: int) -> None:
-    _check_enclosed(enclosed.find(content, parsed.parts[0].start), policy)
+    for start, end in _legible(parsed):
+        _check_enclosed(enclosed.find(content, start, end), policy)
     for part in parsed.parts:
         _check_named(part, policy)
         if not part.is_leaf:
@@ -46,6 +47,16 @@ def _check(content: Octets, parsed: Parsed, policy: Attachments, depth: int) -> 
             _check_file(content, part, policy)
         else:
             _check_text(content, part, policy)
+
+
+def _legible(parsed: Parsed) -> Iterator[tuple[int, int]]:
+    """Where text may stand: everywhere but in files in base64, which hold nothing else or are refused."""
+    files = [part for part in parsed.parts if part.is_leaf and _is_attached(part) and _encoding(part) == b"base64"]
+    position = parsed.parts[0].start
+    for file in sorted(files, key=lambda part: part.start):
+        yield position, file.start
+        position = file.end
+    yield position, parsed.parts[0].end
 
 
 def _check_named(part: Part, policy: Attachments) -> None:

@@ -13,7 +13,12 @@ from relay.reading.octets import Octets
 _UUENCODE = re.compile(rb"begin(-base64)?[ \t]+[0-7]{3,4}[ \t]+([^\r\n]+)\r?\n([^\r\n]*)")
 _YENC = re.compile(rb"=ybegin [^\r\n]*?name=([^\r\n]+)\r?\n(?:=ypart [^\r\n]*\r?\n)?([^\r\n]*)")
 _BINHEX = re.compile(rb"BinHex 4[^\r\n]*\r?\n\s*:([^:]*)")
-_MARKS = {b"\nbegin": _UUENCODE, b"\n=ybegin ": _YENC, b"BinHex 4": _BINHEX}
+
+# What is looked for, and what must lie before it where that is found. One search is for two: each touches every octet.
+_MARKS: dict[bytes, dict[bytes, re.Pattern[bytes]]] = {b"begin": {b"": _UUENCODE, b"=y": _YENC}, b"BinHe": {b"": _BINHEX}}
+_LINES = (_UUENCODE, _YENC)  # begin one
+_OVERLAP = max(map(len, _MARKS)) - 1
+_PIECE = 64 * 1024  # bytes are searched far faster than a map
 
 _LONGEST_HEAD = 1024  # octets of a match that are looked at behind its mark
 _SIXTY_FOUR = bytes.maketrans(
@@ -33,19 +38,25 @@ class Enclosed(NamedTuple):
     head: bytes
 
 
-def find(content: Octets, start: int = 0) -> Iterator[Enclosed]:
+def find(content: Octets, start: int = 0, end: int | None = None) -> Iterator[Enclosed]:
     """All that a text encloses, from `start` on, where a line begins."""
-    for mark, pattern in _MARKS.items():
-        if mark.startswith(b"\n") and content[start : start + len(mark) - 1] == mark[1:]:
-            yield from _at(content, start, pattern)
-        position = content.find(mark, start)
-        while position >= 0:
-            yield from _at(content, position + mark.startswith(b"\n"), pattern)
-            position = content.find(mark, position + 1)
+    stop = len(content) if end is None else end
+    for first in range(start, stop, _PIECE):
+        piece = content[max(start, first - _OVERLAP) : min(stop, first + _PIECE)]
+        for mark, kinds in _MARKS.items():
+            position = piece.find(mark)
+            while position >= 0:
+                at = max(start, first - _OVERLAP) + position
+                for before, pattern in kinds.items():
+                    yield from _at(content, at - len(before), pattern, start, stop)
+                position = piece.find(mark, position + 1)
 
 
-def _at(content: Octets, position: int, pattern: re.Pattern[bytes]) -> Iterator[Enclosed]:
-    if match := pattern.match(content[position : position + _LONGEST_HEAD]):
+def _at(content: Octets, position: int, pattern: re.Pattern[bytes], start: int, stop: int) -> Iterator[Enclosed]:
+    """Where it is one, and begins a line if it must."""
+    if position < start or (pattern in _LINES and position > start and content[position - 1 : position] != b"\n"):
+        return
+    if match := pattern.match(content[position : min(stop, position + _LONGEST_HEAD)]):
         yield from _READERS[pattern](match)
 
 

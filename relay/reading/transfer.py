@@ -42,9 +42,7 @@ def base64(content: Slices, start: int, end: int) -> Pieces:
     what follows the padding. Padding that is missing is put."""
     rest, is_over = b"", False
     for piece in plain(content, start, end):
-        letters = rest + piece.replace(b"\r\n", b"")
-        if any(blank in letters for blank in (b" ", b"\t", b"\r", b"\n")):
-            letters = letters.translate(None, _BLANKS)
+        letters = rest + piece.translate(None, _BLANKS)
         if is_over and letters:
             raise Malformed("base64 goes on behind its end")
         cut = len(letters) // 4 * 4
