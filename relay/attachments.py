@@ -26,6 +26,8 @@ _BODIES = frozenset(("", "text/plain", "text/html", "text/enriched", "text/richt
 _TNEF_TYPES = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 _ARCHIVES = frozenset(("zip", "jar", "7z", "rar"))
 _FIELD = re.compile(rb"[!-9;-~]+:")
+_QUOTES = re.compile(r"[\"\\]")
+_TYPE = re.compile(r"[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -63,15 +65,16 @@ def _check_named(part: Part, policy: Attachments) -> None:
     """By its names and its declared type."""
     for name in _names(part):
         _check_name(name, policy)
-    taken_for = media_types.EXTENSIONS.get(part.content_type, "")
-    if taken_for in policy.denied:
-        raise AttachmentNotAllowed(taken_for)
+    taken_for = [media_types.EXTENSIONS.get(found, "") for found in _types(part)]
+    for extension in taken_for:
+        if extension in policy.denied:
+            raise AttachmentNotAllowed(extension)
     if not _is_attached(part):
         return
     if _matches(part.content_type, policy.denied):
         raise AttachmentNotAllowed(part.content_type)
     if policy.only and not _matches(part.content_type, policy.only):
-        _check_allowed({found for name in _names(part) for found in extensions(name) if found} or {taken_for}, part, policy)
+        _check_allowed({found for name in _names(part) for found in extensions(name) if found} or set(taken_for), part, policy)
 
 
 def _check_allowed(found: set[str], part: Part, policy: Attachments) -> None:
@@ -83,6 +86,15 @@ def _check_name(name: str, policy: Attachments) -> None:
     for extension in extensions(name):
         if extension in policy.denied:
             raise AttachmentNotAllowed(extension)
+
+
+def _types(part: Part) -> list[str]:
+    """All that may be taken for the type: where one stands that is none, some search on."""
+    if part.content_type in _BODIES or _TYPE.fullmatch(part.content_type):
+        return [part.content_type]
+    return [
+        found.lower() for field in part.headers if field.name == "content-type" for found in _TYPE.findall(text(field.value))
+    ]
 
 
 def _names(part: Part) -> Sequence[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from relay.reading.fields import storable
 from relay.reading.octets import Octets
 
-_UUENCODE = re.compile(rb"begin(-base64)?[ \t]+[0-7]{3,4}[ \t]+([^\r\n]+)\r?\n([^\r\n]*)")
+_UUENCODE = re.compile(rb"begin(-base64)?[ \t]+[0-7]{3}\S*[ \t]+([^\r\n]+)(?:\r?\n([^\r\n]*))?")
 _YENC = re.compile(rb"=ybegin [^\r\n]*?name=([^\r\n]+)\r?\n(?:=ypart [^\r\n]*\r?\n)?([^\r\n]*)")
 _BINHEX = re.compile(rb"BinHex 4[^\r\n]*\r?\n\s*:([^:]*)")
 
@@ -61,14 +61,14 @@ def _at(content: Octets, position: int, pattern: re.Pattern[bytes], start: int, 
 
 
 def _uuencoded(match: re.Match[bytes]) -> Iterator[Enclosed]:
-    """A text may hold a line that begins like one: the next must be encoded, or the last."""
-    encoded, named, line = match.groups()
+    """Some take a line that begins like one for a file, whether or not the next is encoded: but a sentence is no name."""
+    encoded, named, line = match.groups(b"")
     if encoded:
         yield Enclosed(_name(named), _base64(line))
-    elif line.rstrip() in (b"end", b"`"):
-        yield Enclosed(_name(named), b"")
     elif line and not line.translate(None, bytes(range(32, 97))) and len(line) <= _letters(line) + 3:
         yield Enclosed(_name(named), _uu(line))
+    elif b" " not in named.strip():
+        yield Enclosed(_name(named), b"")
 
 
 def _letters(line: bytes) -> int:

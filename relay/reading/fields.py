@@ -16,6 +16,7 @@ _LONGEST_SHOWN = 1000
 # grow with the square of the length.
 _COMMENT = re.compile(rb'("(?:[^"\\]|\\.)*+"?)|\([^()]*\)', re.DOTALL)
 _PARAMETER = re.compile(rb';[ \t]*([^ \t=;"]++)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*+"?|[^;]*)', re.DOTALL)
+_ODD_BLANK = re.compile(rb"[\x0b\x0c\x1c-\x1f]")  # blanks to some
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 
 
@@ -38,6 +39,8 @@ def only(fields: Sequence[Header], name: str) -> bytes:
     values = [field.value for field in fields if field.name == name]
     if len(values) > 1:
         raise Malformed(f"more than one {name.title()} header")
+    if values and _ODD_BLANK.search(values[0]):
+        raise Malformed(f"a control character in {name.title()}")
     return unfold(values[0]) if values else b""
 
 

@@ -21,12 +21,15 @@ _MAX_NAMES = 100  # in the header of one part, pieces counted
 _LONGEST = 4096  # octets of one value
 
 # Found wherever it stands: also in quotes, in comments and behind other letters, for there are readers who search.
-_NAME = re.compile(rb"(?:file)?name(\*?[0-9]*\*?)[ \t]*=[ \t]*", re.IGNORECASE)
+_NAME = re.compile(rb"(?:file)?name([^=;]{0,40}+)=[ \t]*", re.IGNORECASE)
+_NUMBER = re.compile(rb"[0-9]+")
+_TOO_LONG_A_NUMBER = re.compile(rb"name\W*[0-9]{5}", re.IGNORECASE)
 _CHARSET = re.compile(rb'charset[ \t]*=[ \t]*"?([^\s";]+)', re.IGNORECASE)
 _FOLD = re.compile(rb"\r\n[ \t]+")
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)')
-_RUN = re.compile(rb'[^\s";]*')
+_RUN = re.compile(rb'[^\s";()<>@,:\\/\[\]?=]*')  # RFC 2045 5.1: what a token is without quotes
 _WORD = re.compile(rb"=\?([^?*\s]*)(?:\*[^?]*)?\?([bq])\?([^?]*)\?=", re.IGNORECASE)
+_NO_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _BETWEEN_WORDS = re.compile(rb"(\?=)\s+(?==\?)")
 _STREAM = re.compile(r"(?::[^:]*)?:\$data\Z", re.IGNORECASE)  # NTFS: a file's content by its full name
 _CONTROL = re.compile(r"[\0-\x1f\x7f]")
@@ -39,7 +42,7 @@ _DROPPED_BEHIND = " .\"'<>|?*;,\\/"  # by one system or another at the end of a 
 
 def readings(fields: Sequence[Header]) -> tuple[str, ...]:
     """All names of a part, the likeliest first. Raises Malformed for so many that no honest program wrote them."""
-    values = [f.value for f in fields if f.name in _FIELDS and (b"=?" in f.value or _NAME.search(f.value))]
+    values = [f.value for f in fields if f.name in _FIELDS and (b"=?" in f.value or b"name" in f.value.lower())]
     if not values:
         return ()
     charsets = tuple({m[1].decode("ascii", "replace") for f in fields if f.name in _FIELDS for m in _CHARSET.finditer(f.value)})
@@ -70,22 +73,24 @@ def _visible(name: str) -> str:
 
 
 def _names(value: bytes, charsets: Sequence[str]) -> Iterator[str]:
+    if _TOO_LONG_A_NUMBER.search(value):
+        raise Malformed("a parameter in pieces without numbers")
     for line in _lines(value):
-        pieces: list[tuple[int, bytes]] = []
+        pieces: list[tuple[int, list[bytes]]] = []
         for name, raw in parameters(b";" + line):
             if name in ("name", "filename"):
                 yield text(raw)
         for count, match in enumerate(_NAME.finditer(line)):
             if count == _MAX_NAMES:
                 raise Malformed("too many file names in one header")
-            number = match[1].strip(b"*")
-            for raw in _values(line[match.end() : match.end() + _LONGEST]):
+            values = list(_values(line[match.end() : match.end() + _LONGEST]))
+            if number := _NUMBER.search(match[1]):
+                pieces.append((int(number[0]), values))
+            for raw in values:
                 yield from _texts(raw, charsets)
-                if number:
-                    pieces.append((_piece_number(number), raw))
-                    break
-        for whole in _joined(pieces):
-            yield from _texts(whole, charsets)
+        for reading in (0, -1):
+            for whole in _joined([(number, values[reading]) for number, values in pieces]):
+                yield from _texts(whole, charsets)
 
 
 def _lines(value: bytes) -> Iterator[bytes]:
@@ -125,12 +130,6 @@ def _joined(pieces: list[tuple[int, bytes]]) -> Iterator[bytes]:
     yield b"".join(raw for _, raw in pieces)
 
 
-def _piece_number(digits: bytes) -> int:
-    if len(digits) > 4:
-        raise Malformed("a parameter in pieces without numbers")
-    return int(digits)
-
-
 def _texts(raw: bytes, charsets: Sequence[str]) -> Iterator[str]:
     """What the octets of a value may stand for, in all charsets that they may be in."""
     yield storable(raw.decode("utf-8", "replace"))
@@ -146,7 +145,10 @@ def _texts(raw: bytes, charsets: Sequence[str]) -> Iterator[str]:
         for charset in ("utf-8", *charsets, *(_ESCAPED_CHARSETS if b"\x1b" in octet else ())):
             yield _kept(decoded(octet, charset))
         if b"=?" in octet:
-            yield from (_words(octet, "utf-8"), text(octet))
+            yield text(octet)
+            # Some end with the first word, or with the last.
+            for end in {len(octet), *[match.end() for match in _WORD.finditer(octet)]}:
+                yield _words(octet[:end], "utf-8")
 
 
 def _words(value: bytes, charset: str) -> str:
@@ -161,7 +163,7 @@ def _words(value: bytes, charset: str) -> str:
 
 
 def _base64(encoded: bytes) -> bytes:
-    letters = encoded.translate(None, b"= \t\r\n")
+    letters = encoded.translate(None, _NO_BASE64)
     try:
         return b64decode(letters[: len(letters) // 4 * 4 + (len(letters) % 4 > 1) * 4] + b"=" * (-len(letters) % 4))
     except ValueError:

@@ -87,11 +87,13 @@ def read(content: Octets) -> Parsed:
     octets = 0
     while waiting:
         entity = waiting.pop()
-        part, boundaries = _part(entity)
+        part, boundaries = _part(content, entity)
         parts.append(part)
         for start, end in _inside(content, part, boundaries, delimiters):
             inner, inner_body = _headers(content, start, end)
             octets += inner_body - start
+            if part.content_type.startswith("multipart/") and not _is_ended(content, inner_body):
+                raise Malformed("a header that a boundary ends")
             if len(part.within) == MAX_DEPTH or len(parts) + len(waiting) >= MAX_PARTS or octets > MAX_PART_HEADERS:
                 raise Malformed("too many parts or too deeply nested")
             waiting.append(_Waiting(inner, inner_body, end, (*part.within, part.content_type), boundaries))
@@ -99,7 +101,7 @@ def read(content: Octets) -> Parsed:
     return Parsed(headers, tuple(parts))
 
 
-def _part(entity: _Waiting) -> tuple[Part, tuple[bytes, ...]]:
+def _part(content: Octets, entity: _Waiting) -> tuple[Part, tuple[bytes, ...]]:
     """The part, and the boundaries within which its own parts lie."""
     value = only(entity.headers, "content-type")
     content_type = structure.content_type(value) or _DEFAULT_TYPES.get(entity.within[-1] if entity.within else "", "")
@@ -110,6 +112,8 @@ def _part(entity: _Waiting) -> tuple[Part, tuple[bytes, ...]]:
     boundaries = entity.boundaries
     if content_type.startswith("multipart/"):
         boundaries = (*boundaries, structure.boundary(value, boundaries))
+    else:
+        structure.check_no_container(content, entity.start, entity.end, value)
     names = filenames.readings(entity.headers)
     return Part(content_type, names, entity.start, entity.end, entity.headers, entity.within), boundaries
 
@@ -140,6 +144,11 @@ def _headers(content: Octets, start: int, end: int) -> tuple[tuple[Header, ...],
     if blank < 0 and not block.endswith(b"\r\n"):
         block += b"\r\n"
     return _fields(block, start), min(end, blank + 4) if blank >= 0 else end
+
+
+def _is_ended(content: Octets, body: int) -> bool:
+    """Whether a header ends in a line end, or with the content. To some, a boundary is no end of it."""
+    return body == len(content) or content[body - 2 : body] == b"\r\n"
 
 
 def _fields(block: bytes, start: int) -> tuple[Header, ...]:

@@ -32,6 +32,15 @@ def content_type(value: bytes) -> str:
     return named.decode("ascii", "replace")
 
 
+def check_no_container(content: Octets, start: int, end: int, value: bytes) -> None:
+    """Some readers take everything for a multipart that says a boundary, whatever its type."""
+    if not _BOUNDARY.search(value):
+        return
+    said = _PLAIN.search(without_comments(value))
+    if not said or content.find(b"\r\n--" + (said[1] or said[2]), start - 2, end) >= 0:
+        raise Malformed("a boundary without a multipart")
+
+
 def boundary(value: bytes, around: Sequence[bytes]) -> bytes:
     """The boundary of a multipart inside of others. Raises Malformed where there is not one for all readers."""
     plain = _PLAIN.search(without_comments(value))
@@ -59,8 +68,10 @@ def sections(content: Octets, start: int, end: int, boundary: bytes, delimiters:
         if tail not in (b"", b"--") or len(line) == _LONGEST_PADDING:
             raise Malformed("a line that begins like a boundary")
         delimiters.add(boundary, position)
+        if position < opened:
+            raise Malformed("a header that a boundary ends")
         if opened >= 0:
-            yield opened, max(opened, position)
+            yield opened, position
         opened, outside = -1, line_end
         if tail or line_end < 0:
             break

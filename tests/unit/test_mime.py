@@ -371,8 +371,6 @@ def test_what_looks_like_a_part_outside_of_the_parts_is_malformed(outside: bytes
         (b"\r\n\r\n", b"\r\n"),
         (b"Content-Type: text/plain\r\n\r\n", b""),
         (b"Content-Type: text/plain\r\n", b""),
-        (b"Content-Type: text/plain", b""),
-        (b"", b""),
     ],
 )
 def test_a_part_may_be_empty(section: bytes, body: bytes) -> None:
@@ -380,6 +378,29 @@ def test_a_part_may_be_empty(section: bytes, body: bytes) -> None:
     parsed = mime.read(content)
     assert bodies(content, parsed) == [body]
     assert all(0 <= part.start <= part.end <= len(content) for part in parsed.parts)
+
+
+@pytest.mark.parametrize("section", [b"", b"Content-Type: text/html", b"A: 1\r\nContent-Type: text/html", b"A: 1\r\n  2"])
+def test_a_header_that_a_boundary_ends_is_malformed(section: bytes) -> None:
+    """Some read on, to the next empty line."""
+    body = b"--bound\r\n" + section + (b"\r\n" if section else b"") + b"--bound\r\n\r\none\r\n--bound--\r\n"
+    with pytest.raises(Malformed, match="a header that a boundary ends"):
+        mime.read(message(b"multipart/mixed; boundary=bound", body))
+
+
+def test_the_header_of_the_last_part_may_be_cut() -> None:
+    content = message(b"multipart/mixed; boundary=bound", b"--bound\r\n\r\none\r\n--bound\r\nContent-Type: text/ht")
+    assert types(mime.read(content)) == ["multipart/mixed", "", "text/ht"]
+
+
+@pytest.mark.parametrize("value", [b"text/plain; boundary=b", b"multpart/mixed; boundary=b", b"x; boundary*=b"])
+def test_a_boundary_that_occurs_without_a_multipart_is_malformed(value: bytes) -> None:
+    with pytest.raises(Malformed):
+        mime.read(message(value, b"--b\r\n\r\nx\r\n--b--\r\n"))
+
+
+def test_a_boundary_that_does_not_occur_is_ordinary() -> None:
+    assert types(mime.read(message(b"text/html; charset=utf-8; boundary=b", b"<p>x\r\n"))) == ["text/html"]
 
 
 def test_a_message_in_a_message_is_read_too() -> None:
