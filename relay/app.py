@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
@@ -15,7 +16,7 @@ from aiohttp.web import RouteDef
 from relay import assembly, journal, upkeep
 from relay import config as configuration
 from relay.admin import Admin
-from relay.aws import account, clients
+from relay.aws import account
 from relay.aws.credentials import ChainCredentials
 from relay.config import Config
 from relay.control.server import ControlServer
@@ -25,6 +26,7 @@ from relay.model import Credential
 from relay.rate import Bucket
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import ServerTls
+from relay.senders import IdentitySync
 from relay.smtp.login import TrustedNetworks
 from relay.smtp.server import SmtpServer
 from relay.store.bodies import Spool
@@ -83,13 +85,16 @@ class App:
         if lost := spool.sweep(await store.spooled()):
             journal.trouble(f"{lost} files in the spool belong to no message: moved to {spool.lost}")
         await upkeep.rescue(store.queue, now=time.time(), everything=True, patience=assembly.patience(config))
-        await self._start_control(store)
+        sesv2 = assembly.sesv2(config, session)
+        sync = await assembly.identity_sync(store, sesv2)
+        await self._start_control(store, sync)
         await self._start_http(store, session)
         wake = asyncio.Event()
-        await self._start_dispatch(store, spool, session, wake)
+        await self._start_dispatch(store, spool, session, sesv2, wake)
+        self._start_sync(sync)
         if config.playpen.recipient:
             journal.in_playpen(recipient=config.playpen.recipient)
-        self._start_smtp(store, await assembly.intake(config, store, spool, wake), smtp_tls)
+        self._start_smtp(store, await assembly.intake(config, store, spool, wake, sync.identities), smtp_tls)
         self._keep_running(self._watch_certificates, "the look at the certificates")
 
     def _watched(self, tls: ServerTls) -> ssl.SSLContext:
@@ -116,9 +121,9 @@ class App:
             raise ConfigError(self._config.file, "store.path", f"another relay runs on {store.path.parent}")
         self._parts.callback(lock.release)
 
-    async def _start_control(self, store: SqliteStore) -> None:
+    async def _start_control(self, store: SqliteStore, sync: IdentitySync) -> None:
         admin = Admin(store.suppressions, store.credentials, self._credential_changed)
-        control = ControlServer(self._config.store.control, admin)
+        control = ControlServer(self._config.store.control, admin, sync.once)
         await control.start()
         self._parts.push_async_callback(control.stop)
 
@@ -139,9 +144,10 @@ class App:
         with _listening(self._config, f"{name}.listen"):
             self.ports[name] = await server.listen(host, port, tls=tls)
 
-    async def _start_dispatch(self, store: SqliteStore, spool: Spool, session: boto3.Session, wake: asyncio.Event) -> None:
+    async def _start_dispatch(
+        self, store: SqliteStore, spool: Spool, session: boto3.Session, sesv2: Any, wake: asyncio.Event
+    ) -> None:
         config, patience = self._config, assembly.patience(self._config)
-        sesv2 = clients.client(session, "sesv2", config.ses.endpoint)
         credentials = ChainCredentials(session)
         await credentials.refresh()
         sender = assembly.ses_sender(config, credentials, sesv2.meta.endpoint_url)
@@ -155,6 +161,10 @@ class App:
         )
         self._keep_running(dispatcher.run, "the dispatcher")
         self._parts.push_async_callback(dispatcher.stop, limit=_STOP_CALLS_SECONDS)
+
+    def _start_sync(self, sync: IdentitySync) -> None:
+        if every := self._config.ses.identities_seconds:
+            self._keep_running(lambda: sync.run(every=every, chance=random.random), "the look at the identities")
 
     def _start_smtp(self, store: SqliteStore, intake: Intake, tls: ssl.SSLContext) -> None:
         config = self._config.smtp

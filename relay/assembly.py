@@ -7,12 +7,14 @@ import os
 import ssl
 import time
 from pathlib import Path
+from typing import Any
 
 import boto3
 
 from relay.aws import clients
 from relay.aws.certificates import FetchedCertificates, PinnedCertificate
 from relay.aws.credentials import ChainCredentials
+from relay.aws.identities import BotoIdentities
 from relay.aws.ses import SesSender
 from relay.aws.sns import SnsTopics
 from relay.config import Config, LoginsConfig
@@ -20,6 +22,7 @@ from relay.dispatch import Dispatcher
 from relay.errors import ConfigError
 from relay.feedback import Feedback
 from relay.guesses import Guesses
+from relay.identities import Identities
 from relay.intake import Budget, Intake
 from relay.judge import Rule
 from relay.lifecycle import Patience
@@ -28,6 +31,7 @@ from relay.quota import Quota
 from relay.rate import Bucket
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
+from relay.senders import IdentitySync
 from relay.smtp.limits import Limits
 from relay.smtp.login import Login
 from relay.store.bodies import Spool
@@ -123,7 +127,19 @@ def dispatcher(
     )
 
 
-async def intake(config: Config, store: SqliteStore, spool: Spool, wake: asyncio.Event) -> Intake:
+def sesv2(config: Config, session: boto3.Session) -> Any:
+    """The client for all of SES but sending."""
+    return clients.client(session, "sesv2", config.ses.endpoint)
+
+
+async def identity_sync(store: SqliteStore, client: Any) -> IdentitySync:
+    """What SES has verified, as far as it is known. Raises StoreUnavailable."""
+    sync = IdentitySync(ses=BotoIdentities(client, time.time), store=store.identities, clock=time.time)
+    await sync.restore()
+    return sync
+
+
+async def intake(config: Config, store: SqliteStore, spool: Spool, wake: asyncio.Event, identities: Identities) -> Intake:
     """The way in. Raises StoreUnavailable."""
     smtp = config.smtp
     return Intake(
@@ -140,6 +156,7 @@ async def intake(config: Config, store: SqliteStore, spool: Spool, wake: asyncio
         patience=patience(config),
         observed=frozenset(map(Rule, config.policy.observed)),
         playpen=_SIMULATOR if config.playpen.recipient == "simulator" else config.playpen.recipient,
+        identities=identities if config.ses.identities_seconds else Identities(),
     )
 
 

@@ -20,6 +20,7 @@ from relay.errors import ConfigError
 from relay.judge import Rule
 
 _PREFIX = "RELAY_"
+_MAY_BE_ZERO = frozenset(("ses.identities_seconds",))
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _REGION = re.compile(r"[a-z0-9-]{3,40}")
 _LISTENER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", re.ASCII)
@@ -113,6 +114,7 @@ class SesConfig:
     connections: int = 50
     connect_timeout_seconds: int = 5
     read_timeout_seconds: int = 60
+    identities_seconds: int = 900
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,12 +308,15 @@ def check(config: Config) -> None:
 
 
 def _check_numbers(config: Config) -> None:
-    """Every number is 1 or more."""
+    """Every number is 1 or more, but for those that are turned off by 0."""
     for section in (f.name for f in fields(Config) if f.metadata.get("section", True)):
         part = getattr(config, section)
         for key, kind in get_type_hints(type(part)).items():
             value = getattr(part, key)
-            if (kind is int and value < 1) or (kind == tuple[int, ...] and min(value, default=0) < 1):
+            if f"{section}.{key}" in _MAY_BE_ZERO:
+                if value < 0:
+                    raise ConfigError(config.file, f"{section}.{key}", "must be 0 or more")
+            elif (kind is int and value < 1) or (kind == tuple[int, ...] and min(value, default=0) < 1):
                 raise ConfigError(config.file, f"{section}.{key}", "must be 1 or more")
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, is_dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def _built(kind: Any, value: Any) -> Any:
         hints = _hints(kind)
         return kind(**{name: _built(hints[name], part) for name, part in value.items() if name in hints})
     if (collection := get_origin(kind)) in (tuple, frozenset):
-        return collection(value)
+        return collection(_built(get_args(kind)[0], part) for part in value)
     return kind(value) if isinstance(kind, type) and issubclass(kind, StrEnum) else value
 
 

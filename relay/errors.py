@@ -16,11 +16,12 @@ class ConfigError(RelayError):
 
 
 class Refused(RelayError):
-    """A message, or a step towards one, that we do not take. `subject` is the one word the reply needs."""
+    """A message, or a step towards one, that we do not take. `subject` is the one word the reply needs, `reason` why."""
 
-    def __init__(self, subject: str = "") -> None:
+    def __init__(self, subject: str = "", reason: str = "") -> None:
         super().__init__(subject)
         self.subject = subject
+        self.reason = reason
 
 
 class RefusedForGood(Refused):
@@ -57,6 +58,10 @@ class Malformed(RefusedForGood):
 
 class SenderNotAllowed(RefusedForGood):
     """The envelope sender or the From address is not one this credential may use. `subject` is the address."""
+
+
+class SenderNotVerified(SenderNotAllowed):
+    """The credential may use the address, and SES would not send from it. `subject` is the address."""
 
 
 class InvalidRecipient(RefusedForGood):
@@ -109,6 +114,14 @@ class TooBusy(RefusedForNow):
 
 class NoRoom(RefusedForNow):
     """Too many octets in flight, or too little disk."""
+
+
+class SesUnavailable(RelayError):
+    """SES could not be asked, or gave no answer that can be used. `kind` is the same for the same trouble."""
+
+    def __init__(self, kind: str, why: str) -> None:
+        super().__init__(why)
+        self.kind = kind
 
 
 class FeedbackError(RelayError):

@@ -6,6 +6,7 @@ import asyncio
 
 from relay import ids, journal, judge, metrics, policy
 from relay.errors import MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
+from relay.identities import Identities
 from relay.judge import Finding, Rule
 from relay.lifecycle import Patience
 from relay.model import (
@@ -99,6 +100,7 @@ class Intake:
         patience: Patience,
         observed: frozenset[Rule],
         playpen: str,
+        identities: Identities,
     ) -> None:
         self._queue = queue
         self._bodies = bodies
@@ -111,6 +113,7 @@ class Intake:
         self._patience = patience
         self._observed = observed
         self._playpen = playpen
+        self._identities = identities
         self.quota = quota
         self._judging_large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._judging_largest = asyncio.Semaphore(1)
@@ -120,6 +123,13 @@ class Intake:
         """A new message begins to come in."""
         message_id = ids.ulid(self._clock(), self._chance(10))
         return Receiving(message_id, self._bodies.draft(message_id), self._budget, self.max_size)
+
+    def sender(self, raw: bytes, credential: Credential) -> str:
+        """The envelope sender to use. Raises SenderNotAllowed."""
+        sender = policy.envelope_sender(raw, credential)
+        if Rule.VERIFIED not in self._observed:
+            policy.verified([sender], self._identities)
+        return sender
 
     def recipient(self, raw: bytes, credential: Credential, earlier: int) -> str:
         """One more recipient, after so many. Raises InvalidRecipient or TooManyRecipients."""
@@ -167,7 +177,7 @@ class Intake:
 
     def _judge(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> _Judged:
         content = receiving.draft.octets()
-        case = judge.case(content, envelope.credential)
+        case = judge.case(content, envelope.credential, sender=envelope.sender, identities=self._identities)
         seen = judge.judge(case, self._observed)
         changes = edits.needed(
             content,

@@ -222,6 +222,16 @@ def account(*, rate: float, quota: float, sent: float) -> None:
     _write("account", rate=rate, quota=quota, sent=sent)
 
 
+def identities_synced(**counts: int) -> None:
+    """What SES has verified is known anew; identities by state."""
+    _write("identities_synced", INFO, **counts)
+
+
+def identity_changed(*, name: str, was: str, state: str) -> None:
+    """An address or domain at SES changed its state; empty where it is not there. One that is lost: alarm."""
+    _write("identity_changed", ERROR if was == "verified" else INFO, name=_free(name), was=was, state=state)
+
+
 def trouble(what: str, error: BaseException | None = None) -> None:
     """Something outside does not work; we go on and try again."""
     _write("trouble", ERROR, what=what, error=repr(error) if error else "")

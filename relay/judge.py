@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
 from relay import attachments, policy
 from relay.errors import Refused
+from relay.identities import Identities
 from relay.model import Credential
 from relay.reading import mime
 from relay.reading.mime import Octets, Parsed
@@ -18,18 +20,21 @@ class Rule(StrEnum):
 
     HOPS = "hops"
     FROM = "from"
-    SENDER = "sender"
+    SENDER_HEADERS = "sender-headers"
+    VERIFIED = "verified"
     ATTACHMENTS = "attachments"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A message that can be read, and who sends it."""
+    """A message that can be read, and who sends it. `sender` is that of the envelope, empty where there is none."""
 
     content: Octets
     parsed: Parsed
     credential: Credential
     header_from: str
+    sender: str
+    identities: Identities
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +48,32 @@ class Finding:
 _RULES: dict[Rule, Callable[[Case], object]] = {
     Rule.HOPS: lambda case: policy.hops(case.parsed),
     Rule.FROM: lambda case: policy.allowed_sender(case.header_from, case.credential),
-    Rule.SENDER: lambda case: policy.sender_headers(case.parsed, case.credential),
+    Rule.SENDER_HEADERS: lambda case: policy.sender_headers(case.parsed, case.credential),
+    Rule.VERIFIED: lambda case: policy.verified(_named(case), case.identities),
     Rule.ATTACHMENTS: lambda case: attachments.check(case.content, case.parsed, case.credential.attachments),
 }
 
 
-def case(content: Octets, credential: Credential) -> Case:
+def _named(case: Case) -> Iterator[str]:
+    """Envelope sender, From, and the other sender headers; what is wrong with those is for their own rule to say."""
+    if case.sender:
+        yield case.sender
+    yield case.header_from
+    with suppress(Refused):
+        yield from policy.sender_headers(case.parsed, case.credential)
+
+
+def case(content: Octets, credential: Credential, *, sender: str = "", identities: Identities | None = None) -> Case:
     """Reads the message. Raises Malformed: what cannot be read cannot be judged, and no setting lets it pass."""
     parsed = mime.read(content)
-    return Case(content=content, parsed=parsed, credential=credential, header_from=policy.header_from(parsed))
+    return Case(
+        content=content,
+        parsed=parsed,
+        credential=credential,
+        header_from=policy.header_from(parsed),
+        sender=sender,
+        identities=identities or Identities(),
+    )
 
 
 def findings(found: Case) -> Iterator[Finding]:

@@ -12,6 +12,12 @@ certificate_ends = Gauge(
     ["section", "name"],
     registry=registry,
 )
+identities_synced = Gauge(
+    "relay_identities_synced_timestamp_seconds",
+    "When SES said last what it has verified, in seconds since the epoch; 0 before the first time",
+    registry=registry,
+)
+identities = Gauge("relay_identities", "Addresses and domains at SES", ["state"], registry=registry)
 smtp_connections = Gauge("relay_smtp_connections", "Open SMTP connections, half handshakes included", registry=registry)
 observed_refusals = Counter(
     "relay_observed_refusals",

@@ -338,6 +338,46 @@ class Suppression:
         return f"{self.reason} since {strftime('%Y-%m-%d', gmtime(self.created_at))}"
 
 
+class IdentityState(StrEnum):
+    """What SES says of an address or domain of ours."""
+
+    VERIFIED = "verified"
+    PENDING = "pending"  # its owner, or DNS, has not answered yet
+    FAILED = "failed"
+    NOT_STARTED = "not_started"
+    UNKNOWN = "unknown"  # SES cannot tell for the moment
+    PAUSED = "paused"  # verified, and nothing may be sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """An address or domain that the account has at SES, in lower case.
+
+    It is seen in its state `since`. `dkim`, `mail_from` and `error` are words of SES in lower case, empty until it was
+    asked for them at `looked_at`.
+    """
+
+    name: str
+    state: IdentityState
+    since: float = 0.0
+    dkim: str = ""
+    mail_from: str = ""
+    error: str = ""
+    looked_at: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        return "address" if "@" in self.name else "domain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownIdentities:
+    """All of them, as SES listed them last."""
+
+    at: float
+    identities: tuple[Identity, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
     """One line of a message's life, for people."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from ipaddress import ip_address, ip_network
 
 from relay import address
-from relay.errors import InvalidRecipient, MailLoop, Malformed, SenderNotAllowed
+from relay.errors import InvalidRecipient, MailLoop, Malformed, SenderNotAllowed, SenderNotVerified
+from relay.identities import Identities
 from relay.model import Credential
 from relay.reading.mime import Parsed, unfold
 
@@ -52,6 +53,13 @@ def allowed_sender(sender: str, credential: Credential) -> str:
     raise SenderNotAllowed(sender)
 
 
+def verified(senders: Iterable[str], identities: Identities) -> None:
+    """Raises SenderNotVerified for the first one that SES would not send from."""
+    for sender in senders:
+        if why := identities.why_not(sender):
+            raise SenderNotVerified(sender, why)
+
+
 def recipient(raw: bytes) -> str:
     """The envelope recipient. Raises InvalidRecipient."""
     try:
@@ -81,6 +89,8 @@ def sender_headers(parsed: Parsed, credential: Credential) -> tuple[str, ...]:
     """The addresses that readers may take for the sender's beside From: of Sender, Return-Path and every Resent- block
     (RFC 5322 3.6.6). Raises Malformed or SenderNotAllowed."""
     headers = [header for header in parsed.headers if header.name in _MAILBOXES]
+    if not headers:
+        return ()
     if sum(header.name == "sender" for header in headers) > 1:
         raise Malformed("more than one Sender header")
     found: list[str] = []

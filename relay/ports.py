@@ -14,6 +14,8 @@ from relay.model import (
     Credential,
     Delivery,
     Event,
+    Identity,
+    KnownIdentities,
     LastUse,
     Life,
     Message,
@@ -127,6 +129,26 @@ class Credentials(Protocol):
 
     async def accepted_since(self, at: float) -> dict[str, int]:
         """Messages by the name of the credential."""
+
+
+class SesIdentities(Protocol):
+    """What SES says of our addresses and domains. Each raises SesUnavailable."""
+
+    async def all(self) -> tuple[Identity, ...]:
+        """Their states, and nothing else of them."""
+
+    async def look(self, identity: Identity) -> Identity:
+        """The same with all that SES tells of one."""
+
+
+class IdentityStore(Protocol):
+    """The last that SES said of them."""
+
+    async def known(self) -> KnownIdentities | None:
+        """None before the first time."""
+
+    async def put(self, known: KnownIdentities) -> None:
+        """In place of all that was known."""
 
 
 class Admin(Protocol):

@@ -32,6 +32,7 @@ _REPLIES: dict[type[errors.Refused], tuple[int, str, str]] = {
     errors.MessageTooLarge: (554, "5.3.4", "Message exceeds fixed size limit"),
     errors.Malformed: (554, "5.6.0", "Malformed message: {subject}"),
     errors.SenderNotAllowed: (554, "5.7.1", "Disallowed source address: {subject}"),
+    errors.SenderNotVerified: (554, "5.7.1", "Disallowed source address: {subject} ({reason})"),
     errors.InvalidRecipient: (554, "5.1.3", "Invalid recipient address: {subject}"),
     errors.NotAscii: (553, "5.6.7", "Address beyond ASCII: {subject}"),
     errors.MailLoop: (554, "5.4.6", "Too many hops"),
@@ -50,7 +51,7 @@ _REPLIES: dict[type[errors.Refused], tuple[int, str, str]] = {
 def reply_to(refusal: errors.Refused) -> Reply:
     """The reply for a refusal; what is in no table is our fault and so 451."""
     code, enhanced, text = _REPLIES.get(type(refusal), _REPLIES[errors.InternalFault])
-    return Reply(code, enhanced, text.format(subject=printable(refusal.subject)))
+    return Reply(code, enhanced, text.format(subject=printable(refusal.subject), reason=printable(refusal.reason)))
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from relay import __version__
-from relay.cli import credential, message, sandbox, serve, suppression
+from relay.cli import credential, message, sandbox, sender, serve, suppression
 
 __all__ = ["main"]
 
@@ -20,7 +20,7 @@ _VERBS = (
     message.message,
     suppression.suppression,
     credential.credential,
-    credential.sender,
+    sender.sender,
 )
 
 

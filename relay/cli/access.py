@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from relay import ports
+from relay import playground, ports
 from relay.admin import Admin
 from relay.cli.loop import run
 from relay.cli.terminal import Failure
@@ -23,15 +23,14 @@ from relay.store.sqlite.store import SqliteStore
 
 
 def on_config(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Runs a verb; its first argument is the settings, or the defaults with the store of a sandbox's folder (`--dir`)."""
+    """Runs a verb; its first argument is the settings, or those of the sandbox whose folder it is (`--dir`)."""
 
     @click.option("--dir", "folder", type=click.Path(path_type=Path), help="Look into a sandbox's folder instead.")
     @click.pass_obj
     @run
     @wraps(step)
     async def verb(file: Path | None, folder: Path | None, **options: Any) -> None:
-        config = Config(store=StoreConfig(path=folder / "relay.db")) if folder else load(file, os.environ)
-        await step(config, **options)
+        await step(playground.sandbox_config(folder) if folder else load(file, os.environ), **options)
 
     return verb
 
@@ -59,14 +58,21 @@ async def reading(where: StoreConfig) -> AsyncIterator[SqliteStore]:
 @asynccontextmanager
 async def changing(where: StoreConfig) -> AsyncIterator[ports.Admin]:
     """The relay that runs, through its socket; or the database itself, if nobody has the lock."""
+    async with owning(where) as store:
+        yield Admin(store.suppressions, store.credentials) if store else ControlClient(where.control)
+
+
+@asynccontextmanager
+async def owning(where: StoreConfig) -> AsyncIterator[SqliteStore | None]:
+    """The database, to be written to; None while a relay runs, for it alone may."""
     where.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = Lock(where.lock)
     if not lock.take():
-        yield ControlClient(where.control)
+        yield None
         return
     store = await SqliteStore.open(where.path)
     try:
-        yield Admin(store.suppressions, store.credentials)
+        yield store
     finally:
         await store.close()
         lock.release()

@@ -1,4 +1,4 @@
-"""The verbs of logins, and of what each may send as."""
+"""The verbs of logins."""
 
 from __future__ import annotations
 
@@ -175,43 +175,6 @@ async def credential_list(where: StoreConfig) -> None:
 
 def _last_use(use: LastUse | None) -> str:
     return f"{when(use.at)} from {use.peer} ({use.helo})" if use else "never"
-
-
-@click.group()
-def sender() -> None:
-    """Addresses and domains that a login may send as."""
-
-
-@sender.command("add")
-@click.argument("name", metavar="CREDENTIAL", type=arguments.name)
-@click.argument("wanted", metavar="ADDRESS-OR-@DOMAIN", type=arguments.sender)
-@on_store
-async def sender_add(where: StoreConfig, name: str, wanted: str) -> None:
-    """Let a login send as one more address or domain."""
-    found = await find_credential(where, name)
-    await put_credential(where, replace(found, senders=tuple(dict.fromkeys((*found.senders, wanted)))))
-    click.echo(f"{name}: may send as {wanted}")
-
-
-@sender.command("remove")
-@click.argument("name", metavar="CREDENTIAL", type=arguments.name)
-@click.argument("wanted", metavar="ADDRESS-OR-@DOMAIN", type=arguments.sender)
-@on_store
-async def sender_remove(where: StoreConfig, name: str, wanted: str) -> None:
-    """Take an address or domain from a login."""
-    found = await find_credential(where, name)
-    await put_credential(where, replace(found, senders=tuple(listed for listed in found.senders if listed != wanted)))
-    click.echo(f"{name}: may not send as {wanted}")
-
-
-@sender.command("list")
-@on_store
-async def sender_list(where: StoreConfig) -> None:
-    """Who may send as what."""
-    async with reading(where) as store:
-        for found in await store.credentials.all():
-            for listed in found.senders:
-                click.echo(f"{found.name}\t{listed}")
 
 
 def _password(file: TextIO | None) -> tuple[str, str]:

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 
 from relay import documents
-from relay.errors import StoreUnavailable
-from relay.model import Credential, Suppression
+from relay.errors import SesUnavailable, StoreUnavailable
+from relay.model import Credential, KnownIdentities, Suppression
 
 
 class ControlClient:
@@ -28,12 +28,18 @@ class ControlClient:
     async def put_credential(self, credential: Credential) -> None:
         await self._ask("put-credential", documents.written(credential))
 
+    async def sync_identities(self) -> KnownIdentities:
+        """What SES says of our identities now. Raises SesUnavailable or StoreUnavailable."""
+        return documents.read(KnownIdentities, json.dumps(await self._ask("sync-identities", "")))
+
     async def _ask(self, verb: str, document: str) -> Any:
         try:
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._path))) as http,
                 http.post(f"http://relay/{verb}", data=document) as answer,
             ):
+                if answer.status == 502:
+                    raise SesUnavailable(**await answer.json())
                 if answer.status != 200:
                     raise StoreUnavailable(await answer.text())
                 return await answer.json()

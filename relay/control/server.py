@@ -1,32 +1,35 @@
-"""The relay's end: HTTP over a Unix socket, one POST per verb of ports.Admin."""
+"""The relay's end: HTTP over a Unix socket, one POST per verb of ports.Admin, and one that asks SES."""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from aiohttp import web
 
 from relay import documents
-from relay.errors import StoreUnavailable
-from relay.model import Credential, Suppression
+from relay.errors import SesUnavailable, StoreUnavailable
+from relay.model import Credential, KnownIdentities, Suppression
 from relay.ports import Admin
 
 
 class ControlServer:
     """Listens from `start` to `stop`. The process that holds the lock owns the socket's name."""
 
-    def __init__(self, path: Path, admin: Admin) -> None:
+    def __init__(self, path: Path, admin: Admin, sync: Callable[[], Awaitable[KnownIdentities]]) -> None:
         self._path = path
         self._admin = admin
+        self._sync = sync
         app = web.Application()
         app.add_routes(
             [
                 web.post("/suppress", self._suppress),
                 web.post("/release", self._release),
                 web.post("/put-credential", self._put_credential),
+                web.post("/sync-identities", self._sync_identities),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None)
@@ -54,9 +57,17 @@ class ControlServer:
     async def _put_credential(self, request: web.Request) -> web.Response:
         return await _answered(self._admin.put_credential(documents.read(Credential, await request.text())))
 
+    async def _sync_identities(self, _: web.Request) -> web.Response:
+        async def known() -> object:
+            return asdict(await self._sync())
+
+        return await _answered(known())
+
 
 async def _answered(verb: Awaitable[object]) -> web.Response:
     try:
         return web.json_response(await verb)
     except StoreUnavailable as error:
         return web.Response(status=503, text=str(error))
+    except SesUnavailable as error:
+        return web.json_response({"kind": error.kind, "why": str(error)}, status=502)

@@ -1,4 +1,5 @@
-"""The AWS endpoints in miniature on one port: SES v2 (SendEmail, GetAccount, suppression list) and SNS ConfirmSubscription.
+"""The AWS endpoints in miniature on one port: SES v2 (SendEmail, GetAccount, suppression list, identities), and of SNS
+ConfirmSubscription.
 
 What it accepted is its own log, the only truth about what was delivered: `GET /sandbox/calls`, `GET /sandbox/raw/{id}`.
 """
@@ -21,6 +22,7 @@ from aiohttp import web
 from relay.sandbox import mailbox
 from relay.sandbox.events import Call, compose
 from relay.sandbox.faults import Faults, Reset, SesError
+from relay.sandbox.identities import IdentityBook
 from relay.sandbox.signature import fault_of
 from relay.sandbox.sns import Topic
 
@@ -45,6 +47,7 @@ class Cloud:
         self.accepted = 0
         self.suppressed: dict[str, str] = {}
         self.faults = Faults()
+        self.identities = IdentityBook()
         self._log = log
         self._keep_bodies = keep_bodies
         app = web.Application(client_max_size=_MAX_BODY, middlewares=[self._check_signature])
@@ -56,6 +59,7 @@ class Cloud:
                 web.put("/v2/email/suppression/addresses", self._put_suppressed),
                 web.get("/v2/email/suppression/addresses/{address}", self._get_suppressed),
                 web.delete("/v2/email/suppression/addresses/{address}", self._delete_suppressed),
+                *self.identities.routes(),
                 web.post("/", self._query),
                 web.get("/sandbox/calls", self._show_calls),
                 web.get("/sandbox/raw/{id}", self._show_raw),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Coroutine
 from typing import Any
 
-from relay import journal, policy
+from relay import journal
 from relay.errors import (
     EncryptionRequired,
     InternalFault,
@@ -91,7 +91,7 @@ class Session:
         if refusal := self._mail_parameters(match[3] or b""):
             return refusal
         self._intake.quota.check(credential)
-        self._sender = policy.envelope_sender(match[2], credential)
+        self._sender = self._intake.sender(match[2], credential)
         return answers.SENDER_OK
 
     def _mail_parameters(self, text: bytes) -> Reply | None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -38,6 +39,28 @@ async def moto_port(unused_tcp_port: int) -> AsyncIterator[int]:
     yield unused_tcp_port
     process.terminate()
     await process.wait()
+
+
+async def test_moto_tells_which_senders_are_verified(moto_port: int, tmp_path: Path) -> None:
+    endpoint = f"http://127.0.0.1:{moto_port}"
+    ses = boto3.client(
+        "sesv2", region_name="us-east-1", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test"
+    )
+    for identity in ("example.com", "anna@example.org"):
+        await asyncio.to_thread(ses.create_email_identity, EmailIdentity=identity)
+    relay = Relay(tmp_path, moto_port, RELAY_SES__ENDPOINT=endpoint)
+    await relay.start(replace(APPLICATION, senders=("@example.com", "@example.org")))
+    try:
+        _, shown = await relay.cli("sender", "sync")
+        assert re.search(r"anna@example\.org +│ address +│ verified +│ DKIM not started", shown)
+        with relay.smtp() as client:
+            replies = []
+            for sender in ("shop@mail.example.com", "shop@example.com", "anna@example.org", "bert@example.org"):
+                replies.append(client.mail(sender)[0])
+                client.rset()
+        assert replies == [554, 250, 250, 554]  # the first is no domain of the login
+    finally:
+        await relay.stop()
 
 
 async def test_moto_gets_what_was_sent(moto_port: int, tmp_path: Path) -> None:

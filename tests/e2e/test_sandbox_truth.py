@@ -71,6 +71,33 @@ async def test_boto3_reads_account_and_suppression_list(far_side: tuple[Cloud, A
         await asyncio.to_thread(ses.get_suppressed_destination, EmailAddress="a+b@example.net")
 
 
+async def test_boto3_reads_identities_page_by_page(far_side: tuple[Cloud, Any]) -> None:
+    cloud, ses = far_side
+    cloud.identities.states |= {f"d{number:04}.example": ("PENDING", False) for number in range(2500)}
+    rows: list[dict[str, Any]] = []
+    answer: dict[str, Any] = {"NextToken": ""}
+    while "NextToken" in answer:
+        page = {"NextToken": answer["NextToken"]} if answer["NextToken"] else {}
+        answer = await asyncio.to_thread(ses.list_email_identities, PageSize=1000, **page)
+        rows += answer["EmailIdentities"]
+    assert (len(rows), cloud.identities.lists) == (2501, 3)
+    assert rows[-1] == {
+        "IdentityName": "example.com",
+        "IdentityType": "DOMAIN",
+        "VerificationStatus": "SUCCESS",
+        "SendingEnabled": True,
+    }
+
+
+async def test_boto3_reads_one_identity_and_learns_of_none(far_side: tuple[Cloud, Any]) -> None:
+    cloud, ses = far_side
+    cloud.identities.states["a+b@example.net"] = ("PENDING", False)
+    found = await asyncio.to_thread(ses.get_email_identity, EmailIdentity="a+b@example.net")
+    assert (found["IdentityType"], found["VerificationStatus"]) == ("EMAIL_ADDRESS", "PENDING")
+    with pytest.raises(ses.exceptions.NotFoundException):
+        await asyncio.to_thread(ses.get_email_identity, EmailIdentity="other@example.net")
+
+
 async def test_boto3_gets_errors_it_knows(far_side: tuple[Cloud, Any]) -> None:
     _, ses = far_side
     with pytest.raises(ses.exceptions.BadRequestException):

@@ -56,6 +56,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "ses.connections": ("7", 7),
     "ses.connect_timeout_seconds": ("8", 8),
     "ses.read_timeout_seconds": ("9", 9),
+    "ses.identities_seconds": ("0", 0),
     "retry.delays_seconds": ("1, 2,3", (1, 2, 3)),
     "smtp.further_certificates": ("/srv/b.pem, /srv/c.pem", ("/srv/b.pem", "/srv/c.pem")),
     "smtp.further_keys": ("/srv/b.key", ("/srv/b.key",)),
@@ -373,7 +374,19 @@ def test_every_setting_refuses_a_value_of_the_wrong_type(tmp_path: Path, section
         assert refused.value.key == f"{section}.{key}"
 
 
-@pytest.mark.parametrize(("section", "key"), [(s, k) for s, k, default in settings() if type(default) is int])
+OFF_BY_ZERO = {("ses", "identities_seconds")}
+NUMBERS = [(s, k) for s, k, default in settings() if type(default) is int and (s, k) not in OFF_BY_ZERO]
+
+
+@pytest.mark.parametrize(("section", "key"), sorted(OFF_BY_ZERO))
+def test_a_number_that_is_turned_off_by_0_must_be_0_or_more(tmp_path: Path, section: str, key: str) -> None:
+    assert value(config.load(written(tmp_path, f"[{section}]\n{key} = 0\n"), {}), section, key) == 0
+    with pytest.raises(ConfigError, match="must be 0 or more") as refused:
+        config.load(written(tmp_path, f"[{section}]\n{key} = -1\n"), {})
+    assert refused.value.key == f"{section}.{key}"
+
+
+@pytest.mark.parametrize(("section", "key"), NUMBERS)
 @pytest.mark.parametrize("number", [0, -1])
 def test_every_number_must_be_1_or_more(tmp_path: Path, section: str, key: str, number: int) -> None:
     with pytest.raises(ConfigError, match="must be 1 or more") as refused:

@@ -34,6 +34,11 @@ LINES: list[tuple[Refused, str, str]] = [
         "554 5.6.0 Malformed message: no From header",
         "554 Malformed message: no From header",
     ),
+    (
+        errors.SenderNotVerified("shop@example.org", "not verified at SES"),
+        "554 5.7.1 Disallowed source address: shop@example.org (not verified at SES)",
+        "554 Disallowed source address: shop@example.org (not verified at SES)",
+    ),
     (errors.InternalFault(), "451 4.3.0 Internal server error", "451 Internal server error"),
     (errors.StoreUnavailable(), "451 4.3.0 Internal server error", "451 Internal server error"),
     (errors.TooManyRecipients(), "554 5.5.3 Only one recipient per message", "554 Only one recipient per message"),
@@ -56,12 +61,14 @@ WITH_SUBJECT: list[type[Refused]] = [
     errors.Malformed,
     errors.RecipientSuppressed,
     errors.SenderNotAllowed,
+    errors.SenderNotVerified,
 ]
 
 
-def leaves(kind: type[Refused]) -> Iterator[type[Refused]]:
+def all_below(kind: type[Refused]) -> Iterator[type[Refused]]:
     for sub in kind.__subclasses__():
-        yield from leaves(sub) if sub.__subclasses__() else [sub]
+        yield sub
+        yield from all_below(sub)
 
 
 @pytest.mark.parametrize(("refusal", "line", "bare"), LINES)
@@ -86,14 +93,14 @@ def test_a_suppressed_recipient_is_told_why_and_since_when() -> None:
     assert line.endswith(b"hard_bounce since 2026-11-21\r\n")
 
 
-@pytest.mark.parametrize("kind", list(leaves(errors.RefusedForGood)))
+@pytest.mark.parametrize("kind", list(all_below(errors.RefusedForGood)))
 def test_what_is_refused_for_good_is_5xx_twice(kind: type[Refused]) -> None:
     reply = reply_to(kind("x"))
     assert 500 <= reply.code <= 599
     assert reply.enhanced.startswith("5.")
 
 
-@pytest.mark.parametrize("kind", list(leaves(errors.RefusedForNow)))
+@pytest.mark.parametrize("kind", list(all_below(errors.RefusedForNow)))
 def test_what_is_refused_for_now_is_4xx_twice(kind: type[Refused]) -> None:
     reply = reply_to(kind("x"))
     assert 400 <= reply.code <= 499

@@ -11,6 +11,7 @@ from relay.errors import ConfigError
 from relay.store.sqlite import schema
 from relay.store.sqlite.credentials import SqliteCredentials
 from relay.store.sqlite.feedback import SqliteFeedback
+from relay.store.sqlite.identities import SqliteIdentities
 from relay.store.sqlite.messages import SqliteMessages
 from relay.store.sqlite.queue import SqliteQueue
 from relay.store.sqlite.suppressions import SqliteSuppressions
@@ -27,6 +28,7 @@ class SqliteStore:
         self.suppressions = SqliteSuppressions(writer, reader)
         self.credentials = SqliteCredentials(writer, reader)
         self.feedback = SqliteFeedback(writer)
+        self.identities = SqliteIdentities(writer, reader)
         self.messages = SqliteMessages(reader)
 
     @classmethod

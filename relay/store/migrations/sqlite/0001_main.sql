@@ -84,6 +84,22 @@ CREATE TABLE suppressions (
     note        TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- What SES said last of our addresses and domains.
+CREATE TABLE identities (
+    name      TEXT PRIMARY KEY,  -- in lower case
+    state     TEXT NOT NULL,
+    since     REAL NOT NULL,
+    dkim      TEXT NOT NULL,
+    mail_from TEXT NOT NULL,
+    error     TEXT NOT NULL,
+    looked_at REAL NOT NULL
+) WITHOUT ROWID;
+
+-- When that was, in its one row; none before the first time, for an account may have no identities.
+CREATE TABLE identities_known (
+    at REAL NOT NULL
+);
+
 -- What SNS posted, as it was posted.
 CREATE TABLE notifications (
     id          TEXT PRIMARY KEY,

@@ -1,0 +1,79 @@
+"""Our identities at SES: ListEmailIdentities and GetEmailIdentity of the v2 API, one try each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from relay.errors import SesUnavailable
+from relay.model import Identity, IdentityState
+from relay.ports import Clock
+
+_PAGE = 1000  # the most that SES gives at once
+_MAX_PAGES = 100  # SES keeps 10,000 identities; what goes on and on is not SES
+
+_STATES = {
+    "SUCCESS": IdentityState.VERIFIED,
+    "PENDING": IdentityState.PENDING,
+    "FAILED": IdentityState.FAILED,
+    "NOT_STARTED": IdentityState.NOT_STARTED,
+}
+
+
+class BotoIdentities:
+    """Implements ports.SesIdentities with a boto3 client."""
+
+    def __init__(self, client: Any, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def all(self) -> tuple[Identity, ...]:
+        found: dict[str, Identity] = {}
+        page: dict[str, Any] = {}
+        for _ in range(_MAX_PAGES):
+            answer = await self._ask("list_email_identities", PageSize=_PAGE, **page)
+            if "EmailIdentities" not in answer:
+                raise SesUnavailable("listless", "ListEmailIdentities answered without a list")
+            found.update((identity.name, identity) for identity in map(_listed, answer["EmailIdentities"]))
+            if not answer.get("NextToken"):
+                return tuple(found.values())
+            page = {"NextToken": answer["NextToken"]}
+        raise SesUnavailable("endless", "ListEmailIdentities has no last page")
+
+    async def look(self, identity: Identity) -> Identity:
+        answer = await self._ask("get_email_identity", EmailIdentity=identity.name)
+        return replace(
+            identity,
+            dkim=_word(answer, "DkimAttributes", "Status"),
+            mail_from=_word(answer, "MailFromAttributes", "MailFromDomainStatus"),
+            error=_word(answer, "VerificationInfo", "ErrorType"),
+            looked_at=self._clock(),
+        )
+
+    async def _ask(self, verb: str, **options: Any) -> Mapping[str, Any]:
+        try:
+            answer: Mapping[str, Any] = await asyncio.to_thread(getattr(self._client, verb), **options)
+        except ClientError as error:
+            raise SesUnavailable(str(error.response.get("Error", {}).get("Code", "")), str(error)) from error
+        except BotoCoreError as error:
+            raise SesUnavailable(type(error).__name__, str(error)) from error
+        except Exception as error:  # urllib3's, a credential process's, and those of an answer that is no JSON
+            raise SesUnavailable(type(error).__name__, repr(error)) from error
+        return answer
+
+
+def _listed(row: Mapping[str, Any]) -> Identity:
+    """SendingEnabled is false as well for what is not verified yet; TEMPORARY_FAILURE still sends while it is true."""
+    name, may_send = str(row.get("IdentityName", "")).lower(), bool(row.get("SendingEnabled", True))
+    state = _STATES.get(str(row.get("VerificationStatus")), IdentityState.VERIFIED if may_send else IdentityState.UNKNOWN)
+    if state is IdentityState.VERIFIED and not may_send:
+        state = IdentityState.PAUSED
+    return Identity(name=name, state=state)
+
+
+def _word(answer: Mapping[str, Any], section: str, key: str) -> str:
+    return str((answer.get(section) or {}).get(key) or "").lower()

@@ -1,0 +1,97 @@
+"""The verbs of senders: what each login may send as, and what SES has verified of it."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import click
+from rich.table import Table
+
+from relay import assembly
+from relay.cli import arguments
+from relay.cli.access import find_credential, on_config, on_store, owning, put_credential, reading
+from relay.cli.terminal import show, when
+from relay.config import Config, StoreConfig
+from relay.control.client import ControlClient
+from relay.errors import SesUnavailable
+from relay.identities import Identities, why_not
+from relay.model import Identity, KnownIdentities
+
+
+@click.group()
+def sender() -> None:
+    """Addresses and domains that a login may send as."""
+
+
+@sender.command("add")
+@click.argument("name", metavar="CREDENTIAL", type=arguments.name)
+@click.argument("wanted", metavar="ADDRESS-OR-@DOMAIN", type=arguments.sender)
+@on_store
+async def sender_add(where: StoreConfig, name: str, wanted: str) -> None:
+    """Let a login send as one more address or domain."""
+    found = await find_credential(where, name)
+    await put_credential(where, replace(found, senders=tuple(dict.fromkeys((*found.senders, wanted)))))
+    click.echo(f"{name}: may send as {wanted}")
+
+
+@sender.command("remove")
+@click.argument("name", metavar="CREDENTIAL", type=arguments.name)
+@click.argument("wanted", metavar="ADDRESS-OR-@DOMAIN", type=arguments.sender)
+@on_store
+async def sender_remove(where: StoreConfig, name: str, wanted: str) -> None:
+    """Take an address or domain from a login."""
+    found = await find_credential(where, name)
+    await put_credential(where, replace(found, senders=tuple(listed for listed in found.senders if listed != wanted)))
+    click.echo(f"{name}: may not send as {wanted}")
+
+
+@sender.command("list")
+@on_store
+async def sender_list(where: StoreConfig) -> None:
+    """Who may send as what, and whether SES would send from it."""
+    identities = Identities()
+    async with reading(where) as store:
+        if known := await store.identities.known():
+            identities.learn(known)
+        for found in await store.credentials.all():
+            for listed in found.senders:
+                click.echo(f"{found.name}\t{listed}\t{_at_ses(listed, identities)}")
+
+
+def _at_ses(listed: str, identities: Identities) -> str:
+    """Of sub-domains, what their domain is."""
+    if identities.known is None:
+        return "unknown: relay sender sync asks SES"
+    return identities.why_not(listed.replace("@*.", "@")) or "verified"
+
+
+@sender.command("sync")
+@on_config
+async def sender_sync(config: Config) -> None:
+    """Ask SES now what it has verified, and show it; exit 1 if it cannot be asked."""
+    try:
+        known = await _sync(config)
+    except SesUnavailable as error:
+        click.echo(f"relay: SES does not say what it has verified: {error}", err=True)
+        sys.exit(1)
+    table = Table("identity", "kind", "state", "reason", title=f"Identities at SES, {when(known.at)} UTC")
+    for identity in known.identities:
+        table.add_row(identity.name, identity.kind, identity.state, _reason(identity))
+    show(table)
+
+
+async def _sync(config: Config) -> KnownIdentities:
+    """Through the relay that runs, so that it obeys at once."""
+    async with owning(config.store) as store:
+        if store is None:
+            return await ControlClient(config.store.control).sync_identities()
+        sync = await assembly.identity_sync(store, assembly.sesv2(config, assembly.aws_session(config)))
+        return await sync.once()
+
+
+def _reason(identity: Identity) -> str:
+    """Why nothing may be sent from it, and what else is not as it could be."""
+    further = (("DKIM", identity.dkim), ("MAIL FROM", identity.mail_from))
+    words = [why_not(identity), identity.error, *(f"{what} {word}" for what, word in further if word not in ("", "success"))]
+    return "; ".join(word.replace("_", " ") for word in words if word)

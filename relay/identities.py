@@ -1,0 +1,83 @@
+"""What SES has verified, as it was told last: which addresses may be sent from, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from time import gmtime, strftime
+
+from relay.model import Identity, IdentityState, KnownIdentities
+
+_WHY = {
+    IdentityState.PENDING: "verification at SES is pending since {since}",
+    IdentityState.FAILED: "verification at SES has failed",
+    IdentityState.NOT_STARTED: "verification at SES was not started",
+    IdentityState.UNKNOWN: "SES cannot tell whether it is verified",
+    IdentityState.PAUSED: "SES has paused sending for it",
+}
+_NOT_THERE = "not verified at SES"
+
+
+class Identities:
+    """The last answer of SES, until the next one takes its place. Knows nothing, and says no to nothing, before the first.
+
+    A verified domain stands for its addresses and its sub-domains (SES developer guide, "Creating and verifying
+    identities"). An address is compared in lower case, though SES tells the case of a local part apart.
+    """
+
+    def __init__(self) -> None:
+        self.known: KnownIdentities | None = None
+        self._by_name: dict[str, Identity] = {}
+        self._verified: frozenset[str] = frozenset()
+
+    def learn(self, known: KnownIdentities) -> None:
+        """In place of what was known."""
+        self.known = known
+        self._by_name = {identity.name: identity for identity in known.identities}
+        self._verified = frozenset(found.name for found in known.identities if found.state is IdentityState.VERIFIED)
+
+    def why_not(self, sender: str) -> str:
+        """Empty if mail may be sent from the address, as far as is known."""
+        if sender.rpartition("@")[2] in self._verified:  # of nearly every message, and so asked first
+            return ""
+        if self.known is None:
+            return ""
+        for name in _covering(sender):
+            if name in self._verified:
+                return ""
+        for name in _covering(sender):
+            if name in self._by_name:
+                return why_not(self._by_name[name])
+        return _NOT_THERE
+
+
+def _covering(sender: str) -> Iterator[str]:
+    """The identities that may stand for an address, the nearest first: itself, its domain, each domain above."""
+    name = sender.lower()
+    yield name
+    domain = name.rpartition("@")[2]
+    while domain:
+        yield domain
+        domain = domain.partition(".")[2]
+
+
+def why_not(identity: Identity) -> str:
+    """Empty for one that may be sent from."""
+    return _WHY.get(identity.state, "").format(since=strftime("%Y-%m-%d", gmtime(identity.since)))
+
+
+def merged(seen: Collection[Identity], known: KnownIdentities | None, *, at: float) -> KnownIdentities:
+    """What SES lists now, with what was found out before about the same identities.
+
+    That SES cannot tell for the moment takes nothing from what was verified.
+    """
+    before = {identity.name: identity for identity in (known.identities if known else ())}
+    return KnownIdentities(at=at, identities=tuple(_merged(found, before.get(found.name), at) for found in seen))
+
+
+def _merged(found: Identity, before: Identity | None, at: float) -> Identity:
+    if before is None:
+        return replace(found, since=at)
+    is_unsure = found.state is IdentityState.UNKNOWN and before.state is IdentityState.VERIFIED
+    state = before.state if is_unsure else found.state
+    return replace(before, state=state, since=before.since if state is before.state else at)

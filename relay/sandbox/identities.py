@@ -1,0 +1,81 @@
+"""The identities of the sandbox's account: ListEmailIdentities and GetEmailIdentity."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from relay.sandbox.faults import Faults, Reset, SesError
+
+_MOST = 1000  # on one page
+
+
+class IdentityBook:
+    """`states` has VerificationStatus and SendingEnabled by name, and may be changed at any time; `details` what else
+    GetEmailIdentity says of a name. `faults` are for these calls alone."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, tuple[str, bool]] = {"example.com": ("SUCCESS", True)}
+        self.details: dict[str, dict[str, Any]] = {}
+        self.faults = Faults()
+        self.lists = 0
+
+    def routes(self) -> list[web.RouteDef]:
+        """boto3 asks for the list with POST since botocore 1.43, and with GET before that."""
+        return [
+            web.post("/v2/email/list-identities", self._list),
+            web.get("/v2/email/identities", self._list),
+            web.get("/v2/email/identities/{name}", self._get),
+        ]
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        asked: Mapping[str, Any] = json.loads(await request.read() or "{}") if request.method == "POST" else request.query
+        first, size = int(asked.get("NextToken") or 0), min(int(asked.get("PageSize") or _MOST), _MOST)
+        names = sorted(self.states)
+        rows = [
+            {"IdentityName": name, "IdentityType": _type(name), "VerificationStatus": status, "SendingEnabled": may_send}
+            for name in names[first : first + size]
+            for status, may_send in [self.states[name]]
+        ]
+        answer: dict[str, Any] = {"EmailIdentities": rows}
+        if first + size < len(names):
+            answer["NextToken"] = str(first + size)
+        self.lists += 1
+        return await self._answered(request, answer)
+
+    async def _get(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"].lower()
+        if name not in self.states:
+            return _error(SesError(404, "NotFoundException", f"Email identity {name} does not exist."))
+        status, may_send = self.states[name]
+        answer = {
+            "IdentityType": _type(name),
+            "FeedbackForwardingStatus": True,
+            "VerifiedForSendingStatus": status == "SUCCESS" and may_send,
+            "VerificationStatus": status,
+            "DkimAttributes": {"SigningEnabled": status == "SUCCESS", "Status": status},
+            **self.details.get(name, {}),
+        }
+        return await self._answered(request, answer)
+
+    async def _answered(self, request: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
+        try:
+            await self.faults.before()
+        except Reset:
+            if request.transport:
+                request.transport.abort()
+            return web.Response(status=500)
+        except SesError as error:
+            return _error(error)
+        return web.json_response(answer)
+
+
+def _type(name: str) -> str:
+    return "EMAIL_ADDRESS" if "@" in name else "DOMAIN"
+
+
+def _error(error: SesError) -> web.Response:
+    return web.json_response({"message": str(error)}, status=error.status, headers={"x-amzn-ErrorType": error.code})

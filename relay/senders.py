@@ -1,0 +1,100 @@
+"""Keeps what SES says of our senders: asks it on a schedule, and when told to. What fails changes nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from relay import journal, metrics
+from relay.errors import SesUnavailable, StoreUnavailable
+from relay.identities import Identities, merged
+from relay.model import Identity, IdentityState, KnownIdentities
+from relay.ports import Clock, IdentityStore, SesIdentities
+
+_LOOKS = 50
+_PAUSE = 1.0  # seconds; SES throttles what comes faster
+
+
+class IdentitySync:
+    """One at a time, whoever asks. `identities` has what is known, from `restore` on; `pause` is in seconds."""
+
+    def __init__(self, *, ses: SesIdentities, store: IdentityStore, clock: Clock, pause: float = _PAUSE) -> None:
+        self.identities = Identities()
+        self._ses = ses
+        self._store = store
+        self._clock = clock
+        self._pause = pause
+        self._turn = asyncio.Lock()
+        self._told: set[str] = set()
+
+    async def restore(self) -> None:
+        """What was known when the relay stopped. Raises StoreUnavailable."""
+        if known := await self._store.known():
+            self._learn(known)
+
+    async def run(self, *, every: float, chance: Callable[[], float]) -> None:
+        """Now, and every so many seconds, spread by 10 %, until cancelled."""
+        while True:
+            try:
+                await self.once()
+            except (SesUnavailable, StoreUnavailable) as error:
+                self._tell(error)
+            await asyncio.sleep(every * (0.9 + 0.2 * chance()))
+
+    async def once(self) -> KnownIdentities:
+        """Asks SES for all of them: what it lists is obeyed at once. Raises SesUnavailable or StoreUnavailable."""
+        async with self._turn:
+            known = merged(await self._ses.all(), self.identities.known, at=self._clock())
+            await self._keep(known)
+            known = replace(known, identities=await self._in_detail(known.identities))
+            await self._keep(known)
+        journal.identities_synced(**_counts(known.identities))
+        return known
+
+    async def _in_detail(self, listed: Collection[Identity]) -> tuple[Identity, ...]:
+        """Asks for each of those that were asked for longest ago; the others keep what was found out before."""
+        found = {identity.name: identity for identity in listed}
+        longest_ago = sorted(listed, key=lambda identity: identity.looked_at)[:_LOOKS]
+        try:
+            for number, identity in enumerate(longest_ago):
+                await asyncio.sleep(self._pause if number else 0)
+                found[identity.name] = await self._ses.look(identity)
+            self._told.clear()
+        except SesUnavailable as error:  # the list was enough to judge by
+            self._tell(error)
+        return tuple(found.values())
+
+    async def _keep(self, known: KnownIdentities) -> None:
+        before = self.identities.known
+        self._learn(known)
+        if before:
+            _tell_changes(before.identities, known.identities)
+        await self._store.put(known)
+
+    def _learn(self, known: KnownIdentities) -> None:
+        self.identities.learn(known)
+        metrics.identities_synced.set(known.at)
+        for state, count in _counts(known.identities).items():
+            metrics.identities.labels(state).set(count)
+
+    def _tell(self, error: SesUnavailable | StoreUnavailable) -> None:
+        """Once for each kind of trouble, until all is well."""
+        kind = error.kind if isinstance(error, SesUnavailable) else type(error).__name__
+        if kind not in self._told:
+            self._told.add(kind)
+            journal.trouble("the identities at SES cannot be read", error)
+
+
+def _counts(identities: Collection[Identity]) -> dict[str, int]:
+    counted = Counter(identity.state for identity in identities)
+    return {str(state): counted[state] for state in IdentityState}
+
+
+def _tell_changes(before: Collection[Identity], now: Collection[Identity]) -> None:
+    was = {identity.name: str(identity.state) for identity in before}
+    states = {identity.name: str(identity.state) for identity in now}
+    for name in sorted(was.keys() | states.keys()):
+        if was.get(name) != states.get(name):
+            journal.identity_changed(name=name, was=was.get(name, ""), state=states.get(name, ""))

@@ -1,0 +1,62 @@
+"""What SES said last of our addresses and domains, on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import aiosqlite
+
+from relay.errors import StoreUnavailable
+from relay.model import Identity, IdentityState, KnownIdentities
+from relay.store.sqlite import rows
+from relay.store.sqlite.writer import Writer
+
+_COLUMNS = "name, state, since, dkim, mail_from, error, looked_at"
+# One statement, and so one state of the database: a time without identities is an account that has none.
+_KNOWN = f"SELECT at, {_COLUMNS} FROM identities_known LEFT JOIN identities ON TRUE ORDER BY name"
+
+
+def _row_of(found: Identity) -> tuple[Any, ...]:
+    return (found.name, found.state, found.since, found.dkim, found.mail_from, found.error, found.looked_at)
+
+
+def _identity_of(row: Any) -> Identity:
+    return Identity(
+        name=row[0],
+        state=IdentityState(row[1]),
+        since=row[2],
+        dkim=row[3],
+        mail_from=row[4],
+        error=row[5],
+        looked_at=row[6],
+    )
+
+
+def _put_last(db: sqlite3.Connection, items: Sequence[KnownIdentities]) -> list[None]:
+    db.execute("DELETE FROM identities")
+    db.execute("DELETE FROM identities_known")
+    db.execute("INSERT INTO identities_known (at) VALUES (?)", (items[-1].at,))
+    rows.insert(db, "identities", _COLUMNS, [_row_of(identity) for identity in items[-1].identities])
+    return [None] * len(items)
+
+
+class SqliteIdentities:
+    """Implements ports.IdentityStore."""
+
+    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def known(self) -> KnownIdentities | None:
+        try:
+            found = list(await self._reader.execute_fetchall(_KNOWN))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+        if not found:
+            return None
+        return KnownIdentities(at=found[0][0], identities=tuple(_identity_of(row[1:]) for row in found if row[1]))
+
+    async def put(self, known: KnownIdentities) -> None:
+        await self._writer.run(_put_last, known)

@@ -1,0 +1,105 @@
+"""The sync, step by step, over a real store: SES is a value that says what it is told to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from relay.errors import SesUnavailable, StoreUnavailable
+from relay.model import Identity, IdentityState, KnownIdentities
+from relay.senders import IdentitySync
+from relay.store.sqlite.store import SqliteStore
+from tests.store.kit import NOW
+
+
+class Account:
+    """Implements ports.SesIdentities. `answers` is how often it tells of one before it throttles."""
+
+    def __init__(self, *names: str, answers: int = 1000) -> None:
+        self.listed = tuple(Identity(name=name, state=IdentityState.VERIFIED) for name in names)
+        self.answers = answers
+        self.now = NOW
+        self.looked: list[str] = []
+
+    async def all(self) -> tuple[Identity, ...]:
+        return self.listed
+
+    async def look(self, identity: Identity) -> Identity:
+        if len(self.looked) >= self.answers:
+            raise SesUnavailable("TooManyRequestsException", "slower")
+        self.looked.append(identity.name)
+        self.now += 1
+        return replace(identity, dkim="success", looked_at=self.now)
+
+
+def syncing(account: Account, store: SqliteStore) -> IdentitySync:
+    return IdentitySync(ses=account, store=store.identities, clock=lambda: account.now, pause=0.0)
+
+
+async def test_what_is_listed_is_known_and_kept(store: SqliteStore) -> None:
+    sync = syncing(Account("example.com", "anna@example.org"), store)
+    known = await sync.once()
+    assert [(found.name, found.dkim, found.since) for found in known.identities] == [
+        ("example.com", "success", NOW),
+        ("anna@example.org", "success", NOW),
+    ]
+    assert sync.identities.known == known
+    kept = await store.identities.known()
+    assert kept
+    assert set(kept.identities) == set(known.identities)
+
+
+async def test_what_was_kept_is_known_after_a_restart(store: SqliteStore) -> None:
+    await syncing(Account("example.com"), store).once()
+    sync = syncing(Account(), store)
+    assert sync.identities.why_not("shop@example.org") == ""
+    await sync.restore()
+    assert (sync.identities.why_not("shop@example.com"), bool(sync.identities.why_not("shop@example.org"))) == ("", True)
+
+
+async def test_a_ses_that_throttles_is_asked_for_the_rest_the_next_time(store: SqliteStore) -> None:
+    names = [f"d{number}.example" for number in range(7)]
+    account = Account(*names, answers=3)
+    sync = syncing(account, store)
+    known = await sync.once()
+    assert [found.dkim for found in known.identities] == ["success"] * 3 + [""] * 4
+    assert [sync.identities.why_not(f"shop@{name}") for name in names] == [""] * 7
+    for answers, looked in ((6, names[:6]), (9, [*names, *names[:2]])):
+        account.answers = answers
+        known = await sync.once()
+        assert account.looked == looked
+    assert [found.dkim for found in known.identities] == ["success"] * 7
+
+
+async def test_an_account_with_very_many_is_looked_through_bit_by_bit(store: SqliteStore) -> None:
+    account = Account(*(f"d{number:03}.example" for number in range(120)))
+    sync = syncing(account, store)
+    assert [len(set(account.looked)) for _ in range(3) if await sync.once()] == [50, 100, 120]
+
+
+async def test_a_ses_that_does_not_answer_changes_nothing(store: SqliteStore) -> None:
+    class Broken(Account):
+        async def all(self) -> tuple[Identity, ...]:
+            raise SesUnavailable("ServiceUnavailableException", "later")
+
+    known = await syncing(Account("example.com"), store).once()
+    sync = syncing(Broken(), store)
+    await sync.restore()
+    with pytest.raises(SesUnavailable):
+        await sync.once()
+    assert sync.identities.known == await store.identities.known() == known
+
+
+async def test_a_store_that_cannot_keep_it_does_not_stop_it_from_being_obeyed(store: SqliteStore) -> None:
+    class Full:
+        async def known(self) -> KnownIdentities | None:
+            return await store.identities.known()
+
+        async def put(self, known: KnownIdentities) -> None:
+            raise StoreUnavailable("disk full")
+
+    sync = IdentitySync(ses=Account("example.com"), store=Full(), clock=lambda: NOW, pause=0.0)
+    with pytest.raises(StoreUnavailable):
+        await sync.once()
+    assert sync.identities.why_not("shop@example.org") == "not verified at SES"
