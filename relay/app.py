@@ -89,9 +89,9 @@ class App:
         sync = await assembly.identity_sync(store, sesv2)
         await self._start_control(store, sync)
         await self._start_http(store, session)
+        self._start_sync(sync)
         wake = asyncio.Event()
         await self._start_dispatch(store, spool, session, sesv2, wake)
-        self._start_sync(sync)
         if config.playpen.recipient:
             journal.in_playpen(recipient=config.playpen.recipient)
         self._start_smtp(store, await assembly.intake(config, store, spool, wake, sync.identities), smtp_tls)

@@ -21,8 +21,9 @@ _NOT_THERE = "not verified at SES"
 class Identities:
     """The last answer of SES, until the next one takes its place. Knows nothing, and says no to nothing, before the first.
 
-    A verified domain stands for its addresses and its sub-domains (SES developer guide, "Creating and verifying
-    identities"). An address is compared in lower case, though SES tells the case of a local part apart.
+    A verified domain stands for its addresses and its sub-domains, and a verified address for itself with any label (SES
+    developer guide, "Creating and verifying identities", "Verifying email addresses"). All is compared in lower case, though
+    SES tells the case of a verified address apart: what it would still refuse is for it to refuse.
     """
 
     def __init__(self) -> None:
@@ -33,8 +34,10 @@ class Identities:
     def learn(self, known: KnownIdentities) -> None:
         """In place of what was known."""
         self.known = known
-        self._by_name = {identity.name: identity for identity in known.identities}
-        self._verified = frozenset(found.name for found in known.identities if found.state is IdentityState.VERIFIED)
+        self._by_name = {identity.name.lower(): identity for identity in known.identities}
+        self._verified = frozenset(
+            identity.name.lower() for identity in known.identities if identity.state is IdentityState.VERIFIED
+        )
 
     def why_not(self, sender: str) -> str:
         """Empty if mail may be sent from the address, as far as is known."""
@@ -52,10 +55,12 @@ class Identities:
 
 
 def _covering(sender: str) -> Iterator[str]:
-    """The identities that may stand for an address, the nearest first: itself, its domain, each domain above."""
+    """What may stand for an address, the nearest first: itself, itself without its label, its domain, each domain above."""
     name = sender.lower()
     yield name
-    domain = name.rpartition("@")[2]
+    local, _, domain = name.rpartition("@")
+    if "+" in local:
+        yield f"{local.partition('+')[0]}@{domain}"
     while domain:
         yield domain
         domain = domain.partition(".")[2]

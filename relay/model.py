@@ -351,7 +351,7 @@ class IdentityState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """An address or domain that the account has at SES, in lower case.
+    """An address or domain that the account has at SES, `name` as SES writes it.
 
     It is seen in its state `since`. `dkim`, `mail_from` and `error` are words of SES in lower case, empty until it was
     asked for them at `looked_at`.

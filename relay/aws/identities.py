@@ -68,7 +68,7 @@ class BotoIdentities:
 
 def _listed(row: Mapping[str, Any]) -> Identity:
     """SendingEnabled is false as well for what is not verified yet; TEMPORARY_FAILURE still sends while it is true."""
-    name, may_send = str(row.get("IdentityName", "")).lower(), bool(row.get("SendingEnabled", True))
+    name, may_send = str(row.get("IdentityName", "")), bool(row.get("SendingEnabled", True))
     state = _STATES.get(str(row.get("VerificationStatus")), IdentityState.VERIFIED if may_send else IdentityState.UNKNOWN)
     if state is IdentityState.VERIFIED and not may_send:
         state = IdentityState.PAUSED

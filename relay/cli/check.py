@@ -17,6 +17,7 @@ from relay.cli.access import find_credential, on_config, reading
 from relay.cli.terminal import Failure
 from relay.config import Config
 from relay.errors import MessageTooLarge, RecipientSuppressed, Refused
+from relay.identities import Identities
 from relay.judge import Case, Rule
 from relay.model import Credential, Edit, Kind
 from relay.replies import reply_to
@@ -45,9 +46,9 @@ async def message_check(config: Config, *, path: Path, name: str | None, sender:
         raise Failure("--credential and --sender exclude each other")
     octets = _octets(path)
     steps = [await _recipient(config, recipient)] if recipient else []
-    steps += _content(config, octets, await _sending(config, name, sender))
+    steps += _content(config, octets, await _sending(config, name, sender), await _identities(config, name))
     for what, seen, refusal in steps:
-        click.echo(f"{what:<12} {_reply(refusal) if refusal else seen}")
+        click.echo(f"{what:<14} {_reply(refusal) if refusal else seen}")
     refused = any(refusal for _, _, refusal in steps)
     click.echo("It would be refused." if refused else "It would pass.")
     sys.exit(1 if refused else 0)
@@ -79,13 +80,23 @@ async def _recipient(config: Config, text: str) -> Step:
     return "recipient", recipient, RecipientSuppressed(found[recipient].why) if recipient in found else None
 
 
-def _content(config: Config, octets: bytes, sending: Credential) -> Iterator[Step]:
+async def _identities(config: Config, name: str | None) -> Identities:
+    """What SES has verified, as far as a login of ours is concerned: all else is judged as if it were."""
+    identities = Identities()
+    if name and config.ses.identities_seconds:
+        async with reading(config.store) as store:
+            if known := await store.identities.known():
+                identities.learn(known)
+    return identities
+
+
+def _content(config: Config, octets: bytes, sending: Credential, identities: Identities) -> Iterator[Step]:
     """Step by step, as at the door. What cannot be read is not judged further."""
     yield "size", f"{len(octets)} octets", MessageTooLarge() if len(octets) > config.smtp.max_size else None
     try:
         content = normalised(octets)
         yield "line ends", "as they are" if content == octets else "made CRLF here", None
-        case = judge.case(content, sending)
+        case = judge.case(content, sending, identities=identities)
     except Refused as refusal:
         yield "structure", "", refusal
         return

@@ -47,7 +47,7 @@ class IdentityBook:
         return await self._answered(request, answer)
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
-        name = request.match_info["name"].lower()
+        name = request.match_info["name"]
         if name not in self.states:
             return _error(SesError(404, "NotFoundException", f"Email identity {name} does not exist."))
         status, may_send = self.states[name]

@@ -156,6 +156,7 @@ async def test_a_sync_by_hand_is_obeyed_at_once_and_shown(tmp_path: Path) -> Non
         assert said(relay, THEIRS).startswith("554 ")
         cloud.identities.states["example.org"] = ("SUCCESS", True)
         cloud.identities.states["late.example"] = ("FAILED", False)
+        cloud.identities.states["Anna@Example.net"] = ("SUCCESS", True)
         cloud.identities.details["example.org"] = {
             "DkimAttributes": {"Status": "TEMPORARY_FAILURE"},
             "MailFromAttributes": {"MailFromDomain": "bounces.example.org", "MailFromDomainStatus": "PENDING"},
@@ -165,11 +166,13 @@ async def test_a_sync_by_hand_is_obeyed_at_once_and_shown(tmp_path: Path) -> Non
         assert status == 0
         rows = {cells[1]: cells[2:5] for line in shown.splitlines() if len(cells := re.split(r"\s*│\s*", line)) == 6}
         assert rows == {
+            "Anna@Example.net": ["address", "verified", ""],
             "example.com": ["domain", "verified", ""],
             "example.org": ["domain", "verified", "DKIM temporary failure; MAIL FROM pending"],
             "late.example": ["domain", "failed", "verification at SES has failed; host not found; DKIM failed"],
         }
-        assert said(relay, THEIRS).startswith("250 ")
+        for sender in (THEIRS, "anna@example.net"):
+            assert said(relay, sender).startswith("250 ")
 
 
 @pytest.mark.parametrize("is_running", [True, False])

@@ -58,7 +58,7 @@ def row(name: str = "example.com", status: str | None = "SUCCESS", may_send: boo
 )
 async def test_status_and_switch_together_are_a_state(status: str | None, may_send: bool | None, state: IdentityState) -> None:
     found = await reading(Client({"EmailIdentities": [row("Example.COM", status, may_send)]})).all()
-    assert found == (Identity(name="example.com", state=state),)
+    assert found == (Identity(name="Example.COM", state=state),)
 
 
 async def test_all_pages_are_read() -> None:

@@ -32,6 +32,13 @@ def identities(**states: str) -> Identities:
     return made
 
 
+def test_an_identity_is_the_same_in_whatever_case_ses_writes_it() -> None:
+    made = Identities()
+    names = ("Example.COM", "Anna@Example.ORG")
+    made.learn(KnownIdentities(at=NOW, identities=tuple(Identity(name=n, state=IdentityState.VERIFIED) for n in names)))
+    assert made.why_not("shop@example.com") == made.why_not("anna@example.org") == ""
+
+
 def test_until_ses_was_asked_nobody_is_refused() -> None:
     assert Identities().why_not("anyone@example.com") == ""
 
@@ -45,6 +52,11 @@ def test_until_ses_was_asked_nobody_is_refused() -> None:
         ("shop@a.b.c.example.com", ""),
         ("anna@example.org", ""),
         ("ANNA@example.org", ""),
+        ("anna+orders@example.org", ""),
+        ("Anna+a+b@Example.org", ""),
+        ("bert+anna@example.org", NOT_THERE),
+        ("+anna@example.org", NOT_THERE),
+        ("anna+@mail.example.org", NOT_THERE),
         ("bert@example.org", NOT_THERE),
         ("anna@mail.example.org", NOT_THERE),
         ("shop@xexample.com", NOT_THERE),

@@ -86,7 +86,7 @@ CREATE TABLE suppressions (
 
 -- What SES said last of our addresses and domains.
 CREATE TABLE identities (
-    name      TEXT PRIMARY KEY,  -- in lower case
+    name      TEXT PRIMARY KEY,  -- as SES writes it
     state     TEXT NOT NULL,
     since     REAL NOT NULL,
     dkim      TEXT NOT NULL,
