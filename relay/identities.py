@@ -33,11 +33,11 @@ class Identities:
 
     def learn(self, known: KnownIdentities) -> None:
         """In place of what was known."""
-        self.known = known
-        self._by_name = {identity.name.lower(): identity for identity in known.identities}
         self._verified = frozenset(
             identity.name.lower() for identity in known.identities if identity.state is IdentityState.VERIFIED
         )
+        self._by_name = {identity.name.lower(): identity for identity in known.identities}
+        self.known = known  # last, for large messages are judged in threads
 
     def why_not(self, sender: str) -> str:
         """Empty if mail may be sent from the address, as far as is known."""
