@@ -25,7 +25,7 @@ def test_every_rule_that_refuses_is_found() -> None:
     found = case(b"From: boss@example.com\r\nSender: shop@example.org\r\n" + PROGRAM)
     assert [(finding.rule, type(finding.refusal)) for finding in judge.findings(found)] == [
         (Rule.FROM, SenderNotAllowed),
-        (Rule.SENDER, SenderNotAllowed),
+        (Rule.SENDER_HEADERS, SenderNotAllowed),
         (Rule.ATTACHMENTS, AttachmentNotAllowed),
     ]
 
