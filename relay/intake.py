@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from relay import ids, journal, judge, metrics, policy
+from relay import ids, journal, judge, labels, metrics, policy
 from relay.errors import MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
 from relay.identities import Identities
 from relay.judge import Finding, Rule
@@ -200,19 +200,21 @@ class Intake:
             size=receiving.draft.size,
             digest=digest,
             edits=changes,
+            labels=labels.read(case.parsed, now=now),
         )
         return message, seen
 
     def _deliveries(self, envelope: Envelope, message: Message) -> tuple[Delivery, ...]:
         is_first_only = envelope.credential.recipients is Recipients.FIRST
+        due_at = max(message.accepted_at, message.labels.send_at)
         return tuple(
             Delivery(
                 message_id=message.id,
                 number=number,
                 recipient=self._playpen or recipient,
                 state=State.IGNORED if is_first_only and number > 1 else State.QUEUED,
-                due_at=message.accepted_at,
-                expires_at=message.accepted_at + self._patience.lifetime,
+                due_at=due_at,
+                expires_at=due_at + self._patience.lifetime,
                 reason="only the first recipient is sent to" if is_first_only and number > 1 else "",
             )
             for number, recipient in enumerate(envelope.recipients, 1)

@@ -152,6 +152,29 @@ class Edit:
     encode: Encoding = Encoding.NONE
 
 
+class MessageClass(StrEnum):
+    """What a message is for. Mail that somebody waits for goes before mail to many."""
+
+    UNSAID = ""
+    TRANSACTIONAL = "transactional"
+    MARKETING = "marketing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What the sender says about a message in X-Relay-* headers; empty where nothing was said.
+
+    `send_at` is the earliest time, 0 for at once; `tags` are names and values.
+    """
+
+    id: str = ""
+    campaign: str = ""
+    list: str = ""
+    message_class: MessageClass = MessageClass.UNSAID
+    send_at: float = 0.0
+    tags: tuple[tuple[str, str], ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """An accepted message. `digest` (BLAKE3) and `size` are of the content as it was accepted, before `edits`."""
@@ -167,6 +190,7 @@ class Message:
     size: int
     digest: bytes
     edits: tuple[Edit, ...]
+    labels: Labels = Labels()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from relay import judge, policy
+from relay import judge, labels, policy
 from relay.address import key
 from relay.cli import arguments
 from relay.cli.access import find_credential, on_config, reading
@@ -118,9 +118,11 @@ def _rules(case: Case, observed: frozenset[Rule]) -> Iterator[Step]:
 
 
 def _edits(config: Config, case: Case) -> Iterator[Step]:
+    now = time.time()
     try:
+        labels.read(case.parsed, now=now)
         changes = edits.needed(
-            case.content, case.parsed, message_id="(its id)", hostname=config.smtp.hostname, protocol="ESMTPSA", now=time.time()
+            case.content, case.parsed, message_id="(its id)", hostname=config.smtp.hostname, protocol="ESMTPSA", now=now
         )
     except Refused as refusal:
         yield "edits", "", refusal

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 from rich.table import Column, Table
 
@@ -9,7 +11,7 @@ from relay.cli.access import on_store, reading
 from relay.cli.check import message_check
 from relay.cli.terminal import Failure, show, when
 from relay.config import StoreConfig
-from relay.model import Life
+from relay.model import Labels, Life
 
 
 @click.group()
@@ -57,7 +59,19 @@ def _print_life(life: Life) -> None:
     click.echo(
         f"  from {found.sender} (header {found.header_from}), {found.size} octets, by {found.credential} at {found.peer}"
     )
+    for line in _label_lines(found.labels):
+        click.echo(f"  {line}")
     for delivery, status in zip(life.deliveries, life.statuses, strict=True):
         click.echo(f"  to {delivery.recipient}: {status}{f' ({delivery.reason})' if delivery.reason else ''}")
     for moment in life.moments:
         click.echo(f"  {when(moment.at)}  {moment.what:<22} {moment.recipient}  {moment.detail}".rstrip())
+
+
+def _label_lines(labels: Labels) -> Iterator[str]:
+    """What the sender says of the message."""
+    said = {"id": labels.id, "campaign": labels.campaign, "list": labels.list, "class": labels.message_class}
+    said |= {"not before": when(labels.send_at) if labels.send_at else ""}
+    if any(said.values()):
+        yield ", ".join(f"{name} {value}" for name, value in said.items() if value)
+    if labels.tags:
+        yield f"tags {', '.join(f'{name}={value}' for name, value in labels.tags)}"

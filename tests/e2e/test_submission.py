@@ -47,7 +47,7 @@ async def test_hidden_headers_are_removed_and_missing_ones_added(shared: tuple[R
     before = len(cloud.calls)
     content = (
         b"From: shop@example.com\r\nBCC: secret@example.net\r\nX-SES-Configuration-Set: other\r\n"
-        b"x-ses-message-tags: a=b,\r\n c=d\r\nReturn-Path: <x@example.com>\r\nX-Relay-Tag: t\r\nX-Keep: kept\r\n\r\nHello\r\n"
+        b"x-ses-message-tags: a=b,\r\n c=d\r\nReturn-Path: <x@example.com>\r\nX-Relay-Tag: t=1\r\nX-Keep: kept\r\n\r\nHello\r\n"
     )
     with relay.smtp() as client:
         message_id = await asyncio.to_thread(submit, client, content)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from relay.model import Edit, Encoding, Hold, HoldScope, Later, Never, Sent, SlowDown, State, Unknown
+from relay.model import Edit, Encoding, Hold, HoldScope, Labels, Later, MessageClass, Never, Sent, SlowDown, State, Unknown
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import (
     CONTENT,
@@ -42,13 +44,42 @@ EDITS = (
 )
 
 
+LABELS = Labels(
+    id="order 42",
+    campaign="spring",
+    list="news",
+    message_class=MessageClass.MARKETING,
+    send_at=NOW - 1.5,
+    tags=(("shop", "north"), ("kind", '"second"')),
+)
+
+
 async def test_what_was_enqueued_is_claimed_as_it_was_accepted(store: SqliteStore) -> None:
-    accepted = replace(message(), edits=EDITS)
+    accepted = replace(message(), edits=EDITS, labels=LABELS)
     await store.queue.enqueue(accepted, CONTENT, (delivery(accepted),))
     claimed = await claim_one(store)
     assert claimed.message == accepted
     assert claimed.content == CONTENT
     assert claimed.lease_until == NOW + LEASE
+
+
+async def test_what_was_said_of_a_message_is_shown_with_it(store: SqliteStore) -> None:
+    for number, labels in ((1, LABELS), (2, Labels())):
+        said = replace(message(number), labels=labels)
+        await store.queue.enqueue(said, CONTENT, (delivery(said),))
+        life = await store.messages.show(said.id)
+        assert life
+        assert life.message == said
+        assert life.deliveries == (delivery(said),)
+
+
+@pytest.mark.parametrize(("column", "index"), [("label_id", "messages_label"), ("campaign", "messages_campaign")])
+async def test_messages_are_found_by_what_their_sender_calls_them(tmp_path: Path, column: str, index: str) -> None:
+    store = await SqliteStore.open(database(tmp_path))
+    await store.close()
+    with closing(sqlite3.connect(database(tmp_path))) as db:
+        query = f"EXPLAIN QUERY PLAN SELECT id FROM messages WHERE {column} = ? AND {column} <> ''"
+        assert index in str(db.execute(query, ("x",)).fetchall())
 
 
 async def test_content_that_lies_in_the_spool_is_not_in_the_claim_and_is_named_as_spooled(store: SqliteStore) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import string
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -169,3 +170,60 @@ def test_a_mapped_file_is_edited_like_bytes() -> None:
     memory = mapped(content)
     assert needed(memory) == needed(content)
     assert b"".join(edits.edited(memory, needed(memory))) == sent(content)
+
+
+# Any ordinary message.
+
+NAMES = st.sampled_from(
+    ["X-Mailer", "Received", "Comments", "List-Id", "X-Odd", "Cc", "Reply-To", "References", "X-CiviMail-Bounce", "Priority"]
+)
+REMOVED = st.sampled_from(["Bcc", "RETURN-PATH", "x-ses-tenant", "X-Relay-Anything", "X-SES-"])
+VALUES = st.lists(st.text(string.ascii_letters + "<>@.,;:=?_'", min_size=1, max_size=30), min_size=1, max_size=12).flatmap(
+    lambda words: st.sampled_from([" ", "\t ", "\r\n ", "\r\n\t"]).map(lambda space: " " + space.join(words))
+)
+LINES = st.text(st.characters(codec="ascii", exclude_characters="\r\n\0"), max_size=120)
+BODIES = st.lists(LINES, max_size=8).map("\r\n".join)
+
+
+@given(st.lists(st.tuples(NAMES | REMOVED, VALUES), max_size=8, unique_by=lambda field: field[0].lower()), BODIES)
+def test_of_an_ordinary_message_all_is_kept_but_what_is_removed(fields: list[tuple[str, str]], body: str) -> None:
+    head = "From: shop@example.com\r\nTo: anna@example.net\r\nDate: x\r\nMessage-ID: <1@example.com>\r\nSubject: x\r\n"
+    lines = [f"{name}:{value}\r\n" for name, value in fields]
+    kept = [line for line in lines if not line.lower().startswith(("bcc:", "return-path:", "x-ses-", "x-relay-"))]
+    content = "".join((head, *lines, "\r\n", body)).encode()
+    received, _, rest = sent(content).partition(b" -0000\r\n")
+    assert received.startswith(b"Received: by relay.example.com with ESMTPSA id ")
+    assert rest == "".join((head, *kept, "\r\n", body)).encode()
+
+
+ODD_FIELDS = st.sampled_from(
+    [
+        "Bcc: x@example.net",
+        "X-SES-A: ü",
+        "Cc:",
+        "Cc: Süden <a@example.net>",
+        "Keywords: a\r\nKeywords: b",
+        "DKIM-Signature: h=from:date; b=x",
+        "Subject: Grüße aus dem\r\n Süden " + "und Norden " * 20,
+        "Comments: " + "word " * 250,
+        "References: " + "<1@example.com>\t" * 90,
+        "Content-Type: text/plain; charset=utf-8; name=Süden.txt",
+        "Content-Disposition: inline; filename=" + "Süden" * 20,
+        "Content-Transfer-Encoding: 8bit",
+        "MIME-Version: 1.0",
+        "X-Odd: " + "ü" * 200,
+    ]
+)
+ODD_BODIES = st.sampled_from(["x", "Grüße\r\n", "x" * 2000, "Привет " * 300 + "\r\n--x\r\n"])
+
+
+@given(st.lists(ODD_FIELDS, unique=True), ODD_BODIES)
+def test_what_goes_out_would_go_out_again_as_it_is(fields: list[str], body: str) -> None:
+    content = "".join(f"{field}\r\n" for field in ("From: shop@example.com", *fields, "")).encode() + body.encode()
+    result = sent(content)
+    assert result.isascii()
+    assert max(map(len, result.split(b"\r\n"))) <= 998
+    (received,) = needed(result)
+    assert (received.start, received.end) == (0, 0)
+    assert received.text.count(b"\r\n") == 2
+    assert needed(mapped(content)) == needed(content)

@@ -14,7 +14,7 @@ import aiosqlite
 from relay import lifecycle
 from relay.errors import StoreUnavailable
 from relay.model import Delivery, Life, Message, Moment
-from relay.store.sqlite.queue import DELIVERY, MESSAGE, delivery_of, message_of
+from relay.store.sqlite.queue import DELIVERY, MESSAGE, MESSAGE_WIDTH, delivery_of, message_of
 
 Facts = defaultdict[tuple[str, int], list[tuple[str, str]]]
 """Message and number of a delivery -> type and bounce class of each of its events."""
@@ -83,15 +83,15 @@ class SqliteMessages:
 
 
 def _life_of(rows: list[Any], facts: Facts) -> Life:
-    deliveries = tuple(delivery_of(row[11:20]) for row in rows)
+    deliveries = tuple(delivery_of(row[MESSAGE_WIDTH:]) for row in rows)
     statuses = tuple(lifecycle.shown_status(d.state, facts[d.message_id, d.number]) for d in deliveries)
-    return Life(message=message_of(rows[0][:11]), deliveries=deliveries, statuses=statuses)
+    return Life(message=message_of(rows[0]), deliveries=deliveries, statuses=statuses)
 
 
 def _own_moments(message: Message, rows: Iterable[Any]) -> list[Moment]:
     moments = [Moment(at=message.accepted_at, what="accepted", detail=f"{message.size} octets from {message.peer}")]
     for row in rows:
-        delivery, sent_at, ses_message_id = delivery_of(row[11:20]), row[20], row[21]
+        delivery, sent_at, ses_message_id = delivery_of(row[MESSAGE_WIDTH:]), row[-2], row[-1]
         if sent_at is not None:
             detail = f"try {delivery.attempt}, SES message {ses_message_id}"
             moments.append(Moment(at=sent_at, what="sent", recipient=delivery.recipient, detail=detail))

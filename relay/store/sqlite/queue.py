@@ -10,22 +10,30 @@ from typing import Any
 
 from relay import address, lifecycle
 from relay.lifecycle import Patience
-from relay.model import Claimed, Delivery, Edit, Encoding, HoldScope, Message, Settlement, State, Suppression
+from relay.model import (
+    Claimed,
+    Delivery,
+    Edit,
+    Encoding,
+    HoldScope,
+    Labels,
+    Message,
+    MessageClass,
+    Settlement,
+    State,
+    Suppression,
+)
 from relay.ports import Claims
 from relay.store.sqlite import suppressions
 from relay.store.sqlite.rows import insert
 from relay.store.sqlite.writer import Writer
 
-DELIVERY = "d.message_id, d.number, d.recipient, d.state, d.due_at, d.expires_at, d.attempt, d.failures, d.reason"
-MESSAGE = (
-    "m.id, m.accepted_at, m.credential, m.sender, m.header_from, m.client_message_id, m.subject, m.peer, m.size, m.digest,"
-    " m.edits"
-)
-
-
-_MESSAGE_COLUMNS = (
-    "id, accepted_at, credential, sender, identity, header_from, client_message_id, subject, peer, size, digest, edits"
-)
+_DELIVERY = ["message_id", "number", "recipient", "state", "due_at", "expires_at", "attempt", "failures", "reason"]
+_MESSAGE = """id accepted_at credential sender header_from client_message_id subject peer size digest edits label_id campaign
+    list message_class send_at tags""".split()
+DELIVERY = ", ".join(f"d.{column}" for column in _DELIVERY)
+MESSAGE = ", ".join(f"m.{column}" for column in _MESSAGE)
+DELIVERY_WIDTH, MESSAGE_WIDTH = len(_DELIVERY), len(_MESSAGE)
 
 
 def delivery_of(row: tuple[Any, ...]) -> Delivery:
@@ -57,7 +65,13 @@ def message_of(row: tuple[Any, ...]) -> Message:
         size=row[8],
         digest=row[9],
         edits=tuple(_edit_of(*fields) for fields in json.loads(row[10])),
+        labels=_labels_of(*row[11:MESSAGE_WIDTH]),
     )
+
+
+def _labels_of(id: str, campaign: str, list: str, message_class: str, send_at: float, tags: str) -> Labels:
+    pairs = tuple((name, value) for name, value in json.loads(tags))
+    return Labels(id=id, campaign=campaign, list=list, message_class=MessageClass(message_class), send_at=send_at, tags=pairs)
 
 
 def _edit_of(start: int, end: int, text: str, decode: str, encode: str) -> Edit:
@@ -92,7 +106,7 @@ class SqliteQueue:
 def _enqueue(db: sqlite3.Connection, items: Sequence[_Enqueued]) -> list[tuple[Delivery, ...]]:
     found = suppressions.find(db, {d.recipient for _, _, deliveries in items for d in deliveries})
     stored = [tuple(_unless_suppressed(d, found) for d in deliveries) for _, _, deliveries in items]
-    insert(db, "messages", _MESSAGE_COLUMNS, [_message_row(message) for message, _, _ in items])
+    insert(db, "messages", ", ".join([*_MESSAGE, "identity"]), [_message_row(message) for message, _, _ in items])
     insert(db, "bodies", "message_id, content", [(m.id, content) for m, content, _ in items if content is not None])
     rows = [(d.message_id, d.number, d.recipient, d.state, d.due_at, d.expires_at, d.reason) for ds in stored for d in ds]
     insert(db, "deliveries", "message_id, number, recipient, state, due_at, expires_at, reason", rows)
@@ -111,7 +125,6 @@ def _message_row(message: Message) -> tuple[Any, ...]:
         message.accepted_at,
         message.credential,
         message.sender,
-        address.domain(message.sender),
         message.header_from,
         message.client_message_id,
         message.subject,
@@ -119,6 +132,13 @@ def _message_row(message: Message) -> tuple[Any, ...]:
         message.size,
         message.digest,
         json.dumps([(e.start, e.end, e.text.decode("latin-1"), e.decode, e.encode) for e in message.edits]),
+        message.labels.id,
+        message.labels.campaign,
+        message.labels.list,
+        message.labels.message_class,
+        message.labels.send_at,
+        json.dumps(message.labels.tags),
+        address.domain(message.sender),
     )
 
 
@@ -139,7 +159,7 @@ def _claim(db: sqlite3.Connection, limit: int, now: float, lease_until: float) -
         " ORDER BY d.due_at LIMIT ?",
         (now, held, limit),
     ).fetchall()
-    due = [(delivery_of(row), message_of(row[9:20]), row[20]) for row in rows]
+    due = [(delivery_of(row), message_of(row[DELIVERY_WIDTH:-1]), row[-1]) for row in rows]
     found = suppressions.find(db, {delivery.recipient for delivery, _, _ in due})
     claimed, ended = [], []
     for delivery, message, content in due:

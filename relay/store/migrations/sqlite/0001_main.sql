@@ -27,8 +27,17 @@ CREATE TABLE messages (
     peer              TEXT NOT NULL,
     size              INTEGER NOT NULL,
     digest            BLOB NOT NULL,
-    edits             TEXT NOT NULL   -- JSON array of [start, end, text, decode, encode], text as Latin-1
+    edits             TEXT NOT NULL,  -- JSON array of [start, end, text, decode, encode], text as Latin-1
+    label_id          TEXT NOT NULL,  -- what its sender calls it, and says of it
+    campaign          TEXT NOT NULL,
+    list              TEXT NOT NULL,
+    message_class     TEXT NOT NULL,
+    send_at           REAL NOT NULL,  -- 0: at once
+    tags              TEXT NOT NULL   -- JSON array of [name, value]
 ) WITHOUT ROWID;
+
+CREATE INDEX messages_label ON messages (label_id) WHERE label_id <> '';
+CREATE INDEX messages_campaign ON messages (campaign) WHERE campaign <> '';
 
 -- Content up to 64 KB; what is larger lies in the spool folder. A table of its own, so that facts outlive bodies.
 CREATE TABLE bodies (

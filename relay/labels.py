@@ -1,0 +1,79 @@
+"""What a sender says about a message in headers for the relay, X-Relay-*. Read here; headers.py takes them out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from relay.errors import Malformed
+from relay.model import Labels, MessageClass
+from relay.reading.mime import Parsed
+
+_FURTHEST = timedelta(days=30).total_seconds()
+_MAX_TAGS = 20
+
+_WORDS = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
+_TAG = re.compile(r"([A-Za-z0-9_-]{1,64})[ \t]*=[ \t]*([!-~](?:[ -~]{0,198}[!-~])?)")
+_DATE = re.compile(r"(?:[A-Z][a-z]{2}, *)?\d{1,2} [A-Z][a-z]{2} [12]\d{3} \d\d:\d\d(?::\d\d)? (?:[+-]\d{4}|GMT|UTC?)", re.ASCII)
+_NONE = Labels()
+
+
+def read(parsed: Parsed, *, now: float) -> Labels:
+    """Raises Malformed, with the header's name in it, for one that cannot be used or is there twice.
+
+    A header of this prefix that is none of these means nothing.
+    """
+    if not any(header.name.startswith("x-relay-") for header in parsed.headers):
+        return _NONE
+    return Labels(
+        id=_one(parsed, "X-Relay-Id"),
+        campaign=_one(parsed, "X-Relay-Campaign"),
+        list=_one(parsed, "X-Relay-List"),
+        message_class=_class(_one(parsed, "X-Relay-Class")),
+        send_at=_moment(_one(parsed, "X-Relay-Send-At"), now),
+        tags=_tags(parsed.all("x-relay-tag"), "X-Relay-Tag"),
+    )
+
+
+def _one(parsed: Parsed, name: str) -> str:
+    """Printable ASCII of 200 characters at most; empty where there is no such header."""
+    values = parsed.all(name.lower())
+    if len(values) > 1:
+        raise Malformed(f"more than one {name} header")
+    text = values[0].decode("latin-1") if values else ""
+    if values and not _WORDS.fullmatch(text):
+        raise Malformed(f"{name} is empty, too long or not printable ASCII")
+    return text
+
+
+def _class(text: str) -> MessageClass:
+    try:
+        return MessageClass(text.lower())
+    except ValueError:
+        raise Malformed("X-Relay-Class is neither transactional nor marketing") from None
+
+
+def _moment(text: str, now: float) -> float:
+    """Seconds since the epoch, 0 for at once: RFC 5322 3.3, or ISO 8601 with its offset."""
+    if not text:
+        return 0.0
+    try:
+        found = parsedate_to_datetime(text) if _DATE.fullmatch(text) else datetime.fromisoformat(text)
+    except ValueError:
+        raise Malformed("X-Relay-Send-At is no date") from None
+    if found.tzinfo is None and not text.endswith(" -0000"):  # UTC, from somebody who does not know the local time
+        raise Malformed("X-Relay-Send-At has no time zone")
+    moment = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    if moment > now + _FURTHEST:
+        raise Malformed("X-Relay-Send-At is more than 30 days ahead")
+    return moment if moment > now else 0.0
+
+
+def _tags(values: Iterable[bytes], name: str) -> tuple[tuple[str, str], ...]:
+    matches = [_TAG.fullmatch(value.decode("latin-1")) for value in values]
+    tags = tuple((match[1], match[2]) for match in matches if match)
+    if not len(matches) == len(tags) == len(dict(tags)) <= _MAX_TAGS:
+        raise Malformed(f"{name} is not name=value, or there are more than {_MAX_TAGS} or two of one name")
+    return tags

@@ -1,0 +1,140 @@
+"""What a sender may say about a message by header, and what is refused."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from relay import labels
+from relay.errors import Malformed
+from relay.model import Labels, MessageClass
+from relay.reading import mime
+
+NOW = datetime(2025, 11, 21, 10, 0, tzinfo=UTC).timestamp()
+HOUR = 3600.0
+
+
+def read(*fields: str) -> Labels:
+    content = "".join(f"{field}\r\n" for field in ("From: shop@example.com", *fields, "")).encode()
+    return labels.read(mime.read(content), now=NOW)
+
+
+def test_all_that_can_be_said_is_read() -> None:
+    assert read(
+        "X-Relay-Id: order 42",
+        "x-relay-campaign: spring-2025",
+        "X-RELAY-LIST: news",
+        "X-Relay-Class: Marketing",
+        "X-Relay-Send-At: Fri, 21 Nov 2025 11:00:00 +0000",
+        "X-Relay-Tag: shop=north",
+        "X-Relay-Tag: kind = reminder, the second",
+    ) == Labels(
+        id="order 42",
+        campaign="spring-2025",
+        list="news",
+        message_class=MessageClass.MARKETING,
+        send_at=NOW + HOUR,
+        tags=(("shop", "north"), ("kind", "reminder, the second")),
+    )
+
+
+@pytest.mark.parametrize("fields", [(), ("X-Relay-Other: x", "X-Relay-: y"), ("X-Relayed: x",), ("Subject: X-Relay-Id: x",)])
+def test_where_nothing_is_said_nothing_is_read(fields: tuple[str, ...]) -> None:
+    assert read(*fields) == Labels()
+
+
+@pytest.mark.parametrize("name", ["X-Relay-Id", "X-Relay-Campaign", "X-Relay-List"])
+def test_a_word_has_200_printable_characters_at_most(name: str) -> None:
+    field = {"X-Relay-Id": "id", "X-Relay-Campaign": "campaign", "X-Relay-List": "list"}[name]
+    for good in ("x", "x" * 200, "a b!~", "x\r\n y"):
+        assert getattr(read(f"{name}: {good}"), field) == good.replace("\r\n", "")
+    for bad in ("", " ", "x" * 201, "a\tb", "a\x01", "a\x7f", "ü", "=?utf-8?q?=C3=BC?= ü"):
+        with pytest.raises(Malformed, match=f"^{name} is empty, too long or not printable ASCII$"):
+            read(f"{name}: {bad}")
+
+
+@pytest.mark.parametrize("name", ["X-Relay-Id", "X-Relay-Campaign", "X-Relay-List", "X-Relay-Class", "X-Relay-Send-At"])
+def test_a_thing_that_is_said_twice_is_refused(name: str) -> None:
+    with pytest.raises(Malformed, match=f"^more than one {name} header$"):
+        read(f"{name}: marketing", f"{name.upper()}: marketing")
+
+
+@pytest.mark.parametrize("bad", ["bulk", "transactional, marketing", "transactionally"])
+def test_a_class_is_one_of_two(bad: str) -> None:
+    assert read("X-Relay-Class: TRANSACTIONAL").message_class is MessageClass.TRANSACTIONAL
+    with pytest.raises(Malformed, match=r"^X-Relay-Class is neither"):
+        read(f"X-Relay-Class: {bad}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fri, 21 Nov 2025 12:00:00 +0100",
+        "21 Nov 2025 11:00 GMT",
+        "21 Nov 2025 11:00:00 UTC",
+        "Fri, 21 Nov 2025 11:00:00 -0000",
+        "2025-11-21T11:00:00Z",
+        "2025-11-21T12:00:00+01:00",
+        "2025-11-21 06:00:00-0500",
+        "20251121T110000Z",
+        "2025-11-21T11:00:00.000+00:00",
+    ],
+)
+def test_a_time_may_be_that_of_a_mail_or_of_iso_8601(text: str) -> None:
+    assert read(f"X-Relay-Send-At: {text}").send_at == NOW + HOUR
+
+
+@pytest.mark.parametrize("text", ["Fri, 21 Nov 2025 10:00:00 +0000", "2025-11-21T09:59:59Z", "2001-01-01T00:00:00Z"])
+def test_a_time_that_is_over_is_now(text: str) -> None:
+    assert read(f"X-Relay-Send-At: {text}").send_at == 0.0
+
+
+def test_a_time_may_be_30_days_ahead_and_no_more() -> None:
+    assert read("X-Relay-Send-At: 2025-12-21T10:00:00Z").send_at == NOW + 30 * 24 * HOUR
+    for text in ("2025-12-21T10:00:01Z", "9999-12-31T23:59:59-12:00", "31 Dec 2999 10:00:00 +0000"):
+        with pytest.raises(Malformed, match=r"^X-Relay-Send-At is more than 30 days ahead$"):
+            read(f"X-Relay-Send-At: {text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("2025-11-21T11:00:00", "has no time zone"),
+        ("2025-11-21", "has no time zone"),
+        ("tomorrow", "is no date"),
+        ("1763719200", "is no date"),
+        ("31 Nov 2025 11:00:00 +0000", "is no date"),
+        ("21 Xyz 2025 11:00:00 +0000", "is no date"),
+        ("21 Nov 2025 11:00:00 +9999", "is no date"),
+        ("21 Nov 25 11:00:00 +0000", "is no date"),
+        ("21 Nov 2025 11:00:00", "is no date"),
+        ("2025-11-21T25:00:00Z", "is no date"),
+        ("", "is empty"),
+    ],
+)
+def test_a_time_that_is_none_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(Malformed, match=f"^X-Relay-Send-At {reason}"):
+        read(f"X-Relay-Send-At: {text}")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["x"],
+        ["=x"],
+        ["x="],
+        [""],
+        ["a b=c"],
+        ["a=ü"],
+        ["a=" + "x" * 201],
+        ["x" * 65 + "=a"],
+        ["a=1", "a=2"],
+        ["good=1", "bad"],
+        [f"n{number}=x" for number in range(21)],
+    ],
+)
+def test_a_tag_is_a_name_and_a_value_and_there_are_20_at_most(fields: list[str]) -> None:
+    assert len(read(*(f"X-Relay-Tag: n{number}={'x' * 200}" for number in range(20))).tags) == 20
+    with pytest.raises(Malformed, match=r"^X-Relay-Tag is not name=value, or there are more than 20 or two of one name$"):
+        read(*(f"X-Relay-Tag: {field}" for field in fields))
