@@ -23,9 +23,10 @@ PART = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--
 # What is submitted, and what arrives of it behind the Received line.
 MESSAGES = {
     "8-bit body": (
-        HEAD + "Subject: x\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n\r\nViele Grüße aus dem Süden, bis bald\r\n",
+        HEAD + "Subject: x\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+        "Viele Grüße aus dem Süden und bis bald\r\n",
         HEAD + "Subject: x\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
-        "Viele Gr=C3=BC=C3=9Fe aus dem S=C3=BCden, bis bald\r\n",
+        "Viele Gr=C3=BC=C3=9Fe aus dem S=C3=BCden und bis bald\r\n",
     ),
     "raw 8-bit headers": (
         HEAD + "Subject: Grüße\r\nCc: Süden <a@example.net>\r\n\r\nx\r\n",
