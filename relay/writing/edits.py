@@ -6,12 +6,18 @@ anew is not kept a second time; its edit says how it is done, and that is the sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from email.utils import parseaddr
 
+from relay import address as addresses
 from relay.errors import Malformed
 from relay.model import Edit
+from relay.reading import mime
 from relay.reading.mime import Header, Octets, Parsed, Part, Slices
 from relay.writing import fields, headers, raw_fields, recoding
+
+_LONGEST_NAME = 100
 
 
 def needed(
@@ -110,3 +116,27 @@ def _folded(content: Octets, part: Part, field: Header) -> Edit:
     except ValueError:
         pass
     raise Malformed("header line too long")
+
+
+def rewritten_from(parsed: Parsed, address: str) -> Edit:
+    """The one From header, which address.mailbox has read, as one of `address`: `"Anna via anna at example.net" <...>`.
+
+    Whoever answers writes to where the message came from: that becomes the Reply-To, if there is none.
+    """
+    [header] = [header for header in parsed.headers if header.name == "from"]
+    name, _ = parseaddr(mime.unfold(header.value).decode("utf-8", "replace"))
+    came_from = addresses.mailbox(mime.unfold(header.value)).replace("@", " at ")  # in a name an @ is what forgers write
+    shown = mime.text(name.encode()).replace("@", " at ")[:_LONGEST_NAME]
+    lines = _from(f"{shown} via {came_from}" if shown else came_from, address)
+    if not any(other.name == "reply-to" for other in parsed.headers):
+        line = b"Reply-To:" + header.value + b"\r\n"
+        lines += line if line.isascii() else raw_fields.in_ascii(line)
+    return Edit(header.start, header.end, lines)
+
+
+def _from(shown: str, address: str) -> bytes:
+    """The header with a name that may be anything."""
+    printable = "".join(character for character in shown if character.isprintable())
+    quoted = b'"' + re.sub(r'(["\\])', r"\\\1", printable).encode() + b'"'
+    name = quoted if quoted.isascii() and b"=?" not in quoted else printable
+    return fields.field(b"From", [fields.Word(b" ", name), fields.Word(b" ", f"<{address}>".encode())])
