@@ -27,6 +27,7 @@ from relay.writing import edits
 
 _PATH = "/v2/email/outbound-emails"
 _IN_THREAD = 256 * 1024  # encoding and hashing more than this would be felt by other connections
+_ENCODED_ANEW_IN_THREAD = 8 * 1024  # quoted-printable takes many times as long; most text in 8-bit is short
 _MAX_ANSWER = 64 * 1024
 _NO_KEY_SECONDS = 30.0
 _MARGIN = 5.0  # seconds of lease left when a call is given up
@@ -73,7 +74,8 @@ class SesSender:
         if key is None:
             return Hold(HoldScope.ACCOUNT, "no AWS credentials", _NO_KEY_SECONDS)
         payload: bytes | AsyncIterator[bytes]
-        if len(content) > _IN_THREAD or any(edit.encode for edit in claimed.message.edits):
+        encoded_anew = sum(edit.end - edit.start for edit in claimed.message.edits if edit.encode)
+        if len(content) > _IN_THREAD or encoded_anew > _ENCODED_ANEW_IN_THREAD:
             # Made twice, in pieces, so that no call holds a large message in memory: to sign it, and to write it.
             length, digest = await asyncio.to_thread(_measured, self._payload(claimed, content))
             payload = _in_thread(self._payload(claimed, content))
