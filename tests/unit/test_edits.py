@@ -113,6 +113,7 @@ def test_undisclosed_recipients_stand_in_only_where_neither_to_nor_cc_remains(re
         b"X-Relay-Id: secret\r\n",
         b"X-RELAY-CAMPAIGN: secret\r\n",
         b"x-relay-tag: one\r\n secret\r\n",
+        b"X-Playpen-Recipients: secret@example.net\r\n",
     ],
 )
 @pytest.mark.parametrize("before", range(5))
