@@ -21,7 +21,6 @@ _NAME = re.compile(r"[!-9;-~]{1,40}")  # the first word fits behind it
 _FIELD = re.compile(rb"[!-9;-~]+:[\x01-\t\x0b\x0c\x0e-\x7f]*(?:\r\n[ \t][\x01-\t\x0b\x0c\x0e-\x7f]*)*\r\n")
 _UNPRINTABLE = re.compile(r"[\0-\x1f\x7f-\x9f]")
 _WORDS = re.compile(rb"([ \t\r\n]*)([^ \t\r\n]+)")
-_TRAILING = re.compile(rb"[ \t\r\n]*\Z")
 # RFC 2047 5 (3): what stands for itself wherever an encoded word may stand.
 _PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/"
 _QUOTED = [bytes((octet,)) if octet in _PLAIN else b"=%02X" % octet for octet in range(256)]
@@ -49,9 +48,13 @@ def written(name: str, text: str) -> bytes:
 def folded(line: bytes) -> bytes:
     """A field as it was written, its CRLF included, in shorter lines. It only differs in folds. Raises ValueError."""
     name, _, value = line.removesuffix(b"\r\n").partition(b":")
-    trailing = _TRAILING.search(value)
-    assert trailing
-    return field(name, [Word(*found) for found in _WORDS.findall(value)], trailing[0])
+    stripped = value.rstrip(b" \t\r\n")
+    return field(name, [Word(*found) for found in spaced(value)], value[len(stripped) :])
+
+
+def spaced(value: bytes) -> list[tuple[bytes, bytes]]:
+    """Each word of a value, and the white space before it."""
+    return _WORDS.findall(value.rstrip(b" \t\r\n"))  # a search for words in white space alone takes the square of its length
 
 
 def field(name: bytes, words: Iterable[Word], trailing: bytes = b"") -> bytes:

@@ -16,10 +16,9 @@ from relay.reading import mime
 from relay.writing import fields
 from relay.writing.fields import Word
 
-_SPACED = re.compile(rb"([ \t\r\n]*)([^ \t\r\n]+)")
 _TOKEN = re.compile(rb'([ \t\r\n]*)("(?:[^"\\]|\\.)*"|<[^<>]*>|[(,:;]|(?:[^ \t\r\n"(,:;<\\]|\\.)+|[^ \t\r\n])', re.DOTALL)
 _IN_COMMENT = re.compile(rb"([ \t\r\n]*)([()]|(?:[^ \t\r\n()\\]|\\.)+|[^ \t\r\n])", re.DOTALL)
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"?')
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _ENCODED_WORD = re.compile(rb"=\?[^?]+\?[BbQq]\?[^?]*\?=")
 _PARAMETER = re.compile(rb';[ \t]*([^ \t=;"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"?|[^;]*)')
@@ -45,7 +44,7 @@ def in_ascii(line: bytes) -> bytes:
 
 
 def _free_text(value: bytes) -> list[Word]:
-    return [Word(white, word if word.isascii() else word.decode()) for white, word in _SPACED.findall(value)]
+    return [Word(white, word if word.isascii() else word.decode()) for white, word in fields.spaced(value)]
 
 
 def _addresses(value: bytes) -> list[Word]:
@@ -96,7 +95,7 @@ def _parameters(value: bytes) -> list[Word]:
     changed = _PARAMETER.sub(lambda match: _parameter(match, names), line)
     if not changed.isascii():
         raise Malformed("8-bit in a parameter")
-    return [Word(white or b" ", word) for white, word in _SPACED.findall(changed)]
+    return [Word(white or b" ", word) for white, word in fields.spaced(changed)]
 
 
 def _parameter(match: re.Match[bytes], names: set[bytes]) -> bytes:

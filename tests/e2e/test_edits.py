@@ -123,3 +123,16 @@ async def test_a_message_for_later_is_sent_then(shared: tuple[Relay, Cloud]) -> 
     await arrived(relay, cloud, before + 2)
     assert time.time() >= at
     assert await relay.status(later, "delivered") == ["delivered"]
+
+
+async def test_the_first_message_id_of_the_client_is_kept_for_the_record_however_it_looks(shared: tuple[Relay, Cloud]) -> None:
+    relay, cloud = shared
+    before = len(cloud.calls)
+    content = mail(extra="Message-ID: <2@example.com>\r\n").replace(b"<1@example.com>", b"one @ example")
+    with relay.smtp() as client:
+        message_id = await asyncio.to_thread(submit, client, content)
+    life = await relay.life(message_id)
+    assert life
+    assert life.message.client_message_id == "one @ example"
+    raw = await arrived(relay, cloud, before + 1)
+    assert re.findall(rb"(?im)^message-id: .*\r\n", raw) == [b"Message-ID: one @ example\r\n"]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.model import Edit
@@ -186,6 +186,7 @@ LINES = st.text(st.characters(codec="ascii", exclude_characters="\r\n\0"), max_s
 BODIES = st.lists(LINES, max_size=8).map("\r\n".join)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES | REMOVED, VALUES), max_size=8, unique_by=lambda field: field[0].lower()), BODIES)
 def test_of_an_ordinary_message_all_is_kept_but_what_is_removed(fields: list[tuple[str, str]], body: str) -> None:
     head = "From: shop@example.com\r\nTo: anna@example.net\r\nDate: x\r\nMessage-ID: <1@example.com>\r\nSubject: x\r\n"
@@ -218,6 +219,7 @@ ODD_FIELDS = st.sampled_from(
 ODD_BODIES = st.sampled_from(["x", "Grüße\r\n", "x" * 2000, "Привет " * 300 + "\r\n--x\r\n"])
 
 
+@settings(deadline=None)
 @given(st.lists(ODD_FIELDS, unique=True), ODD_BODIES)
 def test_what_goes_out_would_go_out_again_as_it_is(fields: list[str], body: str) -> None:
     content = "".join(f"{field}\r\n" for field in ("From: shop@example.com", *fields, "")).encode() + body.encode()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import email
 import re
+from contextlib import suppress
 from email.policy import default
+from time import perf_counter
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from relay.reading import mime
@@ -32,6 +34,7 @@ def read_by_python(field: bytes) -> str:
     return str(values[1])
 
 
+@settings(deadline=None)  # Python's email is slow on a busy machine
 @given(NAMES.map("X-T-".__add__), TEXTS)
 @example("X-T-A", "")
 @example("X-T-A", " leading and trailing ")
@@ -129,6 +132,14 @@ def test_a_folded_field_differs_in_folds_alone(words: list[tuple[bytes, int]], t
 def test_what_white_space_cannot_break_is_not_written(value: bytes) -> None:
     with pytest.raises(ValueError, match="header line too long"):
         fields.folded(b"X-Longest:" + value + b"\r\n")
+
+
+@pytest.mark.parametrize("value", [b" " * 99_000, b" " * 99_000 + b"x", b"x" + b"\r\n " * 30_000, b"x " * 45_000])
+def test_the_longest_header_there_may_be_is_folded_in_a_moment(value: bytes) -> None:
+    began = perf_counter()
+    with suppress(ValueError):
+        fields.folded(b"X:" + value + b"\r\n")
+    assert perf_counter() - began < 3  # the square of its length would take minutes
 
 
 def test_a_name_is_left_alone_on_its_line_only_where_it_must_be() -> None:

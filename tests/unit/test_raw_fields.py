@@ -11,7 +11,7 @@ from itertools import pairwise
 from time import perf_counter
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from relay.errors import Malformed
@@ -135,6 +135,7 @@ def lines_are_short(written: str) -> bool:
     return all(len(line) <= 78 or " " not in line.strip() for line in written.split("\r\n"))
 
 
+@settings(deadline=None)  # Python's email is slow on a busy machine
 @given(TEXTS.filter(lambda text: not text.isascii()))
 @example("ü " * 30 + "ü")
 @example("ü" * 150)
@@ -146,6 +147,7 @@ def test_free_text_says_the_same_to_two_readers(text: str) -> None:
     assert lines_are_short(written) or max(map(len, text.split())) > 20
 
 
+@settings(deadline=None)  # Python's email is slow on a busy machine
 @given(st.lists(WORDS.filter(str.isascii) | ENCODED | st.sampled_from(["ü", "Süden"]), min_size=1, max_size=8))
 @example(["=?utf-8?q?a_b?=", "ü", "=?utf-8?q?a_b?=", "a", "ü", "ü", "=?utf-8?q?a_b?=", "=?utf-8?q?a_b?="])
 def test_beside_words_that_were_encoded_no_space_is_lost(words: list[str]) -> None:
@@ -164,6 +166,7 @@ def test_beside_words_that_were_encoded_no_space_is_lost(words: list[str]) -> No
 NAMES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Z"], exclude_characters="=?"), min_size=1, max_size=10)
 
 
+@settings(deadline=None)  # Python's email is slow on a busy machine
 @given(st.lists(st.tuples(NAMES, st.sampled_from(["quoted", "phrase", "bare"])), min_size=1, max_size=5))
 def test_addresses_are_the_same_and_names_say_the_same(people: list[tuple[str, str]]) -> None:
     written, expected = [], []
@@ -182,6 +185,7 @@ def test_addresses_are_the_same_and_names_say_the_same(people: list[tuple[str, s
 FILES = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=90).map(str.strip)
 
 
+@settings(deadline=None)  # Python's email is slow on a busy machine
 @given(FILES.filter(lambda name: "=?" not in name and not name.isascii()), st.sampled_from(["filename", "name"]))
 @example("Süden; filename=x.exe", "filename")
 @example('Süden"; filename="x.exe', "filename")
@@ -255,11 +259,22 @@ def test_a_header_that_gets_too_long_is_refused() -> None:
         in_ascii(long)
 
 
-@pytest.mark.parametrize(
-    "line", ["Subject: " + "ü " * 30_000, "To: (" + "ü " * 30_000, 'To: "' + "\\" * 90_000 + "ü", "To: " + "<" * 99_999 + "ü"]
-)
+LONGEST = {
+    "words": "Subject: " + "ü " * 30_000,
+    "spaces": "Subject: ü" + " " * 99_000,
+    "a comment": "To: (" + "ü " * 30_000,
+    "comments": "To: " + "(" * 99_000 + "ü",
+    "backslashes": 'To: "' + "\\" * 90_000 + "ü",
+    "quotes": "Content-Disposition: inline; x=ü; y=" + '"' + '\\"' * 40_000 + "(",
+    "brackets": "To: " + "<" * 99_999 + "ü",
+    "parameters": "Content-Disposition: inline" + "; x=ü" * 15_000,
+    "a parameter": "Content-Disposition: inline; x=" + "ü" * 45_000,
+}
+
+
+@pytest.mark.parametrize("line", LONGEST.values(), ids=LONGEST.keys())
 def test_the_longest_header_there_may_be_takes_a_moment(line: str) -> None:
     began = perf_counter()
     with suppress(Malformed):
         in_ascii(line)
-    assert perf_counter() - began < 1
+    assert perf_counter() - began < 3  # the square of its length would take minutes

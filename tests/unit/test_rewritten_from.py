@@ -8,7 +8,7 @@ from email.policy import default
 from email.utils import quote
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from relay import address, edits, mime
@@ -52,6 +52,7 @@ def test_a_name_in_raw_8_bit_is_encoded_for_answers_too() -> None:
     )
 
 
+@settings(deadline=None)  # Python's email is slow on a busy machine
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=120), st.booleans())
 @example("=?utf-8?q?a?= b", False)
 @example("x" * 120, True)
