@@ -11,7 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from relay import address, edits, mime
+from relay import address
+from relay.reading import mime
+from relay.writing import edits
 
 OURS = "relay@example.com"
 
