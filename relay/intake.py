@@ -187,6 +187,7 @@ class Intake:
             protocol=envelope.protocol,
             now=now,
             also=["X-Playpen-Recipients: " + ",\r\n\t".join(envelope.recipients)] if self._playpen else (),
+            send_as=case.header_from if case.is_rewritten else "",
         )
         message = Message(
             id=receiving.id,

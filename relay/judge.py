@@ -27,12 +27,16 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A message that can be read, and who sends it. `sender` is that of the envelope, empty where there is none."""
+    """A message that can be read, and who sends it. `sender` is that of the envelope, empty where there is none.
+
+    `header_from` is the address that goes out in From; `is_rewritten` if it is another one than came.
+    """
 
     content: Octets
     parsed: Parsed
     credential: Credential
     header_from: str
+    is_rewritten: bool
     sender: str
     identities: Identities
 
@@ -66,11 +70,14 @@ def _named(case: Case) -> Iterator[str]:
 def case(content: Octets, credential: Credential, *, sender: str = "", identities: Identities | None = None) -> Case:
     """Reads the message. Raises Malformed: what cannot be read cannot be judged, and no setting lets it pass."""
     parsed = mime.read(content)
+    came = policy.header_from(parsed)
+    header_from = policy.sending_as(came, credential) if credential.rewrite_from else came
     return Case(
         content=content,
         parsed=parsed,
         credential=credential,
-        header_from=policy.header_from(parsed),
+        header_from=header_from,
+        is_rewritten=header_from != came,
         sender=sender,
         identities=identities or Identities(),
     )

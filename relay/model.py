@@ -88,7 +88,8 @@ class Credential:
     `password_hashes` holds the newest first; a second one is valid while clients change over. `senders` holds addresses
     (`shop@example.com`), domains (`@example.com`) and the sub-domains of one (`@*.example.com`), lower-cased, as A-labels;
     `networks` holds CIDR blocks, empty for everywhere; `null_sender` is the address put for `MAIL FROM:<>`, empty to refuse
-    it. Messages a minute and a day: 0 is what the settings say for all.
+    it. What would go out under an address that is not among `senders` goes out under `rewrite_from`, if there is one. Messages
+    a minute and a day: 0 is what the settings say for all.
     """
 
     name: str
@@ -99,6 +100,7 @@ class Credential:
     recipients: Recipients = Recipients.ONE
     on_suppressed: OnSuppressed = OnSuppressed.DROP
     null_sender: str = ""
+    rewrite_from: str = ""
     enhanced_codes: bool = True
     line_ends: LineEnds = LineEnds.REFUSE
     per_minute: int = 0

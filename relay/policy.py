@@ -38,7 +38,17 @@ def envelope_sender(raw: bytes, credential: Credential) -> str:
         sender = address.plain(raw)
     except ValueError:
         raise SenderNotAllowed(raw.decode("ascii", "backslashreplace")) from None
-    return allowed_sender(sender, credential)
+    return sending_as(sender, credential)
+
+
+def sending_as(sender: str, credential: Credential) -> str:
+    """The address that goes out in its place: itself, or the one that the credential rewrites to. Raises SenderNotAllowed."""
+    try:
+        return allowed_sender(sender, credential)
+    except SenderNotAllowed:
+        if not credential.rewrite_from:
+            raise
+        return credential.rewrite_from
 
 
 def allowed_sender(sender: str, credential: Credential) -> str:

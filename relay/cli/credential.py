@@ -10,12 +10,13 @@ from typing import Any, TextIO
 import click
 from rich.table import Table
 
-from relay import documents
+from relay import documents, policy
 from relay.cli import arguments
 from relay.cli.access import find_credential, on_store, put_credential, reading
 from relay.cli.attachments import credential_attachments
 from relay.cli.terminal import Failure, show, when
 from relay.config import StoreConfig
+from relay.errors import SenderNotAllowed
 from relay.model import Credential, Kind, LastUse, LineEnds, OnSuppressed, Recipients
 from relay.security.passwords import hash_password
 
@@ -51,6 +52,11 @@ _SETTINGS = (
         "--on-suppressed", type=click.Choice([str(word) for word in OnSuppressed]), help="Default: drop; reject for a person."
     ),
     click.option("--null-sender", type=arguments.mail_address, help="The address put for MAIL FROM:<>; without it refused."),
+    click.option(
+        "--rewrite-from",
+        type=arguments.mail_address,
+        help="Mail from other senders than its own goes out under this address, which is one of its own.",
+    ),
     click.option(
         "--enhanced-codes/--no-enhanced-codes",
         default=None,
@@ -117,7 +123,17 @@ async def credential_change(where: StoreConfig, *, name: str, **settings: Any) -
 def _changed(found: Credential, settings: Mapping[str, Any]) -> Credential:
     """With the options that were given."""
     given = {key: value for key, value in settings.items() if value not in (None, ())}
-    return documents.read(Credential, documents.written(replace(found, **given)))  # texts become the enums they name
+    changed = documents.read(Credential, documents.written(replace(found, **given)))  # texts become the enums they name
+    if changed.rewrite_from:
+        _check_allowed(changed)
+    return changed
+
+
+def _check_allowed(changed: Credential) -> None:
+    try:
+        policy.allowed_sender(changed.rewrite_from, changed)
+    except SenderNotAllowed:
+        raise Failure(f"{changed.rewrite_from} is not one of the senders of {changed.name}") from None
 
 
 @credential.command("rotate")

@@ -29,8 +29,12 @@ def needed(
     protocol: str,
     now: float,
     also: Sequence[str] = (),
+    send_as: str = "",
 ) -> tuple[Edit, ...]:
-    """Everything that changes, in order; `also` holds further fields. Raises Malformed for what must change and cannot."""
+    """Everything that changes, in order. Raises Malformed for what must change and cannot.
+
+    `also` holds further fields; `send_as` is the address that From is rewritten to, if it is.
+    """
     names = {header.name for header in parsed.headers}
     removed = headers.removed(parsed.headers, names)
     gone = {header.start for header in removed}
@@ -43,11 +47,13 @@ def needed(
         for leaf in recoding.raw_leaves(content, parsed.parts):
             found += recoding.changes(content, leaf)
     _shorten(content, parsed, found)
+    if send_as:
+        found.append(rewritten_from(parsed, send_as))
     return _in_order(found)
 
 
 def _in_order(found: Sequence[Edit]) -> tuple[Edit, ...]:
-    """A Content-Transfer-Encoding that is written anew may have been folded before: what was found later counts."""
+    """A field that is written anew may have been folded before: what was found later counts."""
     unique = {(edit.start, edit.end): edit for edit in found}
     return tuple(unique[place] for place in sorted(unique))
 

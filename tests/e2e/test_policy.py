@@ -88,6 +88,26 @@ async def _credential(relay: Relay, name: str) -> Credential:
         await store.close()
 
 
+async def test_mail_from_others_goes_out_under_an_address_of_the_login(running: tuple[Relay, Cloud]) -> None:
+    relay, cloud = running
+    status, said = await relay.cli("credential", "change", "app", "--rewrite-from", "boss@example.org", check=False)
+    assert (status, said) == (2, "relay: boss@example.org is not one of the senders of app\n")
+    await relay.cli("credential", "change", "app", "--rewrite-from", "shop@example.com")
+    content = mail(sender="Süd <anna@example.net>").replace(b"Message-ID", b"Sender: shop@example.com\r\nMessage-ID")
+    with relay.smtp() as client:
+        message_id = await asyncio.to_thread(submit, client, content, sender="anna@example.net")
+        await asyncio.to_thread(submit, client, mail())
+    await arrived(relay, cloud, 2)
+    rewritten, plain = sorted(cloud.calls, key=lambda call: b"anna" not in call.raw)
+    assert rewritten.source == "shop@example.com"
+    assert b"\r\nFrom: =?utf-8?" in rewritten.raw
+    assert b"<shop@example.com>\r\nReply-To: =?utf-8?q?S=C3=BCd?= <anna@example.net>\r\n" in rewritten.raw
+    assert b"\r\nFrom: shop@example.com\r\n" in plain.raw
+    life = await relay.life(message_id)
+    assert life
+    assert (life.message.sender, life.message.header_from) == ("shop@example.com", "shop@example.com")
+
+
 CHECKS = [
     (mail(), [], 0, ["from         pass", "edit         with 'Received: by localhost", "It would pass."]),
     (mail().replace(b"\r\n", b"\n"), [], 0, ["line ends    made CRLF here", "It would pass."]),

@@ -17,6 +17,7 @@ FULL = Credential(
     recipients=Recipients.SPLIT,
     on_suppressed=OnSuppressed.REJECT,
     null_sender="bounce@example.com",
+    rewrite_from="shop@example.com",
     enhanced_codes=False,
     line_ends=LineEnds.NORMALISE,
     per_minute=3,
