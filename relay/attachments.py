@@ -91,10 +91,8 @@ def _check_name(name: str, policy: Attachments) -> None:
 def _types(part: Part) -> list[str]:
     """All that may be taken for the type: where one stands that is none, some search on."""
     if part.content_type in _BODIES or _TYPE.fullmatch(part.content_type):
-        return [part.content_type]
-    return [
-        found.lower() for field in part.headers if field.name == "content-type" for found in _TYPE.findall(text(field.value))
-    ]
+        value = text(only(part.headers, "content-type"))
+    return [found.lower() for line in (value, _QUOTES.sub("", value)) for found in _TYPE.findall(line)]
 
 
 def _names(part: Part) -> Sequence[str]:

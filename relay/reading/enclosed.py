@@ -10,7 +10,7 @@ from typing import NamedTuple
 from relay.reading.fields import storable
 from relay.reading.octets import Octets
 
-_UUENCODE = re.compile(rb"begin(-base64)?[ \t]+[0-7]{3}\S*[ \t]+([^\r\n]+)(?:\r?\n([^\r\n]*))?")
+_UUENCODE = re.compile(rb"begin(-base64)?[ \t]+([0-7]{3}[^\r\n]*)(?:\r?\n([^\r\n]*))?")
 _YENC = re.compile(rb"=ybegin [^\r\n]*?name=([^\r\n]+)\r?\n(?:=ypart [^\r\n]*\r?\n)?([^\r\n]*)")
 _BINHEX = re.compile(rb"BinHex 4[^\r\n]*\r?\n\s*:([^:]*)")
 

@@ -21,7 +21,7 @@ _MAX_NAMES = 100  # in the header of one part, pieces counted
 _LONGEST = 4096  # octets of one value
 
 # Found wherever it stands: also in quotes, in comments and behind other letters, for there are readers who search.
-_NAME = re.compile(rb"(?:file)?name([^=;]{0,40}+)=[ \t]*", re.IGNORECASE)
+_NAME = re.compile(rb"(?:file)?name([^=]{0,40}+)=[ \t]*", re.IGNORECASE)
 _NUMBER = re.compile(rb"[0-9]+")
 _TOO_LONG_A_NUMBER = re.compile(rb"name\W*[0-9]{5}", re.IGNORECASE)
 _CHARSET = re.compile(rb'charset[ \t]*=[ \t]*"?([^\s";]+)', re.IGNORECASE)
@@ -113,7 +113,10 @@ def _values(rest: bytes) -> Iterator[bytes]:
         yield quoted[1]
     yield rest.partition(b";")[0].replace(b'"', b"").strip()
     if not quoted and (run := _RUN.match(rest)):
-        yield run[0].rstrip(b")")
+        yield run[0]
+        yield run[0].partition(b"*")[0]
+    if b'""' in rest:  # which some count, and others do not
+        yield rest[: rest.rindex(b'"')].replace(b'"', b"").strip()
 
 
 def _joined(pieces: list[tuple[int, bytes]]) -> Iterator[bytes]:
