@@ -15,7 +15,7 @@ from relay.errors import AttachmentNotAllowed, Malformed
 from relay.model import Attachments
 from relay.reading import archives, enclosed, magic, media_types, mime, tnef, transfer
 from relay.reading.enclosed import Enclosed
-from relay.reading.fields import text, unfold
+from relay.reading.fields import only, text, unfold
 from relay.reading.filenames import extensions
 from relay.reading.mime import Parsed, Part
 from relay.reading.octets import Octets
@@ -91,7 +91,8 @@ def _check_name(name: str, policy: Attachments) -> None:
 def _types(part: Part) -> list[str]:
     """All that may be taken for the type: where one stands that is none, some search on."""
     if part.content_type in _BODIES or _TYPE.fullmatch(part.content_type):
-        value = text(only(part.headers, "content-type"))
+        return [part.content_type]
+    value = text(only(part.headers, "content-type"))
     return [found.lower() for line in (value, _QUOTES.sub("", value)) for found in _TYPE.findall(line)]
 
 

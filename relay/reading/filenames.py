@@ -84,8 +84,9 @@ def _names(value: bytes, charsets: Sequence[str]) -> Iterator[str]:
             if count == _MAX_NAMES:
                 raise Malformed("too many file names in one header")
             values = list(_values(line[match.end() : match.end() + _LONGEST]))
-            if number := _NUMBER.search(match[1]):
-                pieces.append((int(number[0]), values))
+            number = _NUMBER.search(match[1])
+            if number or b"*" in match[1]:
+                pieces.append((int(number[0]) if number else -1, values))
             for raw in values:
                 yield from _texts(raw, charsets)
         for reading in (0, -1):

@@ -34,10 +34,11 @@ def content_type(value: bytes) -> str:
 
 def check_no_container(content: Octets, start: int, end: int, value: bytes) -> None:
     """Some readers take everything for a multipart that says a boundary, whatever its type."""
-    if not _BOUNDARY.search(value):
+    count = len(_BOUNDARY.findall(value))
+    if not count:
         return
     said = _PLAIN.search(without_comments(value))
-    if not said or content.find(b"\r\n--" + (said[1] or said[2]), start - 2, end) >= 0:
+    if not said or count > 1 or content.find(b"\r\n--" + (said[1] or said[2]), start - 2, end) >= 0:
         raise Malformed("a boundary without a multipart")
 
 

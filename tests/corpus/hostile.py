@@ -531,6 +531,7 @@ STRUCTURES = {
     "half a type": single(BODY, b"Content-Type: multipart; boundary=outer"),
     "a type as a word": single(BODY, b"Content-Type: =?utf-8?q?multipart/mixed?=; boundary=outer"),
     "a boundary without a multipart": single(BODY, b"Content-Type: text/plain; boundary=outer"),
+    "two boundaries without a multipart": single(BODY, b"Content-Type: x/y; boundary=x; boundary=outer"),
     "a boundary of a misspelled multipart": single(BODY, b"Content-Type: multpart/mixed; boundary=outer"),
     "a boundary in a header": BODY_IN_A_HEADER,
     "two boundaries in a row": single(b"--outer\r\n" + BODY, OUTER),
