@@ -122,7 +122,13 @@ def _edits(config: Config, case: Case) -> Iterator[Step]:
     try:
         labels.read(case.parsed, now=now)
         changes = edits.needed(
-            case.content, case.parsed, message_id="(its id)", hostname=config.smtp.hostname, protocol="ESMTPSA", now=now
+            case.content,
+            case.parsed,
+            message_id="(its id)",
+            hostname=config.smtp.hostname,
+            protocol="ESMTPSA",
+            now=now,
+            send_as=case.header_from if case.is_rewritten else "",
         )
     except Refused as refusal:
         yield "edits", "", refusal

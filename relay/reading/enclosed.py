@@ -7,6 +7,7 @@ from binascii import Error, a2b_base64, a2b_uu
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from relay.errors import Malformed
 from relay.reading.fields import storable
 from relay.reading.octets import Octets
 
@@ -20,6 +21,8 @@ _LINES = (_UUENCODE, _YENC)  # begin one
 _OVERLAP = max(map(len, _MARKS)) - 1
 _PIECE = 64 * 1024  # bytes are searched far faster than a map
 
+_MAX_MARKS, _MAX_FILES = 100_000, 1000  # in one text
+_MODE_AND_NAME = 2  # words
 _LONGEST_HEAD = 1024  # octets of a match that are looked at behind its mark
 _SIXTY_FOUR = bytes.maketrans(
     b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr",
@@ -39,16 +42,31 @@ class Enclosed(NamedTuple):
 
 
 def find(content: Octets, start: int = 0, end: int | None = None) -> Iterator[Enclosed]:
-    """All that a text encloses, from `start` on, where a line begins."""
+    """All that a text encloses, from `start` on, where a line begins. Raises Malformed for too much."""
     stop = len(content) if end is None else end
+    for count, enclosed in enumerate(_all(content, start, stop)):
+        if count == _MAX_FILES:
+            raise Malformed("too many files in a text")
+        yield enclosed
+
+
+def _all(content: Octets, start: int, stop: int) -> Iterator[Enclosed]:
+    for count, (position, kinds) in enumerate(_marked(content, start, stop)):
+        if count == _MAX_MARKS:
+            raise Malformed("too many files in a text")
+        for before, pattern in kinds.items():
+            yield from _at(content, position - len(before), pattern, start, stop)
+
+
+def _marked(content: Octets, start: int, stop: int) -> Iterator[tuple[int, dict[bytes, re.Pattern[bytes]]]]:
+    """Where a mark stands, and what it may be one of."""
     for first in range(start, stop, _PIECE):
-        piece = content[max(start, first - _OVERLAP) : min(stop, first + _PIECE)]
+        began = max(start, first - _OVERLAP)
+        piece = content[began : min(stop, first + _PIECE)]
         for mark, kinds in _MARKS.items():
             position = piece.find(mark)
             while position >= 0:
-                at = max(start, first - _OVERLAP) + position
-                for before, pattern in kinds.items():
-                    yield from _at(content, at - len(before), pattern, start, stop)
+                yield began + position, kinds
                 position = piece.find(mark, position + 1)
 
 
@@ -67,7 +85,7 @@ def _uuencoded(match: re.Match[bytes]) -> Iterator[Enclosed]:
         yield Enclosed(_name(named), _base64(line))
     elif line and not line.translate(None, bytes(range(32, 97))) and len(line) <= _letters(line) + 3:
         yield Enclosed(_name(named), _uu(line))
-    elif b" " not in named.strip():
+    elif len(named.split()) <= _MODE_AND_NAME:
         yield Enclosed(_name(named), b"")
 
 

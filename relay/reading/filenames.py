@@ -151,7 +151,8 @@ def _texts(raw: bytes, charsets: Sequence[str]) -> Iterator[str]:
         if b"=?" in octet:
             yield text(octet)
             # Some end with the first word, or with the last.
-            for end in {len(octet), *[match.end() for match in _WORD.finditer(octet)]}:
+            ends = [match.end() for match in _WORD.finditer(octet)]
+            for end in {len(octet), *ends[:1], *ends[-1:]}:
                 yield _words(octet[:end], "utf-8")
 
 

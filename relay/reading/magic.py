@@ -10,7 +10,6 @@ from relay.reading.octets import Octets
 
 _MOST_FAT = 30  # machines in a Mach-O for several; what a Java class has there is its version, 45 or later
 _LAST_CLASS_VERSION = 120
-_LAST_FLASH_VERSION = 50
 _FIRST_IN_ZIP = {
     b"META-INF/": "jar",
     b"[Content_Types].xml": "ooxml",
@@ -148,8 +147,8 @@ def _cafebabe(content: Octets) -> Iterator[str]:
 
 
 def _flash(content: Octets) -> Iterator[str]:
-    """The version is a small number, where a text has letters."""
-    if content[2:3] == b"S" and 0 < content[3:4][-1:].ljust(1, b"\0")[0] <= _LAST_FLASH_VERSION:
+    """The fifth to eighth octets are a length, and below 32 MB; a text has letters there."""
+    if content[2:3] == b"S" and content[7:8] in (b"\0", b"\1"):
         yield "swf"
 
 

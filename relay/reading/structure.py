@@ -21,6 +21,7 @@ _PLAIN = re.compile(rb';[ \t]*boundary[ \t]*=[ \t]*(?:"([^"\\]*[^"\\\s])"|([^\s"
 _PART_FIELD = re.compile(rb"(?:\A|\n)[ \t]*content-[a-z-]+[ \t]*:", re.IGNORECASE)
 _LONGEST_BOUNDARY = 200  # RFC 2046 5.1.1 has 70
 _LONGEST_PADDING = 100
+_MAX_DASHES = 500_000
 _PIECE = 64 * 1024
 
 
@@ -113,15 +114,23 @@ class Delimiters:
         if len(self._boundaries) < 2:
             return
         shortest = _prefixes(self._boundaries)
-        longest = max(map(len, shortest))
-        position = content.find(b"\r\n--")
-        while position >= 0:
-            if position not in self._positions:
-                line = content[position + 4 : position + 4 + longest]
-                place = bisect_right(shortest, line) - 1
-                if place >= 0 and line.startswith(shortest[place]):
-                    raise Malformed("a boundary outside of its multipart")
-            position = content.find(b"\r\n--", position + 4)
+        count = 0
+        for first in {boundary[:1] for boundary in shortest}:
+            mark = b"\r\n--" + first
+            position = content.find(mark)
+            while position >= 0:
+                if position not in self._positions:
+                    self._check_line(content, position + 4, shortest)
+                    count += 1
+                if count == _MAX_DASHES:
+                    raise Malformed("too many lines that begin like a boundary")
+                position = content.find(mark, position + 4)
+
+    def _check_line(self, content: Octets, start: int, shortest: Sequence[bytes]) -> None:
+        line = content[start : start + _LONGEST_BOUNDARY]
+        place = bisect_right(shortest, line) - 1
+        if place >= 0 and line.startswith(shortest[place]):
+            raise Malformed("a boundary outside of its multipart")
 
 
 def _prefixes(boundaries: Sequence[bytes] | dict[bytes, None]) -> list[bytes]:

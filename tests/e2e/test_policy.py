@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
@@ -109,18 +110,18 @@ async def test_mail_from_others_goes_out_under_an_address_of_the_login(running: 
 
 
 CHECKS = [
-    (mail(), [], 0, ["from         pass", "edit         with 'Received: by localhost", "It would pass."]),
-    (mail().replace(b"\r\n", b"\n"), [], 0, ["line ends    made CRLF here", "It would pass."]),
-    (PROGRAM, [], 1, ["attachments  554 5.7.1 Not allowed attachement type exe", "It would be refused."]),
-    (PROGRAM, ["--credential", "app"], 1, ["from         554 5.7.1 Disallowed source address: boss@example.org"]),
-    (PROGRAM, ["--sender", "@example.org"], 1, ["from         pass", "attachments  554"]),
-    (mail(), ["--sender", "other@example.com"], 1, ["from         554 5.7.1 Disallowed source address: shop@example.com"]),
-    (mail(), ["--recipient", "reader@example.net"], 0, ["recipient    reader@example.net"]),
-    (mail(), ["--recipient", "nobody"], 1, ["recipient    554 5.1.3 Invalid recipient address: nobody"]),
-    (mail(), ["--recipient", "gone@example.net"], 1, ["recipient    550 5.1.1 Recipient suppressed: manual since"]),
-    (b"no header\n", [], 1, ["structure    554 5.6.0 Malformed message: a header line without a name and colon"]),
-    (b"From: a@example.com\n\n\0", [], 1, ["structure    554 5.6.0 Malformed message: NUL octet"]),
-    (mail(body="x" * 11_000_000), [], 1, ["size         554 5.3.4 Message exceeds fixed size limit"]),
+    (mail(), [], 0, ["from pass", "edit with 'Received: by localhost", "It would pass."]),
+    (mail().replace(b"\r\n", b"\n"), [], 0, ["line ends made CRLF here", "It would pass."]),
+    (PROGRAM, [], 1, ["attachments 554 5.7.1 Not allowed attachement type exe", "It would be refused."]),
+    (PROGRAM, ["--credential", "app"], 1, ["from 554 5.7.1 Disallowed source address: boss@example.org"]),
+    (PROGRAM, ["--sender", "@example.org"], 1, ["from pass", "attachments 554"]),
+    (mail(), ["--sender", "other@example.com"], 1, ["from 554 5.7.1 Disallowed source address: shop@example.com"]),
+    (mail(), ["--recipient", "reader@example.net"], 0, ["recipient reader@example.net"]),
+    (mail(), ["--recipient", "nobody"], 1, ["recipient 554 5.1.3 Invalid recipient address: nobody"]),
+    (mail(), ["--recipient", "gone@example.net"], 1, ["recipient 550 5.1.1 Recipient suppressed: manual since"]),
+    (b"no header\n", [], 1, ["structure 554 5.6.0 Malformed message: a header line without a name and colon"]),
+    (b"From: a@example.com\n\n\0", [], 1, ["structure 554 5.6.0 Malformed message: NUL octet"]),
+    (mail(body="x" * 11_000_000), [], 1, ["size 554 5.3.4 Message exceeds fixed size limit"]),
     (mail(), ["--credential", "nobody"], 2, ["relay: no credential nobody"]),
     (mail(), ["--credential", "app", "--sender", "a@example.com"], 2, ["relay: --credential and --sender exclude each other"]),
 ]
@@ -137,7 +138,7 @@ async def test_a_message_is_checked_without_being_sent(
     file.write_bytes(content)
     exit_status, said = await relay.cli("message", "check", str(file), *options, check=False)
     assert exit_status == status
-    assert all(line in said for line in lines), said
+    assert all(line in re.sub(" {2,}", " ", said) for line in lines), said
     assert len(cloud.calls) == before
 
 

@@ -11,9 +11,11 @@ from random import Random
 
 import pytest
 
-from relay import attachments, mime, policy
+from relay import attachments
 from relay.errors import Refused
+from relay.extensions import FORBIDDEN_EXTENSIONS
 from relay.model import Attachments
+from relay.reading import mime
 from tests.corpus import files
 from tests.corpus.hostile import LOOK_ALIKES, MESSAGES, attached
 from tests.fuzz.mutations import changed
@@ -21,9 +23,9 @@ from tests.fuzz.mutations import changed
 SECONDS = float(os.environ.get("RELAY_FUZZ_SECONDS", "3"))
 SEED = os.environ.get("RELAY_FUZZ_SEED", "1")
 POLICIES = [
-    Attachments(denied=policy.FORBIDDEN_EXTENSIONS, lists_archives=True, encrypted_archives=False),
-    Attachments(denied=frozenset(), allowed=frozenset(("pdf", "zip", "image/*", "magic:elf"))),
-    Attachments(denied=frozenset()),
+    Attachments(lists_archives=True, encrypted_archives=False),
+    Attachments(permitted=FORBIDDEN_EXTENSIONS, only=frozenset(("pdf", "zip", "image/*", "magic:elf"))),
+    Attachments(permitted=FORBIDDEN_EXTENSIONS),
 ]
 # What is taken apart octet by octet; its octets are changed before they are encoded.
 STREAMS = [

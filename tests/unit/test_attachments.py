@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from relay import attachments
 from relay.errors import AttachmentNotAllowed, Malformed
 from relay.extensions import FORBIDDEN_EXTENSIONS
 from relay.model import Attachments
-from relay.reading import mime
+from relay.reading import archives, enclosed, media_types, mime, tnef
 from relay.reading.mime import Parsed, Part
+from tests.corpus import files, hostile
 
 DEFAULT = Attachments()
 FORBIDDEN = sorted(FORBIDDEN_EXTENSIONS)
@@ -237,3 +243,149 @@ def test_an_attachment_deep_inside_is_seen() -> None:
 def test_a_message_that_is_itself_an_attachment_is_seen() -> None:
     with pytest.raises(AttachmentNotAllowed, match="exe"):
         judge(b"From: a@example.com\r\nContent-Disposition: attachment; filename=evil.exe\r\n\r\nMZ\r\n")
+
+
+# What a policy may say.
+
+
+def refusal(content: bytes, **rules: Any) -> str | None:
+    """What is refused under rules that deny nothing but what they say, or None."""
+    try:
+        judge(content, Attachments(**({"permitted": FORBIDDEN_EXTENSIONS} | rules)))
+    except AttachmentNotAllowed as refused:
+        return refused.subject
+    return None
+
+
+@pytest.mark.parametrize(
+    ("content", "denied", "refused"),
+    [
+        (hostile.attached(files.PROGRAM), "exe", "exe"),
+        (hostile.attached(files.PROGRAM), "magic:pe", "pe"),
+        (hostile.attached(files.PROGRAM), "magic:elf", None),
+        (hostile.attached(files.ELF), "magic:elf", "elf"),
+        (hostile.attached(files.ELF), "exe", "exe"),
+        (hostile.attached(b"%PDF-1.7"), "exe", None),
+        (hostile.attached(b"%PDF-1.7"), "application/pdf", "application/pdf"),
+        (hostile.attached(b"%PDF-1.7"), "application/*", "application/pdf"),
+        (hostile.attached(b"%PDF-1.7"), "image/*", None),
+        (hostile.attached(b"%PDF-1.7", "x/y", "a.dat"), "pdf", "pdf"),
+        (hostile.attached(b"x", "application/pdf", "a.dat"), "pdf", "pdf"),
+        (hostile.attached(b"x", "text/html", "a.html"), "text/html", "text/html"),
+        (hostile.single(b"<p>", b"Content-Type: text/html"), "text/html", None),
+        (hostile.single(b"<p>", b"Content-Type: text/html", b"Content-Disposition: attachment"), "text/html", "text/html"),
+        (hostile.attached(files.zipped("a.pdf"), "x/y", "a.dat"), "zip", "zip"),
+        (hostile.attached(files.zipped("[Content_Types].xml"), "x/y", "a.docx"), "zip", None),
+        (hostile.attached(files.zipped("mimetype"), "x/y", "a.odt"), "zip", None),
+        (hostile.attached(b"#!/bin/bash -e\n"), "sh", "sh"),
+        (hostile.attached(b"FWS\x06\x40\x01\0\0" + bytes(20)), "swf", "swf"),
+        (hostile.attached(b"CWS are letters"), "swf", None),
+        (hostile.attached(b"\xca\xfe\xba\xbe\0\0\0\x34" + bytes(20)), "class", "class"),
+        (hostile.attached(b"GIF89a"), "gif", "gif"),
+    ],
+)
+def test_what_is_denied_is_denied_by_name_type_and_content(content: bytes, denied: str, refused: str | None) -> None:
+    assert refusal(content, also_denied=frozenset((denied,))) == refused
+
+
+@pytest.mark.parametrize(
+    ("content", "allowed", "refused"),
+    [
+        (hostile.attached(b"%PDF-1.7"), "pdf", None),
+        (hostile.attached(b"%PDF-1.7"), "application/pdf", None),
+        (hostile.attached(b"%PDF-1.7"), "zip image/*", "pdf"),
+        (hostile.attached(b"x", "image/png", "a.png"), "image/*", None),
+        (hostile.attached(b"x", "image/png", "a"), "png", None),
+        (hostile.attached(b"x", "image/tiff", "a"), "png", "image/tiff"),
+        (hostile.attached(files.PROGRAM), "pdf", "exe"),
+        (hostile.attached(files.PROGRAM), "pdf magic:pe", None),
+        (hostile.attached(files.zipped("x"), "x/y", "a.docx"), "docx", None),
+        (hostile.single(b"<p>", b"Content-Type: text/html"), "pdf", None),
+        (hostile.single(files.uuencoded("a.zip", b"x")), "pdf", "zip"),
+        (hostile.single(files.uuencoded("a.pdf", b"x")), "pdf", None),
+    ],
+)
+def test_where_something_is_allowed_nothing_else_is(content: bytes, allowed: str, refused: str | None) -> None:
+    assert refusal(content, only=frozenset(allowed.split())) == refused
+
+
+@pytest.mark.parametrize(
+    ("octets", "kind", "is_encrypted"),
+    [
+        (files.zipped("a.pdf"), "zip", False),
+        (files.zipped("a.pdf", "b.pdf", is_encrypted=True), "zip", True),
+        (files.RAR4_PLAIN, "rar", False),
+        (files.RAR4_ENCRYPTED, "rar", True),
+        (files.RAR4_FILE_ENCRYPTED, "rar", True),
+        (files.RAR5_PLAIN, "rar", False),
+        (files.RAR5_ENCRYPTED, "rar", True),
+        (files.RAR5_FILE_ENCRYPTED, "rar", True),
+        (files.SEVEN_ZIP_PLAIN, "7z", False),
+        (files.SEVEN_ZIP_ENCRYPTED, "7z", True),
+        (b"%PDF-1.7 /Encrypt", "pdf", False),
+    ],
+)
+def test_an_encrypted_archive_passes_only_where_it_may(octets: bytes, kind: str, is_encrypted: bool) -> None:
+    content = hostile.attached(octets, "application/octet-stream", "a.dat")
+    assert refusal(content) is None
+    assert refusal(content, encrypted_archives=False) == (kind if is_encrypted else None)
+
+
+@pytest.mark.parametrize(
+    ("octets", "refused"),
+    [
+        (files.zipped("a.pdf", "b/c.txt"), None),
+        (files.zipped("a.pdf", "b/evil.exe"), "exe"),
+        (files.zipped("a.pdf", "b\\evil.EXE. "), "exe"),
+        (files.zipped("shop.com/offer.pdf"), None),
+        (files.with_two_names("offer.pdf", "evilx.exe"), "exe"),
+        (files.with_two_names("evilx.exe", "offer.pdf"), "exe"),
+        (b"in front " + files.zipped("evil.exe"), None),  # no zip by its beginning, nor by its name
+        (files.zipped("a.pdf", "META-INF/MANIFEST.MF", "Main.class"), "jar"),
+        (files.zipped("a.zip", "inner.txt"), None),
+    ],
+)
+def test_names_in_a_zip_are_judged_where_it_is_listed(octets: bytes, refused: str | None) -> None:
+    content = hostile.attached(octets, "application/octet-stream", "a.dat")
+    assert refusal(content, permitted=frozenset(), lists_archives=True) == refused
+    assert refusal(content) is None
+
+
+def test_a_zip_of_too_many_files_is_malformed() -> None:
+    content = hostile.attached(files.zipped(*(f"{number}" for number in range(10_001))), "application/zip", "a.zip")
+    with pytest.raises(Malformed, match="too many files"):
+        refusal(content, lists_archives=True)
+    assert refusal(hostile.attached(files.zipped(*map(str, range(10_000)))), lists_archives=True) is None
+
+
+def test_a_zip_that_cannot_be_listed_is_malformed() -> None:
+    content = hostile.attached(b"PK\x03\x04" + b"x" * 20, "application/zip", "a.zip")
+    with pytest.raises(Malformed, match="cannot be listed"):
+        refusal(content, lists_archives=True)
+
+
+def test_the_types_that_stand_for_an_extension_are_in_lower_case() -> None:
+    assert all(media_type == media_type.lower() and media_type.count("/") == 1 for media_type in media_types.EXTENSIONS)
+    assert all(extension.isalnum() and extension == extension.lower() for extension in media_types.EXTENSIONS.values())
+
+
+@given(st.binary(max_size=300), st.sampled_from(["zip", "7z", "rar"]))
+def test_any_octets_are_an_archive_or_malformed(octets: bytes, kind: str) -> None:
+    marks = {"zip": b"PK\x03\x04", "7z": b"7z\xbc\xaf\x27\x1c", "rar": b"Rar!\x1a\x07\x01\0"}
+    with suppress(Malformed):
+        assert archives.is_encrypted(kind, marks[kind] + octets) in (True, False)
+
+
+@given(st.binary(max_size=300))
+def test_any_octets_are_tnef_or_malformed(octets: bytes) -> None:
+    for start in (b"\x78\x9f\x3e\x22\0\0", b"\x78\x9f\x3e\x22\0\0\x02\x05\x90\x06\0\xff\0\0\0"):
+        with suppress(Malformed):
+            assert all(isinstance(found.name, str) for found in tnef.attachments(start + octets.ljust(257, b"\0")))
+
+
+@given(st.binary(max_size=200), st.text("abcdefg.", min_size=1, max_size=12))
+def test_a_file_in_a_text_is_found_however_it_is_written(octets: bytes, name: str) -> None:
+    for write in (files.uuencoded, files.yencoded, files.binhexed):
+        found = list(enclosed.find(b"Hello\r\n" + write(name, octets) + b"\r\nBye\r\n"))
+        assert [file.name.removeprefix("644 ") for file in found] == [name.strip()]
+        assert octets.startswith(found[0].head[: len(octets)][:20].rstrip(b"\0") or b"")
