@@ -220,6 +220,25 @@ async def test_turned_off_nothing_is_asked_and_nobody_refused(tmp_path: Path) ->
         assert said(relay, THEIRS, mail(sender=THEIRS)).startswith("250 ")
 
 
+async def test_observed_the_rule_refuses_nothing_and_tells_what_it_would(tmp_path: Path) -> None:
+    watching = {"RELAY_POLICY__OBSERVED": "verified"}
+    async with running_relay(tmp_path, ANYONE, settings=watching) as (relay, _):
+        await lines(relay, "identities_synced")
+        assert said(relay, THEIRS, mail()).startswith("250 ")
+        [line] = await lines(relay, "observed")
+        assert (line["rule"], line["reply"]) == ("verified", f"Disallowed source address: {THEIRS} (not verified at SES)")
+
+
+async def test_a_file_is_checked_against_what_is_known(tmp_path: Path) -> None:
+    async with running_relay(tmp_path, ANYONE) as (relay, _):
+        await lines(relay, "identities_synced")
+        (tmp_path / "a.eml").write_bytes(mail(sender=THEIRS))
+        status, shown = await relay.cli("message", "check", str(tmp_path / "a.eml"), "--credential", "app", check=False)
+        assert (status, refused(THEIRS, "not verified at SES") in shown) == (1, True)
+        status, _ = await relay.cli("message", "check", str(tmp_path / "a.eml"), "--sender", THEIRS)
+        assert status == 0
+
+
 async def test_the_last_sync_and_the_states_are_measured(tmp_path: Path) -> None:
     async with running_relay(tmp_path, ANYONE, far_side=far_side(down=True)) as (relay, cloud):
         assert (await metrics(relay))["relay_identities_synced_timestamp_seconds"] == 0

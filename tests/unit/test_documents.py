@@ -5,7 +5,19 @@ from dataclasses import fields
 import pytest
 
 from relay import documents
-from relay.model import Attachments, Credential, Kind, LineEnds, OnSuppressed, Reason, Recipients, Suppression
+from relay.model import (
+    Attachments,
+    Credential,
+    Identity,
+    IdentityState,
+    Kind,
+    KnownIdentities,
+    LineEnds,
+    OnSuppressed,
+    Reason,
+    Recipients,
+    Suppression,
+)
 
 PLAIN = Credential(name="app", kind=Kind.APPLICATION, password_hashes=("a", "b"))
 FULL = Credential(
@@ -27,8 +39,16 @@ FULL = Credential(
 )
 SUPPRESSION = Suppression(address="a@example.net", reason=Reason.COMPLAINT, source="ses", created_at=1.5)
 
+IDENTITIES = KnownIdentities(
+    at=1.5,
+    identities=(
+        Identity(name="example.com", state=IdentityState.PAUSED, since=1.0, dkim="pending"),
+        Identity(name="anna@example.org", state=IdentityState.VERIFIED),
+    ),
+)
 
-@pytest.mark.parametrize("value", [PLAIN, FULL, SUPPRESSION])
+
+@pytest.mark.parametrize("value", [PLAIN, FULL, SUPPRESSION, IDENTITIES])
 def test_what_is_written_is_read(value: object) -> None:
     assert documents.read(type(value), documents.written(value)) == value
 

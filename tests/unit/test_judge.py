@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from relay import judge
-from relay.errors import AttachmentNotAllowed, Malformed, SenderNotAllowed
+from relay.errors import AttachmentNotAllowed, Malformed, SenderNotAllowed, SenderNotVerified
+from relay.identities import Identities
 from relay.judge import Case, Rule
-from relay.model import Credential, Kind
+from relay.model import Credential, Identity, IdentityState, Kind, KnownIdentities
 
 SHOP = Credential(name="app", kind=Kind.APPLICATION, password_hashes=(), senders=("shop@example.com",))
 PROGRAM = b'Content-Type: application/octet-stream; name="a.exe"\r\n'
@@ -45,6 +48,44 @@ def test_what_observed_rules_found_is_told() -> None:
         (Rule.FROM, "boss@example.com"),
         (Rule.ATTACHMENTS, "exe"),
     ]
+
+
+def test_the_other_sender_headers_are_a_rule_of_their_own() -> None:
+    for head, refusal in ((b"Sender: boss@example.com\r\n", SenderNotAllowed), (b"Resent-From: the boss\r\n", Malformed)):
+        found = case(b"From: shop@example.com\r\n" + head)
+        assert [(finding.rule, type(finding.refusal)) for finding in judge.findings(found)] == [(Rule.SENDER_HEADERS, refusal)]
+        assert judge.judge(found, {Rule.SENDER_HEADERS})
+
+
+@pytest.mark.parametrize(
+    ("sender", "head", "refused"),
+    [
+        ("shop@example.com", b"From: shop@example.com\r\n", ""),
+        ("", b"From: shop@example.com\r\n", ""),
+        ("anna@example.org", b"From: shop@example.com\r\n", "anna@example.org"),
+        ("shop@example.com", b"From: anna@example.org\r\n", "anna@example.org"),
+        ("shop@example.com", b"From: shop@example.com\r\nSender: anna@example.org\r\n", "anna@example.org"),
+        ("shop@example.com", b"From: shop@example.com\r\nReturn-Path: <anna@example.org>\r\n", "anna@example.org"),
+        ("shop@example.com", b"From: shop@example.com\r\nReply-To: anna@example.org\r\n", ""),
+    ],
+)
+def test_every_sender_must_be_one_that_ses_sends_from(sender: str, head: bytes, refused: str) -> None:
+    identities = Identities()
+    verified = Identity(name="example.com", state=IdentityState.VERIFIED)
+    identities.learn(KnownIdentities(at=0.0, identities=(verified,)))
+    sending = replace(SHOP, senders=("@example.com", "@example.org"))
+    found = judge.case(head + b"\r\nx\r\n", sending, sender=sender, identities=identities)
+    expected = [(Rule.VERIFIED, refused, "not verified at SES")] if refused else []
+    assert [(seen.rule, seen.refusal.subject, seen.refusal.reason) for seen in judge.findings(found)] == expected
+
+
+def test_a_rule_that_is_observed_hides_nothing_from_the_next() -> None:
+    identities = Identities()
+    identities.learn(KnownIdentities(at=0.0, identities=()))
+    found = judge.case(b"From: shop@example.com\r\nSender: the shop\r\n\r\nx\r\n", SHOP, identities=identities)
+    with pytest.raises(SenderNotVerified):
+        judge.judge(found, {Rule.SENDER_HEADERS})
+    assert len(judge.judge(found, {Rule.SENDER_HEADERS, Rule.VERIFIED})) == 2
 
 
 def test_what_cannot_be_read_is_no_case() -> None:
