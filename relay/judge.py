@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,7 +26,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A message that can be read, and who sends it. `sender` is that of the envelope, empty where there is none.
+    """A message that can be read, and who sends it. `sender` is that of the envelope, or the same as From.
 
     `header_from` is the address that goes out in From; `is_rewritten` if it is another one than came.
     """
@@ -49,22 +48,23 @@ class Finding:
     refusal: Refused
 
 
+def _verified(case: Case) -> None:
+    """All senders there are; what else is wrong with the other sender headers is for their own rule to say."""
+    policy.verified((case.sender, case.header_from), case.identities)
+    try:
+        others = policy.sender_headers(case.parsed, case.credential)
+    except Refused:
+        return
+    policy.verified(others, case.identities)
+
+
 _RULES: dict[Rule, Callable[[Case], object]] = {
     Rule.HOPS: lambda case: policy.hops(case.parsed),
     Rule.FROM: lambda case: policy.allowed_sender(case.header_from, case.credential),
     Rule.SENDER_HEADERS: lambda case: policy.sender_headers(case.parsed, case.credential),
-    Rule.VERIFIED: lambda case: policy.verified(_named(case), case.identities),
+    Rule.VERIFIED: _verified,
     Rule.ATTACHMENTS: lambda case: attachments.check(case.content, case.parsed, case.credential.attachments),
 }
-
-
-def _named(case: Case) -> Iterator[str]:
-    """Envelope sender, From, and the other sender headers; what is wrong with those is for their own rule to say."""
-    if case.sender:
-        yield case.sender
-    yield case.header_from
-    with suppress(Refused):
-        yield from policy.sender_headers(case.parsed, case.credential)
 
 
 def case(content: Octets, credential: Credential, *, sender: str = "", identities: Identities | None = None) -> Case:
@@ -78,7 +78,7 @@ def case(content: Octets, credential: Credential, *, sender: str = "", identitie
         credential=credential,
         header_from=header_from,
         is_rewritten=header_from != came,
-        sender=sender,
+        sender=sender or header_from,
         identities=identities or Identities(),
     )
 
