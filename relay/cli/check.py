@@ -48,7 +48,7 @@ async def message_check(config: Config, *, path: Path, name: str | None, sender:
     steps = [await _recipient(config, recipient)] if recipient else []
     steps += _content(config, octets, await _sending(config, name, sender), await _identities(config, name))
     for what, seen, refusal in steps:
-        click.echo(f"{what:<14} {_reply(refusal) if refusal else seen}")
+        click.echo(f"{what:<12} {_reply(refusal) if refusal else seen}")
     refused = any(refusal for _, _, refusal in steps)
     click.echo("It would be refused." if refused else "It would pass.")
     sys.exit(1 if refused else 0)

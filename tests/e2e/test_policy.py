@@ -21,7 +21,7 @@ PROGRAM = (
 
 
 async def test_rules_that_are_observed_refuse_nothing_and_tell_what_they_saw(tmp_path: Path) -> None:
-    settings = {"RELAY_POLICY__OBSERVED": "from,attachments"}
+    settings = {"RELAY_POLICY__OBSERVED": "from,attachments", "RELAY_SES__IDENTITIES_SECONDS": "0"}
     async with running_relay(tmp_path, APPLICATION, settings=settings) as (relay, _):
         with relay.smtp() as client:
             message_id = await asyncio.to_thread(submit, client, PROGRAM)
