@@ -73,9 +73,9 @@ def edited(content: Slices, edits: Sequence[Edit]) -> Iterator[bytes]:
 
 def _raw_fields(content: Octets, parsed: Parsed, gone: set[int]) -> Iterator[Edit]:
     """Those in raw 8-bit, of the message and of its parts, where they are not signed. Raises Malformed."""
-    for part in parsed.parts:
+    for part in filter(recoding.header_may_change, parsed.parts):
         for field in part.headers:
-            if field.value.isascii() or field.start in gone or not recoding.SEALED.isdisjoint(part.within):
+            if field.value.isascii() or field.start in gone:
                 continue
             try:
                 yield Edit(field.start, field.end, raw_fields.in_ascii(_line(content, field)))
@@ -104,24 +104,23 @@ def _in_shorter_lines(content: Octets, parsed: Parsed, line: int) -> Iterator[Ed
     """The edits for the field or leaf that holds the line; the last of them ends behind it."""
     for part in parsed.parts:
         if part.is_leaf and part.start <= line < part.end:
-            if not recoding.can_change(part):
+            if not recoding.body_may_change(part):
                 raise Malformed("line too long in a signed part")
             yield from recoding.changes(content, part)
             return
-        for field in part.headers:
-            if field.start <= line < field.end:
-                yield _folded(content, part, field)
-                return
+        if part.headers and part.headers[0].start <= line < part.headers[-1].end:
+            yield _folded(content, part, next(field for field in part.headers if line < field.end))
+            return
     raise Malformed("line too long outside of any part")
 
 
 def _folded(content: Octets, part: Part, field: Header) -> Edit:
+    if not recoding.header_may_change(part):
+        raise Malformed("header line too long")
     try:
-        if recoding.SEALED.isdisjoint(part.within):
-            return Edit(field.start, field.end, fields.folded(_line(content, field)))
+        return Edit(field.start, field.end, fields.folded(_line(content, field)))
     except ValueError:
-        pass
-    raise Malformed("header line too long")
+        raise Malformed("header line too long") from None
 
 
 def rewritten_from(parsed: Parsed, address: str) -> Edit:

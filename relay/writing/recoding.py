@@ -20,7 +20,7 @@ from relay.writing.fields import MAX_LINE
 _PIECE = 128 * 1024
 
 # Whatever changes inside of these breaks a signature, or cannot be read by who holds the key.
-SEALED = frozenset(("multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"))
+_SEALED = frozenset(("multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"))
 _DECLARED = {
     b"7bit": Encoding.NONE,
     b"8bit": Encoding.NONE,
@@ -51,14 +51,19 @@ def is_ascii(content: Octets) -> bool:
 def raw_leaves(content: Octets, parts: Iterable[Part]) -> Iterator[Part]:
     """The leaves in raw 8-bit that may be encoded anew: SES keeps such octets only as long as it edits nothing itself."""
     for part in parts:
-        may_change = part.is_leaf and can_change(part) and _declared(part) is not None
+        may_change = part.is_leaf and body_may_change(part) and _declared(part) is not None
         if may_change and not all(map(bytes.isascii, slices(content, part.start, part.end))):
             yield part
 
 
-def can_change(leaf: Part) -> bool:
+def header_may_change(part: Part) -> bool:
+    """The header of what is signed is its own; that of what lies inside is signed."""
+    return _SEALED.isdisjoint(part.within)
+
+
+def body_may_change(leaf: Part) -> bool:
     """Neither signed nor encrypted."""
-    return SEALED.isdisjoint((*leaf.within, leaf.content_type))
+    return header_may_change(leaf) and leaf.content_type not in _SEALED
 
 
 def long_line(content: Octets, position: int) -> int:
