@@ -22,6 +22,7 @@ _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"?')
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _ENCODED_WORD = re.compile(rb"=\?[^?]+\?[BbQq]\?[^?]*\?=")
 _PARAMETER = re.compile(rb';[ \t]*([^ \t=;"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"?|[^;]*)')
+_WELL_FORMED = re.compile(rb'[^;"]*(?:;[ \t]*(?:[^ \t=;"]+[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"[ \t]*|(?!")[^;"]*))?)*', re.DOTALL)
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _ATTRIBUTE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~"  # RFC 2231 7
 _PERCENT = [bytes((octet,)) if octet in _ATTRIBUTE else b"%%%02X" % octet for octet in range(256)]
@@ -91,6 +92,8 @@ def _parameters(value: bytes) -> list[Word]:
     line = mime.unfold(value)
     if b"(" in _QUOTED.sub(b"", line):
         raise Malformed("8-bit beside a comment")
+    if not _WELL_FORMED.fullmatch(line):  # what stands behind a quote, say, would become part of the name
+        raise Malformed("8-bit in a parameter")
     names = {match[1].lower() for match in _PARAMETER.finditer(line)}
     changed = _PARAMETER.sub(lambda match: _parameter(match, names), line)
     if not changed.isascii():
@@ -102,13 +105,13 @@ def _parameter(match: re.Match[bytes], names: set[bytes]) -> bytes:
     """`; name=value` in ASCII, where it can be."""
     name, raw = match[1], match[2].strip()
     attribute = name.lower()
-    if raw.isascii() or attribute in _NEVER_TEXT:
+    if raw.isascii() or attribute in _NEVER_TEXT or b"=?" in raw:  # some readers would decode what looks encoded
         return match[0]
     if attribute.endswith(b"*"):
         return b"; " + name + b"=" + _BEYOND_ASCII.sub(lambda octet: b"%%%02X" % ord(octet[0]), raw)
     if b"*" in attribute:
         return match[0]
-    text = _meaning(raw if raw.endswith(b'"') else raw + b'"') if raw.startswith(b'"') else raw.decode()
+    text = _meaning(raw) if raw.startswith(b'"') else raw.decode()
     is_extended = any(other.startswith(attribute + b"*") for other in names)
     if attribute != b"name" and not is_extended:
         return _extended(name, text)

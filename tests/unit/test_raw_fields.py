@@ -101,6 +101,11 @@ ADDRESS, PARAMETER, COMMENT = "8-bit in an address or identifier", "8-bit in a p
         ("Content-Type: text/plain; charset=süden", PARAMETER),
         ("Content-Disposition: attachment; filename*0=süden.pdf", PARAMETER),
         ("Content-Disposition: attachment; süden=1", PARAMETER),
+        ('Content-Disposition: attachment; filename="süden.pdf".exe', PARAMETER),
+        ('Content-Disposition: attachment; filename="süden.pdf" .exe; x=y', PARAMETER),
+        ('Content-Disposition: attachment; filename="süden.pdf', PARAMETER),
+        ('Content-Disposition: attachment; filename=süden".pdf', PARAMETER),
+        ('Content-Disposition: attachment; filename="ü=?utf-8?q?=2Eexe?="', PARAMETER),
         ("Content-Disposition: attachment (süden); size=1", COMMENT),
         ("Content-Disposition: attachment; filename=Süden (1).pdf", COMMENT),
     ],
@@ -205,6 +210,27 @@ def test_a_file_has_the_same_name_for_all_who_read_it(name: str, parameter: str)
     reader = compat32 if set(name) & set('"\\') else default
     assert email.message_from_bytes(written.encode() + b"\r\n\r\n", policy=reader).get_filename() == name
     assert max(map(len, written.split("\r\n"))) <= 78
+
+
+PIECES = 'ü " \\ ; = filename name filename* filename*0 filename*0* x .exe ( ) =?utf-8?q?=2Eexe?= ß.pdf'.split()
+PIECES += ["; ", " ", "utf-8''", "%C3%BC", 'filename="', '"; name="', "; filename=", '"süden.pdf"']
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from(["Content-Disposition: inline; ", "Content-Type: a/b; "]), st.lists(st.sampled_from(PIECES), max_size=10)
+)
+@example("Content-Disposition: inline; ", ["filename=", '"süden.pdf"', ".exe"])
+@example("Content-Disposition: inline; ", ["filename=", "ü", "=?utf-8?q?=2Eexe?="])
+def test_no_name_comes_up_that_was_not_judged(header: str, pieces: list[str]) -> None:
+    raw = header + "".join(pieces)
+    try:
+        before = mime.read(f"{raw}\r\n\r\n".encode()).parts[0]
+        written = in_ascii(raw)
+    except Malformed:
+        return
+    after = mime.read(f"{written}\r\n\r\n".encode()).parts[0]
+    assert (after.content_type, set(after.filenames)) == (before.content_type, set(before.filenames))
 
 
 # In a message.
