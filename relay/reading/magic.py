@@ -87,6 +87,9 @@ _OLE_CLASSES = {
 }
 
 
+_FIRST = {beginning[:1] for beginning in _BEGINNINGS} | {b"M", b"Z", b"\xd0", b"P", b"\xca", b"F", b"C"}
+
+
 def needs_all(head: bytes) -> bool:
     """Whether the beginning does not say enough."""
     return head.startswith((b"MZ", b"ZM", _OLE, b"\x78\x9f\x3e\x22"))
@@ -95,6 +98,8 @@ def needs_all(head: bytes) -> bool:
 def kinds(content: Octets) -> Iterator[str]:
     """What the octets are. `content` is all there is if `needs_all`, else a beginning of some kilobytes."""
     head = content[:64]
+    if head[:1] not in _FIRST:
+        return
     for beginning, kind in _BEGINNINGS.items():
         if head.startswith(beginning):
             yield kind

@@ -103,10 +103,11 @@ def read(content: Octets) -> Parsed:
 
 def _part(content: Octets, entity: _Waiting) -> tuple[Part, tuple[bytes, ...]]:
     """The part, and the boundaries within which its own parts lie."""
-    value = only(entity.headers, "content-type")
+    fields = [field for field in entity.headers if field.name.startswith("content-")]
+    value = only(fields, "content-type")
     content_type = structure.content_type(value) or _DEFAULT_TYPES.get(entity.within[-1] if entity.within else "", "")
-    only(entity.headers, "content-disposition")
-    only(entity.headers, "content-transfer-encoding")
+    only(fields, "content-disposition")
+    only(fields, "content-transfer-encoding")
     if content_type in _ELSEWHERE:
         raise Malformed(f"{content_type} is not read by all")
     boundaries = entity.boundaries
@@ -114,7 +115,7 @@ def _part(content: Octets, entity: _Waiting) -> tuple[Part, tuple[bytes, ...]]:
         boundaries = (*boundaries, structure.boundary(value, boundaries))
     else:
         structure.check_no_container(content, entity.start, entity.end, value)
-    names = filenames.readings(entity.headers)
+    names = filenames.readings(fields)
     return Part(content_type, names, entity.start, entity.end, entity.headers, entity.within), boundaries
 
 
@@ -152,7 +153,7 @@ def _is_ended(content: Octets, body: int) -> bool:
 
 
 def _fields(block: bytes, start: int) -> tuple[Header, ...]:
-    if _BLANK_FOLD.search(block):  # the end of the header to some
+    if (b" \r\n" in block or b"\t\r\n" in block) and _BLANK_FOLD.search(block):  # the end of the header to some
         raise Malformed("a header line of blanks")
     fields: list[Header] = []
     position = 0

@@ -5,7 +5,7 @@ cd "$(dirname "$0")/../../.." || exit 1
 
 packages='swaks curl msmtp s-nail mutt git-email sendemail postfix libsasl2-modules
     php-cli libphp-phpmailer php-symfony-mailer php-mail php-net-smtp
-    perl libio-socket-ssl-perl libauthen-sasl-perl libmailtools-perl libemail-sender-perl
+    perl libmime-tools-perl libio-socket-ssl-perl libauthen-sasl-perl libmailtools-perl libemail-sender-perl
     ruby-mail default-jdk-headless libmail-java libjakarta-mail-java golang-go'
 
 install_debian() {
@@ -36,11 +36,12 @@ forbid_services() {
 }
 
 status=0
-if command -v apt-get && [ "$(id -u)" = 0 ] && [ ! -d .clients/exim ]; then
+if command -v apt-get && [ "$(id -u)" = 0 ] && { [ ! -d .clients/exim ] || ! perl -MMIME::Parser -e 1; }; then
     forbid_services
     install_debian || status=1
 fi
-if command -v npm && [ ! -d .node/node_modules/nodemailer ]; then
-    npm install --silent --no-save --no-audit --no-fund --prefix .node sns-validator@0.3.5 nodemailer@10.6.0 || status=1
+if command -v npm && [ ! -d .node/node_modules/mailparser ]; then
+    npm install --silent --no-save --no-audit --no-fund --prefix .node sns-validator@0.3.5 nodemailer@10.6.0 mailparser@3.7.4 ||
+        status=1
 fi
 exit $status
