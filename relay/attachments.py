@@ -97,11 +97,11 @@ def _types(part: Part) -> list[str]:
 
 
 def _names(part: Part) -> Sequence[str]:
-    """Its description is the name of a file that has no other, for some; one of several words describes it."""
+    """Its description is the name of a file that has no other, for some."""
     if part.filenames or part.content_type in _BODIES or part.content_type.startswith(("multipart/", "message/")):
         return part.filenames
-    described = [text(unfold(field.value)) for field in part.headers if field.name == "content-description"]
-    return [name for name in described if " " not in name]
+    shown = [text(unfold(field.value)) for field in part.headers if field.name == "content-description"]
+    return [name for name in shown if not (" " in name and name.endswith(".com"))]  # a sentence that ends with a domain
 
 
 def _is_attached(part: Part) -> bool:

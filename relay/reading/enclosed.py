@@ -11,7 +11,8 @@ from relay.errors import Malformed
 from relay.reading.fields import storable
 from relay.reading.octets import Octets
 
-_UUENCODE = re.compile(rb"begin(-base64)?[ \t]+([0-7]{3}[^\r\n]*)(?:\r?\n([^\r\n]*))?")
+_UUENCODE = re.compile(rb"begin(-base64)?[ \t]+([0-7]{3}[^\r\n]*)\r?\n?(.*)", re.DOTALL)
+_NAMED = re.compile(rb"[0-7]{3}[ \t]+\S+\s*")
 _YENC = re.compile(rb"=ybegin [^\r\n]*?name=([^\r\n]+)\r?\n(?:=ypart [^\r\n]*\r?\n)?([^\r\n]*)")
 _BINHEX = re.compile(rb"BinHex 4[^\r\n]*\r?\n\s*:([^:]*)")
 
@@ -22,12 +23,12 @@ _OVERLAP = max(map(len, _MARKS)) - 1
 _PIECE = 64 * 1024  # bytes are searched far faster than a map
 
 _MAX_MARKS, _MAX_FILES = 100_000, 1000  # in one text
-_MODE_AND_NAME = 2  # words
-_LONGEST_HEAD = 1024  # octets of a match that are looked at behind its mark
+_LONGEST_HEAD = 2048  # octets of a match that are looked at behind its mark
 _SIXTY_FOUR = bytes.maketrans(
     b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr",
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
 )
+_UU_LETTERS = bytes(range(32, 97))
 _REPEATED = re.compile(rb"(.)?\x90(.)", re.DOTALL)
 _YENC_ESCAPED = re.compile(rb"=(.)", re.DOTALL)
 _YENC_SHIFT = bytes((octet - 42) % 256 for octet in range(256))
@@ -79,24 +80,35 @@ def _at(content: Octets, position: int, pattern: re.Pattern[bytes], start: int, 
 
 
 def _uuencoded(match: re.Match[bytes]) -> Iterator[Enclosed]:
-    """Some take a line that begins like one for a file, whether or not the next is encoded: but a sentence is no name."""
-    encoded, named, line = match.groups(b"")
+    """A text may hold a line that begins like one: somewhere behind it there must be one that is encoded.
+
+    Where it is a mode and one word, some make a file of it that holds nothing.
+    """
+    encoded, named, rest = match.groups(b"")
     if encoded:
-        yield Enclosed(_name(named), _base64(line))
-    elif line and not line.translate(None, bytes(range(32, 97))) and len(line) <= _letters(line) + 3:
+        yield Enclosed(_name(named), _base64(rest.partition(b"\n")[0].strip()))
+        return
+    line = next((line for line in rest.splitlines() if _is_encoded(line)), b"")
+    if line or _NAMED.fullmatch(named):
         yield Enclosed(_name(named), _uu(line))
-    elif len(named.split()) <= _MODE_AND_NAME:
-        yield Enclosed(_name(named), b"")
+
+
+def _is_encoded(line: bytes) -> bool:
+    """The first letter says how many octets there are. Blanks at the end may be lost, and a checksum may stand there."""
+    if not line or line.translate(None, _UU_LETTERS):
+        return False
+    letters = _letters(line)
+    return (letters > 0 and len(line) in range(letters - 2, letters + 4)) or line.rstrip() == line[:1] == b"`"
 
 
 def _letters(line: bytes) -> int:
-    """How long a line is that says it holds so many octets. Blanks at its end may be lost; a checksum may stand there."""
-    return ((line[0] - 32 & 63) + 2) // 3 * 4 - 1
+    """How many letters such a line has, its first among them."""
+    return ((line[0] - 32 & 63) + 2) // 3 * 4 + 1 if line[0] not in b" `" else 0
 
 
 def _uu(line: bytes) -> bytes:
     try:
-        return a2b_uu(line[: _letters(line) + 2])
+        return a2b_uu(line[: _letters(line)]) if line else b""
     except Error:
         return b""
 

@@ -396,8 +396,7 @@ BLOCKS = {
     "uuencode, a program": files.uuencoded("offer.pdf", files.PROGRAM),
     "uuencode, empty": b"begin 644 evil.exe\r\n`\r\nend\r\n",
     "uuencode, no file": b"begin 644 evil.exe\r\nand then comes the file, in letters.\r\n",
-    "uuencode, longer mode": b"begin 6441x evil.exe\r\n",
-    "uuencode, no blank": b"begin 644evil.exe\r\n",
+    "uuencode, after a line": files.uuencoded("my evil.exe", b"x" * 60).replace(b"\r\n", b"\r\nhello there\r\n", 1),
     "uuencode, at the end": b"begin 644 evil.exe",
     "uuencode, blanks in the name": files.uuencoded("my evil file.exe", b"x" * 60),
     "uuencode, blanks lost": files.uuencoded("evil.exe", b"x\0\0").replace(b"   ", b""),
@@ -601,13 +600,16 @@ LOOK_ALIKES: dict[str, bytes] = {
     "a name in words": named(D + b'filename="=?utf-8?q?Gr=C3=BC=C3=9Fe?= =?utf-8?q?_alle?=.pdf"'),
     "a name in a text": single(b"Content-Disposition: attachment; filename=evil.exe\r\n"),
     "a parameter like a name": named(b"Content-Type: application/pdf; x=evil.exe"),
+    "a description that ends with a domain": mixed(
+        section(b"Content-Type: image/png", b"Content-Description: a logo of shop.com")
+    ),
     "a description": mixed(section(b"Content-Type: text/html", b"Content-Description: from shop.com", body=b"x")),
     "a text that begins with MZ": attached(
         b"MZ is how programs begin, as everybody knows who has seen one.\r\n" * 9, "text/plain", "a.txt"
     ),
     "a text that begins like a shell script": single(b"#!/bin/csh\r\n is how scripts begin.\r\n"),
     "a text about uuencode": single(b"It says begin 644 evil.exe\r\nand then comes the file, in letters.\r\n"),
-    "a text that begins": single(b"Hello\r\nbegin 2024 with us, at our shop.\r\n"),
+    "a text that begins": single(b"Hello\r\nbegin 2024 with us, at shop.com\r\n"),
     "a document": attached(files.DOCUMENT, "application/msword", "offer.doc"),
     "an archive": attached(files.zipped("offer.pdf"), "application/zip", "offer.zip"),
     "an archive that holds a program": attached(files.zipped("evil.exe"), "application/zip", "offer.zip"),

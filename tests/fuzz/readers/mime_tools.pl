@@ -10,6 +10,9 @@ my $decoder = MIME::WordDecoder->supported('UTF-8');
 
 sub seen {
     my ($entity, $found) = @_;
+    # It makes a file of every line that begins like uuencode; one that holds nothing is none.
+    my $is_made = defined $entity->head->mime_attr('content-type.x-unix-mode');
+    return if $is_made && $entity->bodyhandle && !length $entity->bodyhandle->as_string;
     my $name = $entity->head->recommended_filename;
     for my $one (grep { defined } $name, $entity->head->mime_attr('content-disposition.filename'),
         $entity->head->mime_attr('content-type.name'))
