@@ -116,8 +116,8 @@ def _values(rest: bytes) -> Iterator[bytes]:
     if not quoted and (run := _RUN.match(rest)):
         yield run[0]
         yield run[0].partition(b"*")[0]
-    if b'""' in rest:  # which some count, and others do not
-        yield rest[: rest.rindex(b'"')].replace(b'"', b"").strip()
+    if b'""' in rest or any(b'"' in match[3] for match in _WORD.finditer(rest)):  # quotes that some count, and others do not
+        yield rest[: rest.rindex(b'"')].strip(b'" \t')
 
 
 def _joined(pieces: list[tuple[int, bytes]]) -> Iterator[bytes]:

@@ -63,38 +63,38 @@ def sections(content: Octets, start: int, end: int, boundary: bytes, delimiters:
     position = content.find(mark, start - 2, end)
     _check_outside(content, start, position if position >= 0 else end, boundary, is_all=position < 0)
     while position >= 0:
-        after = position + len(mark)
-        line_end = content.find(b"\r\n", after, end)
-        line = content[after : min(line_end if line_end >= 0 else end, after + _LONGEST_PADDING)]
-        tail = line.rstrip(b" \t")
-        if tail not in (b"", b"--") or len(line) == _LONGEST_PADDING:
-            raise Malformed("a line that begins like a boundary")
-        delimiters.add(boundary, position)
         if position < opened:
             raise Malformed("a header that a boundary ends")
         if opened >= 0:
             yield opened, position
-        opened, outside = -1, line_end
-        if tail or line_end < 0:
-            break
-        opened = line_end + 2
-        position = content.find(mark, line_end, end)
+        delimiters.add(boundary, position)
+        is_last, outside = _delimiter(content, position + len(mark), end)
+        opened = -1 if is_last else outside + 2
+        position = -1 if is_last else content.find(mark, outside, end)
     if opened >= 0:
         yield opened, end
     elif outside >= start:
         _check_outside(content, outside, end, boundary)
 
 
+def _delimiter(content: Octets, after: int, end: int) -> tuple[bool, int]:
+    """Whether the line is the last delimiter, and where it ends; -1 if it ends with the multipart."""
+    line_end = content.find(b"\r\n", after, end)
+    line = content[after : min(line_end if line_end >= 0 else end, after + _LONGEST_PADDING)]
+    tail = line.rstrip(b" \t")
+    if tail not in (b"", b"--") or len(line) == _LONGEST_PADDING:
+        raise Malformed("a line that begins like a boundary")
+    return bool(tail) or line_end < 0, line_end
+
+
 def _check_outside(content: Octets, start: int, end: int, boundary: bytes, *, is_all: bool = False) -> None:
     """What stands before the first delimiter and behind the last is text to read, and no part to anybody."""
-    if start >= end:
-        return
-    if is_all and content[start : min(end, start + 1000)].strip():
-        raise Malformed("multipart without a boundary line")
-    like_a_delimiter = re.compile(rb"-[ \t]*" + re.escape(boundary), re.IGNORECASE)
+    like_one = re.compile(rb"--[ \t]*" + re.escape(boundary), re.IGNORECASE)
     for position in range(start, end, _PIECE):
-        piece = content[position : min(end, position + _PIECE + 300)]
-        if _PART_FIELD.search(piece) or like_a_delimiter.search(piece):
+        piece = content[position : min(end, position + _PIECE + _LONGEST_BOUNDARY)]
+        if is_all and piece.strip():
+            raise Malformed("multipart without a boundary line")
+        if _PART_FIELD.search(piece) or like_one.search(piece):
             raise Malformed("something like a part outside of the parts")
 
 
@@ -114,23 +114,23 @@ class Delimiters:
         if len(self._boundaries) < 2:
             return
         shortest = _prefixes(self._boundaries)
-        count = 0
-        for first in {boundary[:1] for boundary in shortest}:
-            mark = b"\r\n--" + first
-            position = content.find(mark)
-            while position >= 0:
-                if position not in self._positions:
-                    self._check_line(content, position + 4, shortest)
-                    count += 1
-                if count == _MAX_DASHES:
-                    raise Malformed("too many lines that begin like a boundary")
-                position = content.find(mark, position + 4)
+        firsts = {boundary[:1] for boundary in shortest}
+        for count, start in enumerate(start for first in firsts for start in self._others(content, first)):
+            if count == _MAX_DASHES:
+                raise Malformed("too many lines that begin like a boundary")
+            line = content[start : start + _LONGEST_BOUNDARY]
+            place = bisect_right(shortest, line) - 1
+            if place >= 0 and line.startswith(shortest[place]):
+                raise Malformed("a boundary outside of its multipart")
 
-    def _check_line(self, content: Octets, start: int, shortest: Sequence[bytes]) -> None:
-        line = content[start : start + _LONGEST_BOUNDARY]
-        place = bisect_right(shortest, line) - 1
-        if place >= 0 and line.startswith(shortest[place]):
-            raise Malformed("a boundary outside of its multipart")
+    def _others(self, content: Octets, first: bytes) -> Iterator[int]:
+        """What stands behind two hyphens at the beginning of a line, begins so, and is no delimiter."""
+        mark = b"\r\n--" + first
+        position = content.find(mark)
+        while position >= 0:
+            if position not in self._positions:
+                yield position + 4
+            position = content.find(mark, position + 4)
 
 
 def _prefixes(boundaries: Sequence[bytes] | dict[bytes, None]) -> list[bytes]:

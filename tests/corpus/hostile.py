@@ -120,6 +120,7 @@ NAMES: dict[str, list[bytes]] = {
     "quoted semicolon before": [D + rb'x="a\"; filename=ok.pdf"; filename="evil.exe"'],
     "in another parameter's quotes": [D + b'x="; filename=evil.exe"'],
     "pieces with a star": [D + b"filename*0=evil; filename*1=.exe*1*tachment; x=y"],
+    "quotes in a word": [D + b'filename*0="=?utf-8?q?evil"; x*1="=2Eexe?="'],
     "quotes that are counted": [D + b'filename=""";evil.exe"'],
     "a semicolon before the sign": [D + b"filename*;=evil.; filename*5=exe"],
     "pieces with a sign": [D + b"filename*<0=evil.; filename*<1=exe"],

@@ -313,6 +313,11 @@ def test_a_boundary_outside_of_its_multipart_is_malformed() -> None:
             mime.read(message(b"multipart/mixed; boundary=o", multipart(b"o", first, second)))
 
 
+def test_a_boundary_may_be_a_word_of_the_preamble() -> None:
+    content = message(b"multipart/mixed; boundary=b", b"a bad preamble\r\n" + multipart(b"b", b"\r\none") + b"b\r\n")
+    assert bodies(content, mime.read(content)) == [b"one"]
+
+
 def test_two_messages_of_one_program_may_have_one_boundary() -> None:
     """One that writes the same each time: its mail may be forwarded twice in one."""
     section = b"Content-Type: message/rfc822\r\n\r\n" + message(b"multipart/mixed; boundary=i", multipart(b"i", b"\r\none"))
@@ -339,12 +344,13 @@ def test_an_inner_multipart_that_is_not_closed_ends_where_the_outer_one_goes_on(
     assert bodies(content, mime.read(content)) == [b"one", b"two"]
 
 
-def test_a_multipart_with_text_and_no_boundary_line_is_malformed() -> None:
+@pytest.mark.parametrize("before", [b"", b"\r\n" * 100_000])
+def test_a_multipart_with_text_and_no_boundary_line_is_malformed(before: bytes) -> None:
     with pytest.raises(Malformed, match="without a boundary line"):
-        mime.read(message(b"multipart/mixed; boundary=b", b"only text\r\n"))
+        mime.read(message(b"multipart/mixed; boundary=b", before + b"only text\r\n"))
 
 
-@pytest.mark.parametrize("body", [b"", b"\r\n", b" \r\n\r\n"])
+@pytest.mark.parametrize("body", [b"", b"\r\n", b" \r\n\r\n", b"\r\n" * 100_000])
 def test_a_multipart_of_which_only_the_header_was_returned_has_no_parts(body: bytes) -> None:
     assert types(mime.read(message(b"multipart/mixed; boundary=b", body))) == ["multipart/mixed"]
 
