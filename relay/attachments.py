@@ -28,6 +28,7 @@ _ARCHIVES = frozenset(("zip", "jar", "7z", "rar"))
 _FIELD = re.compile(rb"[!-9;-~]+:")
 _QUOTES = re.compile(r"[\"\\]")
 _TYPE = re.compile(r"[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+")
+_NO_ESCAPE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+(?:\r\n|\Z))")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
@@ -219,6 +220,8 @@ def _check_message(content: Octets, part: Part, policy: Attachments, depth: int)
     if decode is transfer.plain or _FIELD.match(content[part.start : part.start + 100]):
         _check_inner(content[part.start : part.end], policy, depth)
     if decode is not transfer.plain and not _FIELD.match(content[part.start : part.start + 100]):
+        if decode is transfer.quoted_printable and _NO_ESCAPE.search(content[part.start : part.end]):
+            raise Malformed("a message in quoted-printable that cannot be decoded")
         _check_inner(_lines(transfer.joined(decode(content, part.start, part.end))), policy, depth)
 
 

@@ -24,8 +24,10 @@ _LONGEST = 4096  # octets of one value
 _NAME = re.compile(rb"(?:file)?name([^=]{0,40}+)=[ \t]*", re.IGNORECASE)
 _NUMBER = re.compile(rb"[0-9]+")
 _TOO_LONG_A_NUMBER = re.compile(rb"name\W*[0-9]{5}", re.IGNORECASE)
+_UTF_7 = re.compile(rb"=[ \t]*\"?[ \t]*\??[a-z0-9-]*utf-?7[?*']", re.IGNORECASE)
 _CHARSET = re.compile(rb'charset[ \t]*=[ \t]*"?([^\s";]+)', re.IGNORECASE)
 _FOLD = re.compile(rb"\r\n[ \t]+")
+_WHOLE = re.compile(rb'(?:[^;"]++|"(?:[^"\\]|\\.)*+"?)*+', re.DOTALL)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)')
 _RUN = re.compile(rb'[^\s";()<>@,:\\/\[\]?=]*')  # RFC 2045 5.1: what a token is without quotes
 _WORD = re.compile(rb"=\?([^?*\s]*)(?:\*[^?]*)?\?([bq])\?([^?]*)\?=", re.IGNORECASE)
@@ -45,6 +47,8 @@ def readings(fields: Sequence[Header]) -> tuple[str, ...]:
     values = [f.value for f in fields if f.name in _FIELDS and (b"=?" in f.value or b"name" in f.value.lower())]
     if not values:
         return ()
+    if any(_UTF_7.search(value) for value in values):  # of which each library reads another part
+        raise Malformed("a file name in UTF-7")
     charsets = tuple({m[1].decode("ascii", "replace") for f in fields if f.name in _FIELDS for m in _CHARSET.finditer(f.value)})
     found = [name for value in values for name in _names(value, charsets)]
     return tuple(dict.fromkeys(name for name in found if name))
@@ -107,17 +111,23 @@ def _lines(value: bytes) -> Iterator[bytes]:
 
 
 def _values(rest: bytes) -> Iterator[bytes]:
-    """Where a value ends: at its quote, at the semicolon whatever the quotes say, at the first blank."""
+    """Where a value ends: at its quote, at the first semicolon or the first outside of quotes, at the first blank."""
     quoted = _QUOTED.match(rest)
     if quoted:
         yield unquoted(quoted[1])
         yield quoted[1]
-    yield rest.partition(b";")[0].replace(b'"', b"").strip()
+    bare = [rest.partition(b";")[0]]
+    if b'"' in rest and (whole := _WHOLE.match(rest)):
+        bare.append(whole[0])
+    if b'""' in rest or any(b'"' in match[3] for match in _WORD.finditer(rest)):  # quotes that some count, and others do not
+        bare.append(rest[: rest.rindex(b'"')])
+    for raw in bare:
+        yield raw.replace(b'"', b"").strip()
+        if b"\\" in raw:
+            yield raw.replace(b'"', b"").replace(b"\\", b"").strip()
     if not quoted and (run := _RUN.match(rest)):
         yield run[0]
         yield run[0].partition(b"*")[0]
-    if b'""' in rest or any(b'"' in match[3] for match in _WORD.finditer(rest)):  # quotes that some count, and others do not
-        yield rest[: rest.rindex(b'"')].strip(b'" \t')
 
 
 def _joined(pieces: list[tuple[int, bytes]]) -> Iterator[bytes]:
