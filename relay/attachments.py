@@ -28,6 +28,7 @@ _ARCHIVES = frozenset(("zip", "jar", "7z", "rar"))
 _FIELD = re.compile(rb"[!-9;-~]+:")
 _QUOTES = re.compile(r"[\"\\]")
 _TYPE = re.compile(r"[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+")
+_PART_FIELD = re.compile(rb"(?:\A|\n)content-", re.IGNORECASE)
 _NO_ESCAPE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+(?:\r\n|\Z))")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
@@ -214,6 +215,8 @@ def _check_message(content: Octets, part: Part, policy: Attachments, depth: int)
     """
     if depth == _MAX_ENCODED_DEPTH:
         raise Malformed("messages in encoded messages")
+    if part.content_type.endswith("delivery-status") and _PART_FIELD.search(content[part.start : part.end]):
+        raise Malformed("something like a part in a delivery report")  # whose blocks are parts to some
     decode = transfer.DECODERS.get(_encoding(part))
     if not decode:
         raise Malformed("an attachment in an unknown transfer encoding")

@@ -164,6 +164,7 @@ def _texts(raw: bytes, charsets: Sequence[str]) -> Iterator[str]:
             ends = [match.end() for match in _WORD.finditer(octet)]
             for end in {len(octet), *ends[:1], *ends[-1:]}:
                 yield _words(octet[:end], "utf-8")
+            yield _words(octet.translate(None, b" \t"), "utf-8")
 
 
 def _words(value: bytes, charset: str) -> str:

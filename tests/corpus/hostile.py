@@ -247,6 +247,7 @@ NAMES: dict[str, list[bytes]] = {
     "words": [D + b'filename="=?utf-8?q?evil=2E?= =?utf-8?q?exe?="'],
     "words and more": [D + b"filename==?utf-8?B?ZXZpbC5leGU=?=offer.pdf"],
     "two words and more": [D + b'filename="=?utf-8?q?evil=2E?= =?utf-8?q?exe?= offer.pdf"'],
+    "word with a blank in an octet": [D + b'filename="=?utf-8?q?evil=\t2E?=exe"'],
     "words on lines": [D + b'filename="=?utf-8?q?evil=2E?=\r\n =?utf-8?q?exe?="'],
     "words without a blank": [D + b'filename="=?utf-8?q?evil=2E?==?utf-8?q?exe?="'],
     "word with a blank in it": [D + b'filename="=?utf-8?q?my evil=2Eexe?="'],
@@ -461,6 +462,9 @@ MESSAGES_WITHIN = {
     "declared quoted-printable, and plain": Case(nested((NESTED_TYPE, DECLARED + b"quoted-printable"), INNER), "exe"),
     "in quoted-printable, broken": Case(
         nested((NESTED_TYPE, DECLARED + b"quoted-printable"), quoted(INNER) + b"=x"), MALFORMED
+    ),
+    "a delivery report": Case(
+        nested((b"Content-Type: message/delivery-status",), b"Reporting-MTA: dns; a\r\n\r\n" + EXE_PART), MALFORMED
     ),
     "global in base64": Case(nested((b"Content-Type: message/global", DECLARED + b"base64"), INNER_64), "exe"),
     "an encoding unknown": Case(nested((NESTED_TYPE, DECLARED + b"x-secret"), INNER), MALFORMED),
