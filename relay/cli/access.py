@@ -7,19 +7,21 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from relay import playground, ports
+from relay import ports
 from relay.admin import Admin
 from relay.cli.loop import run
 from relay.cli.terminal import Failure
 from relay.config import Config, StoreConfig, load
-from relay.control.client import ControlClient
 from relay.model import Credential
 from relay.store.lock import Lock
 from relay.store.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from relay.control.client import ControlClient
 
 
 def on_config(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -30,9 +32,15 @@ def on_config(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
     @run
     @wraps(step)
     async def verb(file: Path | None, folder: Path | None, **options: Any) -> None:
-        await step(playground.sandbox_config(folder) if folder else load(file, os.environ), **options)
+        await step(_sandbox_config(folder) if folder else load(file, os.environ), **options)
 
     return verb
+
+
+def _sandbox_config(folder: Path) -> Config:
+    from relay import playground  # the whole relay: most verbs need nothing of it
+
+    return playground.sandbox_config(folder)
 
 
 def on_store(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -59,7 +67,14 @@ async def reading(where: StoreConfig) -> AsyncIterator[SqliteStore]:
 async def changing(where: StoreConfig) -> AsyncIterator[ports.Admin]:
     """The relay that runs, through its socket; or the database itself, if nobody has the lock."""
     async with owning(where) as store:
-        yield Admin(store.suppressions, store.credentials) if store else ControlClient(where.control)
+        yield Admin(store.suppressions, store.credentials) if store else control(where)
+
+
+def control(where: StoreConfig) -> ControlClient:
+    """The socket of the relay that runs."""
+    from relay.control.client import ControlClient  # aiohttp, which nobody needs where no relay runs
+
+    return ControlClient(where.control)
 
 
 @asynccontextmanager

@@ -120,7 +120,7 @@ def _rules(case: Case, observed: frozenset[Rule]) -> Iterator[Step]:
 def _edits(config: Config, case: Case) -> Iterator[Step]:
     now = time.time()
     try:
-        labels.read(case.parsed, now=now)
+        labels.read(case.parsed, now=now, with_ses=case.credential.ses_headers)
         changes = edits.needed(
             case.content,
             case.parsed,

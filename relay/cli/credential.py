@@ -63,6 +63,11 @@ _SETTINGS = (
         help="Without them for clients that match on the position of the reply's text.",
     ),
     click.option(
+        "--ses-headers/--no-ses-headers",
+        default=None,
+        help="Whether X-SES-MESSAGE-TAGS and X-SES-CONFIGURATION-SET are obeyed; they are removed in any case.",
+    ),
+    click.option(
         "--line-ends",
         type=click.Choice([str(word) for word in LineEnds]),
         help="What becomes of a lone CR or LF. Default: refuse.",

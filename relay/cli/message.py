@@ -70,8 +70,10 @@ def _print_life(life: Life) -> None:
 def _label_lines(labels: Labels) -> Iterator[str]:
     """What the sender says of the message."""
     said = {"id": labels.id, "campaign": labels.campaign, "list": labels.list, "class": labels.message_class}
+    said |= {"configuration set": labels.configuration_set}
     said |= {"not before": when(labels.send_at) if labels.send_at else ""}
     if any(said.values()):
         yield ", ".join(f"{name} {value}" for name, value in said.items() if value)
-    if labels.tags:
-        yield f"tags {', '.join(f'{name}={value}' for name, value in labels.tags)}"
+    for what, tags in (("tags", labels.tags), ("SES tags", labels.ses_tags)):
+        if tags:
+            yield f"{what} {', '.join(f'{name}={value}' for name, value in tags)}"

@@ -8,12 +8,10 @@ from dataclasses import replace
 import click
 from rich.table import Table
 
-from relay import assembly
 from relay.cli import arguments
-from relay.cli.access import find_credential, on_config, on_store, owning, put_credential, reading
+from relay.cli.access import control, find_credential, on_config, on_store, owning, put_credential, reading
 from relay.cli.terminal import show, when
 from relay.config import Config, StoreConfig
-from relay.control.client import ControlClient
 from relay.errors import SesUnavailable
 from relay.identities import Identities, why_not
 from relay.model import Identity, KnownIdentities
@@ -83,9 +81,11 @@ async def sender_sync(config: Config) -> None:
 
 async def _sync(config: Config) -> KnownIdentities:
     """Through the relay that runs, so that it obeys at once."""
+    from relay import assembly  # boto3: the other verbs need nothing of it
+
     async with owning(config.store) as store:
         if store is None:
-            return await ControlClient(config.store.control).sync_identities()
+            return await control(config.store).sync_identities()
         sync = await assembly.identity_sync(store, assembly.sesv2(config, assembly.aws_session(config)))
         return await sync.once()
 
