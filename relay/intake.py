@@ -201,7 +201,7 @@ class Intake:
             size=receiving.draft.size,
             digest=digest,
             edits=changes,
-            labels=labels.read(case.parsed, now=now),
+            labels=labels.read(case.parsed, now=now, with_ses=envelope.credential.ses_headers),
         )
         return message, seen
 

@@ -1,4 +1,4 @@
-"""What a sender says about a message in headers for the relay, X-Relay-*. Read here; headers.py takes them out."""
+"""What a sender says about a message in headers for the relay, X-Relay-*, and for SES. Read here; headers.py takes them out."""
 
 from __future__ import annotations
 
@@ -17,15 +17,19 @@ _MAX_TAGS = 20
 _WORDS = re.compile(r"[!-~](?:[ -~]{0,198}[!-~])?")
 _TAG = re.compile(r"([A-Za-z0-9_-]{1,64})[ \t]*=[ \t]*([!-~](?:[ -~]{0,198}[!-~])?)")
 _DATE = re.compile(r"(?:[A-Z][a-z]{2}, *)?\d{1,2} [A-Z][a-z]{2} [12]\d{3} \d\d:\d\d(?::\d\d)? (?:[+-]\d{4}|GMT|UTC?)", re.ASCII)
+_SES_TAG = re.compile(r"[ \t]*([A-Za-z0-9_-]{1,256})[ \t]*=[ \t]*([A-Za-z0-9_-]{1,256})[ \t]*")
+_SET = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_OURS = ("relay_id", "relay_try")  # aws/ses.py sets these: events are known again by them
 _NONE = Labels()
 
 
-def read(parsed: Parsed, *, now: float) -> Labels:
+def read(parsed: Parsed, *, now: float, with_ses: bool) -> Labels:
     """Raises Malformed, with the header's name in it, for one that cannot be used or is there twice.
 
-    A header of this prefix that is none of these means nothing.
+    A header of this prefix that is none of these means nothing. The headers for SES are read if `with_ses`.
     """
-    if not any(header.name.startswith("x-relay-") for header in parsed.headers):
+    prefixes = ("x-relay-", "x-ses-") if with_ses else "x-relay-"
+    if not any(header.name.startswith(prefixes) for header in parsed.headers):
         return _NONE
     return Labels(
         id=_one(parsed, "X-Relay-Id"),
@@ -34,6 +38,8 @@ def read(parsed: Parsed, *, now: float) -> Labels:
         message_class=_class(_one(parsed, "X-Relay-Class")),
         send_at=_moment(_one(parsed, "X-Relay-Send-At"), now),
         tags=_tags(parsed.all("x-relay-tag"), "X-Relay-Tag"),
+        ses_tags=_ses_tags(parsed) if with_ses else (),
+        configuration_set=_configuration_set(parsed) if with_ses else "",
     )
 
 
@@ -77,3 +83,20 @@ def _tags(values: Iterable[bytes], name: str) -> tuple[tuple[str, str], ...]:
     if not len(matches) == len(tags) == len(dict(tags)) <= _MAX_TAGS:
         raise Malformed(f"{name} is not name=value, or there are more than {_MAX_TAGS} or two of one name")
     return tags
+
+
+def _ses_tags(parsed: Parsed) -> tuple[tuple[str, str], ...]:
+    """SES developer guide, "Embedding message tags": name=value, between commas."""
+    values = parsed.all("x-ses-message-tags")
+    matches = [_SES_TAG.fullmatch(pair) for value in values for pair in value.decode("latin-1").split(",")]
+    tags = tuple((match[1], match[2]) for match in matches if match)
+    if not len(matches) == len(tags) == len(dict(tags)) <= _MAX_TAGS or any(name in _OURS for name, _ in tags):
+        raise Malformed(f"X-SES-MESSAGE-TAGS is not name=value, or there are more than {_MAX_TAGS} or two of one name")
+    return tags
+
+
+def _configuration_set(parsed: Parsed) -> str:
+    name = _one(parsed, "X-SES-CONFIGURATION-SET")
+    if name and not _SET.fullmatch(name):
+        raise Malformed("X-SES-CONFIGURATION-SET is no name")
+    return name

@@ -106,6 +106,7 @@ class Credential:
     per_minute: int = 0
     per_day: int = 0
     attachments: Attachments = Attachments()
+    ses_headers: bool = False  # X-SES-MESSAGE-TAGS and X-SES-CONFIGURATION-SET are obeyed, and not only removed
     disabled: bool = False
 
 
@@ -166,7 +167,8 @@ class MessageClass(StrEnum):
 class Labels:
     """What the sender says about a message in X-Relay-* headers; empty where nothing was said.
 
-    `send_at` is the earliest time, 0 for at once; `tags` are names and values.
+    `send_at` is the earliest time, 0 for at once; `tags` are names and values. The last two are orders to SES, by the headers
+    that SES has for them.
     """
 
     id: str = ""
@@ -175,6 +177,8 @@ class Labels:
     message_class: MessageClass = MessageClass.UNSAID
     send_at: float = 0.0
     tags: tuple[tuple[str, str], ...] = ()
+    ses_tags: tuple[tuple[str, str], ...] = ()
+    configuration_set: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,11 +109,12 @@ class SesSender:
             "EmailTags": [
                 {"Name": "relay_id", "Value": delivery.id},
                 {"Name": "relay_try", "Value": str(delivery.attempt)},
+                *({"Name": name, "Value": value} for name, value in message.labels.ses_tags),
             ],
             "Content": {"Raw": {"Data": ""}},
         }
-        if self._configuration_set:
-            request["ConfigurationSetName"] = self._configuration_set
+        if configuration_set := message.labels.configuration_set or self._configuration_set:
+            request["ConfigurationSetName"] = configuration_set
         before, _, after = json.dumps(request).partition('"Data": "')
         yield before.encode() + b'"Data": "'
         yield from _in_base64(edits.edited(content, message.edits))
@@ -178,7 +179,10 @@ def _outcome(status: int, error_type: str, body: bytes, claimed: Claimed) -> Out
         return Sent(_clean(found)) if found else Unknown("200 without a MessageId")
     text = fields.get("message") or fields.get("Message") or ""
     code = error_type or fields.get("__type") or fields.get("code") or ""
-    return ses_errors.outcome_of(status, _clean(code), _clean(text), sender_domain=address.domain(claimed.message.sender))
+    outcome = ses_errors.outcome_of(status, _clean(code), _clean(text), sender_domain=address.domain(claimed.message.sender))
+    if isinstance(outcome, Hold) and outcome.scope is HoldScope.CONFIGURATION_SET and claimed.message.labels.configuration_set:
+        return Later(outcome.reason)  # the fault is that of the set which the sender named, and stops nobody else
+    return outcome
 
 
 def _clean(text: object) -> str:

@@ -35,6 +35,7 @@ FULL = Credential(
     per_minute=3,
     per_day=4,
     attachments=Attachments(also_denied=frozenset(("zip",)), permitted=frozenset(("jar", "exe")), encrypted_archives=False),
+    ses_headers=True,
     disabled=True,
 )
 SUPPRESSION = Suppression(address="a@example.net", reason=Reason.COMPLAINT, source="ses", created_at=1.5)

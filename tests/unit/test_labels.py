@@ -15,9 +15,9 @@ NOW = datetime(2025, 11, 21, 10, 0, tzinfo=UTC).timestamp()
 HOUR = 3600.0
 
 
-def read(*fields: str) -> Labels:
+def read(*fields: str, with_ses: bool = False) -> Labels:
     content = "".join(f"{field}\r\n" for field in ("From: shop@example.com", *fields, "")).encode()
-    return labels.read(mime.read(content), now=NOW)
+    return labels.read(mime.read(content), now=NOW, with_ses=with_ses)
 
 
 def test_all_that_can_be_said_is_read() -> None:
@@ -138,3 +138,28 @@ def test_a_tag_is_a_name_and_a_value_and_there_are_20_at_most(fields: list[str])
     assert len(read(*(f"X-Relay-Tag: n{number}={'x' * 200}" for number in range(20))).tags) == 20
     with pytest.raises(Malformed, match=r"^X-Relay-Tag is not name=value, or there are more than 20 or two of one name$"):
         read(*(f"X-Relay-Tag: {field}" for field in fields))
+
+
+SES_TAGS = "x-ses-message-tags"
+
+
+def test_what_is_said_to_ses_is_read_only_where_it_is_obeyed() -> None:
+    fields = ("X-SES-MESSAGE-TAGS: campaign=spring,\r\n  kind = first-mail", "x-ses-configuration-set: other_2")
+    assert read(*fields) == Labels()
+    found = read(*fields, with_ses=True)
+    assert (found.ses_tags, found.configuration_set) == ((("campaign", "spring"), ("kind", "first-mail")), "other_2")
+    assert read("X-SES-Source-ARN: x", with_ses=True) == Labels()
+
+
+@pytest.mark.parametrize(
+    "value", ["", "a", "a=", "=a", "a=b,", "a=b c", "a=b@c", "a=b,a=c", "relay_id=x", "a=b,relay_try=2", "ü=a"]
+)
+def test_tags_that_ses_would_not_take_or_that_are_ours_are_refused(value: str) -> None:
+    with pytest.raises(Malformed, match=r"^X-SES-MESSAGE-TAGS is not name=value"):
+        read(f"{SES_TAGS}: {value}", with_ses=True)
+
+
+@pytest.mark.parametrize("value", ["a b", "ü", "x" * 65, "a.b"])
+def test_a_configuration_set_that_can_be_none_is_refused(value: str) -> None:
+    with pytest.raises(Malformed, match=r"^X-SES-CONFIGURATION-SET is"):
+        read(f"X-SES-CONFIGURATION-SET: {value}", with_ses=True)

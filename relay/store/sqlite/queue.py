@@ -30,7 +30,7 @@ from relay.store.sqlite.writer import Writer
 
 _DELIVERY = ["message_id", "number", "recipient", "state", "due_at", "expires_at", "attempt", "failures", "reason"]
 _MESSAGE = """id accepted_at credential sender header_from client_message_id subject peer size digest edits label_id campaign
-    list message_class send_at tags""".split()
+    list message_class send_at tags ses_tags configuration_set""".split()
 DELIVERY = ", ".join(f"d.{column}" for column in _DELIVERY)
 MESSAGE = ", ".join(f"m.{column}" for column in _MESSAGE)
 DELIVERY_WIDTH, MESSAGE_WIDTH = len(_DELIVERY), len(_MESSAGE)
@@ -69,9 +69,22 @@ def message_of(row: tuple[Any, ...]) -> Message:
     )
 
 
-def _labels_of(id: str, campaign: str, list: str, message_class: str, send_at: float, tags: str) -> Labels:
-    pairs = tuple((name, value) for name, value in json.loads(tags))
-    return Labels(id=id, campaign=campaign, list=list, message_class=MessageClass(message_class), send_at=send_at, tags=pairs)
+def _labels_of(*row: Any) -> Labels:
+    """Out of the last columns of `MESSAGE`."""
+    return Labels(
+        id=row[0],
+        campaign=row[1],
+        list=row[2],
+        message_class=MessageClass(row[3]),
+        send_at=row[4],
+        tags=_pairs(row[5]),
+        ses_tags=_pairs(row[6]),
+        configuration_set=row[7],
+    )
+
+
+def _pairs(document: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in json.loads(document))
 
 
 def _edit_of(start: int, end: int, text: str, decode: str, encode: str) -> Edit:
@@ -138,6 +151,8 @@ def _message_row(message: Message) -> tuple[Any, ...]:
         message.labels.message_class,
         message.labels.send_at,
         json.dumps(message.labels.tags),
+        json.dumps(message.labels.ses_tags),
+        message.labels.configuration_set,
         address.domain(message.sender),
     )
 

@@ -33,7 +33,9 @@ CREATE TABLE messages (
     list              TEXT NOT NULL,
     message_class     TEXT NOT NULL,
     send_at           REAL NOT NULL,  -- 0: at once
-    tags              TEXT NOT NULL   -- JSON array of [name, value]
+    tags              TEXT NOT NULL,  -- JSON array of [name, value]
+    ses_tags          TEXT NOT NULL,  -- the same, for SES
+    configuration_set TEXT NOT NULL   -- '': the relay's own
 ) WITHOUT ROWID;
 
 CREATE INDEX messages_label ON messages (label_id) WHERE label_id <> '';
