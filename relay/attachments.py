@@ -39,23 +39,26 @@ def check(content: Octets, parsed: Parsed, policy: Attachments) -> None:
 
 
 def _check(content: Octets, parsed: Parsed, policy: Attachments, depth: int) -> None:
-    for start, end in _legible(parsed):
+    attached = [part for part in parsed.parts if _is_attached(part)]
+    for start, end in _legible(parsed, attached):
         _check_enclosed(enclosed.find(content, start, end), policy)
     for part in parsed.parts:
         _check_named(part, policy)
+        if part in attached:
+            _check_type(part, policy)
         if not part.is_leaf:
             continue
         if part.content_type.startswith("message/"):
             _check_message(content, part, policy, depth)
-        elif _is_attached(part):
+        elif part in attached:
             _check_file(content, part, policy)
         else:
             _check_text(content, part, policy)
 
 
-def _legible(parsed: Parsed) -> Iterator[tuple[int, int]]:
+def _legible(parsed: Parsed, attached: Sequence[Part]) -> Iterator[tuple[int, int]]:
     """Where text may stand: everywhere but in files in base64, which hold nothing else or are refused."""
-    files = [part for part in parsed.parts if part.is_leaf and _is_attached(part) and _encoding(part) == b"base64"]
+    files = [part for part in attached if part.is_leaf and _encoding(part) == b"base64"]
     position = parsed.parts[0].start
     for file in sorted(files, key=lambda part: part.start):
         yield position, file.start
@@ -64,19 +67,25 @@ def _legible(parsed: Parsed) -> Iterator[tuple[int, int]]:
 
 
 def _check_named(part: Part, policy: Attachments) -> None:
-    """By its names and its declared type."""
+    """By its names and what its declared type is taken for."""
     for name in _names(part):
         _check_name(name, policy)
-    taken_for = [media_types.EXTENSIONS.get(found, "") for found in _types(part)]
-    for extension in taken_for:
+    for extension in _taken_for(part):
         if extension in policy.denied:
             raise AttachmentNotAllowed(extension)
-    if not _is_attached(part):
-        return
+
+
+def _taken_for(part: Part) -> list[str]:
+    return [media_types.EXTENSIONS.get(found, "") for found in _types(part)]
+
+
+def _check_type(part: Part, policy: Attachments) -> None:
+    """Of what is attached, by the rules that name types, and by what alone may be attached."""
     if _matches(part.content_type, policy.denied):
         raise AttachmentNotAllowed(part.content_type)
     if policy.only and not _matches(part.content_type, policy.only):
-        _check_allowed({found for name in _names(part) for found in extensions(name) if found} or set(taken_for), part, policy)
+        named = {found for name in _names(part) for found in extensions(name) if found}
+        _check_allowed(named or set(_taken_for(part)), part, policy)
 
 
 def _check_allowed(found: set[str], part: Part, policy: Attachments) -> None:

@@ -82,14 +82,14 @@ def _at(content: Octets, position: int, pattern: re.Pattern[bytes], start: int, 
 def _uuencoded(match: re.Match[bytes]) -> Iterator[Enclosed]:
     """A text may hold a line that begins like one: somewhere behind it there must be one that is encoded.
 
-    Where it is a mode and one word, some make a file of it that holds nothing.
+    Where none is, some make a file of it that holds nothing, and it counts; but a sentence may end with a domain in .com.
     """
     encoded, named, rest = match.groups(b"")
     if encoded:
         yield Enclosed(_name(named), _base64(rest.partition(b"\n")[0].strip()))
         return
     line = next((line for line in rest.splitlines() if _is_encoded(line)), b"")
-    if line or _NAMED.fullmatch(named):
+    if line or _NAMED.fullmatch(named) or not named.rstrip().lower().endswith(b".com"):
         yield Enclosed(_name(named), _uu(line))
 
 
