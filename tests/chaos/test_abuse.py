@@ -23,6 +23,7 @@ import pytest
 from relay.sandbox.cloud import Cloud
 from tests.bench import load
 from tests.chaos import crowd
+from tests.corpus.bombs import BOMBS
 from tests.harness import APPLICATION, PASSWORD, Relay, Settings, mail, running_relay
 
 FULL = os.environ.get("RELAY_CHAOS") == "full"
@@ -229,6 +230,40 @@ def _send_small_beside_large(relay: Relay) -> None:
     assert grown < 150
     if FULL:
         assert p99 < large / 2
+
+
+BOMB_LIMIT = 64 if FULL else 1  # MB
+BOMBS_ALLOWED = {"RELAY_SMTP__MAX_SIZE": str((BOMB_LIMIT + 1) * MEGABYTE), "RELAY_SMTP__MAX_ERRORS": "1000"}
+
+
+async def test_messages_made_to_take_long_do_not_make_others_wait(tmp_path: Path) -> None:
+    async with running_relay(tmp_path, APPLICATION, far_side=fast_cloud, settings=BOMBS_ALLOWED) as (relay, _):
+        await asyncio.to_thread(_send_small_beside_bombs, relay)
+        assert relay.faults() == []
+
+
+def _send_small_beside_bombs(relay: Relay) -> None:
+    honest = Honest(relay)
+    honest.start()
+    until(lambda: len(honest.seconds) > 20, seconds=20)
+    before = relay.memory()
+    relay.forget_peak()
+    seconds = {}
+    with crowd.logged_in(relay, 0) as connection:
+        for title, made in BOMBS.items():
+            if len(content := made()) <= BOMB_LIMIT * MEGABYTE:
+                began = time.monotonic()
+                assert crowd.submit(connection, content + b"\r\n")[:4] in (b"250 ", b"554 "), title
+                seconds[title] = time.monotonic() - began
+    p99 = honest.stop()
+    grown = (relay.memory("VmHWM") - before) / MEGABYTE
+    slowest = max(seconds, key=lambda title: seconds[title])
+    print(f"{len(seconds)} bombs, the longest {seconds[slowest]:.1f} s ({slowest}), {grown:+.0f} MB; beside them")
+    print(f"{len(honest.seconds)} small messages, p99 {1000 * p99:.0f} ms, longest {1000 * max(honest.seconds):.0f} ms")
+    assert grown < 150
+    if FULL:
+        assert max(seconds.values()) < 5
+        assert p99 < 0.5
 
 
 def _send_large(relay: Relay) -> list[bytes]:
