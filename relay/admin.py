@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from relay import journal
-from relay.model import Credential, Suppression
+from relay.credential import Credential
+from relay.model import Suppression
 from relay.ports import Credentials, Suppressions
 
 

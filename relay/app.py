@@ -20,9 +20,9 @@ from relay.aws import account
 from relay.aws.credentials import ChainCredentials
 from relay.config import Config
 from relay.control.server import ControlServer
+from relay.credential import Credential
 from relay.errors import ConfigError
 from relay.intake import Intake
-from relay.model import Credential
 from relay.rate import Bucket
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import ServerTls

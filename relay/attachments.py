@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from relay.credential import Attachments
 from relay.errors import AttachmentNotAllowed, Malformed
-from relay.model import Attachments
 from relay.reading import archives, enclosed, magic, media_types, mime, tnef, transfer
 from relay.reading.enclosed import Enclosed
 from relay.reading.fields import only, text, unfold

@@ -3,10 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from time import gmtime, strftime
 
-from relay.model import Identity, IdentityState, KnownIdentities
+
+class IdentityState(StrEnum):
+    """What SES says of an address or domain of ours."""
+
+    VERIFIED = "verified"
+    PENDING = "pending"  # its owner, or DNS, has not answered yet
+    FAILED = "failed"
+    NOT_STARTED = "not_started"
+    UNKNOWN = "unknown"  # SES cannot tell for the moment
+    PAUSED = "paused"  # verified, and nothing may be sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """An address or domain that the account has at SES, `name` as SES writes it.
+
+    It is seen in its state `since`. `dkim`, `mail_from` and `error` are words of SES in lower case, empty until it was
+    asked for them at `looked_at`.
+    """
+
+    name: str
+    state: IdentityState
+    since: float = 0.0
+    dkim: str = ""
+    mail_from: str = ""
+    error: str = ""
+    looked_at: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        return "address" if "@" in self.name else "domain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownIdentities:
+    """All of them, as SES listed them last."""
+
+    at: float
+    identities: tuple[Identity, ...]
+
 
 _WHY = {
     IdentityState.PENDING: "verification at SES is pending since {since}",

@@ -5,18 +5,12 @@ from __future__ import annotations
 import asyncio
 
 from relay import ids, journal, judge, labels, metrics, policy
+from relay.credential import Credential, Recipients
 from relay.errors import MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
 from relay.identities import Identities
 from relay.judge import Finding, Rule
 from relay.lifecycle import Patience
-from relay.model import (
-    Credential,
-    Delivery,
-    Envelope,
-    Message,
-    Recipients,
-    State,
-)
+from relay.model import Delivery, Envelope, Message, State
 from relay.ports import Bodies, Chance, Clock, Draft, Queue, Suppressions
 from relay.quota import Quota
 from relay.reading import mime

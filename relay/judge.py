@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from relay import attachments, policy
+from relay.credential import Credential
 from relay.errors import Refused
 from relay.identities import Identities
-from relay.model import Credential
 from relay.reading import mime
 from relay.reading.mime import Octets, Parsed
 

@@ -12,8 +12,8 @@ import aiohttp
 from relay.app import App
 from relay.config import CallbacksConfig, Config, FeedbackConfig, PrivateConfig, SesConfig, SmtpConfig, StoreConfig, check
 from relay.control.client import ControlClient
+from relay.credential import Credential, Kind, OnSuppressed, Recipients
 from relay.errors import ConfigError
-from relay.model import Credential, Kind, OnSuppressed, Recipients
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.demo import Demo, Login, Surroundings
 from relay.sandbox.sns import Topic

@@ -6,9 +6,9 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from ipaddress import ip_address, ip_network
 
 from relay import address
+from relay.credential import Credential
 from relay.errors import InvalidRecipient, MailLoop, Malformed, SenderNotAllowed, SenderNotVerified
 from relay.identities import Identities
-from relay.model import Credential
 from relay.reading.mime import Parsed, unfold
 
 _MAX_HOPS = 50

@@ -8,22 +8,10 @@ from typing import Protocol
 
 from cryptography import x509
 
+from relay.credential import Credential, LastUse
+from relay.identities import Identity, KnownIdentities
 from relay.lifecycle import Patience
-from relay.model import (
-    Claimed,
-    Credential,
-    Delivery,
-    Event,
-    Identity,
-    KnownIdentities,
-    LastUse,
-    Life,
-    Message,
-    Outcome,
-    Reason,
-    Settlement,
-    Suppression,
-)
+from relay.model import Claimed, Delivery, Event, Life, Message, Outcome, Reason, Settlement, Suppression
 from relay.reading.mime import Octets, Slices
 
 Clock = Callable[[], float]

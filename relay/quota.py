@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from relay import journal
+from relay.credential import Credential
 from relay.errors import TooManyMessages
-from relay.model import Credential
 
 _MINUTE, _DAY = 60, 86400
 

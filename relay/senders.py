@@ -9,8 +9,7 @@ from dataclasses import replace
 
 from relay import journal, metrics
 from relay.errors import SesUnavailable, StoreUnavailable
-from relay.identities import Identities, merged
-from relay.model import Identity, IdentityState, KnownIdentities
+from relay.identities import Identities, Identity, IdentityState, KnownIdentities, merged
 from relay.ports import Clock, IdentityStore, SesIdentities
 
 _LOOKS = 50

@@ -16,7 +16,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from relay.model import Credential, Kind, Life, LineEnds, OnSuppressed, Recipients
+from relay.credential import Credential, Kind, LineEnds, OnSuppressed, Recipients
+from relay.model import Life
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.sns import Topic
 from relay.security.certificates import make_server_pair, make_signing_pair

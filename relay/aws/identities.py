@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.errors import SesUnavailable
-from relay.model import Identity, IdentityState
+from relay.identities import Identity, IdentityState
 from relay.ports import Clock
 
 _PAGE = 1000  # the most that SES gives at once

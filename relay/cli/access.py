@@ -16,7 +16,7 @@ from relay.admin import Admin
 from relay.cli.loop import run
 from relay.cli.terminal import Failure
 from relay.config import Config, StoreConfig, load
-from relay.model import Credential
+from relay.credential import Credential
 from relay.store.lock import Lock
 from relay.store.sqlite.store import SqliteStore
 

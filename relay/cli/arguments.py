@@ -39,7 +39,7 @@ def name(text: str) -> str:
 
 
 def attachment(text: str) -> str:
-    """An extension, a type or all of a kind, or a kind of content, as model.Attachments keeps them."""
+    """An extension, a type or all of a kind, or a kind of content, as credential.Attachments keeps them."""
     word = text.lower().removeprefix(".")
     if not _ATTACHMENT.fullmatch(word):
         raise Failure(f"{text}: not an extension (exe), a type (text/html, image/*) or a content (magic:elf)")

@@ -10,7 +10,7 @@ import click
 from relay.cli import arguments
 from relay.cli.access import find_credential, on_store, put_credential
 from relay.config import StoreConfig
-from relay.model import Attachments
+from relay.credential import Attachments
 
 
 def _what(flag: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -16,8 +16,8 @@ from relay.cli.access import find_credential, on_store, put_credential, reading
 from relay.cli.attachments import credential_attachments
 from relay.cli.terminal import Failure, show, when
 from relay.config import StoreConfig
+from relay.credential import Credential, Kind, LastUse, LineEnds, OnSuppressed, Recipients
 from relay.errors import SenderNotAllowed
-from relay.model import Credential, Kind, LastUse, LineEnds, OnSuppressed, Recipients
 from relay.security.passwords import hash_password
 
 _password_file = click.option(

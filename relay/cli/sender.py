@@ -13,8 +13,7 @@ from relay.cli.access import control, find_credential, on_config, on_store, owni
 from relay.cli.terminal import show, when
 from relay.config import Config, StoreConfig
 from relay.errors import SesUnavailable
-from relay.identities import Identities, why_not
-from relay.model import Identity, KnownIdentities
+from relay.identities import Identities, Identity, KnownIdentities, why_not
 
 
 @click.group()

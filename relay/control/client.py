@@ -9,8 +9,10 @@ from typing import Any
 import aiohttp
 
 from relay import documents
+from relay.credential import Credential
 from relay.errors import SesUnavailable, StoreUnavailable
-from relay.model import Credential, KnownIdentities, Suppression
+from relay.identities import KnownIdentities
+from relay.model import Suppression
 
 
 class ControlClient:

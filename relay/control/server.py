@@ -11,8 +11,10 @@ from pathlib import Path
 from aiohttp import web
 
 from relay import documents
+from relay.credential import Credential
 from relay.errors import SesUnavailable, StoreUnavailable
-from relay.model import Credential, KnownIdentities, Suppression
+from relay.identities import KnownIdentities
+from relay.model import Suppression
 from relay.ports import Admin
 
 

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
+from relay.credential import Credential
 from relay.errors import TooBusy
-from relay.model import Credential
 from relay.ports import Clock
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)

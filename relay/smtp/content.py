@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable
 from io import IncrementalNewlineDecoder
 
+from relay.credential import LineEnds
 from relay.errors import Malformed, Refused
 from relay.intake import Receiving
-from relay.model import Envelope, LineEnds
+from relay.model import Envelope
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _DOT = b"\r\n."

@@ -10,7 +10,7 @@ from typing import Protocol
 from aiosmtpd.proxy_protocol import AF, V2_CMD, ProxyData, get_proxy
 
 from relay import journal, policy
-from relay.model import Credential
+from relay.credential import Credential
 from relay.replies import Reply
 from relay.smtp.limits import Crowd
 from relay.smtp.protocol import Door, SubmissionProtocol

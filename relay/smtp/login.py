@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
 
 from relay import journal, policy
+from relay.credential import Credential, LastUse
 from relay.errors import StoreUnavailable, TooManyFailures, WrongLogin
 from relay.guesses import Guesses
-from relay.model import Credential, LastUse
 from relay.ports import Clock, Credentials, Passwords
 from relay.replies import Reply
 from relay.smtp import answers

@@ -15,9 +15,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from relay import journal
+from relay.credential import Credential
 from relay.errors import EncryptionRequiredForLogin, Refused, TooManyFailures, WrongLogin
 from relay.intake import Intake
-from relay.model import Credential
 from relay.replies import Reply
 from relay.smtp import answers
 from relay.smtp.connection import Answer, Connection, Keeper, Step

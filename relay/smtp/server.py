@@ -7,8 +7,8 @@ import ssl
 from collections.abc import Collection
 
 from relay import journal
+from relay.credential import Credential
 from relay.intake import Intake
-from relay.model import Credential
 from relay.smtp import answers
 from relay.smtp.connection import Connection
 from relay.smtp.limits import Crowd, Limits

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from relay import journal
+from relay.credential import Credential, OnSuppressed
 from relay.errors import (
     EncryptionRequired,
     InternalFault,
@@ -19,7 +20,7 @@ from relay.errors import (
     TooManyRecipients,
 )
 from relay.intake import Intake, Receiving
-from relay.model import Credential, Envelope, OnSuppressed
+from relay.model import Envelope
 from relay.replies import Reply, reply_to
 from relay.smtp import answers
 

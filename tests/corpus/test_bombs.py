@@ -19,7 +19,7 @@ import json, mmap, re, sys, time
 from relay import attachments
 from relay.reading import mime
 from relay.errors import Refused
-from relay.model import Attachments
+from relay.credential import Attachments
 
 rules = Attachments(lists_archives=True, encrypted_archives=False)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from relay import attachments
+from relay.credential import Attachments
 from relay.errors import AttachmentNotAllowed, Malformed
-from relay.model import Attachments
 from relay.reading import mime
 from tests.corpus.hostile import LOOK_ALIKES, MALFORMED, MESSAGES
 

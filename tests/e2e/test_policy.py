@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.model import Credential
+from relay.credential import Credential
 from relay.sandbox.cloud import Cloud
 from relay.store.sqlite.store import SqliteStore
 from tests.e2e.test_metrics import get

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from relay.model import Recipients
+from relay.credential import Recipients
 from relay.sandbox.cloud import Cloud
 from tests.harness import CREDENTIALS, PERSON, Relay, mail, running_relay
 from tests.wire import Wire, connected

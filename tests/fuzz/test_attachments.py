@@ -12,9 +12,9 @@ from random import Random
 import pytest
 
 from relay import attachments
+from relay.credential import Attachments
 from relay.errors import Refused
 from relay.extensions import FORBIDDEN_EXTENSIONS
-from relay.model import Attachments
 from relay.reading import mime
 from tests.corpus import files
 from tests.corpus.hostile import LOOK_ALIKES, MESSAGES, attached

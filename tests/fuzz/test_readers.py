@@ -20,9 +20,9 @@ from typing import NamedTuple
 import pytest
 
 from relay import attachments
+from relay.credential import Attachments
 from relay.errors import Refused
 from relay.extensions import FORBIDDEN_EXTENSIONS
-from relay.model import Attachments
 from relay.reading import media_types, mime
 from tests.corpus.hostile import LOOK_ALIKES, MESSAGES
 from tests.fuzz.mutations import changed

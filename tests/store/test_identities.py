@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from relay.errors import StoreUnavailable
-from relay.model import Identity, IdentityState, KnownIdentities
+from relay.identities import Identity, IdentityState, KnownIdentities
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import NOW
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from relay.errors import SesUnavailable, StoreUnavailable
-from relay.model import Identity, IdentityState, KnownIdentities
+from relay.identities import Identity, IdentityState, KnownIdentities
 from relay.senders import IdentitySync
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import NOW

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import attachments
+from relay.credential import Attachments
 from relay.errors import AttachmentNotAllowed, Malformed
 from relay.extensions import FORBIDDEN_EXTENSIONS
-from relay.model import Attachments
 from relay.reading import archives, enclosed, media_types, mime, tnef
 from relay.reading.mime import Parsed, Part
 from tests.corpus import files, hostile

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from relay.aws.identities import BotoIdentities
 from relay.errors import SesUnavailable
-from relay.model import Identity, IdentityState
+from relay.identities import Identity, IdentityState
 
 
 class Client:

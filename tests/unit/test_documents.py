@@ -5,19 +5,9 @@ from dataclasses import fields
 import pytest
 
 from relay import documents
-from relay.model import (
-    Attachments,
-    Credential,
-    Identity,
-    IdentityState,
-    Kind,
-    KnownIdentities,
-    LineEnds,
-    OnSuppressed,
-    Reason,
-    Recipients,
-    Suppression,
-)
+from relay.credential import Attachments, Credential, Kind, LineEnds, OnSuppressed, Recipients
+from relay.identities import Identity, IdentityState, KnownIdentities
+from relay.model import Reason, Suppression
 
 PLAIN = Credential(name="app", kind=Kind.APPLICATION, password_hashes=("a", "b"))
 FULL = Credential(

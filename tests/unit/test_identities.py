@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from relay import policy
 from relay.errors import SenderNotVerified
-from relay.identities import Identities, merged, why_not
-from relay.model import Identity, IdentityState, KnownIdentities
+from relay.identities import Identities, Identity, IdentityState, KnownIdentities, merged, why_not
 
 NOW = 1_763_720_000.0  # 2025-11-21
 PENDING = "verification at SES is pending since 2025-11-21"

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from relay import judge
+from relay.credential import Credential, Kind
 from relay.errors import AttachmentNotAllowed, Malformed, SenderNotAllowed, SenderNotVerified
-from relay.identities import Identities
+from relay.identities import Identities, Identity, IdentityState, KnownIdentities
 from relay.judge import Case, Rule
-from relay.model import Credential, Identity, IdentityState, Kind, KnownIdentities
 
 SHOP = Credential(name="app", kind=Kind.APPLICATION, password_hashes=(), senders=("shop@example.com",))
 PROGRAM = b'Content-Type: application/octet-stream; name="a.exe"\r\n'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relay import judge
-from relay.model import Credential, Kind
+from relay.credential import Credential, Kind
 from relay.writing import edits
 from tests.corpus.declared import declared, without_added
 from tests.corpus.ordinary import FOLDER, ORDINARY, ROWS, Ordinary

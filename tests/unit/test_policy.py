@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from relay import extensions, policy
+from relay.credential import Credential, Kind
 from relay.errors import InvalidRecipient, MailLoop, Malformed, NotAscii, SenderNotAllowed
-from relay.model import Credential, Kind
 from relay.reading import mime
 
 DEVINO = """

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from relay.credential import Credential, Kind
 from relay.errors import TooManyMessages
-from relay.model import Credential, Kind
 from relay.quota import Quota
 
 MIDNIGHT = 20_000 * 86400.0

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import policy
+from relay.credential import Credential, Kind
 from relay.errors import Malformed, SenderNotAllowed
-from relay.model import Credential, Kind
 from relay.reading import mime
 
 OURS = "shop@example.com"

@@ -9,8 +9,8 @@ from typing import Any
 import aiosqlite
 
 from relay import documents, ids
+from relay.credential import Credential, LastUse
 from relay.errors import StoreUnavailable
-from relay.model import Credential, LastUse
 from relay.store.sqlite.writer import Writer
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import aiosqlite
 
 from relay.errors import StoreUnavailable
-from relay.model import Identity, IdentityState, KnownIdentities
+from relay.identities import Identity, IdentityState, KnownIdentities
 from relay.store.sqlite import rows
 from relay.store.sqlite.writer import Writer
 
