@@ -13,22 +13,24 @@ from typing import Any
 import boto3
 from aiohttp.web import RouteDef
 
-from relay import assembly, journal, upkeep
+from relay import assembly, journal
 from relay import config as configuration
 from relay.admin import Admin
-from relay.aws import account
+from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
 from relay.config import Config
 from relay.control.server import ControlServer
 from relay.credential import Credential
 from relay.errors import ConfigError
+from relay.feedback import Listening
 from relay.intake import Intake
-from relay.rate import Bucket
+from relay.rate import Bucket, DailyQuota
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import ServerTls
 from relay.senders import IdentitySync
 from relay.smtp.login import TrustedNetworks
 from relay.smtp.server import SmtpServer
+from relay.steady import SteadyClock
 from relay.store.bodies import Spool
 from relay.store.lock import Lock
 from relay.store.sqlite.store import SqliteStore
@@ -39,7 +41,6 @@ from relay.web.server import HttpServer
 # Together less than the 35 seconds after which a supervisor loses patience.
 _STOP_SMTP_SECONDS = 8.0
 _STOP_CALLS_SECONDS = 18.0
-_UPKEEP_SECONDS = 5.0
 _WATCH_SECONDS = 5.0
 _FILES_SETTLE_SECONDS = 1.0
 _FIRST_RATE = 1.0  # recipients a second until GetAccount has answered: what every account may
@@ -53,6 +54,8 @@ class App:
         self._parts = AsyncExitStack()
         self._tls: list[ServerTls] = []
         self._smtp: SmtpServer | None = None
+        self._clock = SteadyClock(wall=time.time, monotonic=time.monotonic)
+        self._listening = Listening(self._clock())
         self.ports: dict[str, int] = {}
         self.failed = asyncio.Event()
 
@@ -84,17 +87,19 @@ class App:
         spool = Spool(config.store.spool)
         if lost := spool.sweep(await store.spooled()):
             journal.trouble(f"{lost} files in the spool belong to no message: moved to {spool.lost}")
-        await upkeep.rescue(store.queue, now=time.time(), everything=True, patience=assembly.patience(config))
+        wake = asyncio.Event()
+        upkeep = assembly.upkeep(config, store, self._clock, self._listening, wake)
+        await upkeep.begin()
         sesv2 = assembly.sesv2(config, session)
         sync = await assembly.identity_sync(store, sesv2)
         await self._start_control(store, sync)
         await self._start_http(store, session)
         self._start_sync(sync)
-        wake = asyncio.Event()
         await self._start_dispatch(store, spool, session, sesv2, wake)
+        self._keep_running(upkeep.run, "upkeep")
         if config.playpen.recipient:
             journal.in_playpen(recipient=config.playpen.recipient)
-        self._start_smtp(store, await assembly.intake(config, store, spool, wake, sync.identities), smtp_tls)
+        self._start_smtp(store, await assembly.intake(config, store, spool, self._clock, wake, sync.identities), smtp_tls)
         self._keep_running(self._watch_certificates, "the look at the certificates")
 
     def _watched(self, tls: ServerTls) -> ssl.SSLContext:
@@ -132,7 +137,8 @@ class App:
         healthy = health.routes(lambda: store.suppressions.find(["nobody@example.com"]))
         if config.callbacks.listen:
             tls = assembly.callbacks_tls(config)
-            routes = [*sns.routes(assembly.feedback(config, store, session)), *healthy]
+            feedback = assembly.feedback(config, store, session, self._clock, self._listening)
+            routes = [*sns.routes(feedback), *healthy]
             await self._serve_http("callbacks", config.callbacks.listen, routes, tls=self._watched(tls) if tls else None)
         if config.private.listen:
             await self._serve_http("private", config.private.listen, [*metrics.routes(), *healthy], tls=None)
@@ -147,18 +153,17 @@ class App:
     async def _start_dispatch(
         self, store: SqliteStore, spool: Spool, session: boto3.Session, sesv2: Any, wake: asyncio.Event
     ) -> None:
-        config, patience = self._config, assembly.patience(self._config)
+        config = self._config
         credentials = ChainCredentials(session)
         await credentials.refresh()
         sender = assembly.ses_sender(config, credentials, sesv2.meta.endpoint_url)
         self._parts.push_async_callback(sender.close)
-        bucket = Bucket(_FIRST_RATE, time.monotonic())
-        dispatcher = assembly.dispatcher(config, store, spool, sender, bucket, wake)
+        bucket, quota = Bucket(_FIRST_RATE, time.monotonic()), DailyQuota()
+        account = AccountWatch(client=sesv2, store=store.account, bucket=bucket, quota=quota, clock=self._clock)
+        await account.restore()
+        dispatcher = assembly.dispatcher(config, store, spool, sender, (bucket, quota), self._clock, wake)
         self._keep_running(credentials.run, "the refresh of AWS credentials")
-        self._keep_running(lambda: account.run(sesv2, bucket), "the look at the account")
-        self._keep_running(
-            lambda: upkeep.run(store.queue, clock=time.time, every=_UPKEEP_SECONDS, patience=patience, wake=wake), "upkeep"
-        )
+        self._keep_running(account.run, "the look at the account")
         self._keep_running(dispatcher.run, "the dispatcher")
         self._parts.push_async_callback(dispatcher.stop, limit=_STOP_CALLS_SECONDS)
 

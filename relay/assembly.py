@@ -20,7 +20,7 @@ from relay.aws.sns import SnsTopics
 from relay.config import Config, LoginsConfig
 from relay.dispatch import Dispatcher
 from relay.errors import ConfigError
-from relay.feedback import Feedback
+from relay.feedback import Feedback, Listening
 from relay.guesses import Guesses
 from relay.identities import Identities
 from relay.intake import Budget, Intake
@@ -28,15 +28,18 @@ from relay.judge import Rule
 from relay.lifecycle import Patience
 from relay.ports import Certificates
 from relay.quota import Quota
-from relay.rate import Bucket
+from relay.rate import Bucket, DailyQuota
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
 from relay.senders import IdentitySync
 from relay.smtp.limits import Limits
 from relay.smtp.login import Login
+from relay.steady import SteadyClock
 from relay.store.bodies import Spool
 from relay.store.sqlite.store import SqliteStore
+from relay.upkeep import Upkeep
 
+_UPKEEP_SECONDS = 5.0
 _SIMULATOR = "success@simulator.amazonses.com"  # SES developer guide, "Using the mailbox simulator"
 
 
@@ -73,13 +76,14 @@ def callbacks_tls(config: Config) -> ServerTls | None:
     return ServerTls([pair], section="callbacks", file=config.file)
 
 
-def feedback(config: Config, store: SqliteStore, session: boto3.Session) -> Feedback:
+def feedback(config: Config, store: SqliteStore, session: boto3.Session, clock: SteadyClock, listening: Listening) -> Feedback:
     """The way back. Raises ConfigError for a pinned certificate that cannot be read."""
     return Feedback(
         store=store.feedback,
         certificates=_certificates(config),
         sns=SnsTopics(clients.client(session, "sns", config.feedback.sns_endpoint)),
-        clock=time.time,
+        clock=clock,
+        listening=listening,
         topics=config.feedback.topics,
         versions=config.feedback.signature_versions,
     )
@@ -110,20 +114,43 @@ def ses_sender(config: Config, credentials: ChainCredentials, endpoint: str) -> 
 
 
 def dispatcher(
-    config: Config, store: SqliteStore, spool: Spool, sender: SesSender, bucket: Bucket, wake: asyncio.Event
+    config: Config,
+    store: SqliteStore,
+    spool: Spool,
+    sender: SesSender,
+    allowance: tuple[Bucket, DailyQuota],
+    clock: SteadyClock,
+    wake: asyncio.Event,
 ) -> Dispatcher:
     """The lease is longer than any call can take."""
+    bucket, quota = allowance
     return Dispatcher(
         queue=store.queue,
         bodies=spool,
         sender=sender,
-        clock=time.time,
+        clock=clock,
         monotonic=time.monotonic,
         wake=wake,
         bucket=bucket,
+        quota=quota,
         patience=patience(config),
         max_calls=config.ses.connections,
         lease=2 * (config.ses.connect_timeout_seconds + config.ses.read_timeout_seconds) + 30,
+    )
+
+
+def upkeep(config: Config, store: SqliteStore, clock: SteadyClock, listening: Listening, wake: asyncio.Event) -> Upkeep:
+    """The chores of the queue."""
+    return Upkeep(
+        queue=store.queue,
+        feedback=store.feedback,
+        clock=clock,
+        listening=listening,
+        patience=patience(config),
+        resends=config.retry.doubt == "resend",
+        max_hold=float(config.retry.max_hold_seconds),
+        every=_UPKEEP_SECONDS,
+        wake=wake,
     )
 
 
@@ -139,14 +166,16 @@ async def identity_sync(store: SqliteStore, client: Any) -> IdentitySync:
     return sync
 
 
-async def intake(config: Config, store: SqliteStore, spool: Spool, wake: asyncio.Event, identities: Identities) -> Intake:
+async def intake(
+    config: Config, store: SqliteStore, spool: Spool, clock: SteadyClock, wake: asyncio.Event, identities: Identities
+) -> Intake:
     """The way in. Raises StoreUnavailable."""
     smtp = config.smtp
     return Intake(
         queue=store.queue,
         bodies=spool,
         suppressions=store.suppressions,
-        clock=time.time,
+        clock=clock,
         chance=os.urandom,
         wake=wake,
         hostname=smtp.hostname,

@@ -123,7 +123,9 @@ class RetryConfig:
 
     delays_seconds: tuple[int, ...] = (60, 120, 300, 600, 1200, 2400, 3600)
     lifetime_seconds: int = 3 * 86400
+    max_hold_seconds: int = 14 * 86400
     in_doubt_seconds: int = 900
+    doubt: str = "resend"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +302,8 @@ def check(config: Config) -> None:
             address(listener, config.file, key)
     if unknown := set(config.policy.observed) - set(Rule):
         raise ConfigError(config.file, "policy.observed", f"no rule {min(unknown)}: there are {', '.join(Rule)}")
+    if config.retry.doubt not in ("resend", "hold"):
+        raise ConfigError(config.file, "retry.doubt", 'must be "resend" or "hold"')
     _check_playpen(config)
     _check_feedback(config)
     for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):

@@ -13,13 +13,17 @@ from contextlib import suppress
 from relay import journal, lifecycle
 from relay.errors import DamagedBody, StoreUnavailable
 from relay.lifecycle import Patience
-from relay.model import Claimed, Hold, HoldScope, Later, Outcome, Settlement, SlowDown, Unknown
+from relay.model import Claimed, Lane, Settlement
+from relay.outcome import Hold, HoldScope, Later, Outcome, SlowDown, Unknown
 from relay.ports import Bodies, Clock, Queue, Sender
-from relay.rate import Bucket
+from relay.queueing import Round, Settled
+from relay.rate import Bucket, DailyQuota
+from relay.turns import Turns
 
 _IDLE = 1.0  # seconds between looks at the queue when nobody wakes us: retries become due
 _STORE_DOWN = 1.0  # seconds between tries to reach a store that does not answer
 _DAMAGED = 86400.0
+_SIMULATOR = "@simulator.amazonses.com"  # SES counts no mail to it (SES developer guide, "Using the mailbox simulator")
 
 
 class Dispatcher:
@@ -35,6 +39,7 @@ class Dispatcher:
         monotonic: Clock,
         wake: asyncio.Event,
         bucket: Bucket,
+        quota: DailyQuota,
         patience: Patience,
         max_calls: int,
         lease: float,
@@ -47,6 +52,10 @@ class Dispatcher:
         self._monotonic = monotonic
         self._wake = wake
         self._bucket = bucket
+        self._quota = quota
+        self._turns = Turns()
+        self._lanes = tuple(Lane)
+        self._told_of: dict[tuple[HoldScope, str], float] = {}
         self._patience = patience
         self._max_calls = max_calls
         self._lease = lease
@@ -81,20 +90,31 @@ class Dispatcher:
 
     async def _round(self) -> bool:
         """Claims and starts what fits. True if more may be due than fitted."""
-        allowed = min(self._free_calls(), self._bucket.available(self._monotonic()))
+        lanes = self._open_lanes()
+        allowed = min(self._free_calls(), self._bucket.available(self._monotonic()), self._quota.left(Lane.TRANSACTIONAL))
         if allowed < 1:
             return True
         lease_ends = self._monotonic() + self._lease
         now = self._clock()
-        claims = await self._queue.claim(limit=allowed, now=now, lease_until=now + self._lease)
+        this = Round(limit=int(allowed), now=now, lease_until=now + self._lease, turns=self._turns, lanes=lanes)
+        claims = await self._queue.claim(this)
         self._bucket.take(len(claims.claimed))
+        self._quota.count(sum(not each.delivery.recipient.endswith(_SIMULATOR) for each in claims.claimed))
         for delivery in claims.ended:
             journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
         for claimed in claims.claimed:
             call = asyncio.create_task(self._send(claimed, lease_ends))
             self._calls.add(call)
             call.add_done_callback(self._finished)
-        return len(claims.claimed) + len(claims.ended) == allowed
+        return len(claims.claimed) + len(claims.ended) == this.limit
+
+    def _open_lanes(self) -> tuple[Lane, ...]:
+        """Those that the account's quota has something left for."""
+        lanes = tuple(lane for lane in Lane if self._quota.left(lane) >= 1)
+        if lanes != self._lanes:
+            journal.lanes_open(lanes=lanes)
+        self._lanes = lanes
+        return lanes
 
     def _free_calls(self) -> int:
         """A transaction per finished call would be wasteful: nothing is free until a quarter is."""
@@ -123,15 +143,15 @@ class Dispatcher:
             self._bucket.slow_down()
         settlement = lifecycle.settle(claimed, outcome, now=self._clock(), chance=self._chance(), patience=self._patience)
         # A result that is known must not be lost to a shutdown: SES would get the message a second time.
-        await asyncio.shield(self._record(settlement))
-        self._tell(settlement, outcome, self._monotonic() - began)
+        settled = await asyncio.shield(self._record(settlement))
+        self._tell(settlement, settled, self._monotonic() - began)
 
     async def _outcome(self, claimed: Claimed, time_left: Callable[[], float]) -> Outcome:
         try:
             content = await self._bodies.read(claimed)
         except DamagedBody as error:
             journal.trouble(f"{claimed.delivery.id}: the stored body is damaged and not sent", error)
-            return Hold(HoldScope.MESSAGE, "the stored body is not what was accepted", _DAMAGED)
+            return Hold(HoldScope.DELIVERY, "the stored body is not what was accepted", _DAMAGED)
         except StoreUnavailable as error:
             return Later(f"the stored body cannot be read: {error}")
         try:
@@ -140,23 +160,32 @@ class Dispatcher:
             journal.bug(f"{claimed.delivery.id}: the call failed")
             return Unknown("a fault of ours during the call")
 
-    async def _record(self, settlement: Settlement) -> None:
+    async def _record(self, settlement: Settlement) -> Settled:
         while True:
             try:
-                await self._queue.settle(settlement)
-                return
+                return await self._queue.settle(settlement)
             except StoreUnavailable as error:
                 journal.trouble(f"{settlement.delivery.id}: the result cannot be written yet", error)
                 await asyncio.sleep(_STORE_DOWN)
 
-    def _tell(self, settlement: Settlement, outcome: Outcome, seconds: float) -> None:
+    def _tell(self, settlement: Settlement, settled: Settled, seconds: float) -> None:
+        delivery = settlement.delivery
         journal.settled(
-            id=settlement.delivery.id,
-            attempt=settlement.delivery.attempt,
+            id=delivery.id,
+            attempt=delivery.attempt,
             state=settlement.state,
             reason=settlement.reason,
             ses_message_id=settlement.ses_message_id,
             seconds=seconds,
         )
-        if isinstance(outcome, Hold):
-            journal.held(scope=outcome.scope, subject=outcome.subject, reason=outcome.reason, seconds=outcome.seconds)
+        if settled is Settled.TWICE:
+            journal.sent_twice(id=delivery.id, attempt=delivery.attempt, ses_message_id=settlement.ses_message_id)
+        if hold := settlement.hold:
+            self._tell_of(hold)
+
+    def _tell_of(self, hold: Hold) -> None:
+        """Once, though all calls that were open ran into it."""
+        now = self._monotonic()
+        if self._told_of.get((hold.scope, hold.subject), 0.0) <= now:
+            self._told_of[hold.scope, hold.subject] = now + hold.seconds
+            journal.held(scope=hold.scope, subject=hold.subject, reason=hold.reason, seconds=hold.seconds)

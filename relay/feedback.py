@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 from relay import journal, ses_event, sns_message
+from relay.errors import StoreUnavailable, TryAgain
 from relay.ports import Certificates, Clock, FeedbackStore, Recorded, Topics
 from relay.sns_message import SnsMessage
+
+
+@dataclass(slots=True)
+class Listening:
+    """Since when every event that came could be kept: what came before may be lost, or come again much later."""
+
+    since: float
 
 
 class Feedback:
@@ -19,6 +28,7 @@ class Feedback:
         certificates: Certificates,
         sns: Topics,
         clock: Clock,
+        listening: Listening,
         topics: Collection[str],
         versions: Collection[str],
     ) -> None:
@@ -26,22 +36,30 @@ class Feedback:
         self._certificates = certificates
         self._sns = sns
         self._clock = clock
+        self._listening = listening
         self._topics = frozenset(topics)
         self._versions = frozenset(versions)
 
     async def receive(self, body: bytes) -> None:
         """One post of SNS. Raises Unreadable, Untrusted, TryAgain or StoreUnavailable; then nothing was stored."""
         message = sns_message.read(body)
-        now = self._clock()
         sns_message.check_origin(message, topics=self._topics, versions=self._versions)
-        sns_message.verify(message, await self._certificates.get(message.signing_cert_url), now=now)
-        await self._record(message, now)
+        try:
+            await self._keep(message)
+        except (StoreUnavailable, TryAgain):
+            self._listening.since = self._clock()
+            raise
         if message.type == sns_message.SUBSCRIPTION_CONFIRMATION:
             # By the API and never by visiting SubscribeURL: nothing in a body makes us fetch an address.
             await self._sns.confirm(message.topic_arn, message.token)
             journal.topic_confirmed(topic=message.topic_arn)
         elif message.type == sns_message.UNSUBSCRIBE_CONFIRMATION:
             journal.topic_unsubscribed(topic=message.topic_arn)
+
+    async def _keep(self, message: SnsMessage) -> None:
+        now = self._clock()
+        sns_message.verify(message, await self._certificates.get(message.signing_cert_url), now=now)
+        await self._record(message, now)
 
     async def _record(self, message: SnsMessage, now: float) -> None:
         is_event = message.type == sns_message.NOTIFICATION

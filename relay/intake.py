@@ -209,7 +209,7 @@ class Intake:
                 recipient=self._playpen or recipient,
                 state=State.IGNORED if is_first_only and number > 1 else State.QUEUED,
                 due_at=due_at,
-                expires_at=due_at + self._patience.lifetime,
+                expires_at=message.labels.expires_at or due_at + self._patience.lifetime,
                 reason="only the first recipient is sent to" if is_first_only and number > 1 else "",
             )
             for number, recipient in enumerate(envelope.recipients, 1)

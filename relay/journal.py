@@ -177,9 +177,41 @@ def interrupted(*, id: str, attempt: int) -> None:
     _write("in_doubt", WARNING, id=id, attempt=attempt)
 
 
-def sent_again(*, id: str, attempt: int) -> None:
-    """No event settled the doubt: the message is sent once more and may arrive twice."""
-    _write("possible_duplicate", WARNING, id=id, attempt=attempt)
+def sent_again(*, id: str, attempt: int, tries: tuple[int, ...], listening: bool) -> None:
+    """No event settled the doubt: the message is sent once more. SES may have it of any of these tries; hardly, if it was
+    `listening` (events of other messages came).
+    """
+    _write("possible_duplicate", WARNING, id=id, attempt=attempt, tries=list(tries), listening=listening)
+
+
+def sent_twice(*, id: str, attempt: int, ses_message_id: str) -> None:
+    """SES took two calls for one delivery: this one was in doubt, and another was made."""
+    _write("duplicate", ERROR, id=id, attempt=attempt, ses_message_id=ses_message_id)
+
+
+def doubts_wait() -> None:
+    """Deliveries stay in doubt, for no events come that could settle it: alarm."""
+    _write("doubts_wait", ERROR)
+
+
+def lanes_open(*, lanes: tuple[str, ...]) -> None:
+    """What the account's quota of the day leaves is for these lanes only; for none of them, it is used up."""
+    _write("lanes_open", WARNING, lanes=list(lanes))
+
+
+def clock_jumped(*, seconds: float) -> None:
+    """The wall clock was set; the waits of the queue keep their length."""
+    _write("clock_jumped", ERROR, seconds=round(seconds, 1))
+
+
+def queue_changed(*, cause: str, deliveries: int) -> None:
+    """An operator has changed open deliveries; what was cancelled is told one by one as well."""
+    _write("queue_changed", cause=cause, deliveries=deliveries)
+
+
+def lifted(*, scope: str, subject: str) -> None:
+    """A hold was lifted by the operator."""
+    _write("lifted", scope=scope, subject=subject)
 
 
 def event(*, type: str, id: str, recipient: str, detail: str, ses_message_id: str) -> None:

@@ -1,34 +1,71 @@
-"""Every move of a delivery between its states, and the times between tries. The store writes what is decided here.
+"""Every move of a delivery between its states, with its cause, and the times between tries.
 
-queued -> sending -> sent | queued | failed | in_doubt | suppressed
-in_doubt -> sent | queued | expired
-any state that is not sent -> sent, when an event of SES proves it
+The store writes what is decided here, and asks here which states a cause may leave.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
-from relay.bounces import BounceClass
-from relay.model import (
-    Claimed,
-    Delivery,
-    EventType,
-    Hold,
-    HoldScope,
-    Later,
-    Never,
-    Outcome,
-    Sent,
-    Settlement,
-    SlowDown,
-    State,
-    Unknown,
-)
+from relay.model import Claimed, Settlement, State
+from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 
 MINUTE = 60.0
 DAY = 86400.0
+NEVER = 1e18  # due at no time: until somebody says otherwise
+
+
+class Cause(StrEnum):
+    """Why a delivery moves."""
+
+    CLAIMED = "claimed"  # due, not held, and the account may send
+    FOUND_SUPPRESSED = "found suppressed"  # when it was claimed
+    TAKEN = "taken"  # SES gave an identifier
+    POSTPONED = "postponed"  # the call failed, and will be made again
+    GAVE_UP = "gave up"  # the call failed, and the next would come too late
+    REFUSED = "refused"  # SES will not send it
+    UNANSWERED = "unanswered"  # SES may have it
+    INTERRUPTED = "interrupted"  # the lease ran out, or the process died in the call
+    PROVEN = "proven"  # an event of SES is about it, or an answer came late
+    UNPROVEN = "unproven"  # no event came in the time for it
+    OUT_OF_TIME = "out of time"  # nobody wants it any more, or it was held too long
+    RETRIED = "retried"  # by the operator: at once
+    HELD_BACK = "held back"  # by the operator: until it is retried
+    CANCELLED = "cancelled"  # by the operator
+
+
+OPEN = (State.QUEUED, State.SENDING, State.IN_DOUBT)
+ENDED_UNSENT = (State.SUPPRESSED, State.IGNORED, State.EXPIRED, State.CANCELLED)
+
+MOVES: Mapping[Cause, Mapping[State, State]] = {
+    Cause.CLAIMED: {State.QUEUED: State.SENDING},
+    Cause.FOUND_SUPPRESSED: {State.QUEUED: State.SUPPRESSED},
+    Cause.TAKEN: {State.SENDING: State.SENT},
+    Cause.POSTPONED: {State.SENDING: State.QUEUED},
+    Cause.GAVE_UP: {State.SENDING: State.EXPIRED},
+    Cause.REFUSED: {State.SENDING: State.FAILED},
+    Cause.UNANSWERED: {State.SENDING: State.IN_DOUBT},
+    Cause.INTERRUPTED: {State.SENDING: State.IN_DOUBT},
+    Cause.PROVEN: {state: State.SENT for state in State if state is not State.SENT},
+    Cause.UNPROVEN: {State.IN_DOUBT: State.QUEUED},
+    Cause.OUT_OF_TIME: {State.QUEUED: State.EXPIRED, State.IN_DOUBT: State.EXPIRED},
+    Cause.RETRIED: {State.QUEUED: State.QUEUED, State.IN_DOUBT: State.QUEUED},
+    Cause.HELD_BACK: {State.QUEUED: State.QUEUED, State.IN_DOUBT: State.QUEUED},
+    Cause.CANCELLED: {State.QUEUED: State.CANCELLED, State.IN_DOUBT: State.CANCELLED},
+}
+
+
+def sources(cause: Cause) -> tuple[State, ...]:
+    """The states that a cause may leave; from all others it moves nothing."""
+    return tuple(MOVES[cause])
+
+
+def target(cause: Cause) -> State:
+    """The one state that a cause leads to."""
+    (state,) = set(MOVES[cause].values())
+    return state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,46 +79,49 @@ class Patience:
     slow_down: float = 1.0
 
 
-# Outcome -> the state that follows and whether the call counts as a failure.
-_AFTER: dict[type[Outcome], tuple[State, bool]] = {
-    Sent: (State.SENT, False),
-    Later: (State.QUEUED, True),
-    SlowDown: (State.QUEUED, False),
-    Hold: (State.QUEUED, False),
-    Never: (State.FAILED, True),
-    Unknown: (State.IN_DOUBT, True),
+# Outcome -> its cause, and whether the call counts as a failure.
+_AFTER: dict[type[Outcome], tuple[Cause, bool]] = {
+    Sent: (Cause.TAKEN, False),
+    Later: (Cause.POSTPONED, True),
+    SlowDown: (Cause.POSTPONED, False),
+    Hold: (Cause.POSTPONED, False),
+    Never: (Cause.REFUSED, True),
+    Unknown: (Cause.UNANSWERED, True),
 }
 
 
 def settle(claimed: Claimed, outcome: Outcome, *, now: float, chance: float, patience: Patience) -> Settlement:
     """What an outcome makes of a claimed delivery. `chance` is in [0, 1) and spreads the retries."""
     delivery = claimed.delivery
-    state, failed = _AFTER[type(outcome)]
+    cause, failed = _AFTER[type(outcome)]
     failures = delivery.failures + failed
     due_at = now + _wait(outcome, failures, chance, patience)
-    if state is State.QUEUED and failed and due_at >= delivery.expires_at:
-        state = State.EXPIRED
+    if isinstance(outcome, Later) and outcome.at_most and failures >= outcome.at_most:
+        cause = Cause.REFUSED
+    elif isinstance(outcome, Later) and due_at >= delivery.expires_at:
+        cause = Cause.GAVE_UP
+    elif isinstance(outcome, Hold) and outcome.bounded and now >= delivery.expires_at:
+        cause = Cause.REFUSED
     return Settlement(
         delivery=delivery,
-        lease_until=claimed.lease_until,
-        state=state,
+        state=target(cause),
         due_at=due_at,
         failures=failures,
         at=now,
         reason="" if isinstance(outcome, Sent) else outcome.reason,
         ses_message_id=outcome.ses_message_id if isinstance(outcome, Sent) else "",
-        hold=outcome if isinstance(outcome, Hold) else None,
+        hold=outcome if isinstance(outcome, Hold) and outcome.scope is not HoldScope.DELIVERY else None,
     )
 
 
 def _wait(outcome: Outcome, failures: int, chance: float, patience: Patience) -> float:
     if isinstance(outcome, Unknown):
-        return patience.in_doubt
+        return max(patience.in_doubt, backoff(failures, chance=chance, patience=patience))
     if isinstance(outcome, SlowDown):
         return patience.slow_down * (0.5 + chance)
     if isinstance(outcome, Later):
         return backoff(failures, chance=chance, patience=patience)
-    if isinstance(outcome, Hold) and outcome.scope is HoldScope.MESSAGE:
+    if isinstance(outcome, Hold) and outcome.scope is HoldScope.DELIVERY:
         return outcome.seconds
     return 0.0
 
@@ -90,49 +130,3 @@ def backoff(failures: int, *, chance: float, patience: Patience) -> float:
     """Seconds until the try after so many failures, spread by +-`jitter`."""
     delay = patience.delays[min(failures, len(patience.delays)) - 1]
     return delay * (1 - patience.jitter + 2 * patience.jitter * chance)
-
-
-def interrupted(*, now: float, patience: Patience) -> tuple[State, float]:
-    """A lease ran out or the process died in the call: whether SES has it is not known. State, and when to decide."""
-    return State.IN_DOUBT, now + patience.in_doubt
-
-
-def undecided(delivery: Delivery, *, now: float) -> State:
-    """No event settled the doubt in time: try again, unless it is too late for that."""
-    return State.EXPIRED if now >= delivery.expires_at else State.QUEUED
-
-
-def proven_sent(state: State) -> bool:
-    """Whether an event of SES about a delivery moves it to `sent`: from every other state, for SES has it."""
-    return state is not State.SENT
-
-
-ENDED_UNSENT = (State.SUPPRESSED, State.IGNORED, State.EXPIRED, State.CANCELLED)
-
-# (type of event, our class of bounce or "") -> the word shown; the first that applies, from the top, is shown.
-_SHOWN: tuple[tuple[EventType, tuple[BounceClass, ...], str], ...] = (
-    (EventType.COMPLAINT, (), "complained"),
-    (EventType.BOUNCE, (BounceClass.HARD, BounceClass.ALREADY_SUPPRESSED), "bounced hard"),
-    (EventType.SUBSCRIPTION, (), "unsubscribed"),
-    (EventType.BOUNCE, (BounceClass.OPT_OUT,), "unsubscribed"),
-    (EventType.REJECT, (), "rejected"),
-    (EventType.RENDERING_FAILURE, (), "rejected"),
-    (EventType.BOUNCE, (), "bounced soft"),
-    (EventType.CLICK, (), "clicked"),
-    (EventType.OPEN, (), "opened"),
-    (EventType.DELIVERY, (), "delivered"),
-    (EventType.DELIVERY_DELAY, (), "delayed"),
-)
-
-
-def shown_status(state: State, facts: Collection[tuple[str, str]]) -> str:
-    """The one word for people, by rank and never by order of arrival. `facts` holds event types and bounce classes."""
-    is_delivered = any(kind == EventType.DELIVERY for kind, _ in facts)
-    for kind, classes, word in _SHOWN:
-        for fact, found in facts:
-            if fact != kind or (classes and found not in classes):
-                continue
-            if is_delivered and kind == EventType.BOUNCE and found == BounceClass.SOFT:
-                continue  # a delivered message that bounces softly was answered by an out-of-office reply
-            return word
-    return state.value.replace("_", " ")

@@ -11,6 +11,7 @@ from enum import StrEnum
 from time import gmtime, strftime
 
 from relay.credential import Credential
+from relay.outcome import Hold
 
 
 class State(StrEnum):
@@ -62,19 +63,26 @@ class Edit:
 
 
 class MessageClass(StrEnum):
-    """What a message is for. Mail that somebody waits for goes before mail to many."""
+    """What a message is for."""
 
     UNSAID = ""
     TRANSACTIONAL = "transactional"
     MARKETING = "marketing"
 
 
+class Lane(StrEnum):
+    """Mail that somebody waits for goes before mail to many."""
+
+    TRANSACTIONAL = "transactional"
+    BULK = "bulk"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
     """What the sender says about a message in X-Relay-* headers; empty where nothing was said.
 
-    `send_at` is the earliest time, 0 for at once; `tags` are names and values. The last two are orders to SES, by the headers
-    that SES has for them.
+    `send_at` is the earliest time, 0 for at once; after `expires_at` nobody wants it any more, 0 for the relay's own patience.
+    `tags` are names and values. The last two are orders to SES, by the headers that SES has for them.
     """
 
     id: str = ""
@@ -82,9 +90,25 @@ class Labels:
     list: str = ""
     message_class: MessageClass = MessageClass.UNSAID
     send_at: float = 0.0
+    expires_at: float = 0.0
     tags: tuple[tuple[str, str], ...] = ()
     ses_tags: tuple[tuple[str, str], ...] = ()
     configuration_set: str = ""
+
+    @property
+    def lane(self) -> Lane:
+        return Lane.BULK if self.message_class is MessageClass.MARKETING else Lane.TRANSACTIONAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """Deliveries that take turns with others, and that one hold can stop. `identity` is the sender's domain."""
+
+    id: int
+    lane: Lane
+    credential: str
+    identity: str
+    configuration_set: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,83 +153,21 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """A delivery under our lease, with all that its call needs. `content` is None where it lies in a spool file."""
+    """A delivery under our lease, with all that its call needs. `content` is None where it lies in a spool file.
+
+    Its `expires_at` is later than the stored one by the time that it was held.
+    """
 
     delivery: Delivery
     message: Message
-    lease_until: float
     content: bytes | None
-
-
-# What came of one call of SES. Told apart once, in ses_errors.py, close to where the answer is seen.
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """SES has it."""
-
-    ses_message_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Later:
-    """Not now; the same call may work later. Uses up one failure."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class SlowDown:
-    """Over the account's rate. Uses up nothing; the sender slows."""
-
-    reason: str
-
-
-class HoldScope(StrEnum):
-    """What a hold stops."""
-
-    ACCOUNT = "account"
-    IDENTITY = "identity"
-    CONFIGURATION_SET = "configuration_set"
-    MESSAGE = "message"
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Nothing of this scope can be sent until someone mends it, or quota frees. Uses up nothing.
-
-    `subject` is the domain of a held identity, empty for the other scopes. The next call after `seconds` is the probe.
-    """
-
-    scope: HoldScope
-    reason: str
-    seconds: float
-    subject: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Never:
-    """SES will not send this one."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """SES may have accepted it: the answer was lost or no answer at all."""
-
-    reason: str
-
-
-Outcome = Sent | Later | SlowDown | Hold | Never | Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What a call did to a delivery: written by the store, fenced by attempt and lease."""
+    """What a call did to a delivery: written by the store, fenced by the attempt."""
 
     delivery: Delivery
-    lease_until: float
     state: State
     due_at: float
     failures: int

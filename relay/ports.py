@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,8 +10,11 @@ from cryptography import x509
 
 from relay.credential import Credential, LastUse
 from relay.identities import Identity, KnownIdentities
-from relay.lifecycle import Patience
-from relay.model import Claimed, Delivery, Event, Life, Message, Outcome, Reason, Settlement, Suppression
+from relay.lifecycle import Cause, Patience
+from relay.model import Claimed, Delivery, Event, Life, Message, Reason, Settlement, Suppression
+from relay.outcome import Hold, HoldScope, Outcome
+from relay.queueing import Claims, Doubt, QueueStatus, Round, Selection, Settled
+from relay.rate import Account
 from relay.reading.mime import Octets, Slices
 
 Clock = Callable[[], float]
@@ -59,14 +62,6 @@ class Bodies(Protocol):
         """The accepted content. Raises DamagedBody if it is not what was accepted, StoreUnavailable if unreadable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
-    """One round: what may be sent now, and what ended on the way because it was suppressed or too old."""
-
-    claimed: tuple[Claimed, ...]
-    ended: tuple[Delivery, ...]
-
-
 class Queue(Protocol):
     """The durable queue. Every verb is one transaction and returns after the commit. All raise StoreUnavailable."""
 
@@ -76,17 +71,57 @@ class Queue(Protocol):
         The suppression list is read in the same transaction: if it cannot be read, nothing is stored.
         """
 
-    async def claim(self, *, limit: int, now: float, lease_until: float) -> Claims:
-        """Up to `limit` due deliveries that nothing holds, as `sending`, their attempt counted."""
+    async def claim(self, this: Round) -> Claims:
+        """Due deliveries that nothing holds, as `sending`, their attempt counted."""
 
-    async def settle(self, settlement: Settlement) -> bool:
-        """Writes what came of a call, if the lease is still ours; a late Sent always. False if fenced off."""
+    async def settle(self, settlement: Settlement) -> Settled:
+        """Writes what came of a call, if no other was made since; a late Sent always."""
 
     async def rescue(self, *, now: float, everything: bool, patience: Patience) -> tuple[Delivery, ...]:
         """Deliveries whose lease ran out (or all that are `sending`: right after start) go `in_doubt`."""
 
-    async def decide(self, *, now: float) -> tuple[Delivery, ...]:
+    async def has_doubts(self, *, now: float) -> bool:
+        """Whether the time of any doubt is over."""
+
+    async def decide(self, *, now: float) -> tuple[Doubt, ...]:
         """Deliveries nobody proved sent in time leave `in_doubt`."""
+
+    async def expire(self, *, now: float, max_hold: float) -> tuple[Delivery, ...]:
+        """Some of those that were held for so many seconds beyond their time; none when there are no more."""
+
+    async def shift(self, seconds: float) -> None:
+        """The clock jumped: all waits keep their length. Times that a sender set stay as they are."""
+
+    async def last_heartbeat(self) -> float:
+        """When the relay was last seen alive, 0.0 for never."""
+
+    async def beat(self, at: float) -> None:
+        """It is alive."""
+
+
+class Desk(Protocol):
+    """What an operator sees of the queue, and does with it. All raise StoreUnavailable."""
+
+    async def status(self, *, now: float) -> QueueStatus: ...
+
+    def move(self, cause: Cause, selection: Selection, *, now: float) -> AsyncIterator[tuple[Delivery, ...]]:
+        """RETRIED, HELD_BACK or CANCELLED, in small steps: the deliveries of each, as they are now."""
+
+    async def hold(self, hold: Hold, *, now: float) -> bool:
+        """By the operator, until lifted. False if it stood already."""
+
+    async def lift(self, scope: HoldScope, subject: str, *, now: float) -> int:
+        """Ends the holds there, SES's own as well; how many."""
+
+
+class AccountStore(Protocol):
+    """The last that SES said of the account."""
+
+    async def known(self) -> Account | None:
+        """None before the first time."""
+
+    async def put(self, account: Account) -> None:
+        """In place of what was known."""
 
 
 class Suppressions(Protocol):
@@ -175,6 +210,9 @@ class FeedbackStore(Protocol):
         self, *, notification_id: str, topic: str, payload: str, received_at: float, events: tuple[Event, ...]
     ) -> tuple[Recorded, ...]:
         """Raw notification, events, states and suppressions in one transaction; nothing for what was there already."""
+
+    async def heard(self, *, since: float, until: float) -> tuple[int, int]:
+        """Of the newest deliveries accepted and sent between these times: how many, and of how many there are events."""
 
 
 class Sender(Protocol):

@@ -1,8 +1,14 @@
-"""How fast we may send: a token bucket that gives way when SES says so. One token is one recipient."""
+"""How fast we may send, and how much in a day: a token bucket that gives way when SES says so, and the account's quota.
+
+One token is one recipient.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+
+from relay.model import Lane
 
 _GENTLER = 0.7
 _LEAST = 0.1
@@ -41,3 +47,37 @@ class Bucket:
     def seconds_to_next(self) -> float:
         """Until one token is there."""
         return max(0.0, (1.0 - self._tokens) / (self._rate * self._factor)) if self._rate else math.inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What SES says of an account: recipients a second, recipients in any 24 hours (-1: as many as you like), and how many of
+    these are used up.
+    """
+
+    rate: float
+    quota: float
+    sent: float
+    at: float
+
+
+_SHARE = {Lane.TRANSACTIONAL: 1.0, Lane.BULK: 0.9}
+
+
+class DailyQuota:
+    """What is left of the account's quota: what SES said last, less the calls since. Without a word of SES, no limit."""
+
+    def __init__(self) -> None:
+        self._quota = self._used = -1.0
+
+    def told(self, account: Account) -> None:
+        """Calls that SES may not have counted yet are forgotten: it stops us itself before the quota is passed."""
+        self._quota, self._used = account.quota, account.sent
+
+    def count(self, calls: int) -> None:
+        """So many calls begin. Those whose end is not known count as well."""
+        self._used += calls
+
+    def left(self, lane: Lane) -> float:
+        """Recipients. Mail to many leaves the last tenth to mail that somebody waits for."""
+        return math.inf if self._quota < 0 else max(0.0, self._quota * _SHARE[lane] - self._used)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from relay.model import Hold, HoldScope, Later, Never, Outcome, SlowDown, Unknown
+from relay.outcome import Hold, HoldScope, Later, Never, Outcome, SlowDown, Unknown
 
 Verdict = Literal["later", "slow_down", "never", "unknown", "hold_account", "hold_identity", "hold_configuration_set"]
 
@@ -24,10 +24,14 @@ class Row:
     seconds: float = 0.0
 
 
+_UNVERIFIED = "email address is not verified"
+
 # How long a hold stands before the next message probes whether it was mended.
 _QUOTA = 600.0
 _MENDING = 300.0
 _CLOCK = 30.0
+
+_UNKNOWN_TRIES = 5
 
 TABLE: tuple[Row, ...] = (
     Row("TooManyRequests", "daily message quota exceeded", "hold_account", _QUOTA),
@@ -65,7 +69,7 @@ TABLE: tuple[Row, ...] = (
     Row("MailFromDomainNotVerified", "", "hold_identity", _MENDING),
     Row("AccessDenied", "identity/", "hold_identity", _MENDING),
     Row("AccessDenied", "", "hold_account", _MENDING),
-    Row("MessageRejected", "email address is not verified", "hold_identity", _MENDING),
+    Row("MessageRejected", _UNVERIFIED, "hold_identity", _MENDING),
     Row("MessageRejected", "", "never"),
     Row("BadRequest", "", "never"),
     Row("InvalidParameterValue", "", "never"),
@@ -105,9 +109,11 @@ def _outcome(row: Row, reason: str, text: str, sender_domain: str) -> Outcome:
         case "unknown":
             return Unknown(reason)
         case "hold_identity":
-            if row.text == "email address is not verified" and sender_domain and not _names(text, sender_domain):
+            if row.text != _UNVERIFIED:
+                return Hold(HoldScope.IDENTITY, reason, row.seconds, sender_domain)
+            if sender_domain and not _names(text, sender_domain):
                 return Never(reason)
-            return Hold(HoldScope.IDENTITY, reason, row.seconds, sender_domain)
+            return Hold(HoldScope.IDENTITY, reason, row.seconds, sender_domain, bounded=True)
         case "hold_configuration_set":
             return Hold(HoldScope.CONFIGURATION_SET, reason, row.seconds)
         case "hold_account":
@@ -115,12 +121,14 @@ def _outcome(row: Row, reason: str, text: str, sender_domain: str) -> Outcome:
 
 
 def _names(text: str, domain: str) -> bool:
-    """Whether one of the identities in the text is the domain, or an address in it."""
-    return any(word.strip(".,;:()<>").rpartition("@")[2] == domain for word in text.split())
+    """Whether an identity in the text is the domain, or an address in it. SES cuts a long list, and ends it in dots."""
+    return text.endswith("...") or any(word.strip(".,;:()<>").rpartition("@")[2] == domain for word in text.split())
 
 
 def _unlisted(status: int, reason: str) -> Outcome:
-    """A code AWS added since: by status, and never so that mail is lost or sent twice."""
+    """A code AWS added since: by status, and never so that mail is lost or sent twice. What was the message's fault
+    time after time is given up.
+    """
     if status == 429:
         return SlowDown(reason)
     if status == 408:
@@ -131,4 +139,4 @@ def _unlisted(status: int, reason: str) -> Outcome:
         return Later(reason)
     if status >= 500:
         return Unknown(reason)
-    return Later(reason)
+    return Later(reason, at_most=_UNKNOWN_TRIES)

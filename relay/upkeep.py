@@ -1,4 +1,4 @@
-"""Chores of the queue: one function per chore, and the loop that does them."""
+"""Chores of the queue: one method per chore, and the loop that does them."""
 
 from __future__ import annotations
 
@@ -6,33 +6,122 @@ import asyncio
 
 from relay import journal
 from relay.errors import StoreUnavailable
+from relay.feedback import Listening
 from relay.lifecycle import Patience
-from relay.model import State
-from relay.ports import Clock, Queue
+from relay.model import Delivery, State
+from relay.ports import FeedbackStore, Queue
+from relay.queueing import Doubt
+from relay.steady import SteadyClock
+
+_BEAT_SECONDS = 60.0
+_WENT_BACK = 30.0  # seconds before the last heartbeat: more than a clock that is being set right
+# Feedback is alive when so much of what was sent has its event.
+_ALIVE = 0.99
+_LONGEST_WAIT = 4  # times the wait for a doubt's event: sends of before that say nothing of today
 
 
-async def rescue(queue: Queue, *, now: float, everything: bool, patience: Patience) -> None:
-    """Calls whose end nobody saw: `in_doubt`, until an event proves them sent or the time is up."""
-    for delivery in await queue.rescue(now=now, everything=everything, patience=patience):
-        journal.interrupted(id=delivery.id, attempt=delivery.attempt)
+class Upkeep:
+    """`max_hold` and `every` are seconds. What stays in doubt is sent again if it `resends`, or else waits.
+
+    `wake` is set where something may have become due.
+    """
+
+    def __init__(
+        self,
+        *,
+        queue: Queue,
+        feedback: FeedbackStore,
+        clock: SteadyClock,
+        listening: Listening,
+        patience: Patience,
+        resends: bool,
+        max_hold: float,
+        every: float,
+        wake: asyncio.Event,
+    ) -> None:
+        self._queue = queue
+        self._feedback = feedback
+        self._clock = clock
+        self._listening = listening
+        self._patience = patience
+        self._resends = resends
+        self._max_hold = max_hold
+        self._every = every
+        self._wake = wake
+        self._doubts_wait = False
+        self._beaten_at = 0.0
+
+    async def begin(self) -> None:
+        """Before anything is sent: the clock may have been set back, and calls may have been open."""
+        now, seen = self._clock(), await self._queue.last_heartbeat()
+        if now < seen - _WENT_BACK:
+            journal.clock_jumped(seconds=now - seen)
+            await self._queue.shift(now - seen)
+        await self.rescue(everything=True)
+
+    async def run(self) -> None:
+        """All chores, over and over, until cancelled."""
+        while True:
+            try:
+                await self.keep_time()
+                await self.rescue(everything=False)
+                await self.decide()
+                await self.expire()
+                self._wake.set()
+            except StoreUnavailable as error:
+                journal.trouble("the queue's chores wait", error)
+            await asyncio.sleep(self._every)
+
+    async def keep_time(self) -> None:
+        """After a jump of the wall clock the waits in the store are shifted in the same step as our own clock."""
+        if jump := self._clock.jump():
+            journal.clock_jumped(seconds=jump)
+            await self._queue.shift(jump)
+        self._clock.follow()
+        if jump:
+            self._listening.since = self._clock()
+        if abs(self._clock() - self._beaten_at) >= _BEAT_SECONDS:
+            self._beaten_at = self._clock()
+            await self._queue.beat(self._beaten_at)
+
+    async def rescue(self, *, everything: bool) -> None:
+        """Calls whose end nobody saw: `in_doubt`, until an event proves them sent or the time is up."""
+        for delivery in await self._queue.rescue(now=self._clock(), everything=everything, patience=self._patience):
+            journal.interrupted(id=delivery.id, attempt=delivery.attempt)
+
+    async def decide(self) -> None:
+        """Doubts that no event settled, though for long enough it could have come: sent once more, and said so."""
+        now = self._clock()
+        if now - self._listening.since < self._patience.in_doubt or not await self._queue.has_doubts(now=now):
+            return
+        is_alive = await self._is_alive(now)
+        if is_alive or self._resends:
+            for doubt in await self._queue.decide(now=now):
+                _tell(doubt, is_alive)
+        elif not self._doubts_wait:
+            journal.doubts_wait()
+        self._doubts_wait = not (is_alive or self._resends)
+
+    async def _is_alive(self, now: float) -> bool:
+        """Whether the events of what was sent around the time of the doubt have come."""
+        wait = self._patience.in_doubt
+        sent, heard = await self._feedback.heard(since=now - _LONGEST_WAIT * wait, until=now - wait)
+        return sent > 0 and heard >= _ALIVE * sent
+
+    async def expire(self) -> None:
+        """What was held for too long beyond its time."""
+        while expired := await self._queue.expire(now=self._clock(), max_hold=self._max_hold):
+            for delivery in expired:
+                _tell_end(delivery)
 
 
-async def decide(queue: Queue, *, now: float) -> None:
-    """Doubts that no event settled in time: sent once more, and said so."""
-    for delivery in await queue.decide(now=now):
-        if delivery.state is State.QUEUED:
-            journal.sent_again(id=delivery.id, attempt=delivery.attempt)
-        else:
-            journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
+def _tell(doubt: Doubt, is_alive: bool) -> None:
+    delivery = doubt.delivery
+    if delivery.state is State.QUEUED:
+        journal.sent_again(id=delivery.id, attempt=delivery.attempt, tries=doubt.tries, listening=is_alive)
+    else:
+        _tell_end(delivery)
 
 
-async def run(queue: Queue, *, clock: Clock, every: float, patience: Patience, wake: asyncio.Event) -> None:
-    """All chores, every so many seconds, until cancelled. `wake` is set where something may have become due."""
-    while True:
-        try:
-            await rescue(queue, now=clock(), everything=False, patience=patience)
-            await decide(queue, now=clock())
-            wake.set()
-        except StoreUnavailable as error:
-            journal.trouble("the queue's chores wait", error)
-        await asyncio.sleep(every)
+def _tell_end(delivery: Delivery) -> None:
+    journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)

@@ -10,6 +10,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -20,7 +21,8 @@ from yarl import URL
 from relay import address, ses_errors, sigv4
 from relay.aws.answers import body_of
 from relay.aws.credentials import ChainCredentials
-from relay.model import Claimed, Hold, HoldScope, Later, Outcome, Sent, Unknown
+from relay.model import Claimed
+from relay.outcome import Hold, HoldScope, Later, Outcome, Sent, Unknown
 from relay.ports import Clock
 from relay.reading.mime import Slices
 from relay.writing import edits
@@ -30,6 +32,7 @@ _IN_THREAD = 256 * 1024  # encoding and hashing more than this would be felt by 
 _ENCODED_ANEW_IN_THREAD = 8 * 1024  # quoted-printable takes many times as long; most text in 8-bit is short
 _MAX_ANSWER = 64 * 1024
 _NO_KEY_SECONDS = 30.0
+_UNREACHABLE_SECONDS = 5.0  # no fault of any message: all wait, and one of them tries whether SES is back
 _MARGIN = 5.0  # seconds of lease left when a call is given up
 # Shorter than the far side's: a POST into a connection it is just closing would be in doubt.
 _KEEP_ALIVE = 10.0
@@ -136,7 +139,7 @@ class SesSender:
                 body = await body_of(answer, _MAX_ANSWER)
                 return _outcome(answer.status, answer.headers.get("x-amzn-ErrorType", ""), body, claimed)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return Later(f"no connection: {type(error).__name__}")
+            return Hold(HoldScope.ACCOUNT, f"no connection: {type(error).__name__}", _UNREACHABLE_SECONDS)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Unknown(f"no answer: {type(error).__name__}")
 
@@ -180,8 +183,9 @@ def _outcome(status: int, error_type: str, body: bytes, claimed: Claimed) -> Out
     text = fields.get("message") or fields.get("Message") or ""
     code = error_type or fields.get("__type") or fields.get("code") or ""
     outcome = ses_errors.outcome_of(status, _clean(code), _clean(text), sender_domain=address.domain(claimed.message.sender))
-    if isinstance(outcome, Hold) and outcome.scope is HoldScope.CONFIGURATION_SET and claimed.message.labels.configuration_set:
-        return Later(outcome.reason)  # the fault is that of the set which the sender named, and stops nobody else
+    if isinstance(outcome, Hold) and outcome.scope is HoldScope.CONFIGURATION_SET:
+        named = claimed.message.labels.configuration_set
+        return replace(outcome, subject=named, bounded=bool(named))
     return outcome
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,11 @@ from blake3 import blake3
 
 from relay import lifecycle
 from relay.lifecycle import Patience
-from relay.model import Claimed, Delivery, Event, EventType, Message, Outcome, Reason, State, Suppression
+from relay.model import Claimed, Delivery, Event, EventType, Lane, Message, Reason, State, Suppression
+from relay.outcome import Outcome
+from relay.queueing import Claims, Round, Settled
 from relay.store.sqlite.store import SqliteStore
+from relay.turns import Turns
 
 NOW = 1_763_720_000.0
 LEASE = 60.0
@@ -56,8 +60,12 @@ async def enqueue(
     return stored
 
 
+async def claims(store: SqliteStore, *, limit: int = 100, now: float = NOW, lanes: Collection[Lane] = tuple(Lane)) -> Claims:
+    return await store.queue.claim(Round(limit=limit, now=now, lease_until=now + LEASE, turns=Turns(), lanes=lanes))
+
+
 async def claim(store: SqliteStore, *, limit: int = 100, now: float = NOW) -> tuple[Claimed, ...]:
-    return (await store.queue.claim(limit=limit, now=now, lease_until=now + LEASE)).claimed
+    return (await claims(store, limit=limit, now=now)).claimed
 
 
 async def claim_one(store: SqliteStore, *, now: float = NOW) -> Claimed:
@@ -66,6 +74,11 @@ async def claim_one(store: SqliteStore, *, now: float = NOW) -> Claimed:
 
 
 async def settle(store: SqliteStore, claimed: Claimed, outcome: Outcome, *, now: float = NOW + 1) -> bool:
+    """Whether it was in time."""
+    return await settled(store, claimed, outcome, now=now) is Settled.IN_TIME
+
+
+async def settled(store: SqliteStore, claimed: Claimed, outcome: Outcome, *, now: float = NOW + 1) -> Settled:
     return await store.queue.settle(lifecycle.settle(claimed, outcome, now=now, chance=0.5, patience=PATIENCE))
 
 

@@ -12,7 +12,7 @@ from blake3 import blake3
 from relay.errors import DamagedBody, StoreUnavailable
 from relay.model import Claimed
 from relay.store.bodies import INLINE, Spool, SpoolDraft
-from tests.store.kit import NOW, delivery, message
+from tests.store.kit import delivery, message
 
 SMALL = b"small\r\n"
 LARGE = bytes(range(256)) * 300  # 76,800 octets
@@ -32,7 +32,7 @@ def spool(folder: Path) -> Spool:
 def claimed(content: bytes, *, inline: bool) -> Claimed:
     """The claim of a message whose accepted content was `content`."""
     accepted = message(content=content)
-    return Claimed(delivery=delivery(accepted), message=accepted, lease_until=NOW, content=content if inline else None)
+    return Claimed(delivery=delivery(accepted), message=accepted, content=content if inline else None)
 
 
 async def written(spool: Spool, content: bytes, *, keep: bool = True) -> SpoolDraft:

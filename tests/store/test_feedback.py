@@ -6,10 +6,24 @@ from pathlib import Path
 import pytest
 
 from relay.errors import StoreUnavailable
-from relay.model import Event, EventType, Later, Never, Reason, Sent, State, Unknown
+from relay.model import Event, EventType, Reason, State
+from relay.outcome import Later, Never, Sent, Unknown
 from relay.ports import Recorded
 from relay.store.sqlite.store import SqliteStore
-from tests.store.kit import NOW, claim, claim_one, database, enqueue, event, hard_bounce, settle, state, stored, suppression
+from tests.store.kit import (
+    NOW,
+    claim,
+    claim_one,
+    claims,
+    database,
+    enqueue,
+    event,
+    hard_bounce,
+    settle,
+    state,
+    stored,
+    suppression,
+)
 
 
 async def record(store: SqliteStore, *events: Event, notification_id: str = "n-1", payload: str = "{}") -> tuple[Recorded, ...]:
@@ -154,9 +168,9 @@ async def test_a_hard_bounce_suppresses_its_recipient(store: SqliteStore) -> Non
     found = (await store.suppressions.find(["reader@example.net"]))["reader@example.net"]
     assert (found.reason, found.source, found.created_at) == (Reason.HARD_BOUNCE, "ses-1", NOW + 9)
     assert found.note == "550 no such user"
-    claims = await store.queue.claim(limit=9, now=NOW + 10, lease_until=NOW + 99)
-    assert claims.claimed == ()
-    assert [ended.id for ended in claims.ended] == [waiting.id]
+    due = await claims(store, now=NOW + 10)
+    assert due.claimed == ()
+    assert [ended.id for ended in due.ended] == [waiting.id]
 
 
 async def test_a_complaint_of_a_stranger_s_message_suppresses_too(store: SqliteStore) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.model import Edit, Encoding, Hold, HoldScope, Labels, Later, MessageClass, Never, Sent, SlowDown, State, Unknown
+from relay.model import Edit, Encoding, Labels, MessageClass, State
+from relay.outcome import Later, Never, Sent, SlowDown, Unknown
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import (
     CONTENT,
@@ -18,6 +19,7 @@ from tests.store.kit import (
     PATIENCE,
     claim,
     claim_one,
+    claims,
     database,
     delivery,
     enqueue,
@@ -60,7 +62,6 @@ async def test_what_was_enqueued_is_claimed_as_it_was_accepted(store: SqliteStor
     claimed = await claim_one(store)
     assert claimed.message == accepted
     assert claimed.content == CONTENT
-    assert claimed.lease_until == NOW + LEASE
 
 
 async def test_what_was_said_of_a_message_is_shown_with_it(store: SqliteStore) -> None:
@@ -173,9 +174,9 @@ async def test_a_recipient_suppressed_meanwhile_ends_the_delivery_instead_of_a_c
     first = await enqueue(store, recipient="Reader@Example.net")
     other = await enqueue(store, 2, recipient="other@example.net")
     await store.suppressions.add(suppression("reader@example.net"))
-    claims = await store.queue.claim(limit=10, now=NOW, lease_until=NOW + LEASE)
-    assert [claimed.delivery.id for claimed in claims.claimed] == [other.id]
-    assert [(ended.id, ended.state) for ended in claims.ended] == [(first.id, State.SUPPRESSED)]
+    found_due = await claims(store)
+    assert [claimed.delivery.id for claimed in found_due.claimed] == [other.id]
+    assert [(ended.id, ended.state) for ended in found_due.ended] == [(first.id, State.SUPPRESSED)]
     found = await stored(store, first)
     assert (found.state, found.attempt, found.reason) == (State.SUPPRESSED, 0, suppression().why)
     await store.suppressions.remove("reader@example.net")
@@ -191,52 +192,6 @@ async def test_enqueued_to_a_suppressed_address_it_has_ended_before_it_began(sto
     assert second == wanted[1]
     assert await stored(store, first) == first
     assert await ids(store) == [second.id]
-
-
-# Holds.
-
-
-@pytest.mark.parametrize("scope", [HoldScope.ACCOUNT, HoldScope.CONFIGURATION_SET])
-async def test_a_held_account_sends_nothing_until_the_hold_ends(store: SqliteStore, scope: HoldScope) -> None:
-    await enqueue(store, 1, sender="shop@example.com")
-    await enqueue(store, 2, sender="shop@example.org")
-    (first,) = await claim(store, limit=1)
-    await settle(store, first, Hold(scope, "paused", 600.0), now=NOW)
-    assert await claim(store, now=NOW + 599) == ()
-    assert len(await claim(store, now=NOW + 600)) == 2
-
-
-async def test_a_held_identity_stops_its_own_domain_only_in_any_spelling(store: SqliteStore) -> None:
-    held = await enqueue(store, 1, sender="shop@Example.COM")
-    await settle(store, await claim_one(store), Hold(HoldScope.IDENTITY, "not verified", 600.0, "example.com"), now=NOW)
-    free = await enqueue(store, 2, sender="shop@mail.example.com")
-    assert await ids(store, now=NOW + 1) == [free.id]
-    assert await ids(store, now=NOW + 600) == [held.id]
-
-
-async def test_a_held_delivery_does_not_use_up_the_limit(store: SqliteStore) -> None:
-    await enqueue(store, 1, due_at=NOW - 9)
-    await settle(store, await claim_one(store), Hold(HoldScope.IDENTITY, "not verified", 600.0, "example.com"), now=NOW)
-    free = await enqueue(store, 2, sender="shop@example.org", due_at=NOW + 1)
-    assert await ids(store, limit=1, now=NOW + 2) == [free.id]
-
-
-async def test_a_hold_of_one_message_stops_no_other(store: SqliteStore) -> None:
-    held = await enqueue(store, 1)
-    await settle(store, await claim_one(store), Hold(HoldScope.MESSAGE, "damaged", 600.0), now=NOW)
-    free = await enqueue(store, 2)
-    assert await ids(store, now=NOW + 599) == [free.id]
-    assert await ids(store, now=NOW + 600) == [held.id]
-
-
-async def test_a_shorter_hold_does_not_cut_a_longer_one_short(store: SqliteStore) -> None:
-    await enqueue(store, 1)
-    await enqueue(store, 2)
-    first, second = await claim(store)
-    await settle(store, first, Hold(HoldScope.ACCOUNT, "paused", 600.0), now=NOW)
-    await settle(store, second, Hold(HoldScope.ACCOUNT, "paused", 10.0), now=NOW + 1)
-    assert await claim(store, now=NOW + 599) == ()
-    assert len(await claim(store, now=NOW + 600)) == 2
 
 
 # What a call did.
@@ -294,22 +249,6 @@ async def test_a_settlement_of_an_earlier_attempt_is_fenced_off(store: SqliteSto
     assert not await settle(store, early, Never("from the past"), now=NOW + 11)
     assert await state(store, first) is State.SENDING
     assert await settle(store, late, Sent("ses-2"), now=NOW + 12)
-
-
-async def test_an_earlier_attempt_is_fenced_off_even_if_both_leases_end_at_once(store: SqliteStore) -> None:
-    first = await enqueue(store)
-    early = await claim_one(store)
-    await settle(store, early, SlowDown("rate"))
-    late = await claim_one(store, now=NOW + 10)
-    assert not await settle(store, replace(early, lease_until=late.lease_until), Never("from the past"), now=NOW + 11)
-    assert await state(store, first) is State.SENDING
-
-
-async def test_a_settlement_under_another_lease_is_fenced_off(store: SqliteStore) -> None:
-    first = await enqueue(store)
-    claimed = await claim_one(store)
-    assert not await settle(store, replace(claimed, lease_until=claimed.lease_until + 1), Never("no lease"))
-    assert await state(store, first) is State.SENDING
 
 
 async def test_a_second_settlement_is_fenced_off(store: SqliteStore) -> None:
@@ -381,7 +320,7 @@ async def test_in_doubt_is_not_claimed_until_it_is_decided(store: SqliteStore) -
     assert await ids(store, now=due_at) == []
     assert await store.queue.decide(now=due_at - 0.001) == ()
     decided = await store.queue.decide(now=due_at)
-    assert [(each.id, each.state) for each in decided] == [(first.id, State.QUEUED)]
+    assert [(each.delivery.id, each.delivery.state) for each in decided] == [(first.id, State.QUEUED)]
     assert await ids(store, now=due_at) == [first.id]
 
 
@@ -389,6 +328,6 @@ async def test_in_doubt_too_long_expires(store: SqliteStore) -> None:
     first = await enqueue(store)
     await settle(store, await claim_one(store), Unknown("reset"))
     decided = await store.queue.decide(now=NOW + LIFETIME)
-    assert [(each.id, each.state) for each in decided] == [(first.id, State.EXPIRED)]
+    assert [(each.delivery.id, each.delivery.state) for each in decided] == [(first.id, State.EXPIRED)]
     assert await state(store, first) is State.EXPIRED
     assert await claim(store, now=NOW + LIFETIME) == ()

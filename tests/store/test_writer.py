@@ -12,10 +12,12 @@ import pytest
 
 from relay.errors import StoreUnavailable
 from relay.model import Message
+from relay.queueing import Round
 from relay.store.sqlite import schema
 from relay.store.sqlite.queue import SqliteQueue
 from relay.store.sqlite.store import SqliteStore
 from relay.store.sqlite.writer import Writer
+from relay.turns import Turns
 from tests.store.kit import CONTENT, NOW, database, delivery, enqueue, message, suppression
 
 _ROOM = b"x" * 60_000
@@ -269,5 +271,5 @@ async def test_a_writer_without_a_connection_takes_nothing() -> None:
     with pytest.raises(StoreUnavailable):
         await queue.enqueue(message(), CONTENT, (delivery(message()),))
     with pytest.raises(StoreUnavailable):
-        await queue.claim(limit=1, now=NOW, lease_until=NOW)
+        await queue.claim(Round(limit=1, now=NOW, lease_until=NOW, turns=Turns()))
     await writer.close()

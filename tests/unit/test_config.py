@@ -82,6 +82,8 @@ OTHERS: dict[str, tuple[str, object]] = {
     "logins.failure_seconds": ("25", 25),
     "retry.lifetime_seconds": ("60", 60),
     "retry.in_doubt_seconds": ("61", 61),
+    "retry.max_hold_seconds": ("62", 62),
+    "retry.doubt": ("hold", "hold"),
     "feedback.topics": (f"{TOPIC}, {TOPIC}-2", (TOPIC, f"{TOPIC}-2")),
     "feedback.signature_versions": ("2", ("2",)),
     "feedback.sns_endpoint": ("http://127.0.0.1:4567", "http://127.0.0.1:4567"),
@@ -180,6 +182,7 @@ def test_the_defaults_are_those_decided_on() -> None:
     assert defaults.callbacks.listen == "0.0.0.0:8080"
     assert defaults.retry.delays_seconds == (60, 120, 300, 600, 1200, 2400, 3600)
     assert (defaults.retry.lifetime_seconds, defaults.retry.in_doubt_seconds) == (3 * 86400, 900)
+    assert (defaults.retry.max_hold_seconds, defaults.retry.doubt) == (14 * 86400, "resend")
     assert defaults.feedback.topics == ()
 
 

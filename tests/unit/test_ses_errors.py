@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import ses_errors
-from relay.model import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
+from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 
 RATE = "Maximum sending rate exceeded."
 QUOTA = "Daily message quota exceeded."

@@ -5,25 +5,43 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from relay import bounces, lifecycle, ses_event
-from relay.model import Event, EventType, Reason, State, Suppression
+import aiosqlite
+
+from relay import bounces, ids, ses_event
+from relay.errors import StoreUnavailable
+from relay.model import Event, EventType, Reason, Suppression
 from relay.ports import Recorded
-from relay.store.sqlite.queue import prove_sent
+from relay.store.sqlite.moves import prove_sent
 from relay.store.sqlite.suppressions import add
 from relay.store.sqlite.writer import Writer
+
+_SAMPLE = 1000
+_HEARD = f"""SELECT count(*), count(heard) FROM (SELECT
+    (SELECT 1 FROM events e WHERE e.message_id = d.message_id AND e.number = d.number LIMIT 1) heard FROM deliveries d
+    WHERE d.message_id >= ? AND d.message_id < ? AND d.state = 'sent' AND d.sent_at < ?
+    ORDER BY d.message_id DESC LIMIT {_SAMPLE})"""
 
 
 class SqliteFeedback:
     """Implements ports.FeedbackStore."""
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
         self._writer = writer
+        self._reader = reader
 
     async def record(
         self, *, notification_id: str, topic: str, payload: str, received_at: float, events: tuple[Event, ...]
     ) -> tuple[Recorded, ...]:
         raw = payload.encode("utf-8", "surrogatepass")
         return await self._writer.run(_record_all, (notification_id, topic, raw, received_at, events))
+
+    async def heard(self, *, since: float, until: float) -> tuple[int, int]:
+        first, last = (ids.ulid(at, bytes(10)) for at in (since, until))
+        try:
+            ((sent, heard),) = await self._reader.execute_fetchall(_HEARD, (first, last, until))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+        return sent, heard
 
 
 _Notification = tuple[str, str, bytes, float, tuple[Event, ...]]
@@ -48,7 +66,7 @@ def _record(
 
 def _record_event(db: sqlite3.Connection, notification_id: str, received_at: float, event: Event) -> Recorded | None:
     found = _delivery_of(db, event)
-    message_id, number = found[:2] if found else (None, None)
+    message_id, number = found if found else (None, None)
     cursor = db.execute(
         "INSERT INTO events (fingerprint, type, at, received_at, recipient, message_id, number, ses_message_id,"
         " bounce_class, detail, notification_id) VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
@@ -68,23 +86,23 @@ def _record_event(db: sqlite3.Connection, notification_id: str, received_at: flo
     )
     if not cursor.rowcount:
         return None
-    if found and lifecycle.proven_sent(State(found[2])):
+    if found:
         prove_sent(db, found[0], found[1], event.ses_message_id, event.at)
     delivery_id = f"{message_id}-{number}" if found else ""
     return Recorded(event=event, delivery_id=delivery_id, suppressed=_suppress(db, event, received_at))
 
 
-def _delivery_of(db: sqlite3.Connection, event: Event) -> tuple[str, int, str] | None:
+def _delivery_of(db: sqlite3.Connection, event: Event) -> tuple[str, int] | None:
     """By our own tag first, which is exact; by SES's identifier where tags are missing (classic notifications)."""
     message_id, _, number = event.relay_id.rpartition("-")
-    row: tuple[str, int, str] | None = db.execute(
-        "SELECT message_id, number, state FROM deliveries WHERE message_id = ? AND number = ?",
+    row: tuple[str, int] | None = db.execute(
+        "SELECT message_id, number FROM deliveries WHERE message_id = ? AND number = ?",
         (message_id, int(number) if number.isdecimal() and len(number) < 10 else 0),
     ).fetchone()
     if row or not event.ses_message_id:
         return row
-    by_ses: tuple[str, int, str] | None = db.execute(
-        "SELECT message_id, number, state FROM deliveries WHERE ses_message_id = ?", (event.ses_message_id,)
+    by_ses: tuple[str, int] | None = db.execute(
+        "SELECT message_id, number FROM deliveries WHERE ses_message_id = ?", (event.ses_message_id,)
     ).fetchone()
     return by_ses
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import aiosqlite
 
-from relay import lifecycle
+from relay import lifecycle, status
 from relay.errors import StoreUnavailable
-from relay.model import Delivery, Life, Message, Moment
-from relay.store.sqlite.queue import DELIVERY, MESSAGE, MESSAGE_WIDTH, delivery_of, message_of
+from relay.model import Life, Message, Moment, State
+from relay.store.sqlite.records import DELIVERY, MESSAGE, MESSAGE_WIDTH, delivery_of, message_of
 
 Facts = defaultdict[tuple[str, int], list[tuple[str, str]]]
 """Message and number of a delivery -> type and bounce class of each of its events."""
@@ -29,7 +29,7 @@ class SqliteMessages:
     async def newest(self, *, limit: int) -> tuple[Life, ...]:
         """The newest first, without their timelines."""
         rows = await self._rows(
-            f"SELECT {MESSAGE}, {DELIVERY}, d.sent_at, d.ses_message_id FROM"
+            f"SELECT {MESSAGE}, {DELIVERY}, d.ended_at, d.ses_message_id FROM"
             " (SELECT id FROM messages ORDER BY id DESC LIMIT ?) newest JOIN messages m ON m.id = newest.id"
             " JOIN deliveries d ON d.message_id = m.id ORDER BY m.id DESC, d.number",
             (limit,),
@@ -40,7 +40,7 @@ class SqliteMessages:
     async def show(self, message_id: str) -> Life | None:
         """`message_id` may be a delivery's as well."""
         rows = await self._rows(
-            f"SELECT {MESSAGE}, {DELIVERY}, d.sent_at, d.ses_message_id"
+            f"SELECT {MESSAGE}, {DELIVERY}, d.ended_at, d.ses_message_id"
             " FROM messages m JOIN deliveries d ON d.message_id = m.id WHERE m.id = ? ORDER BY d.number",
             (message_id.partition("-")[0],),
         )
@@ -84,21 +84,17 @@ class SqliteMessages:
 
 def _life_of(rows: list[Any], facts: Facts) -> Life:
     deliveries = tuple(delivery_of(row[MESSAGE_WIDTH:]) for row in rows)
-    statuses = tuple(lifecycle.shown_status(d.state, facts[d.message_id, d.number]) for d in deliveries)
+    statuses = tuple(status.shown_status(d.state, facts[d.message_id, d.number]) for d in deliveries)
     return Life(message=message_of(rows[0]), deliveries=deliveries, statuses=statuses)
 
 
 def _own_moments(message: Message, rows: Iterable[Any]) -> list[Moment]:
     moments = [Moment(at=message.accepted_at, what="accepted", detail=f"{message.size} octets from {message.peer}")]
     for row in rows:
-        delivery, sent_at, ses_message_id = delivery_of(row[MESSAGE_WIDTH:]), row[-2], row[-1]
-        if sent_at is not None:
+        delivery, ended_at, ses_message_id = delivery_of(row[MESSAGE_WIDTH:]), row[-2], row[-1]
+        if delivery.state is State.SENT:
             detail = f"try {delivery.attempt}, SES message {ses_message_id}"
-            moments.append(Moment(at=sent_at, what="sent", recipient=delivery.recipient, detail=detail))
+            moments.append(Moment(at=ended_at, what="sent", recipient=delivery.recipient, detail=detail))
         elif delivery.state in lifecycle.ENDED_UNSENT:
-            moments.append(_end_of(delivery))
+            moments.append(Moment(at=ended_at, what=delivery.state, recipient=delivery.recipient, detail=delivery.reason))
     return moments
-
-
-def _end_of(delivery: Delivery) -> Moment:
-    return Moment(at=delivery.due_at, what=delivery.state, recipient=delivery.recipient, detail=delivery.reason)

@@ -9,7 +9,9 @@ import aiosqlite
 
 from relay.errors import ConfigError
 from relay.store.sqlite import schema
+from relay.store.sqlite.account import SqliteAccount
 from relay.store.sqlite.credentials import SqliteCredentials
+from relay.store.sqlite.desk import SqliteDesk
 from relay.store.sqlite.feedback import SqliteFeedback
 from relay.store.sqlite.identities import SqliteIdentities
 from relay.store.sqlite.messages import SqliteMessages
@@ -27,9 +29,11 @@ class SqliteStore:
         self.queue = SqliteQueue(writer)
         self.suppressions = SqliteSuppressions(writer, reader)
         self.credentials = SqliteCredentials(writer, reader)
-        self.feedback = SqliteFeedback(writer)
+        self.feedback = SqliteFeedback(writer, reader)
         self.identities = SqliteIdentities(writer, reader)
         self.messages = SqliteMessages(reader)
+        self.desk = SqliteDesk(writer, reader)
+        self.account = SqliteAccount(writer, reader)
 
     @classmethod
     async def open(cls, path: Path) -> SqliteStore:

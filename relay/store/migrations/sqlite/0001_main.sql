@@ -20,7 +20,6 @@ CREATE TABLE messages (
     accepted_at       REAL NOT NULL,
     credential        TEXT NOT NULL,
     sender            TEXT NOT NULL,
-    identity          TEXT NOT NULL,  -- the sender's domain in lower case, as holds name it
     header_from       TEXT NOT NULL,
     client_message_id TEXT NOT NULL,
     subject           TEXT NOT NULL,
@@ -33,6 +32,7 @@ CREATE TABLE messages (
     list              TEXT NOT NULL,
     message_class     TEXT NOT NULL,
     send_at           REAL NOT NULL,  -- 0: at once
+    expires_at        REAL NOT NULL,  -- after that nobody wants it; 0: as long as we try
     tags              TEXT NOT NULL,  -- JSON array of [name, value]
     ses_tags          TEXT NOT NULL,  -- the same, for SES
     configuration_set TEXT NOT NULL   -- '': the relay's own
@@ -47,9 +47,24 @@ CREATE TABLE bodies (
     content    BLOB NOT NULL
 );
 
+-- Deliveries that take turns with others, and that one hold can stop. What is open of each is counted by the triggers below.
+CREATE TABLE flows (
+    id                INTEGER PRIMARY KEY,
+    lane              TEXT NOT NULL,
+    credential        TEXT NOT NULL,
+    identity          TEXT NOT NULL,  -- the sender's domain in lower case
+    configuration_set TEXT NOT NULL,  -- '': the relay's own
+    open_count        INTEGER NOT NULL DEFAULT 0,
+    open_octets       INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (lane, credential, identity, configuration_set)
+);
+
+CREATE INDEX flows_open ON flows (id) WHERE open_count > 0;
+
 CREATE TABLE deliveries (
     message_id     TEXT NOT NULL,
     number         INTEGER NOT NULL,
+    flow           INTEGER NOT NULL,
     recipient      TEXT NOT NULL,
     state          TEXT NOT NULL,
     due_at         REAL NOT NULL,
@@ -60,12 +75,27 @@ CREATE TABLE deliveries (
     reason         TEXT NOT NULL DEFAULT '',
     ses_message_id TEXT,
     sent_at        REAL,
+    ended_at       REAL,
     PRIMARY KEY (message_id, number)
 ) WITHOUT ROWID;
 
-CREATE INDEX deliveries_due ON deliveries (due_at) WHERE state = 'queued';
-CREATE INDEX deliveries_open ON deliveries (state) WHERE state IN ('sending', 'in_doubt');
+CREATE INDEX deliveries_due ON deliveries (flow, due_at) WHERE state = 'queued';
+CREATE INDEX deliveries_called ON deliveries (state) WHERE state IN ('sending', 'in_doubt');
+CREATE INDEX deliveries_open ON deliveries (message_id) WHERE state IN ('queued', 'sending', 'in_doubt');
 CREATE INDEX deliveries_ses ON deliveries (ses_message_id) WHERE ses_message_id IS NOT NULL;
+
+CREATE TRIGGER delivery_begun AFTER INSERT ON deliveries WHEN NEW.state IN ('queued', 'sending', 'in_doubt')
+BEGIN
+    UPDATE flows SET open_count = open_count + 1,
+        open_octets = open_octets + (SELECT size FROM messages WHERE id = NEW.message_id) WHERE id = NEW.flow;
+END;
+
+CREATE TRIGGER delivery_ended AFTER UPDATE OF state ON deliveries
+    WHEN OLD.state IN ('queued', 'sending', 'in_doubt') AND NEW.state NOT IN ('queued', 'sending', 'in_doubt')
+BEGIN
+    UPDATE flows SET open_count = open_count - 1,
+        open_octets = open_octets - (SELECT size FROM messages WHERE id = NEW.message_id) WHERE id = NEW.flow;
+END;
 
 -- Calls that did not end in `sent`, for the timeline.
 CREATE TABLE attempts (
@@ -78,13 +108,33 @@ CREATE TABLE attempts (
     PRIMARY KEY (message_id, number, attempt, at)
 ) WITHOUT ROWID;
 
+-- What stops flows, and did: while a delivery was held its patience did not run out.
 CREATE TABLE holds (
-    scope   TEXT NOT NULL,
-    subject TEXT NOT NULL,
-    reason  TEXT NOT NULL,
-    until   REAL NOT NULL,
-    PRIMARY KEY (scope, subject)
-) WITHOUT ROWID;
+    id       INTEGER PRIMARY KEY,
+    scope    TEXT NOT NULL,
+    subject  TEXT NOT NULL,
+    holder   TEXT NOT NULL,  -- ses or operator
+    reason   TEXT NOT NULL,
+    since    REAL NOT NULL,
+    until    REAL NOT NULL,  -- after that one call at a time probes it
+    probe    TEXT,           -- the delivery whose call that is
+    ended_at REAL
+);
+
+CREATE UNIQUE INDEX holds_standing ON holds (scope, subject, holder) WHERE ended_at IS NULL;
+
+-- What SES said last of the account, in its one row.
+CREATE TABLE account (
+    rate  REAL NOT NULL,
+    quota REAL NOT NULL,
+    sent  REAL NOT NULL,
+    at    REAL NOT NULL
+);
+
+-- When the relay was last seen alive, by the clock that its queue goes by, in its one row.
+CREATE TABLE heartbeat (
+    at REAL NOT NULL
+);
 
 CREATE TABLE suppressions (
     address_key TEXT PRIMARY KEY,

@@ -1,0 +1,77 @@
+"""Holds: what they stop, whose call may probe them, and for how long mail stood still under them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from relay.model import Flow
+from relay.outcome import HoldScope
+
+
+class Holder(StrEnum):
+    """Who put a hold there. SES's end by themselves, the operator's only by the operator."""
+
+    SES = "ses"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldRecord:
+    """A row. While it stands (`ended_at` is None) nothing of its scope is claimed until `until`; after that one call at a
+    time probes it.
+    """
+
+    id: int
+    scope: HoldScope
+    subject: str
+    holder: Holder
+    reason: str
+    since: float
+    until: float
+    ended_at: float | None = None
+
+    def covers(self, flow: Flow) -> bool:
+        """Whether it stops the flow."""
+        return self.scope is HoldScope.ACCOUNT or self.subject == _SUBJECT[self.scope](flow)
+
+
+_SUBJECT = {
+    HoldScope.IDENTITY: lambda flow: flow.identity,
+    HoldScope.CONFIGURATION_SET: lambda flow: flow.configuration_set,
+    HoldScope.CREDENTIAL: lambda flow: flow.credential,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Flows that may send as they like, and of the others those one of which may probe, by the holds that it would probe."""
+
+    free: tuple[Flow, ...]
+    probing: tuple[tuple[Flow, tuple[HoldRecord, ...]], ...]
+
+
+def sort(flows: Iterable[Flow], records: Collection[HoldRecord], now: float) -> Sorted:
+    """What the holds leave of the flows. A flow under several probes when the last of them is over, and each is probed once."""
+    free, probing = [], []
+    probed: set[int] = set()
+    for flow in flows:
+        over = tuple(hold for hold in records if hold.ended_at is None and hold.covers(flow))
+        if not over:
+            free.append(flow)
+        elif all(hold.until <= now and hold.id not in probed for hold in over):
+            probed.update(hold.id for hold in over)
+            probing.append((flow, over))
+    return Sorted(tuple(free), tuple(probing))
+
+
+def stood_still(flow: Flow, records: Iterable[HoldRecord], since: float, now: float) -> float:
+    """For how many seconds between `since` and `now` any hold stopped the flow; they may overlap."""
+    still, reached = 0.0, since
+    for hold in sorted(records, key=lambda hold: hold.since):
+        if hold.covers(flow):
+            begin, end = max(hold.since, reached), min(now if hold.ended_at is None else hold.ended_at, now)
+            still += max(0.0, end - begin)
+            reached = max(reached, end)
+    return still

@@ -1,0 +1,110 @@
+"""The claim on SQLite: which deliveries are sent now. Looks at flows, never at all that waits."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+from relay import holds
+from relay.holds import HoldRecord
+from relay.lifecycle import Cause
+from relay.model import Claimed, Delivery, Flow, Message, State
+from relay.queueing import Claims, Round
+from relay.store.sqlite import holds as hold_rows
+from relay.store.sqlite import suppressions
+from relay.store.sqlite.moves import end
+from relay.store.sqlite.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, delivery_of, flow_of, message_of
+
+_DUE_FLOWS = f"""SELECT {FLOW} FROM flows f WHERE f.open_count > 0 AND EXISTS
+    (SELECT 1 FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= ?)"""
+_DUE = f"""SELECT {DELIVERY}, {MESSAGE}, b.content FROM deliveries d JOIN messages m ON m.id = d.message_id
+    LEFT JOIN bodies b ON b.message_id = d.message_id
+    WHERE d.flow = ? AND d.state = 'queued' AND d.due_at <= ? ORDER BY d.due_at, d.message_id, d.number LIMIT ? OFFSET ?"""
+_LEASE = """UPDATE deliveries SET state = 'sending', attempt = attempt + 1, lease_until = ?, reason = ''
+    FROM json_each(?) t WHERE message_id = json_extract(t.value, '$[0]') AND number = json_extract(t.value, '$[1]')"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A delivery whose turn it is. The holds that its call would probe are few, and mostly none."""
+
+    flow: Flow
+    delivery: Delivery
+    message: Message
+    content: bytes | None
+    probes: tuple[HoldRecord, ...]
+
+
+def claim_all(db: sqlite3.Connection, rounds: Sequence[Round]) -> list[Claims]:
+    """One after the other: a dispatcher has one round at a time."""
+    return [_claim(db, each) for each in rounds]
+
+
+def _claim(db: sqlite3.Connection, this: Round) -> Claims:
+    """Looks at holds first, then at each due delivery's suppression: the truth at the moment of sending."""
+    records = hold_rows.records(db)
+    due = _by_turns(db, this, records)
+    suppressed = suppressions.find(db, {each.delivery.recipient for each in due})
+    claimed: list[_Due] = []
+    ended: list[Delivery] = []
+    for each in due:
+        delivery, expires_at = each.delivery, each.message.labels.expires_at
+        if delivery.recipient in suppressed:
+            ended.append(end(db, delivery, Cause.FOUND_SUPPRESSED, suppressed[delivery.recipient].why, this.now))
+        elif 0 < expires_at <= this.now:
+            ended.append(end(db, delivery, Cause.OUT_OF_TIME, "its sender wants it no more", this.now))
+        else:
+            claimed.append(each)
+    _lease(db, claimed, this.lease_until)
+    return Claims(claimed=tuple(_claimed(each, records, this.now) for each in claimed), ended=tuple(ended))
+
+
+def _by_turns(db: sqlite3.Connection, this: Round, records: Collection[HoldRecord]) -> list[_Due]:
+    """Probes first. The others share what is left, until it is used up or nobody has more."""
+    flows = [flow for flow in map(flow_of, db.execute(_DUE_FLOWS, (this.now,))) if flow.lane in this.lanes]
+    split = holds.sort(flows, records, this.now)
+    due = [each for flow, over in split.probing[: this.limit] for each in _rows(db, flow, this.now, 1, 0, over)]
+    taken: Counter[int] = Counter()
+    hungry = list(split.free)
+    while hungry and len(due) < this.limit:
+        shares = this.turns.share(hungry, this.limit - len(due))
+        for flow in [flow for flow in hungry if flow.id in shares]:
+            found = _rows(db, flow, this.now, shares[flow.id], taken[flow.id], ())
+            taken[flow.id] += len(found)
+            due += found
+            if len(found) < shares[flow.id]:
+                hungry.remove(flow)
+    return due
+
+
+def _rows(
+    db: sqlite3.Connection, flow: Flow, now: float, count: int, skipped: int, probes: tuple[HoldRecord, ...]
+) -> list[_Due]:
+    rows = db.execute(_DUE, (flow.id, now, count, skipped))
+    return [_Due(flow, delivery_of(row), message_of(row[DELIVERY_WIDTH:-1]), row[-1], probes) for row in rows]
+
+
+def _lease(db: sqlite3.Connection, claimed: Sequence[_Due], until: float) -> None:
+    """The try is counted before the call: what follows may be a crash."""
+    if claimed:
+        db.execute(_LEASE, (until, json.dumps([(each.delivery.message_id, each.delivery.number) for each in claimed])))
+    for each in claimed:
+        if each.probes:
+            hold_rows.lend_probe(db, each.probes, each.delivery.id, until)
+
+
+def _claimed(due: _Due, records: Collection[HoldRecord], now: float) -> Claimed:
+    """While it was held its patience did not run out."""
+    began = max(due.message.accepted_at, due.message.labels.send_at)
+    still = holds.stood_still(due.flow, records, began, now) if records else 0.0
+    delivery = replace(
+        due.delivery,
+        state=State.SENDING,
+        attempt=due.delivery.attempt + 1,
+        expires_at=due.delivery.expires_at + still,
+        reason="",
+    )
+    return Claimed(delivery=delivery, message=due.message, content=due.content)

@@ -1,0 +1,85 @@
+"""Holds on SQLite: the standing ones, their probes, and the times that are over."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from relay.holds import Holder, HoldRecord
+from relay.outcome import Hold, HoldScope
+
+_WORTH_KEEPING = 60.0  # seconds: a shorter hold made nobody wait
+_NEXT_PROBE = 5.0
+COLUMNS = "id, scope, subject, holder, reason, since, until, ended_at"
+
+
+def records(db: sqlite3.Connection) -> tuple[HoldRecord, ...]:
+    """Those that stand, and those that did."""
+    return tuple(record_of(row) for row in db.execute(f"SELECT {COLUMNS} FROM holds ORDER BY id"))
+
+
+def record_of(row: tuple[Any, ...]) -> HoldRecord:
+    """Out of `COLUMNS`."""
+    return HoldRecord(
+        id=row[0],
+        scope=HoldScope(row[1]),
+        subject=row[2],
+        holder=Holder(row[3]),
+        reason=row[4],
+        since=row[5],
+        until=row[6],
+        ended_at=row[7],
+    )
+
+
+def put(db: sqlite3.Connection, hold: Hold, *, holder: Holder, at: float) -> bool:
+    """False if it stood already; then it stands for longer, and for what was said last."""
+    is_new = not db.execute(
+        "UPDATE holds SET reason = ?, until = max(until, ?), probe = NULL"
+        " WHERE scope = ? AND subject = ? AND holder = ? AND ended_at IS NULL",
+        (hold.reason, at + hold.seconds, hold.scope, hold.subject, holder),
+    ).rowcount
+    if is_new:
+        db.execute(
+            "INSERT INTO holds (scope, subject, holder, reason, since, until) VALUES (?,?,?,?,?,?)",
+            (hold.scope, hold.subject, holder, hold.reason, at, at + hold.seconds),
+        )
+    return is_new
+
+
+def lend_probe(db: sqlite3.Connection, over: Iterable[HoldRecord], delivery_id: str, until: float) -> None:
+    """One call may go out under these holds; nothing else does until it came back, or its time is over."""
+    ids = json.dumps([hold.id for hold in over])
+    db.execute("UPDATE holds SET probe = ?, until = ? WHERE id IN (SELECT value FROM json_each(?))", (delivery_id, until, ids))
+
+
+def end_probed(db: sqlite3.Connection, answered: Sequence[str], at: float) -> None:
+    """SES answered the call of a probe for its own sake: what it probed is over."""
+    db.execute(
+        "UPDATE holds SET ended_at = ? WHERE ended_at IS NULL AND probe IN (SELECT value FROM json_each(?))",
+        (at, json.dumps(answered)),
+    )
+
+
+def take_back_probes(db: sqlite3.Connection, failed: Sequence[str], at: float) -> None:
+    """The call of a probe came to nothing, and proved nothing: another may go out soon."""
+    db.execute(
+        "UPDATE holds SET probe = NULL, until = ? WHERE ended_at IS NULL AND probe IN (SELECT value FROM json_each(?))",
+        (at + _NEXT_PROBE, json.dumps(failed)),
+    )
+
+
+def lift(db: sqlite3.Connection, scope: HoldScope, subject: str, at: float) -> int:
+    """Ends what stands there, whoever put it; how many those were."""
+    return db.execute(
+        "UPDATE holds SET ended_at = ? WHERE scope = ? AND subject = ? AND ended_at IS NULL", (at, scope, subject)
+    ).rowcount
+
+
+def forget(db: sqlite3.Connection, before: float) -> int:
+    """Those that ended before that, and those that were too short to matter; how many those were."""
+    return db.execute(
+        "DELETE FROM holds WHERE ended_at IS NOT NULL AND (ended_at < ? OR ended_at - since < ?)", (before, _WORTH_KEEPING)
+    ).rowcount

@@ -1,0 +1,49 @@
+"""Single deliveries moved by a cause that is no call: found suppressed, proven sent, out of time, by the operator."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+
+from relay import lifecycle
+from relay.lifecycle import Cause
+from relay.model import Delivery
+from relay.store.sqlite.rows import insert
+
+_PROVABLE = "('" + "','".join(lifecycle.sources(Cause.PROVEN)) + "')"
+
+
+def end(db: sqlite3.Connection, delivery: Delivery, cause: Cause, reason: str, at: float) -> Delivery:
+    """Out of the queue, or the doubt, for good. The delivery must be in a state that the cause may leave."""
+    state = lifecycle.MOVES[cause][delivery.state]
+    db.execute(
+        "UPDATE deliveries SET state = ?, reason = ?, ended_at = ?, lease_until = NULL WHERE message_id = ? AND number = ?",
+        (state, reason, at, delivery.message_id, delivery.number),
+    )
+    return replace(delivery, state=state, reason=reason)
+
+
+def requeue(db: sqlite3.Connection, delivery: Delivery, cause: Cause, due_at: float, reason: str) -> Delivery:
+    """Into the queue again, due then."""
+    state = lifecycle.MOVES[cause][delivery.state]
+    db.execute(
+        "UPDATE deliveries SET state = ?, due_at = ?, reason = ?, lease_until = NULL WHERE message_id = ? AND number = ?",
+        (state, due_at, reason, delivery.message_id, delivery.number),
+    )
+    return replace(delivery, state=state, due_at=due_at, reason=reason)
+
+
+def prove_sent(db: sqlite3.Connection, message_id: str, number: int, ses_message_id: str, at: float) -> bool:
+    """SES has it, whatever we thought meanwhile. False if we knew."""
+    changed = db.execute(
+        "UPDATE deliveries SET state = 'sent', reason = '', lease_until = NULL, ses_message_id = ?, sent_at = ?, ended_at = ?"
+        f" WHERE message_id = ? AND number = ? AND state IN {_PROVABLE}",
+        (ses_message_id, at, at, message_id, number),
+    )
+    return changed.rowcount == 1
+
+
+def note_attempts(db: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    """Calls that did not end in `sent`, for the timeline: message, number, attempt, time, state, reason."""
+    insert(db, "attempts", "message_id, number, attempt, at, state, reason", rows, known="IGNORE")

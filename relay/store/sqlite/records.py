@@ -1,0 +1,105 @@
+"""Rows of messages, deliveries and flows, and the nouns made of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from relay.model import Delivery, Edit, Encoding, Flow, Labels, Lane, Message, MessageClass, State
+
+_DELIVERY = ["message_id", "number", "recipient", "state", "due_at", "expires_at", "attempt", "failures", "reason"]
+MESSAGE_COLUMNS = """id accepted_at credential sender header_from client_message_id subject peer size digest edits label_id
+    campaign list message_class send_at expires_at tags ses_tags configuration_set""".split()
+DELIVERY = ", ".join(f"d.{column}" for column in _DELIVERY)
+MESSAGE = ", ".join(f"m.{column}" for column in MESSAGE_COLUMNS)
+DELIVERY_WIDTH, MESSAGE_WIDTH = len(_DELIVERY), len(MESSAGE_COLUMNS)
+FLOW = "f.id, f.lane, f.credential, f.identity, f.configuration_set"
+OPEN = "('queued', 'sending', 'in_doubt')"  # as the indexes and triggers have it
+
+
+def delivery_of(row: tuple[Any, ...]) -> Delivery:
+    """A delivery out of the columns of `DELIVERY`."""
+    return Delivery(
+        message_id=row[0],
+        number=row[1],
+        recipient=row[2],
+        state=State(row[3]),
+        due_at=row[4],
+        expires_at=row[5],
+        attempt=row[6],
+        failures=row[7],
+        reason=row[8],
+    )
+
+
+def message_of(row: tuple[Any, ...]) -> Message:
+    """A message out of the columns of `MESSAGE`."""
+    return Message(
+        id=row[0],
+        accepted_at=row[1],
+        credential=row[2],
+        sender=row[3],
+        header_from=row[4],
+        client_message_id=row[5],
+        subject=row[6],
+        peer=row[7],
+        size=row[8],
+        digest=row[9],
+        edits=tuple(_edit_of(*fields) for fields in json.loads(row[10])),
+        labels=_labels_of(*row[11:MESSAGE_WIDTH]),
+    )
+
+
+def message_row(message: Message) -> tuple[Any, ...]:
+    """The values of `MESSAGE_COLUMNS`."""
+    labels = message.labels
+    return (
+        message.id,
+        message.accepted_at,
+        message.credential,
+        message.sender,
+        message.header_from,
+        message.client_message_id,
+        message.subject,
+        message.peer,
+        message.size,
+        message.digest,
+        json.dumps([(e.start, e.end, e.text.decode("latin-1"), e.decode, e.encode) for e in message.edits]),
+        labels.id,
+        labels.campaign,
+        labels.list,
+        labels.message_class,
+        labels.send_at,
+        labels.expires_at,
+        json.dumps(labels.tags),
+        json.dumps(labels.ses_tags),
+        labels.configuration_set,
+    )
+
+
+def flow_of(row: tuple[Any, ...]) -> Flow:
+    """A flow out of the columns of `FLOW`."""
+    return Flow(id=row[0], lane=Lane(row[1]), credential=row[2], identity=row[3], configuration_set=row[4])
+
+
+def _labels_of(*row: Any) -> Labels:
+    """Out of the last columns of `MESSAGE`."""
+    return Labels(
+        id=row[0],
+        campaign=row[1],
+        list=row[2],
+        message_class=MessageClass(row[3]),
+        send_at=row[4],
+        expires_at=row[5],
+        tags=_pairs(row[6]),
+        ses_tags=_pairs(row[7]),
+        configuration_set=row[8],
+    )
+
+
+def _pairs(document: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, value) for name, value in json.loads(document))
+
+
+def _edit_of(start: int, end: int, text: str, decode: str, encode: str) -> Edit:
+    return Edit(start, end, text.encode("latin-1"), Encoding(decode), Encoding(encode))

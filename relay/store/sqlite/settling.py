@@ -1,0 +1,81 @@
+"""What came of calls, on SQLite: many at once, fenced by the attempt; a late Sent is always recorded."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+
+from relay.holds import Holder
+from relay.lifecycle import OPEN
+from relay.model import Settlement, State
+from relay.queueing import Settled
+from relay.store.sqlite import holds
+from relay.store.sqlite.moves import note_attempts, prove_sent
+
+_KEY = "message_id = json_extract(s.value, '$[0]') AND number = json_extract(s.value, '$[1]')"
+_FENCE = f"{_KEY} AND attempt = json_extract(s.value, '$[2]') AND state = 'sending'"
+_OURS = f"SELECT message_id, number FROM json_each(?) s JOIN deliveries ON {_FENCE}"
+_SETTLE = f"""UPDATE deliveries SET state = json_extract(s.value, '$[3]'), due_at = json_extract(s.value, '$[4]'),
+    failures = json_extract(s.value, '$[5]'), reason = json_extract(s.value, '$[6]'), lease_until = NULL,
+    ses_message_id = json_extract(s.value, '$[7]'), sent_at = json_extract(s.value, '$[8]'),
+    ended_at = json_extract(s.value, '$[9]') FROM json_each(?) s WHERE {_FENCE}"""
+
+
+def settle_all(db: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[Settled]:
+    """One result each."""
+    rows = json.dumps([_row(settlement) for settlement in settlements])
+    ours = set(db.execute(_OURS, (rows,)))
+    db.execute(_SETTLE, (rows,))
+    note_attempts(db, [_attempt(s, s.reason) for s in settlements if s.state is not State.SENT])
+    _note_holds(db, settlements)
+    return [Settled.IN_TIME if (s.delivery.message_id, s.delivery.number) in ours else _late(db, s) for s in settlements]
+
+
+def _row(settlement: Settlement) -> tuple[object, ...]:
+    delivery = settlement.delivery
+    return (
+        delivery.message_id,
+        delivery.number,
+        delivery.attempt,
+        settlement.state,
+        settlement.due_at,
+        settlement.failures,
+        settlement.reason,
+        settlement.ses_message_id or None,
+        settlement.at if settlement.state is State.SENT else None,
+        None if settlement.state in OPEN else settlement.at,
+    )
+
+
+def _late(db: sqlite3.Connection, settlement: Settlement) -> Settled:
+    """The lease was lost, and another may have sent it meanwhile."""
+    delivery, ses_id = settlement.delivery, settlement.ses_message_id
+    if settlement.state is not State.SENT or prove_sent(db, delivery.message_id, delivery.number, ses_id, settlement.at):
+        return Settled.LATE
+    known = db.execute(
+        "SELECT ses_message_id FROM deliveries WHERE message_id = ? AND number = ?", (delivery.message_id, delivery.number)
+    ).fetchone()
+    if known is None or known[0] == ses_id:
+        return Settled.LATE
+    note_attempts(db, [_attempt(settlement, f"as well, as SES message {ses_id}")])
+    return Settled.TWICE
+
+
+def _attempt(settlement: Settlement, reason: str) -> tuple[object, ...]:
+    delivery = settlement.delivery
+    return (delivery.message_id, delivery.number, delivery.attempt, settlement.at, settlement.state, reason)
+
+
+def _note_holds(db: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
+    """A call that SES answered for its own sake ends what it probed; any other call proves nothing, or renews the hold."""
+    at = max(settlement.at for settlement in settlements)
+    answered = [s.delivery.id for s in settlements if s.state in (State.SENT, State.FAILED) and not s.hold]
+    failed = [s.delivery.id for s in settlements if s.delivery.id not in answered]
+    if answered:
+        holds.end_probed(db, answered, at)
+    if failed:
+        holds.take_back_probes(db, failed, at)
+    for settlement in settlements:
+        if settlement.hold:
+            holds.put(db, settlement.hold, holder=Holder.SES, at=settlement.at)

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relay import status
+from relay.model import EventType, State
+
+# The facts from the one shown before all others to the one shown last, and the word for each.
+RANKS: list[tuple[tuple[str, str], str]] = [
+    ((EventType.COMPLAINT, ""), "complained"),
+    ((EventType.BOUNCE, "hard"), "bounced hard"),
+    ((EventType.BOUNCE, "already_suppressed"), "bounced hard"),
+    ((EventType.SUBSCRIPTION, ""), "unsubscribed"),
+    ((EventType.BOUNCE, "opt_out"), "unsubscribed"),
+    ((EventType.REJECT, ""), "rejected"),
+    ((EventType.RENDERING_FAILURE, ""), "rejected"),
+    ((EventType.BOUNCE, "soft"), "bounced soft"),
+    ((EventType.CLICK, ""), "clicked"),
+    ((EventType.OPEN, ""), "opened"),
+    ((EventType.DELIVERY, ""), "delivered"),
+    ((EventType.DELIVERY_DELAY, ""), "delayed"),
+    ((EventType.SEND, ""), "sent"),
+]
+
+
+@pytest.mark.parametrize(("fact", "word"), RANKS)
+def test_a_fact_alone_is_shown_by_its_word(fact: tuple[str, str], word: str) -> None:
+    assert status.shown_status(State.SENT, [fact]) == word
+
+
+@pytest.mark.parametrize(("higher", "lower"), list(pairwise(RANKS)))
+def test_the_higher_of_two_facts_is_shown_whichever_came_first(
+    higher: tuple[tuple[str, str], str], lower: tuple[tuple[str, str], str]
+) -> None:
+    facts = [higher[0], lower[0]]
+    assert status.shown_status(State.SENT, facts) == status.shown_status(State.SENT, facts[::-1]) == higher[1]
+
+
+@given(st.lists(st.sampled_from([fact for fact, _ in RANKS]), max_size=8), st.randoms())
+def test_the_word_shown_does_not_depend_on_the_order_of_arrival(facts: list[tuple[str, str]], random: object) -> None:
+    shuffled = list(facts)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert status.shown_status(State.SENT, facts) == status.shown_status(State.SENT, shuffled)
+
+
+def test_a_soft_bounce_of_a_delivered_message_is_an_automatic_reply() -> None:
+    facts = [(EventType.SEND, ""), (EventType.BOUNCE, "soft"), (EventType.DELIVERY, "")]
+    assert status.shown_status(State.SENT, facts) == "delivered"
+    assert status.shown_status(State.SENT, [*facts, (EventType.OPEN, "")]) == "opened"
+
+
+def test_a_hard_bounce_of_a_delivered_message_is_a_bounce() -> None:
+    assert status.shown_status(State.SENT, [(EventType.DELIVERY, ""), (EventType.BOUNCE, "hard")]) == "bounced hard"
+
+
+@pytest.mark.parametrize("found", ["undetermined", "unknown"])
+def test_a_bounce_of_unclear_kind_is_no_automatic_reply(found: str) -> None:
+    # Only Transient/General can be an out-of-office reply; any other bounce may follow a delivery and mean it.
+    facts = [(EventType.DELIVERY, ""), (EventType.BOUNCE, found)]
+    assert status.shown_status(State.SENT, facts) == "bounced soft"
+
+
+@pytest.mark.parametrize(
+    ("state", "word"),
+    [
+        (State.QUEUED, "queued"),
+        (State.SENDING, "sending"),
+        (State.IN_DOUBT, "in doubt"),
+        (State.SENT, "sent"),
+        (State.SUPPRESSED, "suppressed"),
+        (State.IGNORED, "ignored"),
+        (State.FAILED, "failed"),
+        (State.EXPIRED, "expired"),
+        (State.CANCELLED, "cancelled"),
+    ],
+)
+def test_without_facts_the_state_is_shown(state: State, word: str) -> None:
+    assert status.shown_status(state, []) == word
+
+
+def test_a_delivery_is_a_word_beyond_the_state_of_the_queue() -> None:
+    assert status.shown_status(State.IN_DOUBT, [(EventType.DELIVERY, "")]) == "delivered"
