@@ -91,6 +91,8 @@ class Dispatcher:
     async def _round(self) -> bool:
         """Claims and starts what fits. True if more may be due than fitted."""
         lanes = self._open_lanes()
+        if not lanes:
+            return False
         allowed = min(self._free_calls(), self._bucket.available(self._monotonic()), self._quota.left(Lane.TRANSACTIONAL))
         if allowed < 1:
             return True
@@ -99,7 +101,7 @@ class Dispatcher:
         this = Round(limit=int(allowed), now=now, lease_until=now + self._lease, turns=self._turns, lanes=lanes)
         claims = await self._queue.claim(this)
         self._bucket.take(len(claims.claimed))
-        self._quota.count(sum(not each.delivery.recipient.endswith(_SIMULATOR) for each in claims.claimed))
+        self._quota.count(sum(not each.delivery.recipient.lower().endswith(_SIMULATOR) for each in claims.claimed))
         for delivery in claims.ended:
             journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
         for claimed in claims.claimed:

@@ -98,7 +98,7 @@ def settle(claimed: Claimed, outcome: Outcome, *, now: float, chance: float, pat
     due_at = now + _wait(outcome, failures, chance, patience)
     if isinstance(outcome, Later) and outcome.at_most and failures >= outcome.at_most:
         cause = Cause.REFUSED
-    elif isinstance(outcome, Later) and due_at >= delivery.expires_at:
+    elif isinstance(outcome, Later) and due_at >= delivery.expires_at + claimed.held:
         cause = Cause.GAVE_UP
     elif isinstance(outcome, Hold) and outcome.bounded and now >= delivery.expires_at:
         cause = Cause.REFUSED

@@ -155,12 +155,13 @@ class Delivery:
 class Claimed:
     """A delivery under our lease, with all that its call needs. `content` is None where it lies in a spool file.
 
-    Its `expires_at` is later than the stored one by the time that it was held.
+    `held` are the seconds for which holds stopped it until now: our patience did not run out meanwhile.
     """
 
     delivery: Delivery
     message: Message
     content: bytes | None
+    held: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,13 +84,16 @@ class Queue(Protocol):
         """Whether the time of any doubt is over."""
 
     async def decide(self, *, now: float) -> tuple[Doubt, ...]:
-        """Deliveries nobody proved sent in time leave `in_doubt`."""
+        """Some of the deliveries nobody proved sent in time leave `in_doubt`; none when there are no more."""
 
     async def expire(self, *, now: float, max_hold: float) -> tuple[Delivery, ...]:
         """Some of those that were held for so many seconds beyond their time; none when there are no more."""
 
     async def shift(self, seconds: float) -> None:
         """The clock jumped: all waits keep their length. Times that a sender set stay as they are."""
+
+    async def straighten(self, now: float) -> None:
+        """What was accepted by the clock of before, while it was shifted: first tries that nobody put off are due."""
 
     async def last_heartbeat(self) -> float:
         """When the relay was last seen alive, 0.0 for never."""

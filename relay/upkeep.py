@@ -49,6 +49,7 @@ class Upkeep:
         self._every = every
         self._wake = wake
         self._doubts_wait = False
+        self._has_jumped = False
         self._beaten_at = 0.0
 
     async def begin(self) -> None:
@@ -78,6 +79,9 @@ class Upkeep:
             journal.clock_jumped(seconds=jump)
             await self._queue.shift(jump)
         self._clock.follow()
+        if self._has_jumped:
+            await self._queue.straighten(self._clock())
+        self._has_jumped = bool(jump)
         if jump:
             self._listening.since = self._clock()
         if abs(self._clock() - self._beaten_at) >= _BEAT_SECONDS:
@@ -96,8 +100,9 @@ class Upkeep:
             return
         is_alive = await self._is_alive(now)
         if is_alive or self._resends:
-            for doubt in await self._queue.decide(now=now):
-                _tell(doubt, is_alive)
+            while doubts := await self._queue.decide(now=now):
+                for doubt in doubts:
+                    _tell(doubt, is_alive)
         elif not self._doubts_wait:
             journal.doubts_wait()
         self._doubts_wait = not (is_alive or self._resends)

@@ -124,6 +124,19 @@ async def test_a_probe_that_meets_the_hold_again_renews_it(store: SqliteStore) -
     assert len(await claim(store, now=NOW + 1201)) == 1
 
 
+async def test_the_longer_a_hold_stands_the_rarer_are_its_probes(store: SqliteStore) -> None:
+    await enqueue(store)
+    now, waits = NOW, []
+    for _ in range(60):
+        await settle(store, await claim_one(store, now=now), Hold(HoldScope.ACCOUNT, "no connection", 5.0), now=now)
+        (standing,) = (await store.desk.status(now=now)).holds
+        waits.append(standing.until - now)
+        now = standing.until
+    assert waits[:5] == [5.0] * 5
+    assert waits == sorted(waits)
+    assert max(waits) == 300.0
+
+
 @pytest.mark.parametrize("outcome", [Later("503"), SlowDown("rate"), Unknown("reset")])
 async def test_a_probe_that_proves_nothing_is_followed_by_another_soon(store: SqliteStore, outcome: Outcome) -> None:
     await held_five(store)
@@ -202,7 +215,7 @@ async def test_while_it_was_held_the_patience_with_a_delivery_did_not_run_out(st
     await store.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", 1e18), now=NOW + 10)
     await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + LIFETIME)
     claimed = await claim_one(store, now=NOW + LIFETIME + 1)
-    assert claimed.delivery.expires_at == NOW + LIFETIME + LIFETIME - 10
+    assert (claimed.delivery.expires_at, claimed.held) == (NOW + LIFETIME, LIFETIME - 10)
     done = settlement(claimed, Later("503"), now=NOW + LIFETIME + 1, chance=0.5, patience=Patience())
     assert await store.queue.settle(done) is Settled.IN_TIME
     assert (await stored(store, first)).state is State.QUEUED
@@ -211,7 +224,7 @@ async def test_while_it_was_held_the_patience_with_a_delivery_did_not_run_out(st
 async def test_a_hold_of_others_gives_a_delivery_no_time(store: SqliteStore) -> None:
     await enqueue(store)
     await store.desk.hold(Hold(HoldScope.CREDENTIAL, "maintenance", 1e18, "other"), now=NOW + 10)
-    assert (await claim_one(store, now=NOW + 100)).delivery.expires_at == NOW + LIFETIME
+    assert (await claim_one(store, now=NOW + 100)).held == 0
 
 
 async def test_what_was_held_for_too_long_expires(store: SqliteStore) -> None:

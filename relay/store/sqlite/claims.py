@@ -97,14 +97,10 @@ def _lease(db: sqlite3.Connection, claimed: Sequence[_Due], until: float) -> Non
 
 
 def _claimed(due: _Due, records: Collection[HoldRecord], now: float) -> Claimed:
-    """While it was held its patience did not run out."""
     began = max(due.message.accepted_at, due.message.labels.send_at)
-    still = holds.stood_still(due.flow, records, began, now) if records else 0.0
-    delivery = replace(
-        due.delivery,
-        state=State.SENDING,
-        attempt=due.delivery.attempt + 1,
-        expires_at=due.delivery.expires_at + still,
-        reason="",
+    return Claimed(
+        delivery=replace(due.delivery, state=State.SENDING, attempt=due.delivery.attempt + 1, reason=""),
+        message=due.message,
+        content=due.content,
+        held=holds.stood_still(due.flow, records, began, now),
     )
-    return Claimed(delivery=delivery, message=due.message, content=due.content)

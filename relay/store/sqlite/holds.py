@@ -12,6 +12,7 @@ from relay.outcome import Hold, HoldScope
 
 _WORTH_KEEPING = 60.0  # seconds: a shorter hold made nobody wait
 _NEXT_PROBE = 5.0
+_RAREST_PROBE = 300.0
 COLUMNS = "id, scope, subject, holder, reason, since, until, ended_at"
 
 
@@ -35,11 +36,11 @@ def record_of(row: tuple[Any, ...]) -> HoldRecord:
 
 
 def put(db: sqlite3.Connection, hold: Hold, *, holder: Holder, at: float) -> bool:
-    """False if it stood already; then it stands for longer, and for what was said last."""
+    """False if it stood already; then it stands for longer, the longer it stood, and for what was said last."""
     is_new = not db.execute(
-        "UPDATE holds SET reason = ?, until = max(until, ?), probe = NULL"
+        "UPDATE holds SET reason = ?, until = max(until, ? + max(?, min(?, (? - since) / 10))), probe = NULL"
         " WHERE scope = ? AND subject = ? AND holder = ? AND ended_at IS NULL",
-        (hold.reason, at + hold.seconds, hold.scope, hold.subject, holder),
+        (hold.reason, at, hold.seconds, _RAREST_PROBE, at, hold.scope, hold.subject, holder),
     ).rowcount
     if is_new:
         db.execute(

@@ -53,6 +53,9 @@ class SqliteQueue:
     async def shift(self, seconds: float) -> None:
         await self._writer.run(_shifts, seconds)
 
+    async def straighten(self, now: float) -> None:
+        await self._writer.run(_straightenings, now)
+
     async def last_heartbeat(self) -> float:
         return await self._writer.run(_last_heartbeats, None)
 
@@ -135,8 +138,8 @@ def _decisions(db: sqlite3.Connection, items: Sequence[float]) -> list[tuple[Dou
 
 def _decide(db: sqlite3.Connection, now: float) -> tuple[Doubt, ...]:
     rows = db.execute(
-        f"SELECT {DELIVERY} FROM deliveries d WHERE d.state = 'in_doubt' AND d.due_at <= ?",
-        (now,),
+        f"SELECT {DELIVERY} FROM deliveries d WHERE d.state = 'in_doubt' AND d.due_at <= ? LIMIT ?",
+        (now, _STEP),
     ).fetchall()
     return tuple(_decided(db, delivery, now) for delivery in map(delivery_of, rows))
 
@@ -189,6 +192,17 @@ def _shift(db: sqlite3.Connection, by: float) -> None:
         {"by": by},
     )
     db.execute("UPDATE holds SET since = since + :by, until = until + :by WHERE ended_at IS NULL", {"by": by})
+
+
+def _straightenings(db: sqlite3.Connection, items: Sequence[float]) -> list[None]:
+    for now in items:
+        db.execute(
+            "UPDATE deliveries SET due_at = ? WHERE state = 'queued' AND attempt = 0 AND due_at > ? AND due_at < ?"
+            " AND flow IN (SELECT id FROM flows WHERE open_count > 0)"
+            " AND (SELECT send_at FROM messages WHERE id = message_id) = 0",
+            (now, now + 1, lifecycle.NEVER),
+        )
+    return [None] * len(items)
 
 
 def _last_heartbeats(db: sqlite3.Connection, items: Sequence[None]) -> list[float]:
