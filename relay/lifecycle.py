@@ -104,6 +104,8 @@ def settle(claimed: Claimed, outcome: Outcome, *, now: float, chance: float, pat
         cause = Cause.REFUSED
     return Settlement(
         delivery=delivery,
+        flow=claimed.flow,
+        size=claimed.message.size,
         state=target(cause),
         due_at=due_at,
         failures=failures,

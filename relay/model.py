@@ -160,15 +160,18 @@ class Claimed:
 
     delivery: Delivery
     message: Message
+    flow: int
     content: bytes | None
     held: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What a call did to a delivery: written by the store, fenced by the attempt."""
+    """What a call did to a delivery: written by the store, fenced by the attempt. `size` is that of its message."""
 
     delivery: Delivery
+    flow: int
+    size: int
     state: State
     due_at: float
     failures: int

@@ -32,7 +32,7 @@ def spool(folder: Path) -> Spool:
 def claimed(content: bytes, *, inline: bool) -> Claimed:
     """The claim of a message whose accepted content was `content`."""
     accepted = message(content=content)
-    return Claimed(delivery=delivery(accepted), message=accepted, content=content if inline else None)
+    return Claimed(delivery=delivery(accepted), message=accepted, flow=1, content=content if inline else None)
 
 
 async def written(spool: Spool, content: bytes, *, keep: bool = True) -> SpoolDraft:

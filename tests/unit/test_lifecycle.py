@@ -39,7 +39,7 @@ def claimed(*, failures: int = 0, attempt: int = 1, expires_at: float = NOW + 3 
         attempt=attempt,
         failures=failures,
     )
-    return Claimed(delivery=delivery, message=MESSAGE, content=b"")
+    return Claimed(delivery=delivery, message=MESSAGE, flow=1, content=b"")
 
 
 def hold(scope: HoldScope) -> Hold:

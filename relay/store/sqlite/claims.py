@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from relay import holds
 from relay.holds import HoldRecord
@@ -99,8 +99,23 @@ def _lease(db: sqlite3.Connection, claimed: Sequence[_Due], until: float) -> Non
 def _claimed(due: _Due, records: Collection[HoldRecord], now: float) -> Claimed:
     began = max(due.message.accepted_at, due.message.labels.send_at)
     return Claimed(
-        delivery=replace(due.delivery, state=State.SENDING, attempt=due.delivery.attempt + 1, reason=""),
+        delivery=_taken(due.delivery),
         message=due.message,
+        flow=due.flow.id,
         content=due.content,
-        held=holds.stood_still(due.flow, records, began, now),
+        held=holds.stood_still(due.flow, records, began, now) if records else 0.0,
+    )
+
+
+def _taken(due: Delivery) -> Delivery:
+    """As `_LEASE` leaves it."""
+    return Delivery(
+        message_id=due.message_id,
+        number=due.number,
+        recipient=due.recipient,
+        state=State.SENDING,
+        due_at=due.due_at,
+        expires_at=due.expires_at,
+        attempt=due.attempt + 1,
+        failures=due.failures,
     )

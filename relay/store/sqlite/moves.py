@@ -9,9 +9,8 @@ from dataclasses import replace
 from relay import lifecycle
 from relay.lifecycle import Cause
 from relay.model import Delivery
+from relay.store.sqlite import flows
 from relay.store.sqlite.rows import insert
-
-_PROVABLE = "('" + "','".join(lifecycle.sources(Cause.PROVEN)) + "')"
 
 
 def end(db: sqlite3.Connection, delivery: Delivery, cause: Cause, reason: str, at: float) -> Delivery:
@@ -21,6 +20,7 @@ def end(db: sqlite3.Connection, delivery: Delivery, cause: Cause, reason: str, a
         "UPDATE deliveries SET state = ?, reason = ?, ended_at = ?, lease_until = NULL WHERE message_id = ? AND number = ?",
         (state, reason, at, delivery.message_id, delivery.number),
     )
+    _count_out(db, delivery.message_id, delivery.number)
     return replace(delivery, state=state, reason=reason)
 
 
@@ -36,12 +36,25 @@ def requeue(db: sqlite3.Connection, delivery: Delivery, cause: Cause, due_at: fl
 
 def prove_sent(db: sqlite3.Connection, message_id: str, number: int, ses_message_id: str, at: float) -> bool:
     """SES has it, whatever we thought meanwhile. False if we knew."""
-    changed = db.execute(
+    row = db.execute("SELECT state FROM deliveries WHERE message_id = ? AND number = ?", (message_id, number)).fetchone()
+    if row is None or row[0] not in lifecycle.sources(Cause.PROVEN):
+        return False
+    db.execute(
         "UPDATE deliveries SET state = 'sent', reason = '', lease_until = NULL, ses_message_id = ?, sent_at = ?, ended_at = ?"
-        f" WHERE message_id = ? AND number = ? AND state IN {_PROVABLE}",
+        " WHERE message_id = ? AND number = ?",
         (ses_message_id, at, at, message_id, number),
     )
-    return changed.rowcount == 1
+    if row[0] in lifecycle.OPEN:
+        _count_out(db, message_id, number)
+    return True
+
+
+def _count_out(db: sqlite3.Connection, message_id: str, number: int) -> None:
+    """One delivery that was open is so no more."""
+    query = (
+        "SELECT d.flow, m.size FROM deliveries d JOIN messages m ON m.id = d.message_id WHERE d.message_id = ? AND d.number = ?"
+    )
+    flows.ended(db, db.execute(query, (message_id, number)).fetchall())
 
 
 def note_attempts(db: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:

@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from relay import address, ids, lifecycle
+from relay import ids, lifecycle
 from relay.lifecycle import Cause, Patience, target
 from relay.model import Delivery, Message, Settlement, State, Suppression
 from relay.queueing import Claims, Doubt, Round, Settled
-from relay.store.sqlite import suppressions
+from relay.store.sqlite import flows, suppressions
 from relay.store.sqlite.claims import claim_all
 from relay.store.sqlite.moves import end, note_attempts, requeue
 from relay.store.sqlite.records import DELIVERY, MESSAGE_COLUMNS, OPEN, delivery_of, message_row
@@ -19,7 +19,6 @@ from relay.store.sqlite.settling import settle_all
 from relay.store.sqlite.writer import Writer
 
 _Enqueued = tuple[Message, bytes | None, tuple[Delivery, ...]]
-_Key = tuple[str, str, str, str]
 _STEP = 500  # rows that are changed at once by what can wait
 
 
@@ -66,12 +65,13 @@ class SqliteQueue:
 def _enqueue(db: sqlite3.Connection, items: Sequence[_Enqueued]) -> list[tuple[Delivery, ...]]:
     found = suppressions.find(db, {d.recipient for _, _, deliveries in items for d in deliveries})
     stored = [tuple(_unless_suppressed(d, found) for d in deliveries) for _, _, deliveries in items]
-    flows = _flows(db, {_key(message) for message, _, _ in items})
+    flow_ids = flows.ids(db, {flows.key(message) for message, _, _ in items})
     insert(db, "messages", ", ".join(MESSAGE_COLUMNS), [message_row(message) for message, _, _ in items])
     insert(db, "bodies", "message_id, content", [(m.id, content) for m, content, _ in items if content is not None])
     columns = "message_id, number, flow, recipient, state, due_at, expires_at, reason, ended_at"
-    rows = [_delivery_row(d, flows[_key(m)], m) for (m, _, _), ds in zip(items, stored, strict=True) for d in ds]
-    insert(db, "deliveries", columns, rows)
+    made = [(d, flow_ids[flows.key(m)], m) for (m, _, _), ds in zip(items, stored, strict=True) for d in ds]
+    insert(db, "deliveries", columns, [_delivery_row(d, flow, m) for d, flow, m in made])
+    flows.begun(db, [(flow, m.size) for d, flow, m in made if d.state in lifecycle.OPEN])
     return stored
 
 
@@ -79,23 +79,6 @@ def _unless_suppressed(delivery: Delivery, found: Mapping[str, Suppression]) -> 
     if delivery.state is not State.QUEUED or delivery.recipient not in found:
         return delivery
     return replace(delivery, state=State.SUPPRESSED, reason=found[delivery.recipient].why)
-
-
-def _key(message: Message) -> _Key:
-    """The flow that a message is of."""
-    labels = message.labels
-    return labels.lane, message.credential, address.domain(message.sender), labels.configuration_set
-
-
-def _flows(db: sqlite3.Connection, keys: set[_Key]) -> dict[_Key, int]:
-    """Their ids; those that are new are made."""
-    columns = "lane, credential, identity, configuration_set"
-    found = {}
-    for key in keys:
-        row = db.execute(f"SELECT id FROM flows WHERE ({columns}) = (?,?,?,?)", key).fetchone()
-        made = None if row else db.execute(f"INSERT INTO flows ({columns}) VALUES (?,?,?,?)", key).lastrowid
-        found[key] = int(row[0] if row else made or 0)
-    return found
 
 
 def _delivery_row(delivery: Delivery, flow: int, message: Message) -> tuple[object, ...]:

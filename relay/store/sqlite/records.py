@@ -17,6 +17,10 @@ FLOW = "f.id, f.lane, f.credential, f.identity, f.configuration_set"
 OPEN = "('queued', 'sending', 'in_doubt')"  # as the indexes and triggers have it
 
 
+_NO_LABELS = Labels()
+_NOTHING_SAID = ("", "", "", "", 0.0, 0.0, "[]", "[]", "")
+
+
 def delivery_of(row: tuple[Any, ...]) -> Delivery:
     """A delivery out of the columns of `DELIVERY`."""
     return Delivery(
@@ -84,6 +88,8 @@ def flow_of(row: tuple[Any, ...]) -> Flow:
 
 def _labels_of(*row: Any) -> Labels:
     """Out of the last columns of `MESSAGE`."""
+    if row == _NOTHING_SAID:
+        return _NO_LABELS
     return Labels(
         id=row[0],
         campaign=row[1],

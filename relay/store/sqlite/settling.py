@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 
@@ -10,34 +9,26 @@ from relay.holds import Holder
 from relay.lifecycle import OPEN
 from relay.model import Settlement, State
 from relay.queueing import Settled
-from relay.store.sqlite import holds
+from relay.store.sqlite import flows, holds
 from relay.store.sqlite.moves import note_attempts, prove_sent
 
-_KEY = "message_id = json_extract(s.value, '$[0]') AND number = json_extract(s.value, '$[1]')"
-_FENCE = f"{_KEY} AND attempt = json_extract(s.value, '$[2]') AND state = 'sending'"
-_OURS = f"SELECT message_id, number FROM json_each(?) s JOIN deliveries ON {_FENCE}"
-_SETTLE = f"""UPDATE deliveries SET state = json_extract(s.value, '$[3]'), due_at = json_extract(s.value, '$[4]'),
-    failures = json_extract(s.value, '$[5]'), reason = json_extract(s.value, '$[6]'), lease_until = NULL,
-    ses_message_id = json_extract(s.value, '$[7]'), sent_at = json_extract(s.value, '$[8]'),
-    ended_at = json_extract(s.value, '$[9]') FROM json_each(?) s WHERE {_FENCE}"""
+_SETTLE = """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, lease_until = NULL, ses_message_id = ?,
+    sent_at = ?, ended_at = ? WHERE message_id = ? AND number = ? AND attempt = ? AND state = 'sending'"""
 
 
 def settle_all(db: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[Settled]:
     """One result each."""
-    rows = json.dumps([_row(settlement) for settlement in settlements])
-    ours = set(db.execute(_OURS, (rows,)))
-    db.execute(_SETTLE, (rows,))
+    ours = [db.execute(_SETTLE, _values(settlement)).rowcount == 1 for settlement in settlements]
+    in_time = [settlement for settlement, is_ours in zip(settlements, ours, strict=True) if is_ours]
+    flows.ended(db, [(settlement.flow, settlement.size) for settlement in in_time if settlement.state not in OPEN])
     note_attempts(db, [_attempt(s, s.reason) for s in settlements if s.state is not State.SENT])
     _note_holds(db, settlements)
-    return [Settled.IN_TIME if (s.delivery.message_id, s.delivery.number) in ours else _late(db, s) for s in settlements]
+    return [Settled.IN_TIME if is_ours else _late(db, s) for s, is_ours in zip(settlements, ours, strict=True)]
 
 
-def _row(settlement: Settlement) -> tuple[object, ...]:
+def _values(settlement: Settlement) -> tuple[object, ...]:
     delivery = settlement.delivery
     return (
-        delivery.message_id,
-        delivery.number,
-        delivery.attempt,
         settlement.state,
         settlement.due_at,
         settlement.failures,
@@ -45,6 +36,9 @@ def _row(settlement: Settlement) -> tuple[object, ...]:
         settlement.ses_message_id or None,
         settlement.at if settlement.state is State.SENT else None,
         None if settlement.state in OPEN else settlement.at,
+        delivery.message_id,
+        delivery.number,
+        delivery.attempt,
     )
 
 

@@ -47,7 +47,7 @@ CREATE TABLE bodies (
     content    BLOB NOT NULL
 );
 
--- Deliveries that take turns with others, and that one hold can stop. What is open of each is counted by the triggers below.
+-- Deliveries that take turns with others, and that one hold can stop. What is open of each is counted where it comes and ends.
 CREATE TABLE flows (
     id                INTEGER PRIMARY KEY,
     lane              TEXT NOT NULL,
@@ -83,19 +83,6 @@ CREATE INDEX deliveries_due ON deliveries (flow, due_at) WHERE state = 'queued';
 CREATE INDEX deliveries_called ON deliveries (state) WHERE state IN ('sending', 'in_doubt');
 CREATE INDEX deliveries_open ON deliveries (message_id) WHERE state IN ('queued', 'sending', 'in_doubt');
 CREATE INDEX deliveries_ses ON deliveries (ses_message_id) WHERE ses_message_id IS NOT NULL;
-
-CREATE TRIGGER delivery_begun AFTER INSERT ON deliveries WHEN NEW.state IN ('queued', 'sending', 'in_doubt')
-BEGIN
-    UPDATE flows SET open_count = open_count + 1,
-        open_octets = open_octets + (SELECT size FROM messages WHERE id = NEW.message_id) WHERE id = NEW.flow;
-END;
-
-CREATE TRIGGER delivery_ended AFTER UPDATE OF state ON deliveries
-    WHEN OLD.state IN ('queued', 'sending', 'in_doubt') AND NEW.state NOT IN ('queued', 'sending', 'in_doubt')
-BEGIN
-    UPDATE flows SET open_count = open_count - 1,
-        open_octets = open_octets - (SELECT size FROM messages WHERE id = NEW.message_id) WHERE id = NEW.flow;
-END;
 
 -- Calls that did not end in `sent`, for the timeline.
 CREATE TABLE attempts (
