@@ -58,7 +58,7 @@ def _check(content: Octets, parsed: Parsed, policy: Attachments, depth: int) -> 
 
 def _legible(parsed: Parsed, attached: Sequence[Part]) -> Iterator[tuple[int, int]]:
     """Where text may stand: everywhere but in files in base64, which hold nothing else or are refused."""
-    files = [part for part in attached if part.is_leaf and _encoding(part) == b"base64"]
+    files = [part for part in attached if part.is_leaf and part.encoding == b"base64"]
     position = parsed.parts[0].start
     for file in sorted(files, key=lambda part: part.start):
         yield position, file.start
@@ -129,13 +129,9 @@ def _matches(content_type: str, rules: Iterable[str]) -> bool:
     return any(rule in (content_type, f"{content_type.partition('/')[0]}/*") for rule in rules if "/" in rule)
 
 
-def _encoding(part: Part) -> bytes:
-    return (mime.encodings(part.headers) or [b""])[0]
-
-
 def _check_text(content: Octets, part: Part, policy: Attachments) -> None:
     """What stands there plainly was looked through with the whole content."""
-    encoding = _encoding(part)
+    encoding = part.encoding
     decode = transfer.lenient_base64 if b"64" in encoding else transfer.quoted_printable if b"quoted" in encoding else None
     octets = content[part.start : min(part.end, part.start + _HEAD)]
     if decode:
@@ -152,7 +148,7 @@ def _narrow(octets: bytes) -> bytes:
 
 def _check_file(content: Octets, part: Part, policy: Attachments) -> None:
     """By its content, as it lies there and decoded. Raises Malformed where readers would decode it differently."""
-    decode = transfer.DECODERS.get(_encoding(part))
+    decode = transfer.DECODERS.get(part.encoding)
     if not decode:
         raise Malformed("an attachment in an unknown transfer encoding")
     if decode is not transfer.plain:
@@ -226,7 +222,7 @@ def _check_message(content: Octets, part: Part, policy: Attachments, depth: int)
         raise Malformed("messages in encoded messages")
     if part.content_type.endswith("delivery-status") and _PART_FIELD.search(content[part.start : part.end]):
         raise Malformed("something like a part in a delivery report")  # whose blocks are parts to some
-    decode = transfer.DECODERS.get(_encoding(part))
+    decode = transfer.DECODERS.get(part.encoding)
     if not decode:
         raise Malformed("an attachment in an unknown transfer encoding")
     if decode is transfer.plain or _FIELD.match(content[part.start : part.start + 100]):

@@ -16,7 +16,7 @@ from relay.reading import filenames, structure
 from relay.reading.fields import Header, only, text, unfold, without_comments
 from relay.reading.octets import Octets, Slices
 
-__all__ = ["Header", "Octets", "Parsed", "Part", "Slices", "encodings", "read", "text", "unfold"]
+__all__ = ["Header", "Octets", "Parsed", "Part", "Slices", "read", "text", "unfold"]
 
 MAX_HEADER_BLOCK = 100 * 1024
 MAX_HEADERS = 1000
@@ -30,13 +30,15 @@ _HEADER = re.compile(rb"([!-9;-~]+):([^\r\n]*(?:\r\n[ \t][^\r\n]*)*)\r\n")
 _BLANK_FOLD = re.compile(rb"\r\n[ \t]+\r\n")
 _DEFAULT_TYPES = {"multipart/digest": "message/rfc822"}  # RFC 2046 5.1.5: what a part is there that names no type
 _MESSAGES = ("message/rfc822", "message/global")  # the latter is RFC 6532 3.7
+_AS_IT_IS = (b"", b"7bit", b"8bit", b"binary")  # RFC 2045 6.2: not encoded
 _ELSEWHERE = ("message/partial", "message/external-body")  # RFC 2046 5.2: what is shown does not lie in this message
 
 
 class Part(NamedTuple):
     """One leaf, container or nested message: `content_type` in lower case, every file name it may be read to have.
 
-    `start` and `end` are those of its body; `within` holds the types of what it lies in, the outermost first.
+    `start` and `end` are those of its body; `within` holds the types of what it lies in, the outermost first; `encoding` is
+    the transfer encoding in lower case, empty where none is named.
     """
 
     content_type: str
@@ -45,11 +47,12 @@ class Part(NamedTuple):
     end: int
     headers: tuple[Header, ...] = ()
     within: tuple[str, ...] = ()
+    encoding: bytes = b""
 
     @property
     def is_leaf(self) -> bool:
         """Nothing is looked for inside of it."""
-        is_message = self.content_type in _MESSAGES and not _is_encoded(self.headers)
+        is_message = self.content_type in _MESSAGES and self.encoding in _AS_IT_IS
         return not is_message and not self.content_type.startswith("multipart/")
 
 
@@ -107,7 +110,7 @@ def _part(content: Octets, entity: _Waiting) -> tuple[Part, tuple[bytes, ...]]:
     value = only(fields, "content-type")
     content_type = structure.content_type(value) or _DEFAULT_TYPES.get(entity.within[-1] if entity.within else "", "")
     only(fields, "content-disposition")
-    only(fields, "content-transfer-encoding")
+    encoding = without_comments(only(fields, "content-transfer-encoding")).strip().lower()
     if content_type in _ELSEWHERE:
         raise Malformed(f"{content_type} is not read by all")
     boundaries = entity.boundaries
@@ -116,7 +119,7 @@ def _part(content: Octets, entity: _Waiting) -> tuple[Part, tuple[bytes, ...]]:
     else:
         structure.check_no_container(content, entity.start, entity.end, value)
     names = filenames.readings(fields)
-    return Part(content_type, names, entity.start, entity.end, entity.headers, entity.within), boundaries
+    return Part(content_type, names, entity.start, entity.end, entity.headers, entity.within, encoding), boundaries
 
 
 def _inside(
@@ -124,7 +127,7 @@ def _inside(
 ) -> Iterator[tuple[int, int]]:
     """Where the entities inside of an entity lie."""
     if part.content_type.startswith("multipart/"):
-        if b"base64" in encodings(part.headers):
+        if part.encoding == b"base64":
             raise Malformed("a multipart in base64")
         yield from structure.sections(content, part.start, part.end, boundaries[-1], delimiters)
     elif not part.is_leaf:
@@ -166,13 +169,3 @@ def _fields(block: bytes, start: int) -> tuple[Header, ...]:
         fields.append(Header(match[1].decode("ascii").lower(), match[2], start + position, start + match.end()))
         position = match.end()
     return tuple(fields)
-
-
-def encodings(fields: Sequence[Header]) -> list[bytes]:
-    """Every Content-Transfer-Encoding there is, in lower case."""
-    values = [unfold(field.value) for field in fields if field.name == "content-transfer-encoding"]
-    return [without_comments(value).strip().lower() for value in values]
-
-
-def _is_encoded(fields: Sequence[Header]) -> bool:
-    return encodings(fields)[:1] not in ([], [b"7bit"], [b"8bit"], [b"binary"])

@@ -13,7 +13,6 @@ import pybase64
 
 from relay.errors import Malformed
 from relay.model import Edit, Encoding
-from relay.reading import mime
 from relay.reading.mime import Octets, Part, Slices
 from relay.writing.fields import MAX_LINE
 
@@ -22,6 +21,7 @@ _PIECE = 128 * 1024
 # Whatever changes inside of these breaks a signature, or cannot be read by who holds the key.
 _SEALED = frozenset(("multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"))
 _DECLARED = {
+    b"": Encoding.NONE,
     b"7bit": Encoding.NONE,
     b"8bit": Encoding.NONE,
     b"binary": Encoding.NONE,
@@ -105,9 +105,8 @@ def _declaration(leaf: Part, encoding: Encoding) -> Iterator[Edit]:
 
 
 def _declared(leaf: Part) -> Encoding | None:
-    """How the leaf is encoded. None where readers disagree on that, or RFC 2045 6.4 wants it as it is: in messages."""
-    found = {_DECLARED.get(value) for value in mime.encodings(leaf.headers)} or {Encoding.NONE}
-    return found.pop() if len(found) == 1 and not leaf.content_type.startswith("message/") else None
+    """How the leaf is encoded. None where nobody knows that, or RFC 2045 6.4 wants it as it is: in messages."""
+    return None if leaf.content_type.startswith("message/") else _DECLARED.get(leaf.encoding)
 
 
 def _best(content: Octets, leaf: Part) -> Encoding:

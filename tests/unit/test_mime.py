@@ -432,7 +432,7 @@ def test_what_names_no_type_in_a_digest_is_a_message() -> None:
     assert ("offer.pdf",) in [part.filenames for part in parsed.parts]
 
 
-@pytest.mark.parametrize("encoding", [b"7bit", b"8BIT", b"binary", b" 7bit ", b"7bit (as ever)"])
+@pytest.mark.parametrize("encoding", [b"7bit", b"8BIT", b"binary", b" 7bit ", b"7bit (as ever)", b"", b"(none)"])
 def test_an_unencoded_message_in_a_message_is_read(encoding: bytes) -> None:
     content = message(b"message/rfc822\r\nContent-Transfer-Encoding: " + encoding, NESTED)
     assert "application/pdf" in types(mime.read(content))

@@ -32,7 +32,7 @@ def test_raw_8_bit_is_seen_wherever_it_stands(content: bytes) -> None:
 # Which encoding, and how it is told.
 
 
-@pytest.mark.parametrize("declared", ["8bit", "8BIT", "binary", "7bit", "(8bit) 8bit"])
+@pytest.mark.parametrize("declared", ["8bit", "8BIT", "binary", "7bit", "(8bit) 8bit", "", "(none)"])
 def test_text_in_8_bit_becomes_quoted_printable_in_the_place_of_what_was_declared(declared: str) -> None:
     fields = b"Content-Type: text/plain; charset=utf-8", f"content-transfer-encoding: {declared}".encode(), b"X-Last: 1"
     head, _, body = without_received(message(TEXT, *fields)).partition(b"\r\n\r\n")
