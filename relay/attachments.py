@@ -151,7 +151,7 @@ def _check_file(content: Octets, part: Part, policy: Attachments) -> None:
     decode = transfer.DECODERS.get(part.encoding)
     if not decode:
         raise Malformed("an attachment in an unknown transfer encoding")
-    if decode is not transfer.plain:
+    if part.is_encoded:
         _check_head(content[part.start : min(part.end, part.start + _HEAD)], policy)
     pieces = decode(content, part.start, part.end)
     head = next(pieces, b"")
@@ -225,9 +225,9 @@ def _check_message(content: Octets, part: Part, policy: Attachments, depth: int)
     decode = transfer.DECODERS.get(part.encoding)
     if not decode:
         raise Malformed("an attachment in an unknown transfer encoding")
-    if decode is transfer.plain or _FIELD.match(content[part.start : part.start + 100]):
+    if not part.is_encoded or _FIELD.match(content[part.start : part.start + 100]):
         _check_inner(content[part.start : part.end], policy, depth)
-    if decode is not transfer.plain and not _FIELD.match(content[part.start : part.start + 100]):
+    if part.is_encoded and not _FIELD.match(content[part.start : part.start + 100]):
         if decode is transfer.quoted_printable and _NO_ESCAPE.search(content[part.start : part.end]):
             raise Malformed("a message in quoted-printable that cannot be decoded")
         _check_inner(_lines(transfer.joined(decode(content, part.start, part.end))), policy, depth)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from relay.errors import Malformed
 from relay.reading.fields import storable
-from relay.reading.octets import Octets
+from relay.reading.octets import BASE64, Octets
 
 _UUENCODE = re.compile(rb"begin(-base64)?[ \t]+([0-7]{3}[^\r\n]*)\r?\n?(.*)", re.DOTALL)
 _NAMED = re.compile(rb"[0-7]{3}[ \t]+\S+\s*")
@@ -24,10 +24,7 @@ _PIECE = 64 * 1024  # bytes are searched far faster than a map
 
 _MAX_MARKS, _MAX_FILES = 100_000, 1000  # in one text
 _LONGEST_HEAD = 2048  # octets of a match that are looked at behind its mark
-_SIXTY_FOUR = bytes.maketrans(
-    b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr",
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
-)
+_SIXTY_FOUR = bytes.maketrans(b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr", BASE64)
 _UU_LETTERS = bytes(range(32, 97))
 _REPEATED = re.compile(rb"(.)?\x90(.)", re.DOTALL)
 _YENC_ESCAPED = re.compile(rb"=(.)", re.DOTALL)

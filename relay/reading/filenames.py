@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from relay.errors import Malformed
 from relay.reading.fields import Header, decoded, parameters, storable, text, unfold, unquoted, without_comments
+from relay.reading.octets import NO_BASE64
 
 _FIELDS = ("content-disposition", "content-type")
 _MAX_NAMES = 100  # in the header of one part, pieces counted
@@ -31,7 +32,6 @@ _WHOLE = re.compile(rb'(?:[^;"]++|"(?:[^"\\]|\\.)*+"?)*+', re.DOTALL)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)')
 _RUN = re.compile(rb'[^\s";()<>@,:\\/\[\]?=]*')  # RFC 2045 5.1: what a token is without quotes
 _WORD = re.compile(rb"=\?([^?*\s]*)(?:\*[^?]*)?\?([bq])\?([^?]*)\?=", re.IGNORECASE)
-_NO_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"))
 _BETWEEN_WORDS = re.compile(rb"(\?=)\s+(?==\?)")
 _STREAM = re.compile(r"(?::[^:]*)?:\$data\Z", re.IGNORECASE)  # NTFS: a file's content by its full name
 _CONTROL = re.compile(r"[\0-\x1f\x7f]")
@@ -179,7 +179,7 @@ def _words(value: bytes, charset: str) -> str:
 
 
 def _base64(encoded: bytes) -> bytes:
-    letters = encoded.translate(None, _NO_BASE64)
+    letters = encoded.translate(None, NO_BASE64)
     try:
         return b64decode(letters[: len(letters) // 4 * 4 + (len(letters) % 4 > 1) * 4] + b"=" * (-len(letters) % 4))
     except ValueError:

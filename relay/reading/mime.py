@@ -50,9 +50,14 @@ class Part(NamedTuple):
     encoding: bytes = b""
 
     @property
+    def is_encoded(self) -> bool:
+        """Its body stands for other octets than those that lie there, or nobody knows for which."""
+        return self.encoding not in _AS_IT_IS
+
+    @property
     def is_leaf(self) -> bool:
         """Nothing is looked for inside of it."""
-        is_message = self.content_type in _MESSAGES and self.encoding in _AS_IT_IS
+        is_message = self.content_type in _MESSAGES and not self.is_encoded
         return not is_message and not self.content_type.startswith("multipart/")
 
 

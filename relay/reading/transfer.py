@@ -9,27 +9,18 @@ from io import BytesIO
 import pybase64
 
 from relay.errors import Malformed
-from relay.reading.octets import Slices
+from relay.reading.octets import NO_BASE64, Slices, slices
 
-_PIECE = 256 * 1024
 _BLANKS = b" \t\r\n"
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_NO_BASE64 = bytes(set(range(256)) - set(_ALPHABET))
 _FEWEST_LETTERS = 2  # make an octet
 
 Pieces = Iterator[bytes]
 
 
-def plain(content: Slices, start: int, end: int) -> Pieces:
-    """The octets as they lie there."""
-    for position in range(start, end, _PIECE):
-        yield content[position : min(end, position + _PIECE)]
-
-
 def quoted_printable(content: Slices, start: int, end: int) -> Pieces:
     """RFC 2045 6.7, each line by itself."""
     rest = b""
-    for piece in plain(content, start, end):
+    for piece in slices(content, start, end):
         lines = rest + piece
         cut = lines.rfind(b"\n") + 1 or len(lines)
         yield a2b_qp(lines[:cut])
@@ -41,7 +32,7 @@ def base64(content: Slices, start: int, end: int) -> Pieces:
     """RFC 2045 6.8 as all readers have it. Raises Malformed: they do not agree on what else than blanks may be skipped, nor on
     what follows the padding. Padding that is missing is put."""
     rest, is_over = b"", False
-    for piece in plain(content, start, end):
+    for piece in slices(content, start, end):
         letters = rest + piece.translate(None, _BLANKS)
         if is_over and letters:
             raise Malformed("base64 goes on behind its end")
@@ -57,8 +48,8 @@ def base64(content: Slices, start: int, end: int) -> Pieces:
 def lenient_base64(content: Slices, start: int, end: int) -> Pieces:
     """All letters there are, for texts: what else stands there is skipped."""
     rest = b""
-    for piece in plain(content, start, end):
-        letters = rest + piece.translate(None, _NO_BASE64)
+    for piece in slices(content, start, end):
+        letters = rest + piece.translate(None, NO_BASE64)
         cut = len(letters) // 4 * 4
         yield pybase64.b64decode(letters[:cut])
         rest = letters[cut:]
@@ -81,10 +72,10 @@ def _strict(letters: bytes) -> bytes:
 
 
 DECODERS: dict[bytes, Callable[[Slices, int, int], Pieces]] = {
-    b"": plain,
-    b"7bit": plain,
-    b"8bit": plain,
-    b"binary": plain,
+    b"": slices,
+    b"7bit": slices,
+    b"8bit": slices,
+    b"binary": slices,
     b"quoted-printable": quoted_printable,
     b"base64": base64,
 }

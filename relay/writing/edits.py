@@ -14,7 +14,8 @@ from relay import address as addresses
 from relay.errors import Malformed
 from relay.model import Edit
 from relay.reading import mime
-from relay.reading.mime import Header, Octets, Parsed, Part, Slices
+from relay.reading.mime import Header, Parsed, Part
+from relay.reading.octets import Octets, Slices, slices
 from relay.writing import fields, headers, raw_fields, recoding
 
 _LONGEST_NAME = 100
@@ -62,13 +63,13 @@ def edited(content: Slices, edits: Sequence[Edit]) -> Iterator[bytes]:
     """The content with its edits, in pieces. Everything outside of the edits is kept to the octet."""
     position = 0
     for edit in edits:
-        yield from recoding.slices(content, position, edit.start)
+        yield from slices(content, position, edit.start)
         if edit.encode:
-            yield from recoding.recoded(recoding.slices(content, edit.start, edit.end), edit.decode, edit.encode)
+            yield from recoding.recoded(slices(content, edit.start, edit.end), edit.decode, edit.encode)
         elif edit.text:
             yield edit.text
         position = edit.end
-    yield from recoding.slices(content, position, len(content))
+    yield from slices(content, position, len(content))
 
 
 def _raw_fields(content: Octets, parsed: Parsed, gone: set[int]) -> Iterator[Edit]:

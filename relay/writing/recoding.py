@@ -13,10 +13,9 @@ import pybase64
 
 from relay.errors import Malformed
 from relay.model import Edit, Encoding
-from relay.reading.mime import Octets, Part, Slices
+from relay.reading.mime import Part
+from relay.reading.octets import NO_BASE64, Octets, slices
 from relay.writing.fields import MAX_LINE
-
-_PIECE = 128 * 1024
 
 # Whatever changes inside of these breaks a signature, or cannot be read by who holds the key.
 _SEALED = frozenset(("multipart/signed", "multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"))
@@ -29,16 +28,9 @@ _DECLARED = {
     b"base64": Encoding.BASE64,
 }
 _AS_IT_IS = bytes({*range(32, 127), *b"\t\r\n"} - {ord("=")})  # in quoted-printable
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
-_NO_BASE64 = bytes(set(range(256)) - set(_ALPHABET))
+_NO_BASE64 = NO_BASE64.replace(b"=", b"")
 _BASE64_LINE = re.compile(rb".{1,76}")
 _QUOTED_LINE = re.compile(rb".{1,73}(?<!=)(?<!=.)")  # cuts no =XX; 76 with the = at its end and a hyphen that is quoted
-
-
-def slices(content: Slices, start: int, end: int) -> Iterator[bytes]:
-    """In pieces that many may hold at one time."""
-    for position in range(start, end, _PIECE):
-        yield content[position : min(position + _PIECE, end)]
 
 
 def is_ascii(content: Octets) -> bool:
