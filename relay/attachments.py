@@ -25,10 +25,9 @@ _MAX_ENCODED_DEPTH = 3  # messages in encoded messages; RFC 2046 5.2.1 allows no
 _BODIES = frozenset(("", "text/plain", "text/html", "text/enriched", "text/richtext", "text/x-amp-html", "text/watch-html"))
 _TNEF_TYPES = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 _ARCHIVES = frozenset(("zip", "jar", "7z", "rar"))
-_FIELD = re.compile(rb"[!-9;-~]+:")
 _QUOTES = re.compile(r"[\"\\]")
 _TYPE = re.compile(r"[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+")
-_PART_FIELD = re.compile(rb"(?:\A|\n)content-", re.IGNORECASE)
+_PART_FIELD = re.compile(rb"\ncontent-", re.IGNORECASE)
 _NO_ESCAPE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+(?:\r\n|\Z))")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 
@@ -216,18 +215,19 @@ def _check_enclosed(found: Iterable[Enclosed], policy: Attachments) -> None:
 def _check_message(content: Octets, part: Part, policy: Attachments, depth: int) -> None:
     """A message that mime.py did not read: in an encoding that RFC 2046 5.2.1 forbids, or of a type that few look into.
 
-    Some decode it and some do not: both are judged.
+    Some decode it and some do not: both are judged, where what lies there can say that it holds a file.
     """
     if depth == _MAX_ENCODED_DEPTH:
         raise Malformed("messages in encoded messages")
-    if part.content_type.endswith("delivery-status") and _PART_FIELD.search(content[part.start : part.end]):
+    has_fields = _PART_FIELD.search(content[part.start - 1 : part.end]) is not None  # a body has a line end before it
+    if has_fields and part.content_type.endswith("delivery-status"):
         raise Malformed("something like a part in a delivery report")  # whose blocks are parts to some
     decode = transfer.DECODERS.get(part.encoding)
     if not decode:
         raise Malformed("an attachment in an unknown transfer encoding")
-    if not part.is_encoded or _FIELD.match(content[part.start : part.start + 100]):
+    if has_fields or not part.is_encoded:
         _check_inner(content[part.start : part.end], policy, depth)
-    if part.is_encoded and not _FIELD.match(content[part.start : part.start + 100]):
+    if part.is_encoded:
         if decode is transfer.quoted_printable and _NO_ESCAPE.search(content[part.start : part.end]):
             raise Malformed("a message in quoted-printable that cannot be decoded")
         _check_inner(_lines(transfer.joined(decode(content, part.start, part.end))), policy, depth)

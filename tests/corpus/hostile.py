@@ -460,6 +460,19 @@ MESSAGES_WITHIN = {
     "in quoted-printable": Case(nested((NESTED_TYPE, DECLARED + b"quoted-printable"), quoted(INNER)), "exe"),
     "declared base64, and plain": Case(nested((NESTED_TYPE, DECLARED + b"base64"), INNER), "exe"),
     "declared quoted-printable, and plain": Case(nested((NESTED_TYPE, DECLARED + b"quoted-printable"), INNER), "exe"),
+    "in quoted-printable, a letter of the name": Case(
+        nested((NESTED_TYPE, DECLARED + b"quoted-printable"), single(b"x", D + b"filename=3Devil.=65xe")), "exe"
+    ),
+    "declared quoted-printable, behind a long field": Case(
+        nested(
+            (NESTED_TYPE, DECLARED + b"quoted-printable"),
+            b"X-" + b"A" * 100 + b": x\r\n" + D + b"filename=\r\n evil.exe\r\n\r\nx",
+        ),
+        "exe",
+    ),
+    "in base64 that is a field": Case(
+        nested((NESTED_TYPE, DECLARED + b"base64"), base64.b64encode(INNER[:6]) + b":" + base64.b64encode(INNER[6:])), MALFORMED
+    ),
     "in quoted-printable, broken": Case(
         nested((NESTED_TYPE, DECLARED + b"quoted-printable"), quoted(INNER) + b"=x"), MALFORMED
     ),
