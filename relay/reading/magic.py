@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
+from relay.reading import tnef
 from relay.reading.octets import Octets
 
 _MOST_FAT = 30  # machines in a Mach-O for several; what a Java class has there is its version, 45 or later
@@ -61,7 +62,7 @@ _BEGINNINGS = {
     b"\xff\xd8\xff": "jpeg",
     b"GIF87a": "gif",
     b"GIF89a": "gif",
-    b"\x78\x9f\x3e\x22": "tnef",
+    tnef.MARK: "tnef",
 }
 
 # Of text that was attached, in lower case, without what stands before the first letter.
@@ -87,23 +88,20 @@ _OLE_CLASSES = {
 }
 
 
-_FIRST = {beginning[:1] for beginning in _BEGINNINGS} | {b"M", b"Z", b"\xd0", b"P", b"\xca", b"F", b"C"}
-
-
 def needs_all(head: bytes) -> bool:
     """Whether the beginning does not say enough."""
-    return head.startswith((b"MZ", b"ZM", _OLE, b"\x78\x9f\x3e\x22"))
+    return head.startswith((b"MZ", b"ZM", _OLE, tnef.MARK))
 
 
 def kinds(content: Octets) -> Iterator[str]:
     """What the octets are. `content` is all there is if `needs_all`, else a beginning of some kilobytes."""
-    head = content[:64]
-    if head[:1] not in _FIRST:
+    head = bytes(content[:64])
+    if head[:2] not in _FIRST:
         return
     for beginning, kind in _BEGINNINGS.items():
         if head.startswith(beginning):
             yield kind
-    if recognise := _CLOSER.get(bytes(head[:2])):
+    if recognise := _CLOSER.get(head[:2]):
         yield from recognise(content)
 
 
@@ -174,3 +172,4 @@ _CLOSER: dict[bytes, Callable[[Octets], Iterator[str]]] = {
     b"CW": _flash,
     b"ZW": _flash,
 }
+_FIRST = {beginning[:2] for beginning in (*_BEGINNINGS, *_CLOSER)}

@@ -13,7 +13,7 @@ from relay.reading.enclosed import Enclosed
 from relay.reading.fields import storable
 from relay.reading.octets import Octets
 
-_MARK = b"\x78\x9f\x3e\x22"
+MARK = b"\x78\x9f\x3e\x22"
 _ATTRIBUTE = Struct("<BII")  # level, name and type, length; the data; then a checksum of two octets
 _NUMBER = Struct("<I")
 _PROPERTY = Struct("<HH")  # type and name
@@ -32,7 +32,7 @@ _NAMES = frozenset((0x3001, 0x3703, 0x3704, 0x3707, 0x3708, 0x370D))  # shown, e
 
 def attachments(content: Octets, depth: int = 0) -> Iterator[Enclosed]:
     """All files in the stream and in the messages within it. Raises Malformed."""
-    if content[:4] != _MARK or depth > _MAX_DEPTH:
+    if content[:4] != MARK or depth > _MAX_DEPTH:
         raise Malformed("TNEF that cannot be read")
     try:
         yield from _attributes(content, depth)
@@ -41,7 +41,7 @@ def attachments(content: Octets, depth: int = 0) -> Iterator[Enclosed]:
 
 
 def _attributes(content: Octets, depth: int) -> Iterator[Enclosed]:
-    position = len(_MARK) + 2
+    position = len(MARK) + 2
     while position + _ATTRIBUTE.size <= len(content):
         _, name, length = _ATTRIBUTE.unpack(content[position : position + _ATTRIBUTE.size])
         start = position + _ATTRIBUTE.size
@@ -105,7 +105,7 @@ def _padded(length: int) -> int:
 def _meant(name: int, kind: int, value: bytes, depth: int) -> Iterator[Enclosed]:
     if name in _NAMES:
         yield Enclosed(_text(value, kind), b"")
-    elif name == _CONTENT and kind == _OBJECT and value[16:20] == _MARK:  # behind the id of its interface
+    elif name == _CONTENT and kind == _OBJECT and value[16:20] == MARK:  # behind the id of its interface
         yield from attachments(value[16:], depth + 1)
     elif name == _CONTENT:
         yield Enclosed("", value[16 if kind == _OBJECT else 0 :][:_HEAD])
