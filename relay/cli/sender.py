@@ -21,26 +21,22 @@ def sender() -> None:
     """Addresses and domains that a login may send as."""
 
 
-@sender.command("add")
-@click.argument("name", metavar="CREDENTIAL", type=arguments.name)
-@click.argument("wanted", metavar="ADDRESS-OR-@DOMAIN", type=arguments.sender)
-@on_store
-async def sender_add(where: StoreConfig, name: str, wanted: str) -> None:
-    """Let a login send as one more address or domain."""
-    found = await find_credential(where, name)
-    await put_credential(where, replace(found, senders=tuple(dict.fromkeys((*found.senders, wanted)))))
-    click.echo(f"{name}: may send as {wanted}")
+def _add_change(verb: str, what: str, *, allowed: bool) -> None:
+    @sender.command(verb, help=what)
+    @click.argument("name", metavar="CREDENTIAL", type=arguments.name)
+    @click.argument("wanted", metavar="ADDRESS-OR-@DOMAIN", type=arguments.sender)
+    @on_store
+    async def change(where: StoreConfig, name: str, wanted: str) -> None:
+        found = await find_credential(where, name)
+        senders = dict.fromkeys((*found.senders, wanted))
+        if not allowed:
+            del senders[wanted]
+        await put_credential(where, replace(found, senders=tuple(senders)))
+        click.echo(f"{name}: {'may' if allowed else 'may not'} send as {wanted}")
 
 
-@sender.command("remove")
-@click.argument("name", metavar="CREDENTIAL", type=arguments.name)
-@click.argument("wanted", metavar="ADDRESS-OR-@DOMAIN", type=arguments.sender)
-@on_store
-async def sender_remove(where: StoreConfig, name: str, wanted: str) -> None:
-    """Take an address or domain from a login."""
-    found = await find_credential(where, name)
-    await put_credential(where, replace(found, senders=tuple(listed for listed in found.senders if listed != wanted)))
-    click.echo(f"{name}: may not send as {wanted}")
+_add_change("add", "Let a login send as one more address or domain.", allowed=True)
+_add_change("remove", "Take an address or domain from a login.", allowed=False)
 
 
 @sender.command("list")
