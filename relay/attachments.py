@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, compress
 
 from relay.credential import Attachments
 from relay.errors import AttachmentNotAllowed, Malformed
@@ -38,26 +38,26 @@ def check(content: Octets, parsed: Parsed, policy: Attachments) -> None:
 
 
 def _check(content: Octets, parsed: Parsed, policy: Attachments, depth: int) -> None:
-    attached = [part for part in parsed.parts if _is_attached(part)]
+    attached = [_is_attached(part) for part in parsed.parts]
     for start, end in _legible(parsed, attached):
         _check_enclosed(enclosed.find(content, start, end), policy)
-    for part in parsed.parts:
+    for part, is_attached in zip(parsed.parts, attached, strict=True):
         _check_named(part, policy)
-        if part in attached:
+        if is_attached:
             _check_type(part, policy)
         if not part.is_leaf:
             continue
         if part.content_type.startswith("message/"):
             _check_message(content, part, policy, depth)
-        elif part in attached:
+        elif is_attached:
             _check_file(content, part, policy)
         else:
             _check_text(content, part, policy)
 
 
-def _legible(parsed: Parsed, attached: Sequence[Part]) -> Iterator[tuple[int, int]]:
+def _legible(parsed: Parsed, attached: Sequence[bool]) -> Iterator[tuple[int, int]]:
     """Where text may stand: everywhere but in files in base64, which hold nothing else or are refused."""
-    files = [part for part in attached if part.is_leaf and part.encoding == b"base64"]
+    files = [part for part in compress(parsed.parts, attached) if part.is_leaf and part.encoding == b"base64"]
     position = parsed.parts[0].start
     for file in sorted(files, key=lambda part: part.start):
         yield position, file.start
