@@ -24,7 +24,7 @@ _LONGEST = 4096  # octets of one value
 # Found wherever it stands: also in quotes, in comments and behind other letters, for there are readers who search.
 _NAME = re.compile(rb"(?:file)?name([^=]{0,40}+)=[ \t]*", re.IGNORECASE)
 _NUMBER = re.compile(rb"[0-9]+")
-_TOO_LONG_A_NUMBER = re.compile(rb"name\W*[0-9]{5}", re.IGNORECASE)
+_TOO_LONG_A_NUMBER = re.compile(rb"name(?=[^\w=]*\*)[^\w=]*+[0-9]{5}", re.IGNORECASE)
 _UTF_7 = re.compile(rb"=[ \t]*\"?[ \t]*\??[a-z0-9-]*utf-?7[?*']", re.IGNORECASE)
 _CHARSET = re.compile(rb'charset[ \t]*=[ \t]*"?([^\s";]+)', re.IGNORECASE)
 _FOLD = re.compile(rb"\r\n[ \t]+")

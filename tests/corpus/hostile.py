@@ -616,9 +616,12 @@ LOOK_ALIKES: dict[str, bytes] = {
         f"name {name}": named(D + b'filename="' + name.encode() + b'"')
         for name in (
             "offer-shop.com.pdf report.js.txt example.com-invoice.pdf notes.exe.txt archive.tar.gz setup.exemplar "
-            "Angebot_Frühjahr.docx 報告.pdf 100%.pdf it's.pdf v1.2.3 README .htaccess photo.jpeg"
+            "Angebot_Frühjahr.docx 報告.pdf 100%.pdf it's.pdf v1.2.3 README .htaccess photo.jpeg "
+            "20251121.pdf filename-12345.pdf"
         ).split()
     },
+    "a name of digits alone": named(D + b"filename=20251121.pdf"),
+    "a name with digits behind a blank": named(D + b"filename*=utf-8''Dateiname%202025.pdf"),
     "a name in pieces": named(D + b'filename*0="a very long name of a "; filename*1="file.exe.pdf"'),
     "a name in two spellings": named(D + b"filename=\"Gr=?.pdf\"; filename*=utf-8''Gr%C3%BC%C3%9Fe.pdf"),
     "a name in words": named(D + b'filename="=?utf-8?q?Gr=C3=BC=C3=9Fe?= =?utf-8?q?_alle?=.pdf"'),
