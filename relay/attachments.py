@@ -42,7 +42,7 @@ def _check(content: Octets, parsed: Parsed, policy: Attachments, depth: int) -> 
     for start, end in _legible(parsed, attached):
         _check_enclosed(enclosed.find(content, start, end), policy)
     for part, is_attached in zip(parsed.parts, attached, strict=True):
-        _check_named(part, policy)
+        check_named(part, policy)
         if is_attached:
             _check_type(part, policy)
         if not part.is_leaf:
@@ -65,8 +65,8 @@ def _legible(parsed: Parsed, attached: Sequence[bool]) -> Iterator[tuple[int, in
     yield position, parsed.parts[0].end
 
 
-def _check_named(part: Part, policy: Attachments) -> None:
-    """By its names and what its declared type is taken for."""
+def check_named(part: Part, policy: Attachments) -> None:
+    """By its names and what its declared type is taken for. Raises AttachmentNotAllowed."""
     for name in _names(part):
         _check_name(name, policy)
     for extension in _taken_for(part):

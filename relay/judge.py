@@ -12,6 +12,7 @@ from relay.errors import Refused
 from relay.identities import Identities
 from relay.reading import mime
 from relay.reading.mime import Octets, Parsed
+from relay.writing import edits
 
 
 class Rule(StrEnum):
@@ -58,12 +59,19 @@ def _verified(case: Case) -> None:
     policy.verified(others, case.identities)
 
 
+def _attachments(case: Case) -> None:
+    """By the names that they came with, and by those that they are sent with."""
+    attachments.check(case.content, case.parsed, case.credential.attachments)
+    for part in edits.renamed(case.content, case.parsed):
+        attachments.check_named(part, case.credential.attachments)
+
+
 _RULES: dict[Rule, Callable[[Case], object]] = {
     Rule.HOPS: lambda case: policy.hops(case.parsed),
     Rule.FROM: lambda case: policy.allowed_sender(case.header_from, case.credential),
     Rule.SENDER_HEADERS: lambda case: policy.sender_headers(case.parsed, case.credential),
     Rule.VERIFIED: _verified,
-    Rule.ATTACHMENTS: lambda case: attachments.check(case.content, case.parsed, case.credential.attachments),
+    Rule.ATTACHMENTS: _attachments,
 }
 
 

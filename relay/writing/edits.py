@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from email.utils import parseaddr
 
 from relay import address as addresses
 from relay.errors import Malformed
 from relay.model import Edit
-from relay.reading import mime
+from relay.reading import filenames, mime
 from relay.reading.mime import Header, Parsed, Part
 from relay.reading.octets import Octets, Slices, slices
 from relay.writing import fields, headers, raw_fields, recoding
@@ -83,6 +84,26 @@ def _raw_fields(content: Octets, parsed: Parsed, gone: set[int]) -> Iterator[Edi
             except Malformed:
                 if "message/rfc822" not in part.within:  # what was sent on is what somebody else wrote
                     raise
+
+
+def renamed(content: Octets, parsed: Parsed) -> Iterator[Part]:
+    """The parts that may get another name, as they are sent: some readers end a name where its line or a piece of it ends."""
+    for part in filter(recoding.header_may_change, parsed.parts):
+        came = tuple(field for field in part.headers if field.name.startswith("content-"))
+        sent = tuple(_as_sent(content, field) for field in came)
+        if sent != came:
+            yield part._replace(headers=sent, filenames=filenames.readings(sent))
+
+
+def _as_sent(content: Octets, field: Header) -> Header:
+    """As it came where it cannot be written anew, which `needed` refuses."""
+    line = _line(content, field)
+    with suppress(Malformed, ValueError):
+        if not line.isascii():
+            line = raw_fields.in_ascii(line)
+        elif recoding.long_line(line, 0) >= 0:
+            line = fields.folded(line)
+    return field._replace(value=line.removesuffix(b"\r\n")[len(field.name) + 1 :])
 
 
 def _line(content: Octets, field: Header) -> bytes:

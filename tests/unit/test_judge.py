@@ -50,6 +50,26 @@ def test_what_observed_rules_found_is_told() -> None:
     ]
 
 
+CUT = [
+    f'Content-Disposition: attachment; filename="{"ü" * 8}a.exeü.pdf"\r\n',
+    f'Content-Type: x/y; name="{"ü" * 15}aa.exe and more.pdf"\r\n',
+    f'Content-Disposition: attachment; x="{"y " * 500}{"y" * 8}"; filename="a.e xe"\r\n',
+]
+
+
+@pytest.mark.parametrize("head", CUT)
+def test_a_name_is_judged_as_it_is_sent_too(head: str) -> None:
+    """Who takes the first piece for the name, or drops a blank with the fold, finds a program that was none before."""
+    judge.judge(case(b"From: shop@example.com\r\n" + head.replace("exe", "txt").replace("xe", "xt").encode()), frozenset())
+    with pytest.raises(AttachmentNotAllowed, match="exe"):
+        judge.judge(case(b"From: shop@example.com\r\n" + head.encode()), frozenset())
+
+
+def test_a_name_that_cannot_be_written_anew_is_not_for_this_rule() -> None:
+    found = case(b"From: shop@example.com\r\nContent-Disposition: attachment; filename=\xff.pdf\r\n")
+    assert judge.judge(found, frozenset()) == ()
+
+
 def test_the_other_sender_headers_are_a_rule_of_their_own() -> None:
     for head, refusal in ((b"Sender: boss@example.com\r\n", SenderNotAllowed), (b"Resent-From: the boss\r\n", Malformed)):
         found = case(b"From: shop@example.com\r\n" + head)
