@@ -28,6 +28,7 @@ check: .venv/dev.stamp ## Lint, format, types, and the floors of the house
 
 bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.end_to_end
 	@$(BIN)/python -m tests.bench.policy
 
 chaos: .venv/dev.stamp ## kill -9, hundreds of bad clients, thousands of broken sessions: the figures of docs/reliability.md

@@ -89,7 +89,7 @@ class Relay:
         self.folder = folder
         self.path = folder / "relay.db"
         self.ports: dict[str, int] = {}
-        self._log = folder / "relay.log"
+        self.log = folder / "relay.log"
         self._process: asyncio.subprocess.Process | None = None
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RELAY_"))},
@@ -130,8 +130,8 @@ class Relay:
                 await store.credentials.put(credential)
             await store.close()
         self.ports = {}
-        began = self._log.stat().st_size if self._log.exists() else 0
-        with self._log.open("ab") as log:
+        began = self.log.stat().st_size if self.log.exists() else 0
+        with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "relay", "serve", env=self._environment, stderr=log, stdout=log
             )
@@ -139,7 +139,7 @@ class Relay:
             while len(self.ports) < 4 + ("RELAY_SMTP__TRUSTED" in self._environment):
                 await asyncio.sleep(0.02)
                 if self._process.returncode is not None:
-                    raise RuntimeError(f"the relay did not start: {self._log.read_text()[-2000:]}")
+                    raise RuntimeError(f"the relay did not start: {self.log.read_text()[-2000:]}")
                 self._read_ports(began)
 
     def _read_ports(self, began: int) -> None:
@@ -149,14 +149,14 @@ class Relay:
 
     def journal(self, began: int = 0) -> list[dict[str, Any]]:
         """The journal's lines, from an offset of the file."""
-        with self._log.open("rb") as log:
+        with self.log.open("rb") as log:
             log.seek(began)
             lines = log.read().split(b"\n")
         return [json.loads(line) for line in lines[:-1] if line.startswith(b"{")]
 
     def faults(self) -> list[dict[str, Any]]:
         """What no client may cause: errors in the journal, and lines that are none of its own."""
-        alien = [{"line": line} for line in self._log.read_text().splitlines() if not line.startswith("{")]
+        alien = [{"line": line} for line in self.log.read_text().splitlines() if not line.startswith("{")]
         return alien + [line for line in self.journal() if line["level"] == "error"]
 
     @property

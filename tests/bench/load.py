@@ -11,11 +11,14 @@ import socket
 import ssl
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
+from pathlib import Path
 from threading import Barrier
+
+from tests.bench.counts import ACCEPTED, Counts
 
 _HEADERS = (
     b"From: shop@example.com\r\nTo: reader@example.net\r\nSubject: Bench\r\n"
@@ -25,6 +28,7 @@ _MAIL, _RCPT, _DATA = b"MAIL FROM:<shop@example.com>\r\n", b"RCPT TO:<reader@exa
 _ENVELOPE = ((_MAIL, (b"250",)), (_RCPT, (b"250",)), (_DATA, (b"354",)))
 _PIPELINED_ENVELOPE = ((_MAIL + _RCPT + _DATA, (b"250", b"250", b"354")),)  # RFC 2920: DATA may end a group
 _PATIENCE = 60.0
+_HELD_BACK = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,15 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Brake:
+    """The clients wait while more than `most` messages are on their way, by the counters in `counts`."""
+
+    counts: Path
+    most: int
+    with_events: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """What each client does for `seconds`. `pause` is the mean time in seconds between a reply and the next message."""
 
@@ -45,14 +58,17 @@ class Load:
     kept: bool = True  # or a new connection for each message
     pipelining: bool = False
     pause: float = 0.0
+    brake: Brake | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one client did: for each message the seconds from its content to the reply, and how long it was at it."""
+    """What one client did: for each message the seconds from its content to the reply; how long it was at it, and how long the
+    processor was for it."""
 
     latencies: list[float]
     seconds: float
+    processor: float
 
 
 def content_of(size: int) -> bytes:
@@ -82,16 +98,31 @@ def _client(target: Target, load: Load, seconds: float, number: int) -> Share:
     envelope = _PIPELINED_ENVELOPE if load.pipelining else _ENVELOPE
     content = content_of(load.size) + b".\r\n"
     dice = random.Random(number)
+    accepted = _held_back(load.brake, number) if load.brake else lambda: None
     next(links).deliver(envelope, content)
+    accepted()
     _barrier.wait(_PATIENCE)
-    began = time.monotonic()
+    began, processor = time.monotonic(), time.process_time()
     time.sleep(dice.uniform(0.0, load.pause))
     latencies = []
     while time.monotonic() < began + seconds:
         latencies.append(next(links).deliver(envelope, content))
+        accepted()
         if load.pause:
             time.sleep(dice.uniform(0.5, 1.5) * load.pause)
-    return Share(latencies, time.monotonic() - began)
+    return Share(latencies, time.monotonic() - began, time.process_time() - processor)
+
+
+def _held_back(brake: Brake, number: int) -> Callable[[], None]:
+    """To be called after each message: counts it, and waits where too many are on the way."""
+    counts = Counts(brake.counts)
+
+    def accepted() -> None:
+        counts.add(ACCEPTED + number)
+        while counts.on_the_way(with_events=brake.with_events) > brake.most:
+            time.sleep(_HELD_BACK)
+
+    return accepted
 
 
 def _kept(target: Target) -> Iterator[_Link]:

@@ -44,7 +44,7 @@ async def process(*command: str | Path, port: int, log: Path) -> AsyncIterator[P
         await _greeting(started, port, log)
         yield started
     finally:
-        await _end(started)
+        await end(started)
 
 
 async def finished(*command: str | Path, octets: bytes = b"") -> None:
@@ -77,7 +77,7 @@ async def _greets(port: int) -> bool:
     return greeting.startswith(b"220")
 
 
-async def _end(started: Process) -> None:
+async def end(started: Process) -> None:
     """SIGTERM, and SIGKILL to what does not listen."""
     with contextlib.suppress(ProcessLookupError):
         started.terminate()
