@@ -1,4 +1,4 @@
-"""SendEmail of the SES v2 API over aiohttp: one POST, one try, one recipient. What went wrong becomes an Outcome here.
+"""SendEmail of the SES v2 API: one POST, one try, one recipient. What went wrong becomes an Outcome here.
 
 Wire: SES v2 API reference, SendEmail with Content.Raw. Destination is always given: without it SES would read the
 recipients out of the headers. FromEmailAddress is the envelope sender, so that VERP addresses come back in events.
@@ -14,13 +14,12 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
-import aiohttp
 import pybase64
-from yarl import URL
 
 from relay import address, ses_errors, sigv4
-from relay.aws.answers import body_of
 from relay.aws.credentials import ChainCredentials
+from relay.aws.http import Body, HttpClient, NoAnswer, NoConnection, NotSent
+from relay.aws.http_answers import Answer
 from relay.model import Claimed
 from relay.outcome import Hold, HoldScope, Later, Outcome, Sent, Unknown
 from relay.ports import Clock
@@ -30,12 +29,9 @@ from relay.writing import edits
 _PATH = "/v2/email/outbound-emails"
 _IN_THREAD = 256 * 1024  # encoding and hashing more than this would be felt by other connections
 _ENCODED_ANEW_IN_THREAD = 8 * 1024  # quoted-printable takes many times as long; most text in 8-bit is short
-_MAX_ANSWER = 64 * 1024
 _NO_KEY_SECONDS = 30.0
 _UNREACHABLE_SECONDS = 5.0  # no fault of any message: all wait, and one of them tries whether SES is back
 _MARGIN = 5.0  # seconds of lease left when a call is given up
-# Shorter than the far side's: a POST into a connection it is just closing would be in doubt.
-_KEEP_ALIVE = 10.0
 
 
 class SesSender:
@@ -54,19 +50,12 @@ class SesSender:
         read_timeout: float,
         tls: ssl.SSLContext,
     ) -> None:
-        self._url = URL(endpoint).with_path(_PATH)
-        self._host = self._url.authority if self._url.explicit_port else str(self._url.host)
         self._region = region
         self._configuration_set = configuration_set
         self._credentials = credentials
         self._clock = clock
-        self._needed = connect_timeout + read_timeout
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEP_ALIVE, ssl=tls),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=read_timeout),
-            auto_decompress=False,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept-Encoding"),
+        self._http = HttpClient(
+            endpoint, tls=tls, connections=connections, connect_timeout=connect_timeout, read_timeout=read_timeout
         )
 
     async def close(self) -> None:
@@ -76,7 +65,7 @@ class SesSender:
         key = self._credentials.key
         if key is None:
             return Hold(HoldScope.ACCOUNT, "no AWS credentials", _NO_KEY_SECONDS)
-        payload: bytes | AsyncIterator[bytes]
+        payload: Body
         encoded_anew = sum(edit.end - edit.start for edit in claimed.message.edits if edit.encode)
         if len(content) > _IN_THREAD or encoded_anew > _ENCODED_ANEW_IN_THREAD:
             # Made twice, in pieces, so that no call holds a large message in memory: to sign it, and to write it.
@@ -85,15 +74,12 @@ class SesSender:
         else:
             payload = b"".join(self._payload(claimed, content))
             length, digest = len(payload), sha256(payload).hexdigest()
-        headers = self._headers(length, digest, key)
-        if time_left() < self._needed:
-            return Later("the lease was nearly over before the call")
-        return await self._post(claimed, payload, headers, time_left() - _MARGIN)
+        return await self._post(claimed, payload, self._headers(length, digest, key), time_left)
 
     def _headers(self, length: int, digest: str, key: sigv4.AccessKey) -> dict[str, str]:
         return sigv4.sign(
             method="POST",
-            host=self._host,
+            host=self._http.host,
             path=_PATH,
             headers={"Content-Type": "application/json", "Content-Length": str(length)},
             payload_sha256=digest,
@@ -123,25 +109,17 @@ class SesSender:
         yield from _in_base64(edits.edited(content, message.edits))
         yield after.encode()
 
-    async def _post(
-        self, claimed: Claimed, payload: bytes | AsyncIterator[bytes], headers: dict[str, str], seconds: float
-    ) -> Outcome:
-        """Before the connection stands nothing was sent; after that, silence means we do not know.
-
-        aiohttp's read time-out begins when the request is written: `seconds` also bounds the writing. Errors are told by
-        name and never by repr, which would show the request's headers, the session token among them.
-        """
+    async def _post(self, claimed: Claimed, payload: Body, headers: dict[str, str], time_left: Callable[[], float]) -> Outcome:
+        """Before the connection stands nothing was sent; after that, silence means we do not know."""
         try:
-            async with (
-                asyncio.timeout(seconds),
-                self._http.post(self._url, data=payload, headers=headers, allow_redirects=False) as answer,
-            ):
-                body = await body_of(answer, _MAX_ANSWER)
-                return _outcome(answer.status, answer.headers.get("x-amzn-ErrorType", ""), body, claimed)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return Hold(HoldScope.ACCOUNT, f"no connection: {type(error).__name__}", _UNREACHABLE_SECONDS)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return Unknown(f"no answer: {type(error).__name__}")
+            answer = await self._http.post(_PATH, headers, payload, seconds=lambda: time_left() - _MARGIN)
+        except NoConnection as error:
+            return Hold(HoldScope.ACCOUNT, f"no connection: {error}", _UNREACHABLE_SECONDS)
+        except NotSent as error:
+            return Later(str(error))
+        except NoAnswer as error:
+            return Unknown(f"no answer: {error}")
+        return _outcome(answer, claimed)
 
 
 def _in_base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -171,18 +149,19 @@ async def _in_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _outcome(status: int, error_type: str, body: bytes, claimed: Claimed) -> Outcome:
+def _outcome(answer: Answer, claimed: Claimed) -> Outcome:
     try:
-        answer = json.loads(body)
+        document = json.loads(answer.body)
     except (ValueError, RecursionError):
-        answer = None
-    fields = answer if isinstance(answer, dict) else {}
-    if status == 200:
+        document = None
+    fields = document if isinstance(document, dict) else {}
+    if answer.status == 200:
         found = fields.get("MessageId")
         return Sent(_clean(found)) if found else Unknown("200 without a MessageId")
     text = fields.get("message") or fields.get("Message") or ""
-    code = error_type or fields.get("__type") or fields.get("code") or ""
-    outcome = ses_errors.outcome_of(status, _clean(code), _clean(text), sender_domain=address.domain(claimed.message.sender))
+    code = answer.headers.get("x-amzn-errortype") or fields.get("__type") or fields.get("code") or ""
+    sender_domain = address.domain(claimed.message.sender)
+    outcome = ses_errors.outcome_of(answer.status, _clean(code), _clean(text), sender_domain=sender_domain)
     if isinstance(outcome, Hold) and outcome.scope is HoldScope.CONFIGURATION_SET:
         named = claimed.message.labels.configuration_set
         return replace(outcome, subject=named, bounded=bool(named))
