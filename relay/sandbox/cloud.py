@@ -6,6 +6,7 @@ What it accepted is its own log, the only truth about what was delivered: `GET /
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -21,10 +22,11 @@ from aiohttp import web
 
 from relay.sandbox import mailbox
 from relay.sandbox.events import Call, compose
-from relay.sandbox.faults import Faults, Reset, SesError
+from relay.sandbox.faults import NONE, Faults, Reset, SesError, cut
 from relay.sandbox.identities import IdentityBook
 from relay.sandbox.signature import fault_of
 from relay.sandbox.sns import Topic
+from relay.sandbox.suppressed import SuppressionList
 
 ACCESS_KEYS = {"AKIASANDBOX": "sandbox-secret"}
 
@@ -32,33 +34,35 @@ _MAX_BODY = 80 * 1024 * 1024
 _MAX_MESSAGE = 40 * 1024 * 1024
 _MAX_LINE = 1000  # with its CRLF
 _KEPT_CALLS = 100_000
+_SEND_EMAIL = "/v2/email/outbound-emails"
 _TAG = re.compile(r"[A-Za-z0-9_-]{1,256}")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Cloud:
-    """Listens on loopback from `start` to `stop`. `log` gets one JSON line per accepted call; `rate` is MaxSendRate."""
+    """Listens on loopback from `start` to `stop`. `log` gets one JSON line per accepted call; `rate` is MaxSendRate.
+
+    `plan` has the faults of SendEmail: the first that strikes a call is that call's. `faults` is the one that is always there.
+    """
 
     def __init__(self, *, rate: float = 200.0, log: TextIO | None = None, keep_bodies: bool = True) -> None:
         self.rate = rate
         self.topic: Topic | None = None
         self.calls: deque[Call] = deque(maxlen=_KEPT_CALLS)
         self.accepted = 0
-        self.suppressed: dict[str, str] = {}
+        self.suppressed = SuppressionList()
         self.faults = Faults()
+        self.plan = [self.faults]
         self.identities = IdentityBook()
         self._log = log
         self._keep_bodies = keep_bodies
-        app = web.Application(client_max_size=_MAX_BODY, middlewares=[self._check_signature])
+        app = web.Application(client_max_size=_MAX_BODY, middlewares=[self._cut_short, self._check_signature])
         app.add_routes(
             [
-                web.post("/v2/email/outbound-emails", self._send_email),
+                web.post(_SEND_EMAIL, self._send_email),
                 web.get("/v2/email/account", self._get_account),
-                web.get("/v2/email/suppression/addresses", self._list_suppressed),
-                web.put("/v2/email/suppression/addresses", self._put_suppressed),
-                web.get("/v2/email/suppression/addresses/{address}", self._get_suppressed),
-                web.delete("/v2/email/suppression/addresses/{address}", self._delete_suppressed),
+                *self.suppressed.routes(),
                 *self.identities.routes(),
                 web.post("/", self._query),
                 web.get("/sandbox/calls", self._show_calls),
@@ -88,6 +92,15 @@ class Cloud:
         await self.close_door()
 
     @web.middleware
+    async def _cut_short(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        fault = next((fault for fault in self.plan if request.path == _SEND_EMAIL and fault.cuts_short()), None)
+        if fault is None:
+            return await handler(request)
+        if fault.reset == "within":
+            await request.content.readexactly((request.content_length or 0) // 2)
+        return cut(request)
+
+    @web.middleware
     async def _check_signature(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path.startswith("/sandbox/"):
             return await handler(request)
@@ -95,22 +108,25 @@ class Cloud:
         url = f"http://{request.host}{request.raw_path}"
         fault = fault_of(request.method, url, headers, await request.read(), keys=ACCESS_KEYS)
         if fault:
-            return _error(403, fault, "The request signature we calculated does not match the signature you provided.")
+            return SesError(403, fault, "The request signature we calculated does not match the one you provided.").response()
         return await handler(request)
 
     async def _send_email(self, request: web.Request) -> web.StreamResponse:
+        if self.faults.latency:
+            await asyncio.sleep(self.faults.latency)
+        body = await request.read()
+        fault = next((fault for fault in self.plan if fault.strikes(body)), NONE)
         try:
-            await self.faults.before()
-            call = self._read_call(json.loads(await request.read()))
+            await fault.before()
+            call = self._read_call(json.loads(body))
             self._accept(call)
-            await self.faults.after()
+            await fault.after()
         except Reset:
-            if request.transport:
-                request.transport.abort()
-            return web.Response(status=500)
+            return cut(request)
         except SesError as error:
-            return _error(error.status, error.code, str(error))
-        return web.json_response({"MessageId": call.ses_message_id})
+            return error.response()
+        answer = json.dumps({"MessageId": call.ses_message_id}).encode() if fault.answer is None else fault.answer
+        return web.Response(body=answer, content_type="application/json")
 
     def _read_call(self, request: dict[str, Any]) -> Call:
         recipients = tuple(request.get("Destination", {}).get("ToAddresses", []))
@@ -147,7 +163,7 @@ class Cloud:
             self._log.flush()
         if self.topic and call.configuration_set:
             for recipient in call.recipients:
-                for template in mailbox.events_for(recipient, call.raw, set(self.suppressed)):
+                for template in mailbox.events_for(recipient, call.raw, self.suppressed.keys()):
                     self.topic.publish(compose(template, call, recipient))
 
     async def _get_account(self, request: web.Request) -> web.StreamResponse:
@@ -161,35 +177,6 @@ class Cloud:
                 "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
             }
         )
-
-    async def _list_suppressed(self, request: web.Request) -> web.StreamResponse:
-        wanted = request.query.getall("Reason", ["BOUNCE", "COMPLAINT"])
-        now = datetime.now(UTC).timestamp()
-        found = [
-            {"EmailAddress": address, "Reason": reason, "LastUpdateTime": now}
-            for address, reason in self.suppressed.items()
-            if reason in wanted
-        ]
-        return web.json_response({"SuppressedDestinationSummaries": found})
-
-    async def _put_suppressed(self, request: web.Request) -> web.StreamResponse:
-        body = json.loads(await request.read())
-        self.suppressed[body["EmailAddress"].lower()] = body["Reason"]
-        return web.json_response({})
-
-    async def _get_suppressed(self, request: web.Request) -> web.StreamResponse:
-        address = request.match_info["address"]
-        if address not in self.suppressed:
-            return _error(404, "NotFoundException", f"Email address {address} does not exist on your suppression list.")
-        found = {"EmailAddress": address, "Reason": self.suppressed[address]}
-        found["LastUpdateTime"] = datetime.now(UTC).timestamp()  # type: ignore[assignment]
-        return web.json_response({"SuppressedDestination": found})
-
-    async def _delete_suppressed(self, request: web.Request) -> web.StreamResponse:
-        address = request.match_info["address"]
-        if self.suppressed.pop(address, None) is None:
-            return _error(404, "NotFoundException", f"Email address {address} does not exist on your suppression list.")
-        return web.json_response({})
 
     async def _query(self, request: web.Request) -> web.StreamResponse:
         """The query protocol of SNS: only ConfirmSubscription."""
@@ -235,10 +222,6 @@ def _check_lines(raw: bytes) -> None:
         position = raw.rfind(b"\n", position, position + _MAX_LINE) + 1
         if not position:
             raise SesError(400, "BadRequestException", f"A line is more than {_MAX_LINE} bytes long.")
-
-
-def _error(status: int, code: str, message: str) -> web.Response:
-    return web.json_response({"message": message}, status=status, headers={"x-amzn-ErrorType": code})
 
 
 def _query_error(code: str, message: str) -> web.Response:

@@ -1,9 +1,12 @@
-"""What a test can make the far side do wrong: errors, silence, resets before and after the message was taken."""
+"""What a test can make the far side do wrong: errors, silence, cut connections, answers that say nothing."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import dataclass
+
+from aiohttp import web
 
 
 class Reset(Exception):
@@ -18,34 +21,81 @@ class SesError(Exception):
         self.status = status
         self.code = code
 
+    def response(self) -> web.Response:
+        headers = {"x-amzn-ErrorType": self.code}
+        return web.json_response({"message": str(self)}, status=self.status, headers=headers)
+
 
 @dataclass(slots=True)
 class Faults:
-    """For the next `times` calls: answer `error`, or `reset` ("before" or "after" the message was taken), or hang.
+    """One kind of fault: for the next `times` calls, and until `until` on time.monotonic(), whose request holds `pattern`.
 
+    In the order of a call: `hang` seconds of silence; then the connection is `reset` "before" its body is read or "within" it,
+    or the `error` is answered. What comes after these was taken and is in the log: a `reset` "after", `late` seconds of
+    silence, the `error` where `taken` says so, or `answer` in place of the JSON. `struck` counts the calls that met it.
     `latency` is added to every call, in seconds.
     """
 
     times: int = 0
-    error: SesError | None = None
-    reset: str = ""
+    until: float = 0.0
+    pattern: bytes = b""
     hang: float = 0.0
+    reset: str = ""
+    error: SesError | None = None
+    taken: bool = False
+    late: float = 0.0
+    answer: bytes | None = None
     latency: float = 0.0
+    struck: int = 0
+
+    def strikes(self, request: bytes) -> bool:
+        """Whether this call meets the fault."""
+        if self.pattern not in request or (self.times < 1 and time.monotonic() >= self.until):
+            return False
+        self.times -= self.times > 0
+        self.struck += 1
+        return True
+
+    def cuts_short(self) -> bool:
+        """The same before anything of the body is known."""
+        return self.reset in ("before", "within") and self.strikes(b"")
 
     async def before(self) -> None:
-        if self.latency:
-            await asyncio.sleep(self.latency)
-        if not self.times or self.reset == "after":
-            return
-        self.times -= 1
+        """What goes wrong before the message is taken."""
         if self.hang:
             await asyncio.sleep(self.hang)
-        if self.error:
-            raise self.error
-        if self.reset:
+        if self.reset in ("before", "within"):
             raise Reset
+        if self.error and not self.taken:
+            raise self.error
 
     async def after(self) -> None:
-        if self.times and self.reset == "after":
-            self.times -= 1
+        """What goes wrong once it was."""
+        if self.reset == "after":
             raise Reset
+        if self.late:
+            await asyncio.sleep(self.late)
+        if self.error:
+            raise self.error
+
+
+NONE = Faults()
+
+
+async def answered(request: web.Request, faults: Faults, answer: web.Response) -> web.StreamResponse:
+    """A call that changes nothing: the answer, or what goes wrong with it."""
+    try:
+        if faults.strikes(b""):
+            await faults.before()
+    except Reset:
+        return cut(request)
+    except SesError as error:
+        return error.response()
+    return answer
+
+
+def cut(request: web.Request) -> web.Response:
+    """Cuts the connection; what is returned goes nowhere."""
+    if request.transport:
+        request.transport.abort()
+    return web.Response(status=500)

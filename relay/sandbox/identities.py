@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from relay.sandbox.faults import Faults, Reset, SesError
+from relay.sandbox.faults import Faults, SesError, answered
 
 _MOST = 1000  # on one page
 
@@ -44,12 +44,12 @@ class IdentityBook:
         if first + size < len(names):
             answer["NextToken"] = str(first + size)
         self.lists += 1
-        return await self._answered(request, answer)
+        return await answered(request, self.faults, web.json_response(answer))
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         if name not in self.states:
-            return _error(SesError(404, "NotFoundException", f"Email identity {name} does not exist."))
+            return SesError(404, "NotFoundException", f"Email identity {name} does not exist.").response()
         status, may_send = self.states[name]
         answer = {
             "IdentityType": _type(name),
@@ -59,23 +59,8 @@ class IdentityBook:
             "DkimAttributes": {"SigningEnabled": status == "SUCCESS", "Status": status},
             **self.details.get(name, {}),
         }
-        return await self._answered(request, answer)
-
-    async def _answered(self, request: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
-        try:
-            await self.faults.before()
-        except Reset:
-            if request.transport:
-                request.transport.abort()
-            return web.Response(status=500)
-        except SesError as error:
-            return _error(error)
-        return web.json_response(answer)
+        return await answered(request, self.faults, web.json_response(answer))
 
 
 def _type(name: str) -> str:
     return "EMAIL_ADDRESS" if "@" in name else "DOMAIN"
-
-
-def _error(error: SesError) -> web.Response:
-    return web.json_response({"message": str(error)}, status=error.status, headers={"x-amzn-ErrorType": error.code})

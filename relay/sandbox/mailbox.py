@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 _DOMAIN = "simulator.amazonses.com"
 
 _BEHAVIOUR = {
@@ -16,7 +18,7 @@ _BEHAVIOUR = {
 _EICAR = b"EICAR-STANDARD-" + b"ANTIVIRUS-TEST-FILE"
 
 
-def events_for(recipient: str, raw: bytes, suppressed: set[str]) -> tuple[str, ...]:
+def events_for(recipient: str, raw: bytes, suppressed: Collection[str]) -> tuple[str, ...]:
     """The names of the events, in the order in which they happen. A `+label` changes nothing."""
     local, _, domain = recipient.lower().rpartition("@")
     if domain == _DOMAIN:

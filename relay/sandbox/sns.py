@@ -1,7 +1,7 @@
 """SNS in miniature: one topic, one HTTP subscription, confirmed through the API, then signed notifications.
 
-Signs as the SNS developer guide says ("Verifying the signatures of Amazon SNS messages"); headers and retries as
-"HTTP/HTTPS message delivery" has them, but for shorter waits.
+Signs as the SNS developer guide says ("Verifying the signatures of Amazon SNS messages"); headers and retries as "Amazon SNS
+message delivery retries" has them, but that it never gives up. Like SNS it may post twice and out of order.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-_TRIES = 4
-_PAUSE = 1.0
+_PATIENCE = aiohttp.ClientTimeout(total=15)  # an endpoint must answer within it
 _SIGNED_OF_NOTIFICATION = ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]
 _SIGNED_OF_CONFIRMATION = ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
 
 
 class Topic:
-    """Publishes to one webhook. `delay` is the seconds between a fact and its post; `shuffle` breaks the order."""
+    """Publishes to one webhook, over and over until it is taken: at once, then after pauses that double up to `longest_pause`.
+
+    `delay` is the seconds between a fact and its post; `shuffle` breaks the order; `repeats` is the share of what is posted
+    once more after it was taken. `posted` counts what was taken, `dropped` what the webhook refused for good.
+    """
 
     def __init__(self, *, arn: str, key_file: Path, endpoint: str, signature_version: str = "2") -> None:
         key = load_pem_private_key(key_file.read_bytes(), None)
@@ -39,8 +42,11 @@ class Topic:
         self.signature_version = signature_version
         self.delay = 0.05
         self.shuffle = False
+        self.repeats = 0.0
+        self.longest_pause = 60.0
         self.confirmed = asyncio.Event()
         self.posted = 0
+        self.dropped = 0
         self._region = arn.split(":")[3]
         self._token = secrets.token_hex(32)
         self._http: aiohttp.ClientSession | None = None
@@ -50,7 +56,7 @@ class Topic:
     async def start(self) -> None:
         unverified = ssl.create_default_context()  # the sandbox's own listener has a certificate nobody signed
         unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
-        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=unverified))
+        self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=unverified), timeout=_PATIENCE)
 
     async def stop(self) -> None:
         for post in self._posts:
@@ -114,13 +120,25 @@ class Topic:
         if self.shuffle:
             await asyncio.sleep(self.delay + random.random())  # noqa: S311 - not a secret
             await self._deliver(envelope)
-            return
-        async with self._order:
-            await asyncio.sleep(self.delay)
+        else:
+            async with self._order:
+                await asyncio.sleep(self.delay)
+                await self._deliver(envelope)
+        if random.random() < self.repeats:  # noqa: S311
             await self._deliver(envelope)
 
     async def _deliver(self, envelope: dict[str, str]) -> None:
         """2xx is delivered; 5xx, 429 and no answer are tried again; all else is dropped."""
+        pause = self.longest_pause / 64
+        wait = 0.0
+        while (status := await self._post(envelope)) >= 500 or status == 429:
+            await asyncio.sleep(wait)
+            wait, pause = pause, min(2 * pause, self.longest_pause)
+        self.posted += status < 300
+        self.dropped += status >= 300
+
+    async def _post(self, envelope: dict[str, str]) -> int:
+        """The status; 503 for none."""
         assert self._http
         headers = {
             "Content-Type": "text/plain; charset=UTF-8",
@@ -129,12 +147,8 @@ class Topic:
             "x-amz-sns-message-id": envelope["MessageId"],
             "x-amz-sns-topic-arn": self.arn,
         }
-        for _ in range(_TRIES):
-            try:
-                async with self._http.post(self.endpoint, data=json.dumps(envelope), headers=headers) as answer:
-                    if answer.status < 500 and answer.status != 429:
-                        self.posted += answer.status < 300
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(_PAUSE)
+        try:
+            async with self._http.post(self.endpoint, data=json.dumps(envelope), headers=headers) as answer:
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError):
+            return 503
