@@ -16,6 +16,7 @@ from typing import Any, get_type_hints
 from urllib.parse import urlsplit
 
 from relay import address as mail_address
+from relay import failpoints
 from relay.errors import ConfigError
 from relay.judge import Rule
 
@@ -177,6 +178,7 @@ class Config:
     private: PrivateConfig = field(default_factory=PrivateConfig)
     log: LogConfig = field(default_factory=LogConfig)
     file: str = field(default="(defaults)", metadata={"section": False})
+    failpoint: str = field(default="", metadata={"section": False})  # for tests, and from the environment alone
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
@@ -194,7 +196,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
         section: _section(section, f.default_factory, tables.get(section, {}), environ, name)  # type: ignore[arg-type]
         for section, f in sections.items()
     }
-    config = Config(**built, file=name)
+    config = Config(**built, file=name, failpoint=environ.get(failpoints.VARIABLE, ""))
     check(config)
     return config
 
@@ -309,6 +311,7 @@ def check(config: Config) -> None:
     for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
         if endpoint and not _is_url(endpoint):
             raise ConfigError(config.file, key, "must be a URL, like https://email.us-east-1.amazonaws.com")
+    _check_failpoint(config)
 
 
 def _check_numbers(config: Config) -> None:
@@ -366,10 +369,23 @@ def _check_feedback(config: Config) -> None:
     if bool(config.callbacks.certificate) != bool(config.callbacks.key):
         raise ConfigError(config.file, "callbacks.key", "certificate and key come together")
     if config.feedback.pinned_certificate:
-        for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
-            if not is_loopback(endpoint):
-                # Whoever holds that key could suppress every address: only where nothing real is reached.
-                raise ConfigError(config.file, "feedback.pinned_certificate", f"is for sandboxes: {key} is not loopback")
+        # Whoever holds that key could suppress every address: only where nothing real is reached.
+        _check_sandbox(config, config.file, "feedback.pinned_certificate")
+
+
+def _check_failpoint(config: Config) -> None:
+    try:
+        failpoints.parsed(config.failpoint)
+    except ValueError as error:
+        raise ConfigError("environment", failpoints.VARIABLE, str(error)) from None
+    if config.failpoint:
+        _check_sandbox(config, "environment", failpoints.VARIABLE)
+
+
+def _check_sandbox(config: Config, file: str, what: str) -> None:
+    for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
+        if not is_loopback(endpoint):
+            raise ConfigError(file, what, f"is for sandboxes: {key} is not loopback")
 
 
 def address(listener: str, file: str, key: str) -> tuple[str, int]:

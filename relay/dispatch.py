@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
-from relay import journal, lifecycle
+from relay import failpoints, journal, lifecycle
 from relay.errors import DamagedBody, StoreUnavailable
 from relay.lifecycle import Patience
 from relay.model import Claimed, Lane, Settlement
@@ -140,12 +140,15 @@ class Dispatcher:
 
     async def _send(self, claimed: Claimed, lease_ends: float) -> None:
         began = self._monotonic()
+        failpoints.reach(failpoints.BEFORE_CALL)
         outcome = await self._outcome(claimed, lambda: lease_ends - self._monotonic())
+        failpoints.reach(failpoints.AFTER_CALL)
         if isinstance(outcome, SlowDown):
             self._bucket.slow_down()
         settlement = lifecycle.settle(claimed, outcome, now=self._clock(), chance=self._chance(), patience=self._patience)
         # A result that is known must not be lost to a shutdown: SES would get the message a second time.
         settled = await asyncio.shield(self._record(settlement))
+        failpoints.reach(failpoints.AFTER_RECORD)
         self._tell(settlement, settled, self._monotonic() - began)
 
     async def _outcome(self, claimed: Claimed, time_left: Callable[[], float]) -> Outcome:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from relay import journal
+from relay import failpoints, journal
 from relay.app import App
 from relay.cli.loop import run, until_told
 from relay.config import load
@@ -24,6 +24,7 @@ async def serve(file: Path | None, own: Path | None) -> None:
     """Run the relay until SIGTERM or SIGINT. SIGHUP reads the certificates anew."""
     config = load(own or file, os.environ)
     journal.open_journal(addresses=config.log.addresses)
+    failpoints.arm(config.failpoint)
     app = App(config)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
     await app.start()

@@ -9,7 +9,7 @@ import re
 from collections.abc import Coroutine
 from typing import Any
 
-from relay import journal
+from relay import failpoints, journal
 from relay.credential import Credential, OnSuppressed
 from relay.errors import (
     EncryptionRequired,
@@ -167,6 +167,7 @@ class Session:
     async def accept(self, envelope: Envelope, receiving: Receiving) -> Reply:
         """Stores the message. Returns the 250 it may be told by. Raises a refusal."""
         message = await self._intake.accept(envelope, receiving)
+        failpoints.reach(failpoints.AFTER_COMMIT)
         return Reply(250, "2.0.0", f"Ok: queued as {message.id}")
 
     def refused(self, refusal: Refused) -> Reply:

@@ -505,3 +505,28 @@ def test_a_pinned_certificate_is_refused_where_one_endpoint_is_not(tmp_path: Pat
 def test_a_pinned_certificate_from_the_environment_is_refused_all_the_same() -> None:
     with pytest.raises(ConfigError, match="pinned_certificate"):
         config.load(EXAMPLE, {"RELAY_FEEDBACK__PINNED_CERTIFICATE": "/tmp/sns.pem"})
+
+
+SANDBOX = {
+    "RELAY_SES__ENDPOINT": "http://127.0.0.1:4566",
+    "RELAY_FEEDBACK__SNS_ENDPOINT": "http://127.0.0.1:4566",
+}
+
+
+def test_a_failpoint_comes_from_the_environment_of_a_sandbox() -> None:
+    assert config.load(None, SANDBOX).failpoint == ""
+    assert config.load(None, {**SANDBOX, "RELAY_FAILPOINT": "before-call:7"}).failpoint == "before-call:7"
+
+
+@pytest.mark.parametrize("missing", SANDBOX)
+def test_a_failpoint_is_refused_where_one_endpoint_is_not_loopback(missing: str) -> None:
+    environ = {**SANDBOX, "RELAY_FAILPOINT": "before-call"}
+    del environ[missing]
+    with pytest.raises(ConfigError, match=r"RELAY_FAILPOINT: is for sandboxes: .* is not loopback"):
+        config.load(None, environ)
+
+
+@pytest.mark.parametrize("text", ["during-call", "before-call:soon", "before-call:-1", ":3x"])
+def test_what_is_no_failpoint_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="no failpoint"):
+        config.load(None, {**SANDBOX, "RELAY_FAILPOINT": text})

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from relay import ids, lifecycle
+from relay import failpoints, ids, lifecycle
 from relay.lifecycle import Cause, Patience, target
 from relay.model import Delivery, Message, Settlement, State, Suppression
 from relay.queueing import Claims, Doubt, Round, Settled
@@ -72,6 +72,7 @@ def _enqueue(db: sqlite3.Connection, items: Sequence[_Enqueued]) -> list[tuple[D
     made = [(d, flow_ids[flows.key(m)], m) for (m, _, _), ds in zip(items, stored, strict=True) for d in ds]
     insert(db, "deliveries", columns, [_delivery_row(d, flow, m) for d, flow, m in made])
     flows.begun(db, [(flow, m.size) for d, flow, m in made if d.state in lifecycle.OPEN])
+    failpoints.reach(failpoints.AFTER_INSERT)
     return stored
 
 
