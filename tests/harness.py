@@ -122,8 +122,11 @@ class Relay:
             "RELAY_PRIVATE__LISTEN": "127.0.0.1:0",
         }
 
-    async def start(self, *credentials: Credential) -> None:
-        """Ready when all doors are open. Credentials are put into the store first, with nobody else there."""
+    async def start(self, *credentials: Credential, **settings: str) -> None:
+        """Ready when all doors are open. Credentials are put into the store first, with nobody else there.
+
+        `settings` are for this start alone.
+        """
         if credentials:
             store = await SqliteStore.open(self.path)
             for credential in credentials:
@@ -133,7 +136,7 @@ class Relay:
         began = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "relay", "serve", env=self._environment, stderr=log, stdout=log
+                sys.executable, "-m", "relay", "serve", env={**self._environment, **settings}, stderr=log, stdout=log
             )
         async with asyncio.timeout(30):
             while len(self.ports) < 4 + ("RELAY_SMTP__TRUSTED" in self._environment):
@@ -184,9 +187,18 @@ class Relay:
 
     async def stop(self) -> int:
         """SIGTERM; the exit status."""
+        self.terminate()
+        return await self.ended()
+
+    def terminate(self) -> None:
+        """SIGTERM, unless it has ended."""
         assert self._process
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
+
+    async def ended(self) -> int:
+        """The exit status, or the signal that ended it as a negative number."""
+        assert self._process
         return await self._process.wait()
 
     async def cli(self, *words: str, check: bool = True) -> tuple[int, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class SesError(Exception):
 
 @dataclass(slots=True)
 class Faults:
-    """One kind of fault: for the next `times` calls, and until `until` on time.monotonic(), whose request holds `pattern`.
+    """One kind of fault: for the next `times` calls, and until `until` on time.monotonic(), whose request matches `pattern`.
 
     In the order of a call: `hang` seconds of silence; then the connection is `reset` "before" its body is read or "within" it,
     or the `error` is answered. What comes after these was taken and is in the log: a `reset` "after", `late` seconds of
@@ -50,7 +51,7 @@ class Faults:
 
     def strikes(self, request: bytes) -> bool:
         """Whether this call meets the fault."""
-        if self.pattern not in request or (self.times < 1 and time.monotonic() >= self.until):
+        if not re.search(self.pattern, request) or (self.times < 1 and time.monotonic() >= self.until):
             return False
         self.times -= self.times > 0
         self.struck += 1

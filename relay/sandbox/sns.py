@@ -53,6 +53,11 @@ class Topic:
         self._posts: set[asyncio.Task[None]] = set()
         self._order = asyncio.Lock()
 
+    @property
+    def pending(self) -> int:
+        """Events that are not posted yet."""
+        return len(self._posts)
+
     async def start(self) -> None:
         unverified = ssl.create_default_context()  # the sandbox's own listener has a certificate nobody signed
         unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
