@@ -1,13 +1,14 @@
 # What a developer or a newcomer types. `make help` lists it.
 
 PYTHON ?= python3
+MINUTES ?= 60
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --group build --universal --python-version 3.11 --generate-hashes \
 	--no-annotate --no-header --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench chaos lock clean
+.PHONY: help setup run test check bench chaos soak lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 
 chaos: .venv/dev.stamp ## kill -9, hundreds of bad clients, thousands of broken sessions: the figures of docs/reliability.md
 	@RELAY_CHAOS=full RELAY_FUZZ_SESSIONS=20000 $(BIN)/pytest tests/chaos tests/fuzz -s
+
+soak: .venv/dev.stamp ## 100 messages of 10 KB a second for MINUTES (60)
+	@RELAY_SOAK_MINUTES=$(MINUTES) $(BIN)/pytest tests/chaos/test_soak.py -s
 
 lock: .venv/dev.stamp ## Compile requirements.txt and requirements-dev.txt from pyproject.toml
 	@$(UV_COMPILE) --extra fast --upgrade --output-file requirements.txt
