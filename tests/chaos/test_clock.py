@@ -1,0 +1,98 @@
+"""The wall clock jumps while the relay runs: nothing expires early, nothing waits for a time that is days away."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from relay.sandbox.faults import Faults, SesError
+from relay.security.certificates import make_signing_pair
+from tests.chaos.clients import SMALL, Clients
+from tests.chaos.scene import Scene, scene, twice
+
+DAY = 86400
+LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+MESSAGES = 5
+WAITS = {
+    "RELAY_RETRY__DELAYS_SECONDS": "2",
+    "RELAY_RETRY__LIFETIME_SECONDS": str(DAY),
+    "RELAY_SES__READ_TIMEOUT_SECONDS": "10",
+}
+WAIT_SECONDS = 20  # for them, and the queue's chores are done every five
+
+AWAY = SesError(503, "ServiceUnavailableException", "later")
+# What a delivery may be doing when the clock jumps: between two tries, in doubt, in a call.
+FAULTS = {
+    "retry": Faults(pattern=rb'"retry[0-9].*"relay_try", "Value": "[12]"', error=AWAY),
+    "doubt": Faults(pattern=rb'"doubt[0-9].*"relay_try", "Value": "1"', reset="before"),
+    "slow": Faults(pattern=rb'"slow[0-9]', hang=4.0),
+}
+JUMPS = {"two days on": 2 * DAY, "two days back": -2 * DAY, "six hours on": DAY // 4}
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(LIBRARY is None, reason="libfaketime is not installed"),
+]
+
+
+def clock_read_from(file: Path) -> dict[str, str]:
+    """Only the wall clock, as where an operator or NTP sets it: libfaketime looks into the file at every call."""
+    return {
+        "LD_PRELOAD": str(LIBRARY),
+        "FAKETIME_TIMESTAMP_FILE": str(file),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # which would slow down every wait for a lock
+        "NO_FAKE_STAT": "1",
+    }
+
+
+def set_clock(file: Path, offset: int) -> None:
+    """In one step: the relay looks at it all the time."""
+    file.with_suffix(".new").write_text(f"{offset:+}")
+    file.with_suffix(".new").rename(file)
+
+
+def offset_of(found: Scene) -> float:
+    """Seconds between the relay's clock and ours, by what it wrote last."""
+    at = found.relay.journal()[-1]["at"]
+    return datetime.fromisoformat(at).timestamp() - time.time()
+
+
+async def under_way(found: Scene) -> set[str]:
+    """Recipients of deliveries that are at each of these."""
+    clients = [Clients(found.relay, 1, name=kind, body=SMALL) for kind in FAULTS]
+    for fault in FAULTS.values():
+        fault.until, fault.struck = time.monotonic() + 3600, 0
+    await asyncio.gather(*(client.send(MESSAGES) for client in clients))
+    await found.until(lambda: {"queued", "in_doubt", "sending"} == _states(found), 10)
+    return clients[0].acked | clients[1].acked | clients[2].acked
+
+
+def _states(found: Scene) -> set[str]:
+    return {delivery.state for delivery in found.stored().values()}
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+async def test_a_clock_that_jumps_neither_ends_nor_stops_anything(tmp_path: Path, jump: str) -> None:
+    clock, made = tmp_path / "clock", time.time() - 10 * DAY
+    set_clock(clock, 0)
+    make_signing_pair(key_file=tmp_path / "sns.key", certificate_file=tmp_path / "sns.pem", name="sns", now=made)
+    async with scene(tmp_path, settings={**WAITS, **clock_read_from(clock)}) as found:
+        found.cloud.plan += FAULTS.values()
+        acked = await under_way(found)
+        set_clock(clock, JUMPS[jump])
+        later = Clients(found.relay, 1, name="later", body=SMALL)
+        await later.send(MESSAGES)
+        assert abs(offset_of(found) - JUMPS[jump]) < 60
+        began = time.monotonic()
+        await found.settled(WAIT_SECONDS)
+        print(f"{jump}: all settled after {time.monotonic() - began:.1f} s")
+        assert _states(found) == {"sent"}
+        delivered = found.delivered()
+        assert delivered.keys() == acked | later.acked
+        assert twice(delivered) == {}
