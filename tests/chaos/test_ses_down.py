@@ -15,6 +15,7 @@ QUEUED = 10_000 if FULL else 300
 AWAY_SECONDS = 60.0 if FULL else 3.0
 RATE = 200 if FULL else 40
 CLIENTS = 10
+LIMIT = 20
 
 pytestmark = pytest.mark.timeout(600 if FULL else 120)
 
@@ -39,5 +40,25 @@ async def test_what_queued_up_is_sent_within_twice_the_time_it_takes_at_the_rate
         delivered = found.delivered()
         print(f"{QUEUED} queued, all delivered {took:.1f} s after SES was back; at the rate it takes {QUEUED / RATE:.1f} s")
         assert took <= 2 * QUEUED / RATE
+        assert delivered.keys() == clients.acked
+        assert twice(delivered) == {}
+
+
+async def test_at_the_limit_of_the_queue_mail_is_put_off_until_there_is_room(tmp_path: Path) -> None:
+    async with scene(tmp_path, settings={"RELAY_QUEUE__MAX_MESSAGES": str(LIMIT)}) as found:
+        port = found.cloud.port
+        await found.cloud.close_door()
+        clients = Clients(found.relay, 1, body=SMALL)
+        await clients.send(LIMIT + 5)
+        assert len(found.stored()) == len(clients.acked) == LIMIT
+        assert clients.refused == {b"452 4.3.1 Insufficient system storage, try again later": 5}
+        await found.cloud.start(port)
+        await found.settled(30)
+        async with asyncio.timeout(15):
+            while len(clients.acked) == LIMIT:
+                await asyncio.sleep(0.5)
+                await clients.send(1)
+        await found.settled(30)
+        delivered = found.delivered()
         assert delivered.keys() == clients.acked
         assert twice(delivered) == {}
