@@ -24,11 +24,10 @@ from tests.harness import APPLICATION, Relay, Settings, running_relay
 
 FULL = os.environ.get("RELAY_CHAOS") == "full"
 
-# Short waits, and a doubt that is long enough for an event: `events` of the far side come within two seconds.
+# Short waits, and a doubt that is long enough for an event.
 QUICK = {
     "RELAY_RETRY__DELAYS_SECONDS": "1",
     "RELAY_RETRY__IN_DOUBT_SECONDS": "4",
-    "RELAY_SES__READ_TIMEOUT_SECONDS": "1",
     "RELAY_SES__IDENTITIES_SECONDS": "0",
 }
 OPEN = ("queued", "sending", "in_doubt")

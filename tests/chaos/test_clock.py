@@ -17,11 +17,7 @@ from tests.chaos.scene import Scene, scene, twice
 DAY = 86400
 LIBRARY = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 MESSAGES = 5
-WAITS = {
-    "RELAY_RETRY__DELAYS_SECONDS": "2",
-    "RELAY_RETRY__LIFETIME_SECONDS": str(DAY),
-    "RELAY_SES__READ_TIMEOUT_SECONDS": "10",
-}
+WAITS = {"RELAY_RETRY__DELAYS_SECONDS": "2", "RELAY_RETRY__LIFETIME_SECONDS": str(DAY)}
 WAIT_SECONDS = 20  # for them, and the queue's chores are done every five
 
 AWAY = SesError(503, "ServiceUnavailableException", "later")

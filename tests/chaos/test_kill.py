@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import time
 from pathlib import Path
@@ -13,8 +14,8 @@ from tests.chaos.clients import Clients
 from tests.chaos.scene import FULL, Scene, scene, twice
 
 CLIENTS = 20 if FULL else 10
-KILLS = 200 if FULL else 4
-ACKED = 50_000 if FULL else 100
+KILLS = int(os.environ.get("RELAY_CHAOS_KILLS", "200" if FULL else "4"))
+ACKED = KILLS * (250 if FULL else 25)
 LONGEST_RUN = 4.0 if FULL else 1.5
 
 pytestmark = pytest.mark.timeout(3600 if FULL else 120)

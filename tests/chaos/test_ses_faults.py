@@ -13,6 +13,9 @@ from tests.chaos.scene import FULL, Scene, scene
 
 MESSAGES = 500 if FULL else 20
 CLIENTS = 5
+# Events come later than the next try of what is tried again at once, and before a doubt is over.
+WAITS = {"RELAY_SES__READ_TIMEOUT_SECONDS": "1", "RELAY_RETRY__IN_DOUBT_SECONDS": "20" if FULL else "7"}
+EVENT_SECONDS = 2.0
 
 # An internal error, silence and an answer that cannot be read leave open whether the message was taken.
 FAULTS = {
@@ -54,8 +57,8 @@ async def send_into(found: Scene, kind: str) -> Clients:
 
 
 async def test_whatever_ses_does_every_message_is_delivered_once(tmp_path: Path) -> None:
-    settings = {"RELAY_RETRY__IN_DOUBT_SECONDS": "15"} if FULL else {}
-    async with scene(tmp_path, settings=settings) as found:
+    async with scene(tmp_path, settings=WAITS) as found:
+        found.topic.delay = EVENT_SECONDS
         clients = [await send_into(found, kind) for kind in ("before", "within")]
         clients += await asyncio.gather(*(send_into(found, kind) for kind in FAULTS if kind not in ("before", "within")))
         await found.settled(180)

@@ -58,7 +58,7 @@ async def test_sigterm_under_load_loses_nothing_and_repeats_nothing(tmp_path: Pa
 
 
 async def test_a_second_sigterm_ends_it_at_once_and_loses_nothing(tmp_path: Path) -> None:
-    async with scene(tmp_path, settings={"RELAY_SES__READ_TIMEOUT_SECONDS": "60"}) as found:
+    async with scene(tmp_path) as found:
         found.cloud.faults.times, found.cloud.faults.hang = 10, 3600.0
         clients = Clients(found.relay, 1)
         await clients.send(10)
@@ -78,7 +78,7 @@ async def test_a_second_sigterm_ends_it_at_once_and_loses_nothing(tmp_path: Path
 
 @pytest.mark.skipif(not FULL, reason="takes as long as calls may hang: make chaos")
 async def test_calls_that_hang_at_sigterm_are_left_in_doubt(tmp_path: Path) -> None:
-    async with scene(tmp_path, settings={"RELAY_SES__READ_TIMEOUT_SECONDS": "60"}) as found:
+    async with scene(tmp_path) as found:
         found.cloud.faults.times, found.cloud.faults.hang = 10, 3600.0
         clients = Clients(found.relay, 1)
         await clients.send(10)
