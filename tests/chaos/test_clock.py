@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -73,12 +75,19 @@ def _states(found: Scene) -> set[str]:
     return {delivery.state for delivery in found.stored().values()}
 
 
+@asynccontextmanager
+async def faked(folder: Path, offset: int = 0) -> AsyncIterator[tuple[Scene, Path]]:
+    """A relay whose clock is so far off, and the file to set it by. SNS's certificate is valid then as well."""
+    clock, made = folder / "clock", time.time() - 10 * DAY
+    set_clock(clock, offset)
+    make_signing_pair(key_file=folder / "sns.key", certificate_file=folder / "sns.pem", name="sns", now=made)
+    async with scene(folder, settings={**WAITS, **clock_read_from(clock)}) as found:
+        yield found, clock
+
+
 @pytest.mark.parametrize("jump", JUMPS)
 async def test_a_clock_that_jumps_neither_ends_nor_stops_anything(tmp_path: Path, jump: str) -> None:
-    clock, made = tmp_path / "clock", time.time() - 10 * DAY
-    set_clock(clock, 0)
-    make_signing_pair(key_file=tmp_path / "sns.key", certificate_file=tmp_path / "sns.pem", name="sns", now=made)
-    async with scene(tmp_path, settings={**WAITS, **clock_read_from(clock)}) as found:
+    async with faked(tmp_path) as (found, clock):
         found.cloud.plan += FAULTS.values()
         acked = await under_way(found)
         set_clock(clock, JUMPS[jump])
