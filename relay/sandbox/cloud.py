@@ -24,7 +24,7 @@ from relay.sandbox import mailbox
 from relay.sandbox.events import Call, compose
 from relay.sandbox.faults import NONE, Faults, Reset, SesError, cut
 from relay.sandbox.identities import IdentityBook
-from relay.sandbox.signature import fault_of
+from relay.sandbox.signature import expired, fault_of
 from relay.sandbox.sns import Topic
 from relay.sandbox.suppressed import SuppressionList
 
@@ -44,6 +44,7 @@ class Cloud:
     """Listens on loopback from `start` to `stop`. `log` gets one JSON line per accepted call; `rate` is MaxSendRate.
 
     `plan` has the faults of SendEmail: the first that strikes a call is that call's. `faults` is the one that is always there.
+    With `checks_clock` signatures are good for five minutes, as at AWS.
     """
 
     def __init__(self, *, rate: float = 200.0, log: TextIO | None = None, keep_bodies: bool = True) -> None:
@@ -51,6 +52,7 @@ class Cloud:
         self.topic: Topic | None = None
         self.calls: deque[Call] = deque(maxlen=_KEPT_CALLS)
         self.accepted = 0
+        self.checks_clock = False
         self.suppressed = SuppressionList()
         self.faults = Faults()
         self.plan = [self.faults]
@@ -109,6 +111,8 @@ class Cloud:
         fault = fault_of(request.method, url, headers, await request.read(), keys=ACCESS_KEYS)
         if fault:
             return SesError(403, fault, "The request signature we calculated does not match the one you provided.").response()
+        if self.checks_clock and (text := expired(headers, datetime.now(UTC))):
+            return SesError(403, "InvalidSignatureException", text).response()
         return await handler(request)
 
     async def _send_email(self, request: web.Request) -> web.StreamResponse:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from datetime import UTC, datetime, timedelta
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -13,6 +14,21 @@ _AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<id>[^/]+)/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request, ?"
     r"SignedHeaders=(?P<headers>[^,]+), ?Signature=(?P<signature>[0-9a-f]{64})"
 )
+
+
+_STAMP = "%Y%m%dT%H%M%SZ"
+_VALID = timedelta(minutes=5)
+
+
+def expired(headers: dict[str, str], now: datetime) -> str:
+    """What AWS says of a signature that is too old, or of one from the future; empty for one of now. Headers in lower case."""
+    stamp = headers.get("x-amz-date", "")
+    made = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
+    if made < now - _VALID:
+        return f"Signature expired: {stamp} is now earlier than {now - _VALID:{_STAMP}} ({now:{_STAMP}} - 5 min.)"
+    if made > now + _VALID:
+        return f"Signature not yet current: {stamp} is still later than {now + _VALID:{_STAMP}} ({now:{_STAMP}} + 5 min.)"
+    return ""
 
 
 def fault_of(method: str, url: str, headers: dict[str, str], body: bytes, *, keys: dict[str, str]) -> str:

@@ -101,3 +101,16 @@ async def test_a_clock_that_jumps_neither_ends_nor_stops_anything(tmp_path: Path
         delivered = found.delivered()
         assert delivered.keys() == acked | later.acked
         assert twice(delivered) == {}
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+async def test_a_clock_that_is_wrong_stops_no_mail(tmp_path: Path, jump: str) -> None:
+    """AWS takes no signature that is more than five minutes off, but says in every answer what time it is."""
+    async with faked(tmp_path, JUMPS[jump]) as (found, _):
+        found.cloud.checks_clock = True
+        clients = Clients(found.relay, 1, body=SMALL)
+        await clients.send(MESSAGES)
+        await found.settled(WAIT_SECONDS)
+        delivered = found.delivered()
+        assert delivered.keys() == clients.acked
+        assert twice(delivered) == {}
