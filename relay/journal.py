@@ -12,6 +12,7 @@ import re
 import sys
 import time
 import traceback
+from contextlib import suppress
 from typing import TextIO
 
 INFO, WARNING, ERROR = "info", "warning", "error"
@@ -55,8 +56,9 @@ def _write(event: str, level: str = INFO, **facts: object) -> None:
         return
     now = time.time()
     at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
-    _stream.write(json.dumps({"at": at, "level": level, "event": event, **facts}) + "\n")
-    _stream.flush()
+    with suppress(OSError):  # a log file on a full disk, a reader that is gone: neither may stop mail
+        _stream.write(json.dumps({"at": at, "level": level, "event": event, **facts}) + "\n")
+        _stream.flush()
 
 
 def _free(text: str) -> str:
@@ -141,6 +143,16 @@ def accepted(*, id: str, credential: str, peer: str, sender: str, recipients: tu
 def observed(*, id: str, rule: str, reply: str) -> None:
     """A rule that is only observed would have refused an accepted message with this reply."""
     _write("observed", WARNING, id=id, rule=rule, reply=_free(reply))
+
+
+def door_closed(*, why: str) -> None:
+    """Until `door_opened` no message is taken, and clients get 452: alarm."""
+    _write("door_closed", ERROR, why=why)
+
+
+def door_opened() -> None:
+    """There is room again."""
+    _write("door_opened")
 
 
 def accepted_client_gone(*, id: str, peer: str) -> None:
