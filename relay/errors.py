@@ -96,6 +96,14 @@ class StoreUnavailable(RefusedForNow):
     """The store could not be read or written; nothing was kept."""
 
 
+class StoreLocked(StoreUnavailable):
+    """Another process has held the store for longer than we wait; nothing was kept."""
+
+
+class DiskFull(StoreUnavailable):
+    """There is no room on the disk for it; nothing was kept."""
+
+
 class DamagedBody(RelayError):
     """A stored body is not what was accepted."""
 
@@ -114,6 +122,10 @@ class TooBusy(RefusedForNow):
 
 class NoRoom(RefusedForNow):
     """Too many octets in flight, or too little disk."""
+
+
+class DoorClosed(NoRoom):
+    """So much waits already, or so little disk is free, that nothing more is taken. Journaled once, not for each message."""
 
 
 class SesUnavailable(RelayError):

@@ -41,10 +41,13 @@ _REPLIES: dict[type[errors.Refused], tuple[int, str, str]] = {
     errors.AttachmentNotAllowed: (554, "5.7.1", "Not allowed attachement type {subject}"),
     errors.InternalFault: (451, "4.3.0", "Internal server error"),
     errors.StoreUnavailable: (451, "4.3.0", "Internal server error"),
+    errors.StoreLocked: (451, "4.3.0", "Internal server error"),
     errors.TooManyMessages: (451, "4.7.1", "Too many messages this {subject}, try again later"),
     errors.TooManyFailures: (454, "4.7.0", "Too many failed logins, try again later"),
     errors.TooBusy: (454, "4.7.0", "Temporary authentication failure"),
     errors.NoRoom: (452, "4.3.1", "Insufficient system storage, try again later"),
+    errors.DoorClosed: (452, "4.3.1", "Insufficient system storage, try again later"),
+    errors.DiskFull: (452, "4.3.1", "Insufficient system storage, try again later"),
 }
 
 

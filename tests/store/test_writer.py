@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.errors import StoreUnavailable
+from relay.errors import DiskFull, StoreLocked, StoreUnavailable
 from relay.model import Message
 from relay.queueing import Round
 from relay.store.sqlite import schema
@@ -170,9 +170,34 @@ async def test_a_locked_database_is_waited_for_once(
     other.execute("BEGIN IMMEDIATE")
     results = await asyncio.gather(*(put(writer, message(number)) for number in range(3)), return_exceptions=True)
     other.execute("ROLLBACK")
-    assert answers(results) == ["StoreUnavailable"] * 3
+    assert answers(results) == ["StoreLocked"] * 3
     assert statements == ["BEGIN IMMEDIATE"]
     assert await put(writer, message(4)) in stored(other)
+
+
+async def test_who_comes_while_others_wait_for_a_locked_database_does_not_wait_as_long_again(
+    writer: Writer, connection: sqlite3.Connection, other: sqlite3.Connection
+) -> None:
+    connection.execute("PRAGMA busy_timeout = 500")
+    other.execute("BEGIN IMMEDIATE")
+    first = asyncio.ensure_future(put(writer, message(1)))
+    await asyncio.sleep(0.2)
+    later = [asyncio.ensure_future(put(writer, message(number))) for number in range(2, 5)]
+    with pytest.raises(StoreLocked):
+        await first
+    await asyncio.sleep(0)
+    assert [type(each.exception()) for each in later] == [StoreLocked] * 3
+    other.execute("ROLLBACK")
+    assert await put(writer, message(5)) in stored(other)
+
+
+async def test_who_can_make_room_is_told_of_a_full_disk(connection: sqlite3.Connection) -> None:
+    writer = Writer(connection, on_full=lambda: free(connection))
+    fill(connection, pages=2)
+    with pytest.raises(DiskFull):
+        await put(writer, message(1), _ROOM)
+    assert await put(writer, message(1), _ROOM) == message(1).id
+    await writer.close()
 
 
 async def test_on_a_full_disk_everyone_is_told_and_nothing_is_half_written(
@@ -181,7 +206,7 @@ async def test_on_a_full_disk_everyone_is_told_and_nothing_is_half_written(
     await put(writer, message(100))
     fill(connection, pages=2)
     results = await asyncio.gather(*(put(writer, message(n), _ROOM) for n in range(20)), return_exceptions=True)
-    assert answers(results) == ["StoreUnavailable"] * 20
+    assert answers(results) == ["DiskFull"] * 20
     assert not connection.in_transaction
     for table, column in (("messages", "id"), ("bodies", "message_id"), ("deliveries", "message_id")):
         assert stored(other, table, column) == {message(100).id}
@@ -196,7 +221,7 @@ async def test_when_the_disk_fills_in_the_middle_of_a_group_every_answer_is_true
     results = await asyncio.gather(*(put(writer, message(n), _ROOM) for n in range(10)), return_exceptions=True)
     told = {result for result in results if isinstance(result, str)}
     refused = [result for result in results if not isinstance(result, str)]
-    assert {type(each) for each in refused} == {StoreUnavailable}
+    assert {type(each) for each in refused} == {DiskFull}
     for table, column in (("messages", "id"), ("bodies", "message_id"), ("deliveries", "message_id")):
         assert stored(other, table, column) == told
     free(connection)

@@ -51,6 +51,9 @@ CODES: list[tuple[Refused, str]] = [
     (errors.EncryptionRequired(), "530 5.7.0 "),
     (errors.RecipientSuppressed("hard_bounce since 2026-11-21"), "550 5.1.1 "),
     (errors.NoRoom(), "452 4.3.1 "),
+    (errors.DoorClosed(), "452 4.3.1 "),
+    (errors.DiskFull(), "452 4.3.1 "),
+    (errors.StoreLocked(), "451 4.3.0 "),
     (errors.NotAscii("jörg@example.net"), "553 5.6.7 "),
     (errors.MailLoop(), "554 5.4.6 "),
 ]

@@ -3,7 +3,7 @@
 Verbs that wait at the same time share one transaction and so one fsync. Nobody is released before COMMIT returned.
 SQLite rolls a whole transaction back by itself on a full disk or an I/O error (lang_transaction.html, "Response To
 Errors Within A Transaction"): so after any error the connection is asked whether the transaction still stands, and if
-not, every waiter of the group is told.
+not, every waiter of the group is told. A full disk is told to `on_full` first, which may make room.
 
 Each statement costs a hand-over of the interpreter's lock between this thread and the loop's, which is dearer than the
 statement itself: so a verb takes all its items of a group at once, and writes them with as few statements as it can.
@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar, cast
 
-from relay.errors import StoreUnavailable
+from relay.errors import DiskFull, StoreLocked, StoreUnavailable
 
 I = TypeVar("I")  # noqa: E741
 T = TypeVar("T")
@@ -32,6 +32,12 @@ _MAX_GROUP = 200
 # and under load nearly all who are.
 _QUIET_ROUNDS = 4
 _LONGEST_GATHERING = 0.002
+# The second of the full ones is where the log's index cannot grow.
+_UNAVAILABLE: dict[int | None, type[StoreUnavailable]] = {
+    sqlite3.SQLITE_FULL: DiskFull,
+    sqlite3.SQLITE_IOERR_SHMSIZE: DiskFull,
+    sqlite3.SQLITE_BUSY: StoreLocked,
+}
 
 
 class _Job(NamedTuple):
@@ -46,8 +52,10 @@ class Writer:
     Without a connection there is nothing to write to, and every verb raises StoreUnavailable.
     """
 
-    def __init__(self, connection: sqlite3.Connection | None) -> None:
+    def __init__(self, connection: sqlite3.Connection | None, *, on_full: Callable[[], None] = lambda: None) -> None:
+        """`on_full` is called in the writing thread."""
         self._connection = connection
+        self._on_full = on_full
         self._groups: SimpleQueue[tuple[asyncio.AbstractEventLoop, list[_Job]] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, args=(connection,), name="store-writer", daemon=True)
         self._thread.start()
@@ -95,12 +103,18 @@ class Writer:
         """The thread: group after group, until None."""
         while connection and (step := self._groups.get()):
             loop, group = step
-            loop.call_soon_threadsafe(self._end, loop, group, _write(connection, group))
+            results = _write(connection, group)
+            if any(isinstance(result, DiskFull) for result in results):
+                self._on_full()
+            loop.call_soon_threadsafe(self._end, loop, group, results)
         if connection:
             connection.close()
 
     def _end(self, loop: asyncio.AbstractEventLoop, group: list[_Job], results: list[Any]) -> None:
         self._is_busy = False
+        if isinstance(results[0], StoreLocked):  # who came meanwhile has waited as well, and must not wait as long again
+            results = results + [StoreLocked(str(results[0])) for _ in self._waiting]
+            group, self._waiting = group + self._waiting, []
         if self._waiting:
             self._begin_group(loop)
         for job, result in zip(group, results, strict=True):
@@ -127,7 +141,11 @@ def _write(connection: sqlite3.Connection, group: list[_Job]) -> list[Any]:
             failure = error
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
-    return [StoreUnavailable(repr(failure)) for _ in group]
+    return [_unavailable(failure) for _ in group]
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    return _UNAVAILABLE.get(getattr(error, "sqlite_errorcode", None), StoreUnavailable)(repr(error))
 
 
 def _commit(connection: sqlite3.Connection, group: list[_Job], run: Callable[..., list[Any]]) -> list[Any]:
@@ -145,7 +163,7 @@ def _run_bare(connection: sqlite3.Connection, verb: Verb[Any, Any], items: list[
 def _run_apart(connection: sqlite3.Connection, verb: Verb[Any, Any], items: list[Any]) -> list[Any]:
     """A savepoint for each item: one item's fault is not another's.
 
-    Raises sqlite3.Error only if the transaction is gone, and with it the whole group.
+    Raises only if the transaction is gone, and with it the whole group.
     """
     results: list[Any] = []
     for item in items:
@@ -154,8 +172,8 @@ def _run_apart(connection: sqlite3.Connection, verb: Verb[Any, Any], items: list
             results += verb(connection, [item])
         except Exception as error:
             if not connection.in_transaction:
-                raise sqlite3.OperationalError(f"transaction lost: {error!r}") from error
+                raise
             connection.execute("ROLLBACK TO item")
-            results.append(StoreUnavailable(repr(error)) if isinstance(error, sqlite3.Error) else error)
+            results.append(_unavailable(error) if isinstance(error, sqlite3.Error) else error)
         connection.execute("RELEASE item")
     return results
