@@ -13,11 +13,12 @@ from typing import Any
 import boto3
 from aiohttp.web import RouteDef
 
-from relay import assembly, journal
+from relay import assembly, journal, watch
 from relay import config as configuration
 from relay.admin import Admin
 from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
+from relay.backlog import Admission
 from relay.config import Config
 from relay.control.server import ControlServer
 from relay.credential import Credential
@@ -33,6 +34,7 @@ from relay.smtp.server import SmtpServer
 from relay.steady import SteadyClock
 from relay.store.bodies import Spool
 from relay.store.lock import Lock
+from relay.store.room import Room
 from relay.store.sqlite.store import SqliteStore
 from relay.web import health, metrics
 from relay.web.callbacks import sns
@@ -42,6 +44,7 @@ from relay.web.server import HttpServer
 _STOP_SMTP_SECONDS = 8.0
 _STOP_CALLS_SECONDS = 18.0
 _WATCH_SECONDS = 5.0
+_LOOK_SECONDS = 1.0
 _FILES_SETTLE_SECONDS = 1.0
 _FIRST_RATE = 1.0  # recipients a second until GetAccount has answered: what every account may
 
@@ -82,10 +85,9 @@ class App:
         smtp_tls = self._watched(assembly.smtp_tls(config))
         session = assembly.aws_session(config)
         self._take_lock()
-        store = await SqliteStore.open(config.store.path)
-        self._parts.push_async_callback(store.close)
-        spool = Spool(config.store.spool)
-        if lost := spool.sweep(await store.spooled()):
+        spool, room, admission = Spool(config.store.spool), assembly.room(config), assembly.admission(config)
+        store = await self._open_store(room, admission)
+        if lost := await spool.sweep(store.spooled):
             journal.trouble(f"{lost} files in the spool belong to no message: moved to {spool.lost}")
         wake = asyncio.Event()
         upkeep = assembly.upkeep(config, store, self._clock, self._listening, wake)
@@ -99,8 +101,23 @@ class App:
         self._keep_running(upkeep.run, "upkeep")
         if config.playpen.recipient:
             journal.in_playpen(recipient=config.playpen.recipient)
-        self._start_smtp(store, await assembly.intake(config, store, spool, self._clock, wake, sync.identities), smtp_tls)
+        await watch.look(store.backlog, room, admission, now=self._clock())
+        self._keep_running(
+            lambda: watch.run(store.backlog, room, admission, clock=self._clock, every=_LOOK_SECONDS), "the look at the queue"
+        )
+        intake = await assembly.intake(config, store, spool, self._clock, wake, sync.identities, admission)
+        self._start_smtp(store, intake, smtp_tls)
         self._keep_running(self._watch_certificates, "the look at the certificates")
+
+    async def _open_store(self, room: Room, admission: Admission) -> SqliteStore:
+        def disk_is_full() -> None:
+            room.give_up_ballast()
+            admission.disk_is_full()
+
+        room.make_way()
+        store = await SqliteStore.open(self._config.store.path, on_full=disk_is_full)
+        self._parts.push_async_callback(store.close)
+        return store
 
     def _watched(self, tls: ServerTls) -> ssl.SSLContext:
         self._tls.append(tls)

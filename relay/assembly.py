@@ -17,6 +17,7 @@ from relay.aws.credentials import ChainCredentials
 from relay.aws.identities import BotoIdentities
 from relay.aws.ses import SesSender
 from relay.aws.sns import SnsTopics
+from relay.backlog import Admission, BacklogLimits
 from relay.config import Config, LoginsConfig
 from relay.dispatch import Dispatcher
 from relay.errors import ConfigError
@@ -36,6 +37,7 @@ from relay.smtp.limits import Limits
 from relay.smtp.login import Login
 from relay.steady import SteadyClock
 from relay.store.bodies import Spool
+from relay.store.room import Room
 from relay.store.sqlite.store import SqliteStore
 from relay.upkeep import Upkeep
 
@@ -166,8 +168,35 @@ async def identity_sync(store: SqliteStore, client: Any) -> IdentitySync:
     return sync
 
 
+def room(config: Config) -> Room:
+    """The disk below the store."""
+    store, queue = config.store, config.queue
+    return Room(
+        (store.path.parent, store.spool), ballast=store.ballast, octets=queue.ballast_octets, spare=queue.min_free_octets
+    )
+
+
+def admission(config: Config) -> Admission:
+    """How much may wait."""
+    queue = config.queue
+    return Admission(
+        BacklogLimits(
+            rows=queue.max_messages,
+            octets=queue.max_octets,
+            seconds=float(queue.max_age_seconds),
+            free_octets=queue.min_free_octets,
+        )
+    )
+
+
 async def intake(
-    config: Config, store: SqliteStore, spool: Spool, clock: SteadyClock, wake: asyncio.Event, identities: Identities
+    config: Config,
+    store: SqliteStore,
+    spool: Spool,
+    clock: SteadyClock,
+    wake: asyncio.Event,
+    identities: Identities,
+    admission: Admission,
 ) -> Intake:
     """The way in. Raises StoreUnavailable."""
     smtp = config.smtp
@@ -182,6 +211,7 @@ async def intake(
         max_size=smtp.max_size,
         budget=Budget(max(smtp.max_octets_in_flight, smtp.max_size)),
         quota=await _quota(config.logins, store),
+        admission=admission,
         patience=patience(config),
         observed=frozenset(map(Rule, config.policy.observed)),
         playpen=_SIMULATOR if config.playpen.recipient == "simulator" else config.playpen.recipient,

@@ -21,7 +21,7 @@ from relay.errors import ConfigError
 from relay.judge import Rule
 
 _PREFIX = "RELAY_"
-_MAY_BE_ZERO = frozenset(("ses.identities_seconds",))
+_MAY_BE_ZERO = frozenset(("ses.identities_seconds", "queue.max_age_seconds", "queue.min_free_octets", "queue.ballast_octets"))
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _REGION = re.compile(r"[a-z0-9-]{3,40}")
 _LISTENER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", re.ASCII)
@@ -45,6 +45,21 @@ class StoreConfig:
     @property
     def control(self) -> Path:
         return self.path.parent / "control.sock"
+
+    @property
+    def ballast(self) -> Path:
+        return self.path.parent / "relay.ballast"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueConfig:
+    """How much may wait before clients get 452. Ages and octets of 0 are off."""
+
+    max_messages: int = 1_000_000
+    max_octets: int = 50 * 1024 * 1024 * 1024
+    max_age_seconds: int = 2 * 86400
+    min_free_octets: int = 512 * 1024 * 1024
+    ballast_octets: int = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +182,7 @@ class Config:
     """All settings of one relay."""
 
     store: StoreConfig = field(default_factory=StoreConfig)
+    queue: QueueConfig = field(default_factory=QueueConfig)
     smtp: SmtpConfig = field(default_factory=SmtpConfig)
     logins: LoginsConfig = field(default_factory=LoginsConfig)
     policy: PolicyConfig = field(default_factory=PolicyConfig)
@@ -292,6 +308,8 @@ def check(config: Config) -> None:
     if not _REGION.fullmatch(config.ses.region):
         raise ConfigError(config.file, "ses.region", "must be the name of an AWS region, like us-east-1")
     _check_numbers(config)
+    if config.queue.max_octets <= config.smtp.max_size:
+        raise ConfigError(config.file, "queue.max_octets", "must be more than smtp.max_size")
     _check_smtp(config)
     for key, listener in (
         ("smtp.submission", config.smtp.submission),

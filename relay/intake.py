@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from relay import ids, journal, judge, labels, metrics, policy
+from relay.backlog import Admission
 from relay.credential import Credential, Recipients
 from relay.errors import MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
 from relay.identities import Identities
@@ -91,6 +92,7 @@ class Intake:
         max_size: int,
         budget: Budget,
         quota: Quota,
+        admission: Admission,
         patience: Patience,
         observed: frozenset[Rule],
         playpen: str,
@@ -109,6 +111,7 @@ class Intake:
         self._playpen = playpen
         self._identities = identities
         self.quota = quota
+        self.admission = admission
         self._judging_large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._judging_largest = asyncio.Semaphore(1)
         self.max_size = max_size
@@ -149,10 +152,12 @@ class Intake:
             self.quota.take(envelope.credential)
             is_counted = True
             now = self._clock()
-            digest = await receiving.draft.finish()
-            message, seen = await self._judged(envelope, receiving, digest, now)
-            wanted = self._deliveries(envelope, message)
-            deliveries = await self._queue.enqueue(message, receiving.draft.inline, wanted)
+            rows = len(envelope.recipients)
+            with self.admission.taking(rows, rows * receiving.draft.size):
+                digest = await receiving.draft.finish()
+                message, seen = await self._judged(envelope, receiving, digest, now)
+                wanted = self._deliveries(envelope, message)
+                deliveries = await self._queue.enqueue(message, receiving.draft.inline, wanted)
             kept = True
         finally:
             receiving.close(keep=kept)

@@ -25,3 +25,10 @@ observed_refusals = Counter(
     ["rule"],
     registry=registry,
 )
+queue_messages = Gauge("relay_queue_messages", "Deliveries that are not over", registry=registry)
+queue_octets = Gauge("relay_queue_octets", "Octets of messages that wait to be sent", registry=registry)
+queue_oldest = Gauge(
+    "relay_queue_oldest_seconds", "How long the oldest message waits that could be sent and was never tried", registry=registry
+)
+queue_refusals = Counter("relay_queue_refusals", "Refusals for want of room in the queue or on the disk", registry=registry)
+disk_free = Gauge("relay_disk_free_octets", "Octets that are free on the disk of the store", registry=registry)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cryptography import x509
 
@@ -125,6 +125,35 @@ class AccountStore(Protocol):
 
     async def put(self, account: Account) -> None:
         """In place of what was known."""
+
+
+class Waiting(NamedTuple):
+    """Deliveries that are not over, the octets of their messages, and when the oldest became due that nothing holds and
+    nobody has tried."""
+
+    rows: int
+    octets: int
+    oldest_at: float | None
+
+
+class BacklogStore(Protocol):
+    """What waits."""
+
+    async def waiting(self, *, now: float) -> Waiting:
+        """Raises StoreUnavailable."""
+
+
+class Room(Protocol):
+    """The disk below the store. Raises StoreUnavailable where it cannot be seen."""
+
+    @property
+    def has_ballast(self) -> bool:
+        """Whether the room is there that is kept for a full disk."""
+
+    def free_octets(self) -> int: ...
+
+    async def restore(self) -> None:
+        """Makes the ballast again, if it was given up and there is room."""
 
 
 class Suppressions(Protocol):

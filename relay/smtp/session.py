@@ -12,6 +12,7 @@ from typing import Any
 from relay import failpoints, journal
 from relay.credential import Credential, OnSuppressed
 from relay.errors import (
+    DoorClosed,
     EncryptionRequired,
     InternalFault,
     MessageTooLarge,
@@ -92,6 +93,7 @@ class Session:
         if refusal := self._mail_parameters(match[3] or b""):
             return refusal
         self._intake.quota.check(credential)
+        self._intake.admission.check()
         self._sender = self._intake.sender(match[2], credential)
         return answers.SENDER_OK
 
@@ -104,8 +106,10 @@ class Session:
                 return answers.UNKNOWN_PARAMETER
             if not pattern.fullmatch(value):
                 return answers.PARAMETER_VALUE
-            if name == b"SIZE" and (len(value) > 20 or int(value) > self._intake.max_size):
-                raise MessageTooLarge
+            if name == b"SIZE":
+                if len(value) > 20 or int(value) > self._intake.max_size:
+                    raise MessageTooLarge
+                self._intake.admission.check(octets=int(value))
         return None
 
     def recipient(self, argument: bytes) -> Reply | Coroutine[Any, Any, Reply]:
@@ -171,8 +175,10 @@ class Session:
         return Reply(250, "2.0.0", f"Ok: queued as {message.id}")
 
     def refused(self, refusal: Refused) -> Reply:
-        """The reply for a refusal, written down."""
+        """The reply for a refusal, written down unless it is the same for all."""
         reply = reply_to(refusal)
+        if isinstance(refusal, DoorClosed):
+            return reply
         journal.refused(
             peer=self.peer,
             credential=self.credential.name if self.credential else "",

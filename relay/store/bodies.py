@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import mmap
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from blake3 import blake3
 
-from relay.errors import DamagedBody, StoreUnavailable
+from relay.errors import DamagedBody, DiskFull, StoreUnavailable
 from relay.model import Claimed
 from relay.reading.mime import Octets, Slices
 
@@ -21,6 +22,8 @@ T = TypeVar("T", bound=Slices)
 INLINE = 64 * 1024
 _CHUNK = 512 * 1024  # so much is collected before a thread writes it
 _PIECE = 16 * 1024  # smaller pieces are put together
+_BATCH = 500  # file names that are asked for at one time
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SpoolDraft:
@@ -94,7 +97,7 @@ class SpoolDraft:
         try:
             await asyncio.shield(self._step)
         except OSError as error:
-            raise StoreUnavailable(repr(error)) from error
+            raise (DiskFull if error.errno in _FULL else StoreUnavailable)(repr(error)) from error
 
     def _flush(self) -> None:
         if self._descriptor < 0:
@@ -139,17 +142,21 @@ class Spool:
         except OSError as error:
             raise StoreUnavailable(repr(error)) from error
 
-    def sweep(self, known: Collection[str]) -> int:
+    async def sweep(self, known: Callable[[Sequence[str]], Awaitable[Collection[str]]]) -> int:
         """Moves files that no stored message needs to `lost`, and counts them. Only before the first draft.
 
-        Mostly these are drafts that a crash cut short. But a database that was lost or restored from an old copy makes
-        orphans of accepted mail: so nothing is deleted.
+        `known` says which of some messages have their content here. Mostly the others are drafts that a crash cut short. But a
+        database that was restored from an old copy makes orphans of accepted mail: so nothing is deleted.
         """
-        orphans = [path for path in self._folder.glob("*.eml") if path.stem not in known]
+        names = [path.stem for path in self._folder.glob("*.eml")]
+        orphans: list[str] = []
+        for first in range(0, len(names), _BATCH):
+            some = names[first : first + _BATCH]
+            orphans += set(some).difference(await known(some))
         if orphans:
             self.lost.mkdir(mode=0o700, exist_ok=True)
-        for path in orphans:
-            path.rename(self.lost / path.name)
+        for name in map(_name, orphans):
+            (self._folder / name).rename(self.lost / name)
         return len(orphans)
 
     @property

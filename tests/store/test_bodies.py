@@ -3,13 +3,14 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from blake3 import blake3
 
-from relay.errors import DamagedBody, StoreUnavailable
+from relay.errors import DamagedBody, DiskFull, StoreUnavailable
 from relay.model import Claimed
 from relay.store.bodies import INLINE, Spool, SpoolDraft
 from tests.store.kit import delivery, message
@@ -161,7 +162,7 @@ async def test_a_disk_that_does_not_take_it_is_said_so_and_leaves_nothing(
     draft.write(LARGE)
     with monkeypatch.context() as patch:
         patch.setattr("relay.store.bodies.os.writev", full)
-        with pytest.raises(StoreUnavailable):
+        with pytest.raises(DiskFull):
             await draft.finish()
     draft.close(keep=False)
     assert names(folder) == []
@@ -205,7 +206,31 @@ async def test_a_file_of_another_message_is_never_written_over(spool: Spool, fol
 async def test_a_sweep_sets_aside_what_no_stored_message_needs_and_deletes_nothing(spool: Spool, folder: Path) -> None:
     for name in ("1.eml", "2.eml", "3.eml", "notes.txt"):
         (folder / name).write_bytes(b"x")
-    assert spool.sweep({"2", "4"}) == 2
+    assert await spool.sweep(among("2", "4")) == 2
     assert names(folder) == ["2.eml", "lost", "notes.txt"]
     assert names(folder / "lost") == ["1.eml", "3.eml"]
-    assert spool.sweep({"2", "4"}) == 0
+    assert await spool.sweep(among("2", "4")) == 0
+
+
+async def test_a_sweep_asks_for_many_files_in_batches(spool: Spool, folder: Path) -> None:
+    asked: list[int] = []
+
+    async def known(some: Sequence[str]) -> Collection[str]:
+        asked.append(len(some))
+        return [name for name in some if int(name) % 2]
+
+    for number in range(1200):
+        (folder / f"{number}.eml").touch()
+    assert await spool.sweep(known) == 600
+    assert sum(asked) == 1200
+    assert max(asked) <= 500
+    assert names(folder / "lost") == sorted(f"{number}.eml" for number in range(0, 1200, 2))
+
+
+def among(*stored: str) -> Callable[[Sequence[str]], Awaitable[Collection[str]]]:
+    """The store, with these messages in it."""
+
+    async def known(some: Sequence[str]) -> Collection[str]:
+        return set(stored).intersection(some)
+
+    return known

@@ -88,7 +88,7 @@ async def test_content_that_lies_in_the_spool_is_not_in_the_claim_and_is_named_a
     await store.queue.enqueue(spooled, None, (delivery(spooled),))
     await enqueue(store, 8)
     assert [claimed.content for claimed in await claim(store)] == [None, CONTENT]
-    assert await store.spooled() == {spooled.id}
+    assert await store.spooled([spooled.id, message(8).id, message(9).id]) == {spooled.id}
 
 
 async def test_a_sent_delivery_stays_sent_and_is_never_claimed_again(store: SqliteStore) -> None:

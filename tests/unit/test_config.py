@@ -49,6 +49,11 @@ OTHERS: dict[str, tuple[str, object]] = {
     "smtp.max_connections": ("20", 20),
     "smtp.max_connections_per_client": ("5", 5),
     "smtp.max_errors": ("3", 3),
+    "queue.max_messages": ("31", 31),
+    "queue.max_octets": ("20000000", 20_000_000),
+    "queue.max_age_seconds": ("0", 0),
+    "queue.min_free_octets": ("0", 0),
+    "queue.ballast_octets": ("0", 0),
     "ses.region": ("eu-west-1", "eu-west-1"),
     "ses.profile": ("relay", "relay"),
     "ses.configuration_set": ("relay", "relay"),
@@ -377,7 +382,12 @@ def test_every_setting_refuses_a_value_of_the_wrong_type(tmp_path: Path, section
         assert refused.value.key == f"{section}.{key}"
 
 
-OFF_BY_ZERO = {("ses", "identities_seconds")}
+OFF_BY_ZERO = {
+    ("ses", "identities_seconds"),
+    ("queue", "max_age_seconds"),
+    ("queue", "min_free_octets"),
+    ("queue", "ballast_octets"),
+}
 NUMBERS = [(s, k) for s, k, default in settings() if type(default) is int and (s, k) not in OFF_BY_ZERO]
 
 

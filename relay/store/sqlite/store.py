@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import aiosqlite
@@ -10,6 +12,7 @@ import aiosqlite
 from relay.errors import ConfigError
 from relay.store.sqlite import schema
 from relay.store.sqlite.account import SqliteAccount
+from relay.store.sqlite.backlog import SqliteBacklog
 from relay.store.sqlite.credentials import SqliteCredentials
 from relay.store.sqlite.desk import SqliteDesk
 from relay.store.sqlite.feedback import SqliteFeedback
@@ -34,12 +37,16 @@ class SqliteStore:
         self.messages = SqliteMessages(reader)
         self.desk = SqliteDesk(writer, reader)
         self.account = SqliteAccount(writer, reader)
+        self.backlog = SqliteBacklog(reader)
 
     @classmethod
-    async def open(cls, path: Path) -> SqliteStore:
-        """For the process that holds the lock. Makes the file where it is missing; ConfigError where it is not ours."""
+    async def open(cls, path: Path, *, on_full: Callable[[], None] = lambda: None) -> SqliteStore:
+        """For the process that holds the lock. Makes the file where it is missing; ConfigError where it is not ours.
+
+        `on_full` is called, in another thread, when the disk is.
+        """
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return cls(Writer(schema.open_writer(path)), await _open_reader(path))
+        return cls(Writer(schema.open_writer(path), on_full=on_full), await _open_reader(path))
 
     @classmethod
     async def open_to_read(cls, path: Path) -> SqliteStore:
@@ -51,10 +58,12 @@ class SqliteStore:
         except sqlite3.Error as error:
             raise ConfigError(str(path), "store.path", f"there is no database to read: {error}") from error
 
-    async def spooled(self) -> frozenset[str]:
-        """The messages whose content lies in the spool folder."""
+    async def spooled(self, some: Collection[str]) -> frozenset[str]:
+        """Those of some messages whose content lies in the spool folder."""
         rows = await self._reader.execute_fetchall(
-            "SELECT id FROM messages WHERE NOT EXISTS (SELECT 1 FROM bodies WHERE message_id = id)"
+            "SELECT id FROM messages WHERE id IN (SELECT value FROM json_each(?))"
+            " AND NOT EXISTS (SELECT 1 FROM bodies WHERE message_id = id)",
+            (json.dumps(list(some)),),
         )
         return frozenset(row[0] for row in rows)
 
