@@ -109,6 +109,8 @@ class Relay:
             "AWS_SECRET_ACCESS_KEY": secret,
             "AWS_EC2_METADATA_DISABLED": "true",
             "RELAY_STORE__PATH": str(self.path),
+            "RELAY_QUEUE__MIN_FREE_OCTETS": str(16 << 20),
+            "RELAY_QUEUE__BALLAST_OCTETS": str(1 << 20),
             "RELAY_SMTP__SUBMISSION": "127.0.0.1:0",
             "RELAY_SMTP__SUBMISSIONS": "127.0.0.1:0",
             "RELAY_SMTP__CERTIFICATE": str(folder / "smtp.pem"),
