@@ -15,6 +15,15 @@ class ConfigError(RelayError):
         self.reason = reason
 
 
+class StoreDamaged(ConfigError):
+    """Rows of the database are gone, or may be: `what` says how it shows. What is left may be used where it `is_usable`."""
+
+    def __init__(self, file: str, key: str, what: str, *, way_out: str, is_usable: bool) -> None:
+        super().__init__(file, key, f"{what}. {way_out}")
+        self.what = what
+        self.is_usable = is_usable
+
+
 class Refused(RelayError):
     """A message, or a step towards one, that we do not take. `subject` is the one word the reply needs, `reason` why."""
 

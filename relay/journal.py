@@ -80,6 +80,11 @@ def stopped(*, what: str) -> None:
     _write("stopped", what=what)
 
 
+def checked_after_crash(*, seconds: float, is_done: bool) -> None:
+    """The last relay did not stop in good order, and its database was looked at; not all of it where time was short."""
+    _write("checked_after_crash", WARNING, seconds=round(seconds, 3), is_done=is_done)
+
+
 def in_playpen(*, recipient: str) -> None:
     """No message goes where its sender meant it to."""
     _write("in_playpen", WARNING, recipient=_shown(recipient))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import ExitStack, suppress
 from importlib.resources import files
 from pathlib import Path
 
 from relay.errors import ConfigError
+from relay.store.sqlite import condition
 
 _BUSY_SECONDS = 5.0
 _STATEMENTS = 512
@@ -14,28 +16,59 @@ _STATEMENTS = 512
 _CHECKPOINT_PAGES = 4000
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
-    """The one connection that may write and checkpoint. Raises ConfigError where the file is no database of ours.
+class _MarkedConnection(sqlite3.Connection):
+    """The mark of an open database is made and taken away by the connection that writes: see condition.py."""
 
+    path: Path
+
+    def mark(self) -> None:
+        (version,) = self.execute("PRAGMA user_version").fetchone()
+        self.execute(f"PRAGMA user_version = {version}")  # the log gets its first page
+        condition.mark(self.path)
+
+    def close(self) -> None:
+        # Where a reader keeps the last pages in the log SQLite leaves the log as well. After an error the mark stays, and the
+        # next start looks closer.
+        with suppress(sqlite3.Error, OSError):
+            self.execute("PRAGMA wal_checkpoint(FULL)")
+            condition.unmark(self.path)
+        super().close()
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The one connection that may write and checkpoint. To be closed in the end: else it counts as a crash.
+
+    Raises ConfigError where the file is no database of ours, or is not all that the last relay left.
     WAL needs synchronous=FULL to sync at each commit: NORMAL syncs only at checkpoints, and 250 would be a lie.
     """
+    condition.check(path)
     try:
-        connection = sqlite3.connect(
-            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        migrate(connection, path)
+        with ExitStack() as undo:
+            connection = sqlite3.connect(
+                path,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENTS,
+                factory=_MarkedConnection,
+            )
+            connection.path = path
+            undo.callback(connection.close)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            migrate(connection, path)
+            connection.mark()
+            undo.pop_all()
     except (sqlite3.Error, OSError) as error:
         raise ConfigError(str(path), "store.path", f"the database cannot be opened: {error}") from error
     return connection
 
 
-def migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Runs what is missing. Raises ConfigError for a database of a newer relay."""
+def migrate(connection: sqlite3.Connection, path: Path, *, to: int | None = None) -> None:
+    """Runs what is missing, up to version `to`. Raises ConfigError for a database of a newer relay."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    scripts = _scripts()
+    scripts = _scripts()[:to]
     if version > len(scripts):
         raise ConfigError(str(path), "store.path", f"written by a newer relay (schema {version}, known {len(scripts)})")
     for number, script in enumerate(scripts[version:], version + 1):
