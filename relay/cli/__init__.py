@@ -21,6 +21,7 @@ _VERBS = {
     "suppression": "suppression.suppression",
     "credential": "credential.credential",
     "sender": "sender.sender",
+    "queue": "queue.queue",
 }
 
 
