@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 def small_disk(folder: Path, *, megabytes: int = 64) -> Iterator[Path]:
     """A disk of its own in memory. Skips the test where nothing can be mounted."""
     folder.mkdir()
-    _run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder))
+    run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder))
     try:
         yield folder
     finally:
@@ -29,15 +29,21 @@ def journaling_disk(folder: Path, *, megabytes: int = 64) -> Iterator[Path]:
     image = folder.with_suffix(".img")
     with image.open("wb") as file:
         file.truncate(megabytes << 20)
-    _run("mkfs.ext4", "-q", str(image))
-    _run("mount", "-o", "loop", str(image), str(folder))
+    run("mkfs.ext4", "-q", str(image))
+    run("mount", "-o", "loop", str(image), str(folder))
     try:
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-def _run(*words: str) -> None:
+def mount_again(folder: Path) -> None:
+    """A disk of `journaling_disk`: what was written down in its journal is put right."""
+    run("umount", str(folder))
+    run("mount", "-o", "loop", str(folder.with_suffix(".img")), str(folder))
+
+
+def run(*words: str) -> None:
     """Root must be able to, at least where CI runs; others skip."""
     try:
         done = subprocess.run(words, capture_output=True, text=True)
@@ -51,10 +57,15 @@ def _run(*words: str) -> None:
     pytest.skip(f"a disk of its own needs root, and a system that lets it mount: {why}")
 
 
-def fill(folder: Path, *, leave: int = 0) -> Path:
-    """A file that takes what is free, but for so many octets."""
+def fill(folder: Path, *, leave: int = 0, name: str = "filler") -> Path:
+    """A file that takes what is free now, but for so many octets; others may be writing meanwhile."""
+    filler, size = folder / name, 0
     found = os.statvfs(folder)
-    filler = folder / "filler"
+    wanted = found.f_bavail * found.f_frsize - leave
     with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, found.f_bavail * found.f_frsize - leave)
+        for step in (1 << 20, 1 << 12):
+            with suppress(OSError):
+                while size + step <= wanted:
+                    os.posix_fallocate(file.fileno(), size, step)
+                    size += step
     return filler

@@ -87,7 +87,7 @@ class Relay:
 
     def __init__(self, folder: Path, cloud_port: int, **settings: str) -> None:
         self.folder = folder
-        self.path = folder / "relay.db"
+        self.path = Path(settings.get("RELAY_STORE__PATH", folder / "relay.db"))
         self.ports: dict[str, int] = {}
         self.log = folder / "relay.log"
         self._process: asyncio.subprocess.Process | None = None
