@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from relay.model import Hold, HoldScope, Later, Never, Sent, Unknown
+from relay.outcome import Hold, HoldScope, Later, Never, Sent, Unknown
 from relay.ports import Waiting
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import CONTENT, NOW, claim, claim_one, delivery, enqueue, message, settle
@@ -72,4 +72,9 @@ async def test_what_a_hold_of_its_sender_stops_is_no_backlog_of_others(store: Sq
     assert (await waiting(store)).oldest_at is None
     await enqueue(store, 4, sender="shop@example.org", due_at=NOW + 3)
     assert (await waiting(store)).oldest_at == NOW + 3
-    assert (await waiting(store, now=NOW + 7200)).oldest_at == NOW + 2
+
+
+async def test_what_a_hold_of_the_account_stops_grows_old(store: SqliteStore) -> None:
+    await enqueue(store)
+    await settle(store, await claim_one(store), Hold(HoldScope.ACCOUNT, "no connection", 5.0), now=NOW + 1)
+    assert (await waiting(store, now=NOW + 7200)).oldest_at == NOW + 1

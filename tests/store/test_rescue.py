@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from relay.model import Edit, Sent, State
+from relay.model import Edit, State
+from relay.outcome import Sent
 from relay.store.bodies import INLINE, Spool
 from relay.store.rescue import Content, Rescued, rescue
 from relay.store.sqlite.store import SqliteStore

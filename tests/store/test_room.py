@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from relay.errors import DiskFull, StoreUnavailable
-from relay.model import Sent
+from relay.outcome import Sent
 from relay.store.room import Room
 from relay.store.sqlite.store import SqliteStore
 from tests import disks
@@ -72,7 +72,7 @@ async def test_given_up_it_is_gone_until_there_is_room_for_it_and_for_what_must_
     made.give_up_ballast()
     assert not made.has_ballast
     assert made.free_octets() >= before + 4 * MEGABYTE
-    filler = disks.fill(disk, leave=6 * MEGABYTE - 1)
+    filler = disks.fill(disk, leave=6 * MEGABYTE - 4096)
     await made.restore()
     assert not made.has_ballast
     filler.unlink()

@@ -7,23 +7,15 @@ import sqlite3
 import aiosqlite
 
 from relay.errors import StoreUnavailable
-from relay.model import HoldScope
 from relay.ports import Waiting
 
-# Both conditions are those of indexes: what is over is not looked at.
-_OPEN = (
-    "SELECT message_id FROM deliveries WHERE state = 'queued'"
-    " UNION ALL SELECT message_id FROM deliveries WHERE state IN ('sending', 'in_doubt')"
-)
-_LOAD = f"SELECT count(*), coalesce(sum(size), 0) FROM ({_OPEN}) JOIN messages ON id = message_id"
-# What was never tried is due since it was accepted, or since its sender wanted it sent. What waits for a retry or for a hold
-# of its own is old for a reason that is no backlog.
-_OLDEST = (
-    "SELECT d.due_at FROM deliveries d JOIN messages m ON m.id = d.message_id"
-    " WHERE d.state = 'queued' AND d.due_at <= ? AND d.attempt = 0"
-    " AND m.identity NOT IN (SELECT subject FROM holds WHERE scope = ? AND until > ?)"
-    " ORDER BY d.due_at LIMIT 1"
-)
+_LOAD = "SELECT coalesce(sum(open_count), 0), coalesce(sum(open_octets), 0) FROM flows WHERE open_count > 0"
+# What is due first in a flow has waited longest of it. What one sender's or one set's hold stops is no backlog of the relay.
+_DUE_FIRST = "SELECT min(due_at) FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued'"
+_OLDEST = f"""SELECT min(due_at) FROM (SELECT ({_DUE_FIRST}) due_at FROM flows f
+    WHERE f.open_count > 0 AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND (
+        (h.scope = 'identity' AND h.subject = f.identity) OR (h.scope = 'credential' AND h.subject = f.credential)
+        OR (h.scope = 'configuration_set' AND h.subject = f.configuration_set)))) WHERE due_at <= ?"""
 
 
 class SqliteBacklog:
@@ -35,7 +27,7 @@ class SqliteBacklog:
     async def waiting(self, *, now: float) -> Waiting:
         try:
             [(rows, octets)] = await self._reader.execute_fetchall(_LOAD)
-            oldest = list(await self._reader.execute_fetchall(_OLDEST, (now, HoldScope.IDENTITY, now)))
+            [(oldest,)] = await self._reader.execute_fetchall(_OLDEST, (now,))
         except sqlite3.Error as error:
             raise StoreUnavailable(repr(error)) from error
-        return Waiting(rows, octets, oldest[0][0] if oldest else None)
+        return Waiting(rows, octets, oldest)
