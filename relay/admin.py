@@ -6,20 +6,36 @@ from collections.abc import Callable
 
 from relay import journal
 from relay.credential import Credential
+from relay.holds import HoldRecord
+from relay.lifecycle import Cause
 from relay.model import Suppression
-from relay.ports import Credentials, Suppressions
+from relay.outcome import Hold, HoldScope
+from relay.ports import Clock, Credentials, Desk, Suppressions
+from relay.queueing import Moved, Selection, Tally
 
 
 class Admin:
-    """Implements ports.Admin over the stores. All verbs raise StoreUnavailable."""
+    """Implements ports.Admin over the stores. All verbs raise StoreUnavailable.
+
+    `tell` hears of every credential that was changed, at once; `wake` is called when something may have become due.
+    """
 
     def __init__(
-        self, suppressions: Suppressions, credentials: Credentials, tell: Callable[[Credential], None] = lambda _: None
+        self,
+        *,
+        suppressions: Suppressions,
+        credentials: Credentials,
+        desk: Desk,
+        clock: Clock,
+        tell: Callable[[Credential], None] = lambda _: None,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
-        """`tell` hears of every credential that was changed, at once."""
         self._suppressions = suppressions
         self._credentials = credentials
+        self._desk = desk
+        self._clock = clock
         self._tell = tell
+        self._wake = wake
 
     async def suppress(self, suppression: Suppression) -> bool:
         added = await self._suppressions.add(suppression)
@@ -37,3 +53,37 @@ class Admin:
         await self._credentials.put(credential)
         self._tell(credential)
         journal.credential_changed(name=credential.name, disabled=credential.disabled)
+
+    async def move(self, cause: Cause, selection: Selection) -> Tally:
+        moved = doubtful = 0
+        try:
+            async for step in self._desk.move(cause, selection, now=self._clock()):
+                moved += len(step)
+                doubtful += sum(bool(each.tries) for each in step)
+                for each in step:
+                    _tell_move(cause, each)
+        finally:
+            if moved:
+                journal.queue_changed(cause=cause, deliveries=moved)
+                self._wake()
+        return Tally(deliveries=moved, doubtful=doubtful)
+
+    async def hold(self, hold: Hold) -> bool:
+        is_new = await self._desk.hold(hold, now=self._clock())
+        journal.held_by_operator(scope=hold.scope, subject=hold.subject, reason=hold.reason)
+        return is_new
+
+    async def lift(self, scope: HoldScope, subject: str) -> tuple[HoldRecord, ...]:
+        lifted = await self._desk.lift(scope, subject, now=self._clock())
+        for hold in lifted:
+            journal.lifted(scope=scope, subject=subject, holder=hold.holder)
+        self._wake()
+        return lifted
+
+
+def _tell_move(cause: Cause, moved: Moved) -> None:
+    delivery = moved.delivery
+    if cause is Cause.CANCELLED:
+        journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
+    elif cause is Cause.RETRIED and moved.tries:
+        journal.retried_in_doubt(id=delivery.id, attempt=delivery.attempt, tries=moved.tries)

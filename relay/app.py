@@ -94,7 +94,7 @@ class App:
         await upkeep.begin()
         sesv2 = assembly.sesv2(config, session)
         sync = await assembly.identity_sync(store, sesv2)
-        await self._start_control(store, sync)
+        await self._start_control(store, sync, wake)
         await self._start_http(store, session)
         self._start_sync(sync)
         await self._start_dispatch(store, spool, session, sesv2, wake)
@@ -143,8 +143,15 @@ class App:
             raise ConfigError(self._config.file, "store.path", f"another relay runs on {store.path.parent}")
         self._parts.callback(lock.release)
 
-    async def _start_control(self, store: SqliteStore, sync: IdentitySync) -> None:
-        admin = Admin(store.suppressions, store.credentials, self._credential_changed)
+    async def _start_control(self, store: SqliteStore, sync: IdentitySync, wake: asyncio.Event) -> None:
+        admin = Admin(
+            suppressions=store.suppressions,
+            credentials=store.credentials,
+            desk=store.desk,
+            clock=self._clock,
+            tell=self._credential_changed,
+            wake=wake.set,
+        )
         control = ControlServer(self._config.store.control, admin, sync.once)
         await control.start()
         self._parts.push_async_callback(control.stop)

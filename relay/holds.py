@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from relay.model import Flow
+from relay.lifecycle import NEVER
+from relay.model import Delivery, Flow
 from relay.outcome import HoldScope
 
 
@@ -42,6 +43,29 @@ _SUBJECT = {
     HoldScope.CONFIGURATION_SET: lambda flow: flow.configuration_set,
     HoldScope.CREDENTIAL: lambda flow: flow.credential,
 }
+
+
+_PLACE = {
+    HoldScope.ACCOUNT: "the account",
+    HoldScope.IDENTITY: "sender domain",
+    HoldScope.CONFIGURATION_SET: "configuration set",
+    HoldScope.CREDENTIAL: "credential",
+}
+_BY = {Holder.SES: "by SES", Holder.OPERATOR: "by the operator"}
+
+
+def place(scope: HoldScope, subject: str) -> str:
+    """What a hold stops, for people."""
+    if scope is HoldScope.CONFIGURATION_SET and not subject:
+        return "the relay's own configuration set"
+    return f"{_PLACE[scope]} {subject}".rstrip()
+
+
+def why_held(delivery: Delivery, flow: Flow, records: Iterable[HoldRecord]) -> str:
+    """What keeps a delivery that is queued from being sent when it is due, for people; empty if nothing does."""
+    by_itself = ["by the operator, until it is retried"] if delivery.due_at >= NEVER else []
+    over = (hold for hold in records if hold.ended_at is None and hold.covers(flow))
+    return "; ".join([*by_itself, *(f"{place(hold.scope, hold.subject)} {_BY[hold.holder]}: {hold.reason}" for hold in over)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ def accepted_client_gone(*, id: str, peer: str) -> None:
 
 
 def ended(*, id: str, recipient: str, state: str, reason: str) -> None:
-    """A delivery ended without a call: suppressed, ignored or expired."""
+    """A delivery ended without a call: suppressed, ignored, expired or cancelled."""
     _write(state, id=id, recipient=_shown(recipient), reason=reason)
 
 
@@ -189,6 +189,11 @@ def held(*, scope: str, subject: str, reason: str, seconds: float) -> None:
     _write("held", ERROR, scope=scope, subject=subject, reason=reason, seconds=seconds)
 
 
+def held_by_operator(*, scope: str, subject: str, reason: str) -> None:
+    """Nothing of this scope is sent until it is lifted."""
+    _write("held", scope=scope, subject=subject, reason=reason)
+
+
 def interrupted(*, id: str, attempt: int) -> None:
     """The process died, or the lease ran out, with the call open."""
     _write("in_doubt", WARNING, id=id, attempt=attempt)
@@ -199,6 +204,11 @@ def sent_again(*, id: str, attempt: int, tries: tuple[int, ...], listening: bool
     `listening` (events of other messages came).
     """
     _write("possible_duplicate", WARNING, id=id, attempt=attempt, tries=list(tries), listening=listening)
+
+
+def retried_in_doubt(*, id: str, attempt: int, tries: tuple[int, ...]) -> None:
+    """The operator wants it sent once more, though SES may have it of any of these tries."""
+    _write("possible_duplicate", WARNING, id=id, attempt=attempt, tries=list(tries), by="operator")
 
 
 def sent_twice(*, id: str, attempt: int, ses_message_id: str) -> None:
@@ -226,9 +236,9 @@ def queue_changed(*, cause: str, deliveries: int) -> None:
     _write("queue_changed", cause=cause, deliveries=deliveries)
 
 
-def lifted(*, scope: str, subject: str) -> None:
-    """A hold was lifted by the operator."""
-    _write("lifted", scope=scope, subject=subject)
+def lifted(*, scope: str, subject: str, holder: str) -> None:
+    """The operator has lifted a hold, of SES or of an operator."""
+    _write("lifted", scope=scope, subject=subject, holder=holder)
 
 
 def event(*, type: str, id: str, recipient: str, detail: str, ses_message_id: str) -> None:

@@ -252,9 +252,13 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """A message, its deliveries and everything that happened to it, in order."""
+    """A message, its deliveries and everything that happened to it, in order.
+
+    `held` says of each delivery what keeps it from being sent, as long as that stands.
+    """
 
     message: Message
     deliveries: tuple[Delivery, ...]
     statuses: tuple[str, ...]
+    held: tuple[str, ...]
     moments: tuple[Moment, ...] = field(default=())

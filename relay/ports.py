@@ -9,11 +9,12 @@ from typing import NamedTuple, Protocol
 from cryptography import x509
 
 from relay.credential import Credential, LastUse
+from relay.holds import HoldRecord
 from relay.identities import Identity, KnownIdentities
 from relay.lifecycle import Cause, Patience
 from relay.model import Claimed, Delivery, Event, Life, Message, Reason, Settlement, Suppression
 from relay.outcome import Hold, HoldScope, Outcome
-from relay.queueing import Claims, Doubt, QueueStatus, Round, Selection, Settled
+from relay.queueing import Claims, Doubt, Moved, QueueStatus, Round, Selection, Settled, Tally
 from relay.rate import Account
 from relay.reading.mime import Octets, Slices
 
@@ -107,14 +108,17 @@ class Desk(Protocol):
 
     async def status(self, *, now: float) -> QueueStatus: ...
 
-    def move(self, cause: Cause, selection: Selection, *, now: float) -> AsyncIterator[tuple[Delivery, ...]]:
-        """RETRIED, HELD_BACK or CANCELLED, in small steps: the deliveries of each, as they are now."""
+    async def count(self, cause: Cause, selection: Selection) -> Tally:
+        """What `move` would move now."""
+
+    def move(self, cause: Cause, selection: Selection, *, now: float) -> AsyncIterator[tuple[Moved, ...]]:
+        """RETRIED, HELD_BACK or CANCELLED, in small steps: what was moved in each. What is being sent is let go."""
 
     async def hold(self, hold: Hold, *, now: float) -> bool:
         """By the operator, until lifted. False if it stood already."""
 
-    async def lift(self, scope: HoldScope, subject: str, *, now: float) -> int:
-        """Ends the holds there, SES's own as well; how many."""
+    async def lift(self, scope: HoldScope, subject: str, *, now: float) -> tuple[HoldRecord, ...]:
+        """Ends the holds there, SES's own as well."""
 
 
 class AccountStore(Protocol):
@@ -217,6 +221,15 @@ class Admin(Protocol):
 
     async def put_credential(self, credential: Credential) -> None:
         """Adds it, or replaces the one of the same name."""
+
+    async def move(self, cause: Cause, selection: Selection) -> Tally:
+        """Retries, holds back or cancels what waits."""
+
+    async def hold(self, hold: Hold) -> bool:
+        """Until it is lifted. False if it stood already."""
+
+    async def lift(self, scope: HoldScope, subject: str) -> tuple[HoldRecord, ...]:
+        """The holds that stood there, SES's own as well."""
 
 
 class Messages(Protocol):

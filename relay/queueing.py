@@ -58,6 +58,22 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A delivery that an operator has moved, as it is now, and which of its tries SES may have."""
+
+    delivery: Delivery
+    tries: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """So many deliveries, and how many of these SES may have."""
+
+    deliveries: int
+    doubtful: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FlowStatus:
     """How much of a flow waits, and how much of that is due."""
 

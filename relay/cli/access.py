@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import wraps
@@ -67,7 +68,11 @@ async def reading(where: StoreConfig) -> AsyncIterator[SqliteStore]:
 async def changing(where: StoreConfig) -> AsyncIterator[ports.Admin]:
     """The relay that runs, through its socket; or the database itself, if nobody has the lock."""
     async with owning(where) as store:
-        yield Admin(store.suppressions, store.credentials) if store else control(where)
+        yield _admin(store) if store else control(where)
+
+
+def _admin(store: SqliteStore) -> Admin:
+    return Admin(suppressions=store.suppressions, credentials=store.credentials, desk=store.desk, clock=time.time)
 
 
 def control(where: StoreConfig) -> ControlClient:

@@ -37,8 +37,9 @@ async def message_list(where: StoreConfig, limit: int) -> None:
 def _add_rows(table: Table, life: Life) -> None:
     found = life.message
     accepted = when(found.accepted_at)
-    for delivery, status in zip(life.deliveries, life.statuses, strict=True):
-        table.add_row(found.id, accepted, found.credential, found.sender, delivery.recipient, status, found.subject)
+    for delivery, status, held in zip(life.deliveries, life.statuses, life.held, strict=True):
+        shown = f"{status} (held: {held})" if held else status
+        table.add_row(found.id, accepted, found.credential, found.sender, delivery.recipient, shown, found.subject)
 
 
 @message.command("show")
@@ -61,8 +62,10 @@ def _print_life(life: Life) -> None:
     )
     for line in _label_lines(found.labels):
         click.echo(f"  {line}")
-    for delivery, status in zip(life.deliveries, life.statuses, strict=True):
+    for delivery, status, held in zip(life.deliveries, life.statuses, life.held, strict=True):
         click.echo(f"  to {delivery.recipient}: {status}{f' ({delivery.reason})' if delivery.reason else ''}")
+        if held:
+            click.echo(f"    held: {held}")
     for moment in life.moments:
         click.echo(f"  {when(moment.at)}  {moment.what:<22} {moment.recipient}  {moment.detail}".rstrip())
 

@@ -11,8 +11,15 @@ import aiohttp
 from relay import documents
 from relay.credential import Credential
 from relay.errors import SesUnavailable, StoreUnavailable
+from relay.holds import HoldRecord
 from relay.identities import KnownIdentities
+from relay.lifecycle import Cause
 from relay.model import Suppression
+from relay.outcome import Hold, HoldScope
+from relay.queueing import Selection, Tally
+
+# What an operator asks may take long, and can be given up by hand.
+_PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 
 class ControlClient:
@@ -30,6 +37,16 @@ class ControlClient:
     async def put_credential(self, credential: Credential) -> None:
         await self._ask("put-credential", documents.written(credential))
 
+    async def move(self, cause: Cause, selection: Selection) -> Tally:
+        return documents.read(Tally, json.dumps(await self._ask(f"move/{cause.name}", documents.written(selection))))
+
+    async def hold(self, hold: Hold) -> bool:
+        return bool(await self._ask("hold", documents.written(hold)))
+
+    async def lift(self, scope: HoldScope, subject: str) -> tuple[HoldRecord, ...]:
+        lifted = await self._ask(f"lift/{scope}", json.dumps(subject))
+        return tuple(documents.read(HoldRecord, json.dumps(each)) for each in lifted)
+
     async def sync_identities(self) -> KnownIdentities:
         """What SES says of our identities now. Raises SesUnavailable or StoreUnavailable."""
         return documents.read(KnownIdentities, json.dumps(await self._ask("sync-identities", "")))
@@ -37,7 +54,7 @@ class ControlClient:
     async def _ask(self, verb: str, document: str) -> Any:
         try:
             async with (
-                aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._path))) as http,
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._path)), timeout=_PATIENCE) as http,
                 http.post(f"http://relay/{verb}", data=document) as answer,
             ):
                 if answer.status == 502:

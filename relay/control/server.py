@@ -14,8 +14,14 @@ from relay import documents
 from relay.credential import Credential
 from relay.errors import SesUnavailable, StoreUnavailable
 from relay.identities import KnownIdentities
+from relay.lifecycle import Cause
 from relay.model import Suppression
+from relay.outcome import Hold, HoldScope
 from relay.ports import Admin
+from relay.queueing import Selection
+
+# An operator's verb that is not at its end by then is given up when the relay stops.
+_STOP_SECONDS = 2.0
 
 
 class ControlServer:
@@ -31,10 +37,13 @@ class ControlServer:
                 web.post("/suppress", self._suppress),
                 web.post("/release", self._release),
                 web.post("/put-credential", self._put_credential),
+                web.post("/move/{cause}", self._move),
+                web.post("/hold", self._hold),
+                web.post("/lift/{scope}", self._lift),
                 web.post("/sync-identities", self._sync_identities),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
 
     async def start(self) -> None:
         self._path.unlink(missing_ok=True)
@@ -59,16 +68,24 @@ class ControlServer:
     async def _put_credential(self, request: web.Request) -> web.Response:
         return await _answered(self._admin.put_credential(documents.read(Credential, await request.text())))
 
-    async def _sync_identities(self, _: web.Request) -> web.Response:
-        async def known() -> object:
-            return asdict(await self._sync())
+    async def _move(self, request: web.Request) -> web.Response:
+        selection = documents.read(Selection, await request.text())
+        return await _answered(self._admin.move(Cause[request.match_info["cause"]], selection))
 
-        return await _answered(known())
+    async def _hold(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.hold(documents.read(Hold, await request.text())))
+
+    async def _lift(self, request: web.Request) -> web.Response:
+        subject = str(json.loads(await request.text()))
+        return await _answered(self._admin.lift(HoldScope(request.match_info["scope"]), subject))
+
+    async def _sync_identities(self, _: web.Request) -> web.Response:
+        return await _answered(self._sync())
 
 
 async def _answered(verb: Awaitable[object]) -> web.Response:
     try:
-        return web.json_response(await verb)
+        return web.Response(text=json.dumps(await verb, default=asdict), content_type="application/json")
     except StoreUnavailable as error:
         return web.Response(status=503, text=str(error))
     except SesUnavailable as error:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from relay.holds import Holder
 from relay.lifecycle import Patience
 from relay.lifecycle import settle as settlement
 from relay.model import Delivery, Labels, State
@@ -191,8 +192,8 @@ async def test_the_operator_s_hold_has_no_probe_and_ends_when_it_is_lifted(store
     assert await store.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", 1e18), now=NOW)
     assert not await store.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", 1e18), now=NOW + 1)
     assert await claim(store, now=NOW + LIFETIME) == ()
-    assert await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + LIFETIME) == 1
-    assert await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + LIFETIME) == 0
+    assert len(await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + LIFETIME)) == 1
+    assert await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + LIFETIME) == ()
     assert len(await claim(store, now=NOW + LIFETIME)) == 1
 
 
@@ -201,9 +202,13 @@ async def test_lifting_ends_what_ses_held_there_as_well_and_nothing_elsewhere(st
     await hold(store, HoldScope.IDENTITY, "example.com")
     await store.desk.hold(Hold(HoldScope.IDENTITY, "maintenance", 1e18, "example.com"), now=NOW)
     await store.desk.hold(Hold(HoldScope.CREDENTIAL, "maintenance", 1e18, "app"), now=NOW)
-    assert await store.desk.lift(HoldScope.IDENTITY, "example.com", now=NOW + 1) == 2
+    lifted = await store.desk.lift(HoldScope.IDENTITY, "example.com", now=NOW + 1)
+    assert {(each.holder, each.reason, each.ended_at) for each in lifted} == {
+        (Holder.SES, "paused", NOW + 1),
+        (Holder.OPERATOR, "maintenance", NOW + 1),
+    }
     assert await claim(store, now=NOW + 2) == ()
-    assert await store.desk.lift(HoldScope.CREDENTIAL, "app", now=NOW + 3) == 1
+    assert len(await store.desk.lift(HoldScope.CREDENTIAL, "app", now=NOW + 3)) == 1
     assert len(await claim(store, now=NOW + 4)) == 1
 
 

@@ -11,35 +11,45 @@ import aiosqlite
 
 from relay import ids, lifecycle
 from relay.errors import StoreUnavailable
-from relay.holds import Holder
+from relay.holds import Holder, HoldRecord
 from relay.lifecycle import Cause
-from relay.model import Delivery, State
+from relay.model import Delivery
 from relay.outcome import Hold, HoldScope
-from relay.queueing import FlowStatus, QueueStatus, Selection
+from relay.queueing import FlowStatus, Moved, QueueStatus, Selection, Tally
 from relay.store.sqlite import holds
 from relay.store.sqlite.account import SqliteAccount
-from relay.store.sqlite.moves import end, requeue
-from relay.store.sqlite.records import DELIVERY, FLOW, OPEN, delivery_of, flow_of
+from relay.store.sqlite.moves import doubtful_tries, end, requeue
+from relay.store.sqlite.records import DELIVERY, DELIVERY_WIDTH, FLOW, OPEN, delivery_of, flow_of
 from relay.store.sqlite.writer import Writer
 
 _STEP = 500
-_STATES = f"SELECT state, count(*) FROM deliveries WHERE state IN {OPEN} AND state <> 'queued' GROUP BY state"
+_CALLED = "FROM deliveries WHERE state IN ('sending', 'in_doubt')"
+_STATES = f"""SELECT state, count(*) {_CALLED} GROUP BY state
+    UNION ALL SELECT 'queued', (SELECT coalesce(sum(open_count), 0) FROM flows) - (SELECT count(*) {_CALLED})"""
 _FLOWS = f"""SELECT {FLOW}, f.open_count, f.open_octets,
     (SELECT count(*) FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= ?)
     FROM flows f WHERE f.open_count > 0 ORDER BY f.lane DESC, f.open_count DESC"""
 _OLDEST = f"""SELECT accepted_at FROM messages WHERE id =
     (SELECT min(message_id) FROM deliveries WHERE state IN {OPEN})"""
-_SELECTED = f"""SELECT d.message_id, d.number FROM deliveries d JOIN messages m ON m.id = d.message_id
-    WHERE d.state IN {OPEN} AND d.state IN (SELECT value FROM json_each(:states)) AND (d.message_id, d.number) > (:id, :number)
-    AND (:ids = '[]' OR d.message_id IN (SELECT value FROM json_each(:ids)) OR
-        d.message_id || '-' || d.number IN (SELECT value FROM json_each(:ids)))
-    AND (:credential = '' OR m.credential = :credential)
-    AND (:domain = '' OR lower(substr(d.recipient, -length(:domain) - 1)) = '@' || lower(:domain))
-    AND (:before = '' OR d.message_id < :before)
-    ORDER BY d.message_id, d.number LIMIT {_STEP}"""
+_SELECTED = f"FROM deliveries d WHERE d.state IN {OPEN} AND d.state IN (SELECT value FROM json_each(:states))"
+# What a selection may say, each with its condition.
+_FITS = {
+    "ids": """d.message_id IN (SELECT substr(value, 1, 26) FROM json_each(:ids)) AND (d.message_id IN
+        (SELECT value FROM json_each(:ids)) OR d.message_id || '-' || d.number IN (SELECT value FROM json_each(:ids)))""",
+    "credential": "d.flow IN (SELECT id FROM flows WHERE credential = :credential)",
+    "domain": "lower(substr(d.recipient, -length(:domain) - 1)) = '@' || lower(:domain)",
+    "before": "d.message_id < :before",
+}
+_DOUBTFUL = """EXISTS (SELECT 1 FROM attempts a WHERE d.attempt > 0 AND a.message_id = d.message_id AND a.number = d.number
+    AND a.state = 'in_doubt')"""
+_REASONS = {
+    Cause.RETRIED: "retried by the operator",
+    Cause.HELD_BACK: "held back by the operator",
+    Cause.CANCELLED: "cancelled by the operator",
+}
 
 _Key = tuple[str, int]
-_Move = tuple[Cause, tuple[_Key, ...], float]
+_Move = tuple[Cause, Sequence[_Key], float]
 
 
 class SqliteDesk:
@@ -54,42 +64,34 @@ class SqliteDesk:
         flows = [
             FlowStatus(flow=flow_of(row), open=row[5], octets=row[6], due=row[7]) for row in await self._rows(_FLOWS, (now,))
         ]
-        states = dict(await self._rows(_STATES, ()))
-        queued = sum(flow.open for flow in flows) - sum(states.values())
         oldest = await self._rows(_OLDEST, ())
-        rows = await self._rows(f"SELECT {holds.COLUMNS} FROM holds WHERE ended_at IS NULL ORDER BY id", ())
         return QueueStatus(
-            states={State.QUEUED.value: queued, **states},
+            states=dict(await self._rows(_STATES, ())),
             flows=tuple(flows),
             oldest_at=oldest[0][0] if oldest else 0.0,
-            holds=tuple(holds.record_of(row) for row in rows),
+            holds=tuple(holds.record_of(row) for row in await self._rows(holds.STANDING, ())),
             account=await self._account.known(),
         )
 
-    async def move(self, cause: Cause, selection: Selection, *, now: float) -> AsyncIterator[tuple[Delivery, ...]]:
-        after: _Key = ("", 0)
-        while found := await self._selected(cause, selection, after):
+    async def count(self, cause: Cause, selection: Selection) -> Tally:
+        fits, values = _fitting(cause, selection)
+        ((deliveries, doubtful),) = await self._rows(f"SELECT count(*), coalesce(sum({_DOUBTFUL}), 0) {fits}", values)
+        return Tally(deliveries=deliveries, doubtful=doubtful)
+
+    async def move(self, cause: Cause, selection: Selection, *, now: float) -> AsyncIterator[tuple[Moved, ...]]:
+        fits, values = _fitting(cause, selection)
+        some = f"""SELECT d.message_id, d.number {fits} AND (d.message_id, d.number) > (:id, :after)
+            ORDER BY d.message_id, d.number LIMIT {_STEP}"""
+        last: _Key = ("", 0)
+        while found := await self._rows(some, values | {"id": last[0], "after": last[1]}):
             yield await self._writer.run(_move_all, (cause, found, now))
-            after = found[-1]
+            last = found[-1]
 
     async def hold(self, hold: Hold, *, now: float) -> bool:
         return await self._writer.run(_hold_all, (hold, now))
 
-    async def lift(self, scope: HoldScope, subject: str, *, now: float) -> int:
+    async def lift(self, scope: HoldScope, subject: str, *, now: float) -> tuple[HoldRecord, ...]:
         return await self._writer.run(_lift_all, (scope, subject, now))
-
-    async def _selected(self, cause: Cause, selection: Selection, after: _Key) -> tuple[_Key, ...]:
-        """The next of them."""
-        values = {
-            "states": json.dumps(lifecycle.sources(cause)),
-            "id": after[0],
-            "number": after[1],
-            "ids": json.dumps(selection.ids),
-            "credential": selection.credential,
-            "domain": selection.recipient_domain,
-            "before": ids.ulid(selection.accepted_before, bytes(10)) if selection.accepted_before else "",
-        }
-        return tuple((row[0], row[1]) for row in await self._rows(_SELECTED, values))
 
     async def _rows(self, query: str, values: Any) -> list[Any]:
         try:
@@ -98,31 +100,49 @@ class SqliteDesk:
             raise StoreUnavailable(repr(error)) from error
 
 
-def _move_all(db: sqlite3.Connection, items: Sequence[_Move]) -> list[tuple[Delivery, ...]]:
+def _fitting(cause: Cause, selection: Selection) -> tuple[str, dict[str, Any]]:
+    """What a statement goes on with to find what is meant and can be moved, and the values of it."""
+    said = {
+        "ids": json.dumps(selection.ids) if selection.ids else "",
+        "credential": selection.credential,
+        "domain": selection.recipient_domain,
+        "before": ids.ulid(selection.accepted_before, bytes(10)) if selection.accepted_before else "",
+    }
+    values = {name: value for name, value in said.items() if value}
+    return " AND ".join([_SELECTED, *(_FITS[name] for name in values)]), {"states": _sources(cause), **values}
+
+
+def _sources(cause: Cause) -> str:
+    return json.dumps(lifecycle.sources(cause))
+
+
+def _move_all(db: sqlite3.Connection, items: Sequence[_Move]) -> list[tuple[Moved, ...]]:
     return [_move(db, *item) for item in items]
 
 
-def _move(db: sqlite3.Connection, cause: Cause, keys: Sequence[_Key], now: float) -> tuple[Delivery, ...]:
-    """Of those that were found, some may have been claimed meanwhile: they are let go."""
+def _move(db: sqlite3.Connection, cause: Cause, keys: Sequence[_Key], now: float) -> tuple[Moved, ...]:
+    """Of those that were found, some may have been claimed meanwhile: they are let go. A first try keeps its sender's time."""
     rows = db.execute(
-        f"SELECT {DELIVERY} FROM json_each(?) k JOIN deliveries d ON d.message_id = json_extract(k.value, '$[0]')"
-        " AND d.number = json_extract(k.value, '$[1]') WHERE d.state IN (SELECT value FROM json_each(?))",
-        (json.dumps(keys), json.dumps(lifecycle.sources(cause))),
+        f"SELECT {DELIVERY}, max(:now, m.send_at) FROM json_each(:keys) k JOIN deliveries d"
+        " ON d.message_id = json_extract(k.value, '$[0]') AND d.number = json_extract(k.value, '$[1]')"
+        " JOIN messages m ON m.id = d.message_id WHERE d.state IN (SELECT value FROM json_each(:states))",
+        {"now": now, "keys": json.dumps(keys), "states": _sources(cause)},
     ).fetchall()
-    return tuple(_moved(db, cause, delivery_of(row), now) for row in rows)
+    return tuple(_moved(db, cause, delivery_of(row), now, row[DELIVERY_WIDTH]) for row in rows)
 
 
-def _moved(db: sqlite3.Connection, cause: Cause, delivery: Delivery, now: float) -> Delivery:
+def _moved(db: sqlite3.Connection, cause: Cause, delivery: Delivery, now: float, due_at: float) -> Moved:
+    tries = doubtful_tries(db, delivery)
+    reason = _REASONS[cause] + (", SES may have it" if tries else "")
     if cause is Cause.CANCELLED:
-        return end(db, delivery, cause, "cancelled by the operator", now)
-    if cause is Cause.HELD_BACK:
-        return requeue(db, delivery, cause, lifecycle.NEVER, "held back by the operator")
-    return requeue(db, delivery, cause, now, delivery.reason)
+        return Moved(delivery=end(db, delivery, cause, reason, now), tries=tries)
+    then = lifecycle.NEVER if cause is Cause.HELD_BACK else due_at
+    return Moved(delivery=requeue(db, delivery, cause, then, reason), tries=tries)
 
 
 def _hold_all(db: sqlite3.Connection, items: Sequence[tuple[Hold, float]]) -> list[bool]:
     return [holds.put(db, hold, holder=Holder.OPERATOR, at=now) for hold, now in items]
 
 
-def _lift_all(db: sqlite3.Connection, items: Sequence[tuple[HoldScope, str, float]]) -> list[int]:
+def _lift_all(db: sqlite3.Connection, items: Sequence[tuple[HoldScope, str, float]]) -> list[tuple[HoldRecord, ...]]:
     return [holds.lift(db, *item) for item in items]

@@ -14,6 +14,7 @@ _WORTH_KEEPING = 60.0  # seconds: a shorter hold made nobody wait
 _NEXT_PROBE = 5.0
 _RAREST_PROBE = 300.0
 COLUMNS = "id, scope, subject, holder, reason, since, until, ended_at"
+STANDING = f"SELECT {COLUMNS} FROM holds WHERE ended_at IS NULL ORDER BY id"
 
 
 def records(db: sqlite3.Connection) -> tuple[HoldRecord, ...]:
@@ -72,11 +73,13 @@ def take_back_probes(db: sqlite3.Connection, failed: Sequence[str], at: float) -
     )
 
 
-def lift(db: sqlite3.Connection, scope: HoldScope, subject: str, at: float) -> int:
-    """Ends what stands there, whoever put it; how many those were."""
-    return db.execute(
-        "UPDATE holds SET ended_at = ? WHERE scope = ? AND subject = ? AND ended_at IS NULL", (at, scope, subject)
-    ).rowcount
+def lift(db: sqlite3.Connection, scope: HoldScope, subject: str, at: float) -> tuple[HoldRecord, ...]:
+    """Ends what stands there, whoever put it."""
+    ended = db.execute(
+        f"UPDATE holds SET ended_at = ? WHERE scope = ? AND subject = ? AND ended_at IS NULL RETURNING {COLUMNS}",
+        (at, scope, subject),
+    )
+    return tuple(record_of(row) for row in ended.fetchall())
 
 
 def forget(db: sqlite3.Connection, before: float) -> int:

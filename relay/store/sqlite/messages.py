@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -13,11 +14,19 @@ import aiosqlite
 
 from relay import lifecycle, status
 from relay.errors import StoreUnavailable
+from relay.holds import why_held
 from relay.model import Life, Message, Moment, State
-from relay.store.sqlite.records import DELIVERY, MESSAGE, MESSAGE_WIDTH, delivery_of, message_of
+from relay.store.sqlite import holds
+from relay.store.sqlite.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, MESSAGE_WIDTH, delivery_of, flow_of, message_of
+
+_QUEUED = f"""SELECT {DELIVERY}, {FLOW} FROM deliveries d JOIN flows f ON f.id = d.flow
+    WHERE d.message_id IN (SELECT value FROM json_each(?)) AND d.state = 'queued'"""
 
 Facts = defaultdict[tuple[str, int], list[tuple[str, str]]]
 """Message and number of a delivery -> type and bounce class of each of its events."""
+
+Held = dict[tuple[str, int], str]
+"""Message and number of a delivery that is queued -> what keeps it from being sent."""
 
 
 class SqliteMessages:
@@ -34,8 +43,9 @@ class SqliteMessages:
             " JOIN deliveries d ON d.message_id = m.id ORDER BY m.id DESC, d.number",
             (limit,),
         )
-        facts = await self._facts({row[0] for row in rows})
-        return tuple(_life_of(list(group), facts) for _, group in groupby(rows, key=lambda row: row[0]))
+        found = {row[0] for row in rows}
+        facts, held = await self._facts(found), await self._held(found)
+        return tuple(_life_of(list(group), facts, held) for _, group in groupby(rows, key=lambda row: row[0]))
 
     async def show(self, message_id: str) -> Life | None:
         """`message_id` may be a delivery's as well."""
@@ -46,14 +56,10 @@ class SqliteMessages:
         )
         if not rows:
             return None
-        life = _life_of(rows, await self._facts({rows[0][0]}))
+        found = {rows[0][0]}
+        life = _life_of(rows, await self._facts(found), await self._held(found))
         moments = [*_own_moments(life.message, rows), *await self._told_moments(life.message.id)]
-        return Life(
-            message=life.message,
-            deliveries=life.deliveries,
-            statuses=life.statuses,
-            moments=tuple(sorted(moments, key=lambda moment: moment.at)),
-        )
+        return replace(life, moments=tuple(sorted(moments, key=lambda moment: moment.at)))
 
     async def _facts(self, message_ids: Collection[str]) -> Facts:
         """What SES has reported of these messages."""
@@ -64,6 +70,13 @@ class SqliteMessages:
         ):
             facts[message_id, number].append((kind, bounce_class))
         return facts
+
+    async def _held(self, message_ids: Collection[str]) -> Held:
+        """Why they wait, where it is not for their time."""
+        records = [holds.record_of(row) for row in await self._rows(holds.STANDING, ())]
+        rows = await self._rows(_QUEUED, (json.dumps(list(message_ids)),))
+        queued = ((delivery_of(row), flow_of(row[DELIVERY_WIDTH:])) for row in rows)
+        return {(each.message_id, each.number): why_held(each, flow, records) for each, flow in queued}
 
     async def _told_moments(self, message_id: str) -> list[Moment]:
         """Tries that did not end in `sent`, and what SES reported."""
@@ -82,10 +95,14 @@ class SqliteMessages:
             raise StoreUnavailable(repr(error)) from error
 
 
-def _life_of(rows: list[Any], facts: Facts) -> Life:
+def _life_of(rows: list[Any], facts: Facts, held: Held) -> Life:
     deliveries = tuple(delivery_of(row[MESSAGE_WIDTH:]) for row in rows)
-    statuses = tuple(status.shown_status(d.state, facts[d.message_id, d.number]) for d in deliveries)
-    return Life(message=message_of(rows[0]), deliveries=deliveries, statuses=statuses)
+    return Life(
+        message=message_of(rows[0]),
+        deliveries=deliveries,
+        statuses=tuple(status.shown_status(d.state, facts[d.message_id, d.number]) for d in deliveries),
+        held=tuple(held.get((d.message_id, d.number), "") for d in deliveries),
+    )
 
 
 def _own_moments(message: Message, rows: Iterable[Any]) -> list[Moment]:

@@ -60,3 +60,12 @@ def _count_out(db: sqlite3.Connection, message_id: str, number: int) -> None:
 def note_attempts(db: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
     """Calls that did not end in `sent`, for the timeline: message, number, attempt, time, state, reason."""
     insert(db, "attempts", "message_id, number, attempt, at, state, reason", rows, known="IGNORE")
+
+
+def doubtful_tries(db: sqlite3.Connection, delivery: Delivery) -> tuple[int, ...]:
+    """Those whose end nobody saw: SES may have it of any of them."""
+    rows = db.execute(
+        "SELECT DISTINCT attempt FROM attempts WHERE message_id = ? AND number = ? AND state = 'in_doubt' ORDER BY attempt",
+        (delivery.message_id, delivery.number),
+    )
+    return tuple(attempt for (attempt,) in rows)

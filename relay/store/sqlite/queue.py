@@ -12,7 +12,7 @@ from relay.model import Delivery, Message, Settlement, State, Suppression
 from relay.queueing import Claims, Doubt, Round, Settled
 from relay.store.sqlite import flows, suppressions
 from relay.store.sqlite.claims import claim_all
-from relay.store.sqlite.moves import end, note_attempts, requeue
+from relay.store.sqlite.moves import doubtful_tries, end, note_attempts, requeue
 from relay.store.sqlite.records import DELIVERY, MESSAGE_COLUMNS, OPEN, delivery_of, message_row
 from relay.store.sqlite.rows import insert
 from relay.store.sqlite.settling import settle_all
@@ -130,15 +130,11 @@ def _decide(db: sqlite3.Connection, now: float) -> tuple[Doubt, ...]:
 
 def _decided(db: sqlite3.Connection, delivery: Delivery, now: float) -> Doubt:
     """Sent once more, unless that is too late."""
-    tries = db.execute(
-        "SELECT DISTINCT attempt FROM attempts WHERE message_id = ? AND number = ? AND state = 'in_doubt' ORDER BY attempt",
-        (delivery.message_id, delivery.number),
-    )
     if now < delivery.expires_at:
         moved = requeue(db, delivery, Cause.UNPROVEN, now, delivery.reason)
     else:
         moved = end(db, delivery, Cause.OUT_OF_TIME, delivery.reason, now)
-    return Doubt(delivery=moved, tries=tuple(attempt for (attempt,) in tries))
+    return Doubt(delivery=moved, tries=doubtful_tries(db, delivery))
 
 
 def _have_doubts(db: sqlite3.Connection, items: Sequence[float]) -> list[bool]:
@@ -167,13 +163,13 @@ def _shifts(db: sqlite3.Connection, items: Sequence[float]) -> list[None]:
 
 
 def _shift(db: sqlite3.Connection, by: float) -> None:
-    """A first try that its sender set, and an end that its sender set, are times and no waits."""
+    """A first try that its sender set, an end that its sender set, and what is due at no time are no waits."""
     db.execute(
-        "UPDATE deliveries SET due_at = d.due_at + iif(d.attempt = 0 AND m.send_at > 0, 0, :by),"
+        "UPDATE deliveries SET due_at = d.due_at + iif(d.due_at IN (m.send_at, :never), 0, :by),"
         " expires_at = d.expires_at + iif(m.expires_at > 0, 0, :by), lease_until = d.lease_until + :by"
         " FROM deliveries d JOIN messages m ON m.id = d.message_id"
         f" WHERE d.message_id = deliveries.message_id AND d.number = deliveries.number AND deliveries.state IN {OPEN}",
-        {"by": by},
+        {"by": by, "never": lifecycle.NEVER},
     )
     db.execute("UPDATE holds SET since = since + :by, until = until + :by WHERE ended_at IS NULL", {"by": by})
 
