@@ -203,18 +203,19 @@ class Relay:
         assert self._process
         return await self._process.wait()
 
-    async def cli(self, *words: str, check: bool = True) -> tuple[int, str]:
-        """A verb of the command line, in a process of its own: exit status and all it wrote."""
+    async def cli(self, *words: str, check: bool = True, answer: str = "") -> tuple[int, str]:
+        """A verb of the command line, in a process of its own: exit status and all it wrote. `answer` is what is typed."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "relay",
             *words,
             env=self._environment,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await process.communicate()
+        output, _ = await process.communicate(answer.encode())
         status = process.returncode or 0
         assert not check or status == 0, output.decode()
         return status, output.decode()

@@ -18,6 +18,7 @@ _VERBS = {
     "sandbox": "sandbox.sandbox",
     "demo": "sandbox.demo_command",
     "message": "message.message",
+    "queue": "queue.queue",
     "suppression": "suppression.suppression",
     "credential": "credential.credential",
     "sender": "sender.sender",

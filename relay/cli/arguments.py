@@ -9,6 +9,8 @@ from relay import address
 from relay.cli.terminal import Failure
 from relay.errors import NotAscii
 
+_DURATION = re.compile(r"([0-9]{1,4})([mhd])", re.ASCII)
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _ATTACHMENT = re.compile(r"(magic:)?[a-z0-9_-]+|[a-z0-9!#$&^_.+-]+/([a-z0-9!#$&^_.+-]+|\*)")
 
 
@@ -24,11 +26,24 @@ def sender(text: str) -> str:
     """An address, `@domain`, or `@*.domain` for what lies below it; in lower case as credentials keep it."""
     for mark in ("@*.", "@"):
         if text.startswith(mark):
-            try:
-                return mark + address.domain(address.plain(f"x@{text.removeprefix(mark)}".encode()))
-            except ValueError:
-                raise Failure(f"{text}: not a domain") from None
+            return mark + domain(text.removeprefix(mark))
     return address.key(mail_address(text))
+
+
+def domain(text: str) -> str:
+    """A domain in lower case, as its A-labels."""
+    try:
+        return address.domain(address.plain(f"x@{text}".encode()))
+    except ValueError:
+        raise Failure(f"{text}: not a domain") from None
+
+
+def duration(text: str) -> float:
+    """Seconds out of minutes, hours or days: 30m, 2h, 3d."""
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise Failure(f"{text}: not a time, as 30m, 2h or 3d")
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 def name(text: str) -> str:

@@ -1,136 +1,166 @@
-"""The verbs of the queue that are for its worst day: what can be read of a damaged store, and how to go on."""
+"""The verbs of the queue: stop it and start it, and move what waits in it."""
 
 from __future__ import annotations
 
-import sqlite3
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
-from relay.cli.access import on_store
-from relay.cli.terminal import Failure
-from relay.config import StoreConfig
-from relay.errors import StoreDamaged
-from relay.store.bodies import Spool
-from relay.store.lock import Lock
-from relay.store.rescue import LIST, Content, Rescued
-from relay.store.rescue import rescue as rescue_store
-from relay.store.sqlite import loss
+from relay.cli import arguments
+from relay.cli.access import changing, find_credential, on_config, on_store, reading
+from relay.cli.rescue import queue_accept_loss, queue_rescue
+from relay.cli.terminal import Failure, when
+from relay.cli.waiting import queue_status
+from relay.config import Config, StoreConfig
+from relay.holds import Holder, HoldRecord, place
+from relay.lifecycle import NEVER, Cause
+from relay.outcome import Hold, HoldScope
+from relay.queueing import Selection, Tally
 
-_WORDS = {
-    Content.WHOLE: "as they would be sent",
-    Content.UNEDITED: "as they came, for what was to be changed is lost",
-    Content.DAMAGED: "damaged",
-    Content.MISSING: "without their content",
-}
+_SUBJECTS = (
+    click.option("--credential", HoldScope.CREDENTIAL.value, type=arguments.name, help="Only mail of this login."),
+    click.option("--sender-domain", HoldScope.IDENTITY.value, type=arguments.domain, help="Only mail from this domain."),
+    click.option(
+        "--configuration-set", HoldScope.CONFIGURATION_SET.value, type=arguments.name, help="Only mail sent under this one."
+    ),
+)
 
 
 @click.group()
 def queue() -> None:
-    """What waits to be sent."""
+    """What waits to be sent: see it, stop it, start it, change it."""
 
 
-@queue.command("rescue")
-@click.argument("folder", type=click.Path(path_type=Path))
-@on_store
-async def queue_rescue(where: StoreConfig, folder: Path) -> None:
-    """Save what can be read of a damaged store into FOLDER, which must be empty or new. The store is not changed.
-
-    FOLDER gets each message that is not over as a file, a list of them, and a database with every row that could be read. Exit
-    status: 0 nothing is missing, 1 something is, 2 it could not be done.
-    """
-    with _nobody_there(where):
-        if not where.path.exists() and not where.spool.exists():
-            raise Failure(f"{where.path}: there is nothing to rescue")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise Failure(f"{folder}: is not empty")
-        trouble = loss.trouble(where.path)
-        rescued = rescue_store(where.path, where.spool, folder)
-    for line in _told(where, folder, rescued, trouble):
-        click.echo(line)
-    sys.exit(0 if rescued.is_whole and trouble is None else 1)
+queue.add_command(queue_status)
+queue.add_command(queue_rescue)
+queue.add_command(queue_accept_loss)
 
 
-def _told(where: StoreConfig, folder: Path, rescued: Rescued, trouble: StoreDamaged | None) -> Iterator[str]:
-    found = rescued.database
-    if trouble:
-        yield f"{where.path}: {trouble.what}"
-    yield f"{found.pages - found.unreadable_pages} of {found.pages} pages of the database could be read"
-    if found.unreadable_rows:
-        yield f"{found.unreadable_rows} rows on them could not"
-    if found.damaged_log:
-        yield f"{found.damaged_log} pages of its log are damaged"
-    yield f"{rescued.messages.total()} messages are not over, or it is not known; {folder / LIST} lists them"
-    for content, words in _WORDS.items():
-        if rescued.messages[content]:
-            yield f"  {rescued.messages[content]} {words}"
-    yield f"{folder / where.path.name} has every row that could be read: `relay queue accept-loss --use` puts it in place"
+def _subject(verb: Callable[..., None]) -> Callable[..., None]:
+    """Without any of these it is the whole account."""
+    for option in reversed(_SUBJECTS):
+        verb = option(verb)
+    return verb
 
 
-@queue.command("accept-loss")
-@click.option("--use", "new", type=click.Path(path_type=Path), help="Go on with this database: a rescued one, or a backup.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@on_store
-async def queue_accept_loss(where: StoreConfig, new: Path | None, yes: bool) -> None:
-    """Let a relay start again on a damaged store, without what is lost.
+@queue.command("pause")
+@_subject
+@click.option("--reason", default="paused", show_default=True, help="Why, for whoever looks later.")
+@on_config
+async def queue_pause(config: Config, *, reason: str, **subjects: str | None) -> None:
+    """Send nothing until `resume`: of the whole account, or of what is named. Mail is still accepted."""
+    if name := subjects["credential"]:
+        await find_credential(config.store, name)
+    async with changing(config.store) as admin:
+        for scope, subject in _places(config, subjects):
+            is_new = await admin.hold(Hold(scope, reason, NEVER, subject))
+            click.echo(f"{place(scope, subject)}: {'paused' if is_new else 'was paused already'}")
 
-    Where only the log of the database is gone, it goes on with the rest. Otherwise the damaged files are set aside, and it
-    goes on with the database named, or with an empty one: without logins, suppressed addresses and mail. Nothing is deleted.
-    """
-    with _nobody_there(where):
-        trouble = loss.trouble(where.path)
-        if trouble is None and new is None:
-            click.echo(f"{where.path}: nothing is missing, a relay can start on it")
+
+@queue.command("resume")
+@_subject
+@on_config
+async def queue_resume(config: Config, **subjects: str | None) -> None:
+    """Lift what was paused, and what SES stopped there."""
+    async with changing(config.store) as admin:
+        for scope, subject in _places(config, subjects):
+            lifted = await admin.lift(scope, subject)
+            for said in map(_lifted, lifted) if lifted else ["was not held"]:
+                click.echo(f"{place(scope, subject)}: {said}")
+
+
+def _places(config: Config, subjects: dict[str, str | None]) -> list[tuple[HoldScope, str]]:
+    """What is meant. The relay's own configuration set is held by no name, unless a sender named it."""
+    given = [(HoldScope(scope), subject) for scope, subject in subjects.items() if subject]
+    if len(given) > 1:
+        raise Failure("name one: a credential, a sender domain or a configuration set")
+    own = [(HoldScope.CONFIGURATION_SET, "")] if (HoldScope.CONFIGURATION_SET, config.ses.configuration_set) in given else []
+    return [*own, *given] or [(HoldScope.ACCOUNT, "")]
+
+
+def _lifted(hold: HoldRecord) -> str:
+    by = "paused by the operator" if hold.holder is Holder.OPERATOR else "stopped by SES"
+    return f"resumed; {by} since {when(hold.since)}: {hold.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Verb:
+    """What becomes of what is meant, and what that means where SES may have it already."""
+
+    name: str
+    cause: Cause
+    help: str
+    done: str
+    doubt: str
+
+
+_VERBS = (
+    _Verb("retry", Cause.RETRIED, "Send what waits at once.", "due now", "may be sent twice"),
+    _Verb("cancel", Cause.CANCELLED, "End what waits; it is not sent.", "cancelled", "may have been sent already"),
+    _Verb("hold", Cause.HELD_BACK, "Hold back what waits, until `retry`.", "held back", "may have been sent already"),
+)
+
+
+def _selection(verb: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option("--all", "everything", is_flag=True, help="All that waits."),
+        click.option("--older-than", type=arguments.duration, metavar="TIME", help="Accepted before that: 30m, 2h, 3d."),
+        click.option("--recipient-domain", type=arguments.domain, help="To addresses of this domain."),
+        click.option("--credential", type=arguments.name, help="Of this login."),
+        click.argument("ids", metavar="[ID]...", nargs=-1),
+    ):
+        verb = option(verb)
+    return verb
+
+
+def _add_verb(verb: _Verb) -> None:
+    @queue.command(verb.name, help=f"{verb.help} IDs are of messages, or of single deliveries; all that is said must fit.")
+    @_selection
+    @on_store
+    async def command(where: StoreConfig, *, yes: bool, **said: Any) -> None:
+        selection = _meant(**said)
+        meant = await _count(where, verb.cause, selection)
+        if not meant.deliveries:
+            click.echo("Nothing that waits fits.")
             return
-        if new:
-            loss.check_new(new)
-        click.echo(f"{where.path}: {trouble.what if trouble else 'nothing is missing'}")
-        click.echo(_plan(trouble, new))
         if not yes:
-            click.confirm("Go on?", abort=True)
-        await _accept(where, trouble, new)
+            click.confirm(f"{_told(meant, 'waiting', verb)}. {verb.name.capitalize()}?", abort=True)
+        async with changing(where) as admin:
+            click.echo(_told(await admin.move(verb.cause, selection), verb.done, verb))
 
 
-def _plan(trouble: StoreDamaged | None, new: Path | None) -> str:
-    if new:
-        return f"It will be set aside, and the relay goes on with {new}. What that does not have is lost."
-    if trouble and trouble.is_usable:
-        return "The relay goes on with what the database has. What was accepted or recorded last may be lost."
-    return "It will be set aside, and the relay begins anew. All logins, suppressed addresses and mail in it are lost."
+for _each in _VERBS:
+    _add_verb(_each)
 
 
-async def _accept(where: StoreConfig, trouble: StoreDamaged | None, new: Path | None) -> None:
-    if trouble and trouble.is_usable and not new:
-        loss.go_on_without_log(where.path)
-        return
-    click.echo(f"set aside in {loss.set_aside(where.path, now=time.time())}")
-    if new:
-        loss.put_in_place(new, where.path)
-        return
-    spool = Spool(where.spool)
-    if lost := await spool.sweep(_none):
-        click.echo(f"{lost} files of the spool folder moved to {spool.lost}")
+def _meant(
+    ids: tuple[str, ...], credential: str | None, recipient_domain: str | None, older_than: float | None, everything: bool
+) -> Selection:
+    selection = Selection(
+        ids=tuple(id.upper() for id in ids),
+        credential=credential or "",
+        recipient_domain=recipient_domain or "",
+        accepted_before=0.0 if older_than is None else time.time() - older_than,
+    )
+    if everything == (selection != Selection()):
+        raise Failure("say which: IDs, --credential, --recipient-domain, --older-than; or --all")
+    return selection
 
 
-async def _none(_: object) -> tuple[str, ...]:
-    """The messages that an empty database knows."""
-    return ()
+async def _count(where: StoreConfig, cause: Cause, selection: Selection) -> Tally:
+    """Raises Failure for an ID that nothing has."""
+    async with reading(where) as store:
+        for id in selection.ids:
+            life = await store.messages.show(id)
+            if life is None or id not in {life.message.id, *(each.id for each in life.deliveries)}:
+                raise Failure(f"no message {id}")
+        return await store.desk.count(cause, selection)
 
 
-@contextmanager
-def _nobody_there(where: StoreConfig) -> Iterator[None]:
-    """For as long as no relay runs; what the disk or the database refuses becomes a Failure."""
-    lock = Lock(where.lock)
-    try:
-        if not lock.take():
-            raise Failure(f"a relay runs on {where.path.parent}: stop it first")
-        yield
-    except (OSError, sqlite3.Error) as error:
-        raise Failure(str(error)) from error
-    finally:
-        lock.release()
+def _told(tally: Tally, what: str, verb: _Verb) -> str:
+    number = "1 delivery" if tally.deliveries == 1 else f"{tally.deliveries} deliveries"
+    return f"{number} {what}" + (f"; {tally.doubtful} of them {verb.doubt}" if tally.doubtful else "")

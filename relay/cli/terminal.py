@@ -10,6 +10,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+_UNITS = {"d": 86400, "h": 3600, "min": 60, "s": 1}
+
 
 class Failure(click.ClickException):
     """What an operator can mend: told in one line, with exit status 2."""
@@ -23,6 +25,16 @@ class Failure(click.ClickException):
 def show(table: Table) -> None:
     """As wide as needed where nobody watches: a pipe must not get its lines cut."""
     Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def lasting(seconds: float) -> str:
+    """In the two largest units: 2 d 3 h, 4 min 10 s."""
+    left, words = max(0, round(seconds)), list[str]()
+    for unit, length in _UNITS.items():
+        if left >= length or words:
+            words.append(f"{left // length} {unit}")
+        left %= length
+    return " ".join(words[:2]) or "0 s"
 
 
 def when(at: float) -> str:

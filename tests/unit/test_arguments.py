@@ -51,3 +51,27 @@ def test_a_sender_is_kept_in_lower_case_and_as_a_labels(text: str, expected: str
 def test_what_is_no_sender_is_a_failure(text: str) -> None:
     with pytest.raises(Failure):
         arguments.sender(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("30m", 1800), ("2h", 7200), ("3d", 259_200), ("0m", 0), ("9999d", 863_913_600)])
+def test_a_time_is_minutes_hours_or_days(text: str, seconds: int) -> None:
+    assert arguments.duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "2", "h", "-2h", "2.5h", "2 h", "2H", "2h30m", "10s", "2w", "10000d", "٢h", "2h\n"])
+def test_what_is_no_time_is_a_failure(text: str) -> None:
+    with pytest.raises(Failure, match="not a time"):
+        arguments.duration(text)
+
+
+@pytest.mark.parametrize(("text", "expected"), [("Example.COM", "example.com"), ("bücher.example", "xn--bcher-kva.example")])
+def test_a_domain_is_kept_in_lower_case_and_as_a_labels(text: str, expected: str) -> None:
+    assert arguments.domain(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "com", "@example.com", "shop@example.com", "*.example.com", "example.com.", "exa mple.com"]
+)
+def test_what_is_no_domain_is_a_failure(text: str) -> None:
+    with pytest.raises(Failure, match="not a domain"):
+        arguments.domain(text)
