@@ -76,6 +76,7 @@ def _by_turns(db: sqlite3.Connection, this: Round, records: Collection[HoldRecor
             taken[flow.id] += len(found)
             due += found
             if len(found) < shares[flow.id]:
+                this.turns.give_back(flow.id, shares[flow.id] - len(found))
                 hungry.remove(flow)
     return due
 
