@@ -11,7 +11,7 @@ from blake3 import blake3
 
 from relay import lifecycle
 from relay.lifecycle import Patience
-from relay.model import Claimed, Delivery, Event, EventType, Lane, Message, Reason, State, Suppression
+from relay.model import Claimed, Delivery, Event, EventType, Labels, Lane, Message, Reason, State, Suppression
 from relay.outcome import Outcome
 from relay.queueing import Claims, Round, Settled
 from relay.store.sqlite.store import SqliteStore
@@ -21,14 +21,22 @@ NOW = 1_763_720_000.0
 LEASE = 60.0
 LIFETIME = 3 * 86400.0
 PATIENCE = Patience()
+NO_LABELS = Labels()
 CONTENT = b"From: shop@example.com\r\n\r\nHello\r\n"
 
 
-def message(number: int = 1, *, sender: str = "shop@example.com", content: bytes = CONTENT) -> Message:
+def message(
+    number: int = 1,
+    *,
+    sender: str = "shop@example.com",
+    content: bytes = CONTENT,
+    credential: str = "app",
+    labels: Labels = NO_LABELS,
+) -> Message:
     return Message(
         id=f"{number:026}",
         accepted_at=NOW,
-        credential="app",
+        credential=credential,
         sender=sender,
         header_from=sender,
         client_message_id="<1@example.com>",
@@ -37,6 +45,7 @@ def message(number: int = 1, *, sender: str = "shop@example.com", content: bytes
         size=len(content),
         digest=blake3(content).digest(),
         edits=(),
+        labels=labels,
     )
 
 
@@ -53,9 +62,11 @@ async def enqueue(
     sender: str = "shop@example.com",
     recipient: str = "reader@example.net",
     due_at: float = NOW,
+    credential: str = "app",
+    labels: Labels = NO_LABELS,
 ) -> Delivery:
     """One message to one recipient; the delivery as it was stored."""
-    wanted = message(number, sender=sender)
+    wanted = message(number, sender=sender, credential=credential, labels=labels)
     (stored,) = await store.queue.enqueue(wanted, CONTENT, (delivery(wanted, recipient=recipient, due_at=due_at),))
     return stored
 
