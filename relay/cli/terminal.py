@@ -23,8 +23,8 @@ class Failure(click.ClickException):
 
 
 def show(table: Table) -> None:
-    """As wide as needed where nobody watches: a pipe must not get its lines cut."""
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    """As wide as needed where nobody watches: a pipe must not get its lines cut. What is in brackets is no markup."""
+    Console(width=None if sys.stdout.isatty() else 200, markup=False, emoji=False).print(table)
 
 
 def lasting(seconds: float) -> str:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from rich.table import Table
 
 from relay.cli import terminal
 
@@ -20,3 +21,11 @@ from relay.cli import terminal
 )
 def test_a_length_of_time_is_shown_in_its_two_largest_units(seconds: float, shown: str) -> None:
     assert terminal.lasting(seconds) == shown
+
+
+@pytest.mark.parametrize("subject", ["[spam] hello", "[/x] hello", "[bold]hello", ":smile: hello"])
+def test_a_table_shows_what_others_wrote_as_they_wrote_it(capsys: pytest.CaptureFixture[str], subject: str) -> None:
+    table = Table("subject")
+    table.add_row(subject)
+    terminal.show(table)
+    assert f" {subject} " in capsys.readouterr().out
