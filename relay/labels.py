@@ -31,12 +31,14 @@ def read(parsed: Parsed, *, now: float, with_ses: bool) -> Labels:
     prefixes = ("x-relay-", "x-ses-") if with_ses else "x-relay-"
     if not any(header.name.startswith(prefixes) for header in parsed.headers):
         return _NONE
+    send_at = _send_at(parsed, now)
     return Labels(
         id=_one(parsed, "X-Relay-Id"),
         campaign=_one(parsed, "X-Relay-Campaign"),
         list=_one(parsed, "X-Relay-List"),
         message_class=_class(_one(parsed, "X-Relay-Class")),
-        send_at=_moment(_one(parsed, "X-Relay-Send-At"), now),
+        send_at=send_at,
+        expires_at=_expires_at(parsed, send_at, now),
         tags=_tags(parsed.all("x-relay-tag"), "X-Relay-Tag"),
         ses_tags=_ses_tags(parsed) if with_ses else (),
         configuration_set=_configuration_set(parsed) if with_ses else "",
@@ -61,20 +63,39 @@ def _class(text: str) -> MessageClass:
         raise Malformed("X-Relay-Class is neither transactional nor marketing") from None
 
 
-def _moment(text: str, now: float) -> float:
-    """Seconds since the epoch, 0 for at once: RFC 5322 3.3, or ISO 8601 with its offset."""
-    if not text:
+def _send_at(parsed: Parsed, now: float) -> float:
+    """What is over is now."""
+    moment = _moment(parsed, "X-Relay-Send-At", now)
+    return moment if moment is not None and moment > now else 0.0
+
+
+def _expires_at(parsed: Parsed, earliest: float, now: float) -> float:
+    """A message that nobody would ever send is refused, not taken and dropped."""
+    name = "X-Relay-Expires-At"
+    moment = _moment(parsed, name, now)
+    if moment is None:
         return 0.0
+    if moment <= now:
+        raise Malformed(f"{name} is over already")
+    if moment <= earliest:
+        raise Malformed(f"{name} is not after X-Relay-Send-At")
+    return moment
+
+
+def _moment(parsed: Parsed, name: str, now: float) -> float | None:
+    """Seconds since the epoch, None where nothing is said: RFC 5322 3.3, or ISO 8601 with its offset."""
+    if not (text := _one(parsed, name)):
+        return None
     try:
         found = parsedate_to_datetime(text) if _DATE.fullmatch(text) else datetime.fromisoformat(text)
     except ValueError:
-        raise Malformed("X-Relay-Send-At is no date") from None
+        raise Malformed(f"{name} is no date") from None
     if found.tzinfo is None and not text.endswith(" -0000"):  # UTC, from somebody who does not know the local time
-        raise Malformed("X-Relay-Send-At has no time zone")
+        raise Malformed(f"{name} has no time zone")
     moment = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
     if moment > now + _FURTHEST:
-        raise Malformed("X-Relay-Send-At is more than 30 days ahead")
-    return moment if moment > now else 0.0
+        raise Malformed(f"{name} is more than 30 days ahead")
+    return moment
 
 
 def _tags(values: Iterable[bytes], name: str) -> tuple[tuple[str, str], ...]:

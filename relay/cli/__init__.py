@@ -22,7 +22,6 @@ _VERBS = {
     "suppression": "suppression.suppression",
     "credential": "credential.credential",
     "sender": "sender.sender",
-    "queue": "queue.queue",
 }
 
 

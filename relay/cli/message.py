@@ -75,6 +75,7 @@ def _label_lines(labels: Labels) -> Iterator[str]:
     said = {"id": labels.id, "campaign": labels.campaign, "list": labels.list, "class": labels.message_class}
     said |= {"configuration set": labels.configuration_set}
     said |= {"not before": when(labels.send_at) if labels.send_at else ""}
+    said |= {"not after": when(labels.expires_at) if labels.expires_at else ""}
     if any(said.values()):
         yield ", ".join(f"{name} {value}" for name, value in said.items() if value)
     for what, tags in (("tags", labels.tags), ("SES tags", labels.ses_tags)):

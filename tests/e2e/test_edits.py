@@ -76,6 +76,7 @@ async def test_what_ses_would_refuse_or_change_arrives_as_it_takes_it(
         ("Cc: süden@example.net", "8-bit in an address or identifier"),
         ("X-Relay-Class: urgent", "X-Relay-Class is neither transactional nor marketing"),
         ("X-Relay-Send-At: tomorrow", "X-Relay-Send-At is no date"),
+        ("X-Relay-Expires-At: 2001-01-01T00:00:00Z", "X-Relay-Expires-At is over already"),
         ("X-Relay-Tag: x", "X-Relay-Tag is not name=value, or there are more than 20 or two of one name"),
     ],
 )

@@ -13,6 +13,7 @@ from relay.reading import mime
 
 NOW = datetime(2025, 11, 21, 10, 0, tzinfo=UTC).timestamp()
 HOUR = 3600.0
+MOMENTS = ["X-Relay-Send-At", "X-Relay-Expires-At"]
 
 
 def read(*fields: str, with_ses: bool = False) -> Labels:
@@ -27,6 +28,7 @@ def test_all_that_can_be_said_is_read() -> None:
         "X-RELAY-LIST: news",
         "X-Relay-Class: Marketing",
         "X-Relay-Send-At: Fri, 21 Nov 2025 11:00:00 +0000",
+        "X-Relay-Expires-At: Fri, 21 Nov 2025 13:00:00 +0100",
         "X-Relay-Tag: shop=north",
         "X-Relay-Tag: kind = reminder, the second",
     ) == Labels(
@@ -35,6 +37,7 @@ def test_all_that_can_be_said_is_read() -> None:
         list="news",
         message_class=MessageClass.MARKETING,
         send_at=NOW + HOUR,
+        expires_at=NOW + 2 * HOUR,
         tags=(("shop", "north"), ("kind", "reminder, the second")),
     )
 
@@ -54,7 +57,7 @@ def test_a_word_has_200_printable_characters_at_most(name: str) -> None:
             read(f"{name}: {bad}")
 
 
-@pytest.mark.parametrize("name", ["X-Relay-Id", "X-Relay-Campaign", "X-Relay-List", "X-Relay-Class", "X-Relay-Send-At"])
+@pytest.mark.parametrize("name", ["X-Relay-Id", "X-Relay-Campaign", "X-Relay-List", "X-Relay-Class", *MOMENTS])
 def test_a_thing_that_is_said_twice_is_refused(name: str) -> None:
     with pytest.raises(Malformed, match=f"^more than one {name} header$"):
         read(f"{name}: marketing", f"{name.upper()}: marketing")
@@ -67,6 +70,12 @@ def test_a_class_is_one_of_two(bad: str) -> None:
         read(f"X-Relay-Class: {bad}")
 
 
+def moment(name: str, text: str) -> float:
+    found = read(f"{name}: {text}")
+    return {"X-Relay-Send-At": found.send_at, "X-Relay-Expires-At": found.expires_at}[name]
+
+
+@pytest.mark.parametrize("name", MOMENTS)
 @pytest.mark.parametrize(
     "text",
     [
@@ -81,22 +90,46 @@ def test_a_class_is_one_of_two(bad: str) -> None:
         "2025-11-21T11:00:00.000+00:00",
     ],
 )
-def test_a_time_may_be_that_of_a_mail_or_of_iso_8601(text: str) -> None:
-    assert read(f"X-Relay-Send-At: {text}").send_at == NOW + HOUR
+def test_a_time_may_be_that_of_a_mail_or_of_iso_8601(name: str, text: str) -> None:
+    assert moment(name, text) == NOW + HOUR
 
 
-@pytest.mark.parametrize("text", ["Fri, 21 Nov 2025 10:00:00 +0000", "2025-11-21T09:59:59Z", "2001-01-01T00:00:00Z"])
-def test_a_time_that_is_over_is_now(text: str) -> None:
-    assert read(f"X-Relay-Send-At: {text}").send_at == 0.0
+OVER = ["Fri, 21 Nov 2025 10:00:00 +0000", "2025-11-21T09:59:59Z", "2001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"]
 
 
-def test_a_time_may_be_30_days_ahead_and_no_more() -> None:
-    assert read("X-Relay-Send-At: 2025-12-21T10:00:00Z").send_at == NOW + 30 * 24 * HOUR
+@pytest.mark.parametrize("text", OVER)
+def test_a_time_to_send_at_that_is_over_is_now(text: str) -> None:
+    assert moment("X-Relay-Send-At", text) == 0.0
+
+
+@pytest.mark.parametrize("text", OVER)
+def test_a_time_to_expire_at_that_is_over_is_refused(text: str) -> None:
+    with pytest.raises(Malformed, match=r"^X-Relay-Expires-At is over already$"):
+        moment("X-Relay-Expires-At", text)
+
+
+def test_a_message_may_not_expire_before_it_may_be_sent() -> None:
+    send_at, late = "X-Relay-Send-At: 2025-11-21T12:00:00Z", "X-Relay-Expires-At: 2025-11-21T12:00:01Z"
+    assert read(send_at, late) == Labels(send_at=NOW + 2 * HOUR, expires_at=NOW + 2 * HOUR + 1)
+    for early in ("X-Relay-Expires-At: 2025-11-21T12:00:00Z", "X-Relay-Expires-At: 2025-11-21T11:00:00Z"):
+        with pytest.raises(Malformed, match=r"^X-Relay-Expires-At is not after X-Relay-Send-At$"):
+            read(early, send_at)
+
+
+def test_a_message_that_was_to_be_sent_in_the_past_may_expire_soon() -> None:
+    soon = "X-Relay-Expires-At: 2025-11-21T10:00:01Z"
+    assert read("X-Relay-Send-At: 2025-11-21T09:00:00Z", soon) == Labels(expires_at=NOW + 1)
+
+
+@pytest.mark.parametrize("name", MOMENTS)
+def test_a_time_may_be_30_days_ahead_and_no_more(name: str) -> None:
+    assert moment(name, "2025-12-21T10:00:00Z") == NOW + 30 * 24 * HOUR
     for text in ("2025-12-21T10:00:01Z", "9999-12-31T23:59:59-12:00", "31 Dec 2999 10:00:00 +0000"):
-        with pytest.raises(Malformed, match=r"^X-Relay-Send-At is more than 30 days ahead$"):
-            read(f"X-Relay-Send-At: {text}")
+        with pytest.raises(Malformed, match=f"^{name} is more than 30 days ahead$"):
+            moment(name, text)
 
 
+@pytest.mark.parametrize("name", MOMENTS)
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -113,9 +146,9 @@ def test_a_time_may_be_30_days_ahead_and_no_more() -> None:
         ("", "is empty"),
     ],
 )
-def test_a_time_that_is_none_is_refused(text: str, reason: str) -> None:
-    with pytest.raises(Malformed, match=f"^X-Relay-Send-At {reason}"):
-        read(f"X-Relay-Send-At: {text}")
+def test_a_time_that_is_none_is_refused(name: str, text: str, reason: str) -> None:
+    with pytest.raises(Malformed, match=f"^{name} {reason}"):
+        moment(name, text)
 
 
 @pytest.mark.parametrize(

@@ -98,13 +98,16 @@ def _lease(db: sqlite3.Connection, claimed: Sequence[_Due], until: float) -> Non
 
 
 def _claimed(due: _Due, records: Collection[HoldRecord], now: float) -> Claimed:
-    began = max(due.message.accepted_at, due.message.labels.send_at)
+    """While it was held its patience did not run out; an end that its sender set is a time, and comes all the same."""
+    labels = due.message.labels
+    is_patient = records and not labels.expires_at
+    began = max(due.message.accepted_at, labels.send_at)
     return Claimed(
         delivery=_taken(due.delivery),
         message=due.message,
         flow=due.flow.id,
         content=due.content,
-        held=holds.stood_still(due.flow, records, began, now) if records else 0.0,
+        held=holds.stood_still(due.flow, records, began, now) if is_patient else 0.0,
     )
 
 
