@@ -252,7 +252,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """A message, its deliveries and everything that happened to it, in order.
+    """A message, its deliveries and everything that happened to it, in order. Content is kept for less long.
 
     `held` says of each delivery what keeps it from being sent, as long as that stands.
     """
@@ -261,4 +261,5 @@ class Life:
     deliveries: tuple[Delivery, ...]
     statuses: tuple[str, ...]
     held: tuple[str, ...]
+    has_content: bool
     moments: tuple[Moment, ...] = field(default=())

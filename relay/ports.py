@@ -121,6 +121,41 @@ class Desk(Protocol):
         """Ends the holds there, SES's own as well."""
 
 
+class Retention(Protocol):
+    """What is kept no longer. Each step of an iteration is one small transaction, and gives how much went; all raise
+    StoreUnavailable. What has an open delivery stays whole.
+    """
+
+    def bodies(self, before: float) -> AsyncIterator[int]:
+        """The content of messages whose deliveries have all ended before that."""
+
+    def facts(self, before: float) -> AsyncIterator[int]:
+        """Messages that ended before that and have no content any more, with all that is known of them; and events of before
+        that about messages that are not ours.
+        """
+
+    def notifications(self, before: float) -> AsyncIterator[int]:
+        """Raw ones that came before that."""
+
+    async def flows_and_holds(self, now: float) -> int:
+        """Flows of which no delivery is left, and holds that ended before any open delivery came."""
+
+    async def files_to_go(self, message_ids: Collection[str]) -> tuple[str, ...]:
+        """Those of some messages whose content is not kept any more. A message that the store does not know is none of them."""
+
+    def free_pages(self) -> AsyncIterator[int]:
+        """Makes the database's file shorter, where much of it is free."""
+
+
+class SpooledFiles(Protocol):
+    """The files of large content. Both raise StoreUnavailable."""
+
+    async def listed(self) -> tuple[str, ...]:
+        """The messages that have one."""
+
+    async def remove(self, message_ids: Collection[str]) -> None: ...
+
+
 class AccountStore(Protocol):
     """The last that SES said of the account."""
 

@@ -62,6 +62,8 @@ def _print_life(life: Life) -> None:
     )
     for line in _label_lines(found.labels):
         click.echo(f"  {line}")
+    if not life.has_content:
+        click.echo("  its content is no longer kept")
     for delivery, status, held in zip(life.deliveries, life.statuses, life.held, strict=True):
         click.echo(f"  to {delivery.recipient}: {status}{f' ({delivery.reason})' if delivery.reason else ''}")
         if held:

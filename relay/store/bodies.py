@@ -119,7 +119,7 @@ class SpoolDraft:
 
 
 class Spool:
-    """Implements ports.Bodies over one folder."""
+    """Implements ports.Bodies and ports.SpooledFiles over one folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -162,6 +162,25 @@ class Spool:
     @property
     def lost(self) -> Path:
         return self._folder / "lost"
+
+    async def listed(self) -> tuple[str, ...]:
+        return await asyncio.to_thread(self._list)
+
+    async def remove(self, message_ids: Collection[str]) -> None:
+        await asyncio.to_thread(self._remove, message_ids)
+
+    def _list(self) -> tuple[str, ...]:
+        try:
+            return tuple(name.removesuffix(".eml") for name in os.listdir(self._folder) if name.endswith(".eml"))
+        except OSError as error:
+            raise StoreUnavailable(repr(error)) from error
+
+    def _remove(self, message_ids: Collection[str]) -> None:
+        try:
+            for name in map(_name, message_ids):
+                (self._folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(repr(error)) from error
 
 
 def _name(message_id: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from relay import lifecycle
+from relay import ids, lifecycle
 from relay.lifecycle import Patience
 from relay.model import Claimed, Delivery, Event, EventType, Labels, Lane, Message, Reason, State, Suppression
 from relay.outcome import Outcome
@@ -47,6 +47,12 @@ def message(
         edits=(),
         labels=labels,
     )
+
+
+def accepted(at: float, number: int = 1, *, sender: str = "shop@example.com", content: bytes = CONTENT) -> Message:
+    """A message of that time, also by its identifier; of one time there are others by other numbers."""
+    made = message(sender=sender, content=content)
+    return replace(made, id=ids.ulid(at, number.to_bytes(10, "big")), accepted_at=at)
 
 
 def delivery(of: Message, *, number: int = 1, recipient: str = "reader@example.net", due_at: float = NOW) -> Delivery:

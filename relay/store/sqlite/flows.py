@@ -14,7 +14,7 @@ from relay.model import Message
 
 Key = tuple[str, str, str, str]
 Change = tuple[int, int]
-"""The flow of a delivery that came or ended, and the octets of its message."""
+"""The flow of a delivery that ended, and the octets of its message."""
 
 _COLUMNS = "lane, credential, identity, configuration_set"
 
@@ -36,21 +36,37 @@ def _id(db: sqlite3.Connection, key: Key) -> int:
     return int(row[0] if row else made or 0)
 
 
-def begun(db: sqlite3.Connection, changes: Iterable[Change]) -> None:
-    """Deliveries came."""
-    _count(db, changes, 1)
+def begun(db: sqlite3.Connection, deliveries: Iterable[tuple[int, Message, bool]]) -> None:
+    """Deliveries came: the flow of each, its message, and whether it is open."""
+    counts, newest = _Counts(), dict[int, str]()
+    for flow, message, is_open in deliveries:
+        counts.add(flow, is_open, message.size * is_open)
+        newest[flow] = max(message.id, newest.get(flow, ""))
+    rows = [(*counts.of(flow), message_id, flow) for flow, message_id in newest.items()]
+    db.executemany(
+        "UPDATE flows SET open_count = open_count + ?, open_octets = open_octets + ?, newest = max(newest, ?) WHERE id = ?", rows
+    )
 
 
 def ended(db: sqlite3.Connection, changes: Iterable[Change]) -> None:
     """Deliveries that were open are so no more."""
-    _count(db, changes, -1)
-
-
-def _count(db: sqlite3.Connection, changes: Iterable[Change], sign: int) -> None:
-    deliveries: Counter[int] = Counter()
-    octets: Counter[int] = Counter()
+    counts = _Counts()
     for flow, size in changes:
-        deliveries[flow] += sign
-        octets[flow] += sign * size
-    rows = [(deliveries[flow], octets[flow], flow) for flow in deliveries]
+        counts.add(flow, -1, -size)
+    rows = [(*counts.of(flow), flow) for flow in counts.deliveries]
     db.executemany("UPDATE flows SET open_count = open_count + ?, open_octets = open_octets + ? WHERE id = ?", rows)
+
+
+class _Counts:
+    """By flow: one change of a row for all deliveries of a group."""
+
+    def __init__(self) -> None:
+        self.deliveries: Counter[int] = Counter()
+        self._octets: Counter[int] = Counter()
+
+    def add(self, flow: int, deliveries: int, octets: int) -> None:
+        self.deliveries[flow] += deliveries
+        self._octets[flow] += octets
+
+    def of(self, flow: int) -> tuple[int, int]:
+        return self.deliveries[flow], self._octets[flow]

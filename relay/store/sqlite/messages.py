@@ -22,6 +22,8 @@ from relay.store.sqlite.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, 
 _QUEUED = f"""SELECT {DELIVERY}, {FLOW} FROM deliveries d JOIN flows f ON f.id = d.flow
     WHERE d.message_id IN (SELECT value FROM json_each(?)) AND d.state = 'queued'"""
 
+_HAS_CONTENT = "EXISTS (SELECT 1 FROM bodies WHERE message_id = m.id) OR EXISTS (SELECT 1 FROM spooled WHERE message_id = m.id)"
+
 Facts = defaultdict[tuple[str, int], list[tuple[str, str]]]
 """Message and number of a delivery -> type and bounce class of each of its events."""
 
@@ -38,7 +40,7 @@ class SqliteMessages:
     async def newest(self, *, limit: int) -> tuple[Life, ...]:
         """The newest first, without their timelines."""
         rows = await self._rows(
-            f"SELECT {MESSAGE}, {DELIVERY}, d.ended_at, d.ses_message_id FROM"
+            f"SELECT {MESSAGE}, {DELIVERY}, {_HAS_CONTENT}, d.ended_at, d.ses_message_id FROM"
             " (SELECT id FROM messages ORDER BY id DESC LIMIT ?) newest JOIN messages m ON m.id = newest.id"
             " JOIN deliveries d ON d.message_id = m.id ORDER BY m.id DESC, d.number",
             (limit,),
@@ -50,7 +52,7 @@ class SqliteMessages:
     async def show(self, message_id: str) -> Life | None:
         """`message_id` may be a delivery's as well."""
         rows = await self._rows(
-            f"SELECT {MESSAGE}, {DELIVERY}, d.ended_at, d.ses_message_id"
+            f"SELECT {MESSAGE}, {DELIVERY}, {_HAS_CONTENT}, d.ended_at, d.ses_message_id"
             " FROM messages m JOIN deliveries d ON d.message_id = m.id WHERE m.id = ? ORDER BY d.number",
             (message_id.partition("-")[0],),
         )
@@ -102,6 +104,7 @@ def _life_of(rows: list[Any], facts: Facts, held: Held) -> Life:
         deliveries=deliveries,
         statuses=tuple(status.shown_status(d.state, facts[d.message_id, d.number]) for d in deliveries),
         held=tuple(held.get((d.message_id, d.number), "") for d in deliveries),
+        has_content=bool(rows[0][-3]),
     )
 
 

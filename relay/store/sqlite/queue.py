@@ -68,10 +68,11 @@ def _enqueue(db: sqlite3.Connection, items: Sequence[_Enqueued]) -> list[tuple[D
     flow_ids = flows.ids(db, {flows.key(message) for message, _, _ in items})
     insert(db, "messages", ", ".join(MESSAGE_COLUMNS), [message_row(message) for message, _, _ in items])
     insert(db, "bodies", "message_id, content", [(m.id, content) for m, content, _ in items if content is not None])
+    insert(db, "spooled", "message_id", [(m.id,) for m, content, _ in items if content is None])
     columns = "message_id, number, flow, recipient, state, due_at, expires_at, reason, ended_at"
     made = [(d, flow_ids[flows.key(m)], m) for (m, _, _), ds in zip(items, stored, strict=True) for d in ds]
     insert(db, "deliveries", columns, [_delivery_row(d, flow, m) for d, flow, m in made])
-    flows.begun(db, [(flow, m.size) for d, flow, m in made if d.state in lifecycle.OPEN])
+    flows.begun(db, [(flow, m, d.state in lifecycle.OPEN) for d, flow, m in made])
     failpoints.reach(failpoints.AFTER_INSERT)
     return stored
 

@@ -19,6 +19,7 @@ from relay.store.sqlite.feedback import SqliteFeedback
 from relay.store.sqlite.identities import SqliteIdentities
 from relay.store.sqlite.messages import SqliteMessages
 from relay.store.sqlite.queue import SqliteQueue
+from relay.store.sqlite.retention import SqliteRetention
 from relay.store.sqlite.suppressions import SqliteSuppressions
 from relay.store.sqlite.writer import Writer
 
@@ -38,6 +39,7 @@ class SqliteStore:
         self.desk = SqliteDesk(writer, reader)
         self.account = SqliteAccount(writer, reader)
         self.backlog = SqliteBacklog(reader)
+        self.retention = SqliteRetention(writer, reader)
 
     @classmethod
     async def open(cls, path: Path, *, on_full: Callable[[], None] = lambda: None) -> SqliteStore:

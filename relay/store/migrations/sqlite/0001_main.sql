@@ -47,6 +47,11 @@ CREATE TABLE bodies (
     content    BLOB NOT NULL
 );
 
+-- Messages whose content lies there. One that is in neither table has none any more; its file, if there is one, is to go.
+CREATE TABLE spooled (
+    message_id TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
 -- Deliveries that take turns with others, and that one hold can stop. What is open of each is counted where it comes and ends.
 CREATE TABLE flows (
     id                INTEGER PRIMARY KEY,
@@ -56,6 +61,7 @@ CREATE TABLE flows (
     configuration_set TEXT NOT NULL,  -- '': the relay's own
     open_count        INTEGER NOT NULL DEFAULT 0,
     open_octets       INTEGER NOT NULL DEFAULT 0,
+    newest            TEXT NOT NULL DEFAULT '',  -- of its messages
     UNIQUE (lane, credential, identity, configuration_set)
 );
 
@@ -148,13 +154,13 @@ CREATE TABLE identities_known (
     at REAL NOT NULL
 );
 
--- What SNS posted, as it was posted.
+-- What SNS posted, as it was posted, in the order in which it came.
 CREATE TABLE notifications (
-    id          TEXT PRIMARY KEY,
+    id          TEXT NOT NULL UNIQUE,
     topic       TEXT NOT NULL,
     received_at REAL NOT NULL,
     payload     BLOB NOT NULL
-) WITHOUT ROWID;
+);
 
 -- Facts: append-only. message_id is NULL for a message that is not ours.
 CREATE TABLE events (

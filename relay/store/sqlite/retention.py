@@ -1,0 +1,180 @@
+"""What is kept no longer, on SQLite: found by the reader, removed by the writer in small steps.
+
+Rows lie in the order in which they came, so a walk goes from the oldest to the first that are too young, and looks at each row
+that must stay once.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from bisect import bisect_left
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+import aiosqlite
+
+from relay import ids
+from relay.errors import StoreUnavailable
+from relay.store.sqlite import holds
+from relay.store.sqlite.records import OPEN
+from relay.store.sqlite.writer import Writer
+
+# What is looked at, and at most removed, at once: each page of a body that goes has to be found, and costs as much as a row.
+_STEP, _OCTETS = 100, 1024 * 1024
+_PAGES = 100  # that the file is made shorter by at once
+_MANY_FREE, _WORTH_IT = 0.25, 64 * 1024 * 1024  # of the pages, and octets of free pages: less is used again soon
+
+_IS_OPEN = f"""EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = value
+    AND (d.state IN {OPEN} OR d.ended_at > :before))"""
+_HAS_CONTENT = (
+    "EXISTS (SELECT 1 FROM bodies WHERE message_id = value) OR EXISTS (SELECT 1 FROM spooled WHERE message_id = value)"
+)
+_FILES_TO_GO = """SELECT value FROM json_each(:ids) WHERE EXISTS (SELECT 1 FROM messages WHERE id = value)
+    AND NOT EXISTS (SELECT 1 FROM spooled WHERE message_id = value)"""
+_OLDEST_OPEN = f"SELECT accepted_at FROM messages WHERE id = (SELECT min(message_id) FROM deliveries WHERE state IN {OPEN})"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What `rows` gives after :after, each with its `value`, whether it is old, and how many octets are in one row; which stay;
+    where the others are removed.
+    """
+
+    rows: str
+    stays: str
+    tables: tuple[tuple[str, str], ...]
+    first: int | str = ""
+
+
+_BODIES = _Kind(
+    """SELECT message_id AS value, message_id < :until AS is_old,
+        coalesce((SELECT size FROM messages WHERE id = message_id), 0) AS octets
+        FROM bodies WHERE message_id > :after ORDER BY message_id""",
+    _IS_OPEN,
+    (("bodies", "message_id"),),
+)
+_SPOOLED = _Kind(
+    """SELECT message_id AS value, message_id < :until AS is_old, 0 AS octets
+        FROM spooled WHERE message_id > :after ORDER BY message_id""",
+    _IS_OPEN,
+    (("spooled", "message_id"),),
+)
+_MESSAGES = _Kind(
+    "SELECT id AS value, id < :until AS is_old, 0 AS octets FROM messages WHERE id > :after ORDER BY id",
+    f"{_IS_OPEN} OR {_HAS_CONTENT}",
+    (("messages", "id"), ("deliveries", "message_id"), ("attempts", "message_id"), ("events", "message_id")),
+)
+_STRANGERS = _Kind(
+    "SELECT id AS value, received_at < :before AS is_old, 0 AS octets FROM events WHERE id > :after ORDER BY id",
+    "EXISTS (SELECT 1 FROM events WHERE id = value AND (message_id IS NOT NULL OR received_at >= :before))",
+    (("events", "id"),),
+    first=0,
+)
+_NOTIFICATIONS = _Kind(
+    """SELECT rowid AS value, received_at < :before AS is_old, length(payload) AS octets
+        FROM notifications WHERE rowid > :after ORDER BY rowid""",
+    "EXISTS (SELECT 1 FROM notifications WHERE rowid = value AND received_at >= :before)",
+    (("notifications", "rowid"),),
+    first=0,
+)
+
+
+class SqliteRetention:
+    """Implements ports.Retention."""
+
+    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def bodies(self, before: float) -> AsyncIterator[int]:
+        for kind in (_BODIES, _SPOOLED):
+            async for count in self._walk(kind, before):
+                yield count
+
+    async def facts(self, before: float) -> AsyncIterator[int]:
+        for kind in (_MESSAGES, _STRANGERS):
+            async for count in self._walk(kind, before):
+                yield count
+
+    async def notifications(self, before: float) -> AsyncIterator[int]:
+        async for count in self._walk(_NOTIFICATIONS, before):
+            yield count
+
+    async def flows_and_holds(self, now: float) -> int:
+        return await self._writer.run(_forget_flows, None) + await self._writer.run(_forget_holds, now)
+
+    async def files_to_go(self, message_ids: Collection[str]) -> tuple[str, ...]:
+        return tuple(row[0] for row in await self._rows(_FILES_TO_GO, {"ids": json.dumps(list(message_ids))}))
+
+    async def free_pages(self) -> AsyncIterator[int]:
+        while freed := await self._writer.run(_shorten, None):
+            yield freed
+
+    async def _walk(self, kind: _Kind, before: float) -> AsyncIterator[int]:
+        """How many went, of some after others, until none of them are old."""
+        query = f"SELECT value, is_old, octets, {kind.stays} FROM ({kind.rows} LIMIT {_STEP})"
+        values = {"before": before, "until": ids.ulid(max(before, 0.0), bytes(10)), "after": kind.first}
+        while rows := _at_once(await self._rows(query, values)):
+            old = [value for value, is_old, _, stays in rows if is_old and not stays]
+            yield await self._writer.run(_forget, (kind, old, before)) if old else 0
+            if not any(is_old for _, is_old, _, _ in rows):
+                return
+            values["after"] = rows[-1][0]
+
+    async def _rows(self, query: str, values: dict[str, Any]) -> list[Any]:
+        try:
+            return list(await self._reader.execute_fetchall(query, values))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+
+
+def _at_once(rows: list[Any]) -> list[Any]:
+    """So many of them as one step may remove, or one."""
+    octets = list(accumulate(row[2] for row in rows))
+    return rows[: bisect_left(octets, _OCTETS) + 1]
+
+
+def _forget(db: sqlite3.Connection, items: Sequence[tuple[_Kind, Sequence[int | str], float]]) -> list[int]:
+    return [_forget_old(db, *item) for item in items]
+
+
+def _forget_old(db: sqlite3.Connection, kind: _Kind, values: Sequence[int | str], before: float) -> int:
+    """What was found may have to stay by now: it is asked once more."""
+    query = f"SELECT json_group_array(value) FROM json_each(:values) WHERE NOT ({kind.stays})"
+    ((old,),) = db.execute(query, {"values": json.dumps(values), "before": before})
+    gone = [
+        db.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (old,)).rowcount
+        for table, column in kind.tables
+    ]
+    return gone[0]
+
+
+def _forget_flows(db: sqlite3.Connection, items: Sequence[None]) -> list[int]:
+    """Those whose newest message was let go, and with it all of them."""
+    oldest = "coalesce((SELECT min(message_id) FROM deliveries), '~')"
+    return [db.execute(f"DELETE FROM flows WHERE open_count = 0 AND newest < {oldest}").rowcount for _ in items]
+
+
+def _forget_holds(db: sqlite3.Connection, items: Sequence[float]) -> list[int]:
+    """Those that no open delivery has waited under."""
+    oldest = db.execute(_OLDEST_OPEN).fetchone()
+    return [holds.forget(db, oldest[0] if oldest else now) for now in items]
+
+
+def _shorten(db: sqlite3.Connection, items: Sequence[None]) -> list[int]:
+    return [_shorten_once(db) for _ in items]
+
+
+def _shorten_once(db: sqlite3.Connection) -> int:
+    """By how many pages. The pragma takes one at a time: Python's module does not step through a statement without columns."""
+    (pages,), (free,), (size,) = (
+        db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count", "page_size")
+    )
+    if free <= pages * _MANY_FREE or free * size <= _WORTH_IT:
+        return 0
+    for _ in range(_PAGES):
+        db.execute("PRAGMA incremental_vacuum(1)")
+    return int(pages - db.execute("PRAGMA page_count").fetchone()[0])
