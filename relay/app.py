@@ -108,6 +108,7 @@ class App:
         intake = await assembly.intake(config, store, spool, self._clock, wake, sync.identities, admission)
         self._start_smtp(store, intake, smtp_tls)
         self._keep_running(self._watch_certificates, "the look at the certificates")
+        self._keep_running(assembly.keeping(config, store, spool, self._clock).run, "the removal of what is old")
 
     async def _open_store(self, room: Room, admission: Admission) -> SqliteStore:
         def disk_is_full() -> None:

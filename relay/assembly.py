@@ -26,6 +26,7 @@ from relay.guesses import Guesses
 from relay.identities import Identities
 from relay.intake import Budget, Intake
 from relay.judge import Rule
+from relay.keeping import Keeping, KeptFor
 from relay.lifecycle import Patience
 from relay.ports import Certificates
 from relay.quota import Quota
@@ -42,6 +43,8 @@ from relay.store.sqlite.store import SqliteStore
 from relay.upkeep import Upkeep
 
 _UPKEEP_SECONDS = 5.0
+_KEEPING_SECONDS = 3600.0
+_KEEPING_PAUSE = 0.02
 _SIMULATOR = "success@simulator.amazonses.com"  # SES developer guide, "Using the mailbox simulator"
 
 
@@ -153,6 +156,19 @@ def upkeep(config: Config, store: SqliteStore, clock: SteadyClock, listening: Li
         max_hold=float(config.retry.max_hold_seconds),
         every=_UPKEEP_SECONDS,
         wake=wake,
+    )
+
+
+def keeping(config: Config, store: SqliteStore, spool: Spool, clock: SteadyClock) -> Keeping:
+    """What is old is let go."""
+    days = config.retention
+    return Keeping(
+        store=store.retention,
+        files=spool,
+        clock=clock,
+        kept_for=KeptFor(bodies=days.bodies_days, notifications=days.notifications_days, facts=days.facts_days),
+        every=_KEEPING_SECONDS,
+        pause=_KEEPING_PAUSE,
     )
 
 

@@ -21,7 +21,10 @@ from relay.errors import ConfigError
 from relay.judge import Rule
 
 _PREFIX = "RELAY_"
-_MAY_BE_ZERO = frozenset(("ses.identities_seconds", "queue.max_age_seconds", "queue.min_free_octets", "queue.ballast_octets"))
+_MAY_BE_ZERO = frozenset(
+    ("ses.identities_seconds", "queue.max_age_seconds", "queue.min_free_octets", "queue.ballast_octets")
+    + ("retention.bodies_days", "retention.notifications_days", "retention.facts_days")
+)
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _REGION = re.compile(r"[a-z0-9-]{3,40}")
 _LISTENER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", re.ASCII)
@@ -145,6 +148,15 @@ class RetryConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionConfig:
+    """How long what is over is kept; 0 is for ever. Facts stay as long as their content does."""
+
+    bodies_days: int = 3
+    notifications_days: int = 30
+    facts_days: int = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackConfig:
     """The way back."""
 
@@ -189,6 +201,7 @@ class Config:
     playpen: PlaypenConfig = field(default_factory=PlaypenConfig)
     ses: SesConfig = field(default_factory=SesConfig)
     retry: RetryConfig = field(default_factory=RetryConfig)
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
     private: PrivateConfig = field(default_factory=PrivateConfig)

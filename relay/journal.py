@@ -221,6 +221,11 @@ def doubts_wait() -> None:
     _write("doubts_wait", ERROR)
 
 
+def forgotten(**counts: int) -> None:
+    """What was old enough is gone; how much of each."""
+    _write("forgotten", INFO, **counts)
+
+
 def lanes_open(*, lanes: tuple[str, ...]) -> None:
     """What the account's quota of the day leaves is for these lanes only; for none of them, it is used up."""
     _write("lanes_open", WARNING, lanes=list(lanes))

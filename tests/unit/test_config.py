@@ -89,6 +89,9 @@ OTHERS: dict[str, tuple[str, object]] = {
     "retry.in_doubt_seconds": ("61", 61),
     "retry.max_hold_seconds": ("62", 62),
     "retry.doubt": ("hold", "hold"),
+    "retention.bodies_days": ("7", 7),
+    "retention.notifications_days": ("0", 0),
+    "retention.facts_days": ("0", 0),
     "feedback.topics": (f"{TOPIC}, {TOPIC}-2", (TOPIC, f"{TOPIC}-2")),
     "feedback.signature_versions": ("2", ("2",)),
     "feedback.sns_endpoint": ("http://127.0.0.1:4567", "http://127.0.0.1:4567"),
@@ -384,9 +387,8 @@ def test_every_setting_refuses_a_value_of_the_wrong_type(tmp_path: Path, section
 
 OFF_BY_ZERO = {
     ("ses", "identities_seconds"),
-    ("queue", "max_age_seconds"),
-    ("queue", "min_free_octets"),
-    ("queue", "ballast_octets"),
+    *(("queue", key) for key in ("max_age_seconds", "min_free_octets", "ballast_octets")),
+    *(("retention", f"{what}_days") for what in ("bodies", "notifications", "facts")),
 }
 NUMBERS = [(s, k) for s, k, default in settings() if type(default) is int and (s, k) not in OFF_BY_ZERO]
 

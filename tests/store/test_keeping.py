@@ -1,0 +1,201 @@
+"""One pass of what is let go: in which order, how often, and what a crash in between leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from relay import journal
+from relay.errors import StoreUnavailable
+from relay.keeping import Keeping, KeptFor
+from relay.model import Message
+from relay.outcome import Sent
+from relay.store.bodies import Spool
+from relay.store.sqlite.store import SqliteStore
+from tests.store.kit import CONTENT, NOW, accepted, claim, database, delivery, event, settle
+
+DAY = 86400.0
+LARGE = b"x" * 70_000
+
+
+class House:
+    """A store, a spool folder and a clock; `keeping` is over all three."""
+
+    def __init__(self, folder: Path, store: SqliteStore) -> None:
+        self.database = database(folder)
+        self.store = store
+        self.spool = Spool(folder / "spool")
+        self.now = NOW
+        self.keeping = self.kept_for()
+
+    def kept_for(
+        self, *, bodies: int = 3, notifications: int = 30, facts: int = 400, store: SqliteStore | None = None
+    ) -> Keeping:
+        return Keeping(
+            store=(store or self.store).retention,
+            files=self.spool,
+            clock=lambda: self.now,
+            kept_for=KeptFor(bodies=bodies, notifications=notifications, facts=facts),
+            every=0.01,
+            pause=0.0,
+        )
+
+    async def put(self, number: int = 1, *, large: bool = False) -> Message:
+        """Accepted now."""
+        content = LARGE if large else CONTENT
+        made = accepted(self.now, number, content=content)
+        draft = self.spool.draft(made.id)
+        draft.write(content)
+        await draft.finish()
+        await self.store.queue.enqueue(made, draft.inline, (delivery(made, due_at=self.now),))
+        draft.close(keep=True)
+        return made
+
+    async def send_all(self) -> None:
+        for claimed in await claim(self.store, now=self.now):
+            await settle(self.store, claimed, Sent(claimed.delivery.id), now=self.now)
+
+    async def has_content(self, message: Message) -> bool:
+        life = await self.store.messages.show(message.id)
+        return life is not None and life.has_content
+
+    def file(self, message: Message) -> Path:
+        return self.spool.lost.parent / f"{message.id}.eml"
+
+
+@pytest.fixture
+def journaled() -> Iterator[StringIO]:
+    stream = StringIO()
+    journal.open_journal(stream=stream)
+    yield stream
+    journal.open_journal(stream=StringIO())
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    store = await SqliteStore.open(database(tmp_path))
+    yield House(tmp_path, store)
+    await store.close()
+
+
+async def test_content_goes_after_its_days_whether_in_its_row_or_in_a_file(house: House) -> None:
+    made = [await house.put(1), await house.put(2, large=True)]
+    await house.send_all()
+    for passed, kept in ((2.9, [True, True]), (3.1, [False, False])):
+        house.now = NOW + passed * DAY
+        await house.keeping.once()
+        assert [await house.has_content(each) for each in made] == kept
+        assert house.file(made[1]).exists() is kept[1]
+
+
+async def test_a_file_that_an_open_delivery_needs_stays(house: House) -> None:
+    made = await house.put(large=True)
+    house.now += 1000 * DAY
+    await house.keeping.once()
+    assert await house.has_content(made)
+    assert (await house.spool.read((await claim(house.store, now=house.now))[0]))[:] == LARGE
+
+
+async def test_files_of_messages_that_the_store_does_not_know_stay(house: House) -> None:
+    """One that is just coming in; what a database lost; what is none of ours."""
+    old = await house.put(large=True)
+    await house.send_all()
+    house.now += 10 * DAY
+    coming = house.spool.draft(accepted(house.now).id)
+    coming.write(LARGE)
+    await coming.finish()
+    folder = house.file(old).parent
+    for name in ("unknown.eml", "notes.txt"):
+        (folder / name).write_bytes(b"x")
+    house.spool.lost.mkdir()
+    (house.spool.lost / house.file(old).name).write_bytes(b"x")
+    await house.keeping.once()
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [f"{accepted(house.now).id}.eml", "unknown.eml", "notes.txt", "lost"]
+    )
+    assert len(list(house.spool.lost.iterdir())) == 1
+    coming.close(keep=False)
+
+
+async def test_a_file_that_a_crash_left_behind_its_row_goes_the_next_time(house: House) -> None:
+    made = await house.put(large=True)
+    await house.send_all()
+    house.now += 10 * DAY
+    async for _ in house.store.retention.bodies(house.now - 3 * DAY):
+        pass
+    assert house.file(made).exists()
+    assert house.spool.sweep(await house.store.spooled()) == 0  # a start in between does not take it for lost mail
+    await house.keeping.once()
+    assert not house.file(made).exists()
+
+
+async def test_facts_go_after_the_content_and_raw_notifications_before_them(house: House) -> None:
+    made = await house.put()
+    await house.send_all()
+    await house.store.feedback.record(notification_id="n", topic="t", payload="{}", received_at=NOW, events=(event(),))
+    for passed, known, kept in ((29, True, 1), (31, True, 0), (399, True, 0), (401, False, 0)):
+        house.now = NOW + passed * DAY
+        await house.keeping.once()
+        assert (await house.store.messages.show(made.id) is not None) is known
+        with closing(sqlite3.connect(house.database)) as other:
+            assert other.execute("SELECT count(*) FROM notifications").fetchone() == (kept,)
+
+
+@pytest.mark.parametrize("large", [False, True])
+async def test_0_days_are_for_ever_and_facts_stay_with_the_content(house: House, large: bool) -> None:
+    made = await house.put(large=large)
+    await house.send_all()
+    house.now += 10_000 * DAY
+    for keeping in (house.kept_for(bodies=0, notifications=0, facts=0), house.kept_for(bodies=0)):
+        await keeping.once()
+        assert await house.has_content(made)
+    await house.kept_for(facts=0).once()
+    assert not await house.has_content(made)
+    assert await house.store.messages.show(made.id)
+    await house.keeping.once()
+    assert await house.store.messages.show(made.id) is None
+
+
+async def test_while_a_file_cannot_be_removed_its_facts_stay(house: House) -> None:
+    made = await house.put(large=True)
+    await house.send_all()
+    house.now += 1000 * DAY
+    house.file(made).unlink()
+    house.file(made).mkdir()
+    with pytest.raises(StoreUnavailable):
+        await house.keeping.once()
+    assert await house.store.messages.show(made.id)
+    house.file(made).rmdir()
+    await house.keeping.once()
+    assert await house.store.messages.show(made.id) is None
+
+
+async def test_a_store_that_takes_nothing_is_tried_again_the_next_time(house: House, journaled: StringIO) -> None:
+    made = await house.put()
+    await house.send_all()
+    house.now += 10 * DAY
+    read_only = await SqliteStore.open_to_read(house.database)
+    running = asyncio.create_task(house.kept_for(store=read_only).run())
+    while journaled.getvalue().count("what is old is kept for now") < 2:
+        assert not running.done()
+        await asyncio.sleep(0.01)
+    running.cancel()
+    await read_only.close()
+    assert await house.has_content(made)
+
+
+async def test_what_went_is_journaled_and_nothing_where_nothing_went(house: House, journaled: StringIO) -> None:
+    await house.put(1)
+    await house.put(2, large=True)
+    await house.send_all()
+    await house.keeping.once()
+    assert journaled.getvalue() == ""
+    house.now += 10 * DAY
+    await house.keeping.once()
+    assert '"event": "forgotten", "bodies": 2, "files": 1,' in journaled.getvalue()
