@@ -44,7 +44,8 @@ def begun(db: sqlite3.Connection, deliveries: Iterable[tuple[int, Message, bool]
         newest[flow] = max(message.id, newest.get(flow, ""))
     rows = [(*counts.of(flow), message_id, flow) for flow, message_id in newest.items()]
     db.executemany(
-        "UPDATE flows SET open_count = open_count + ?, open_octets = open_octets + ?, newest = max(newest, ?) WHERE id = ?", rows
+        "UPDATE flows SET open_count = open_count + ?, open_octets = open_octets + ?, newest = max(newest, ?) WHERE id = ?",
+        rows,
     )
 
 

@@ -14,6 +14,8 @@ _BUSY_SECONDS = 5.0
 _STATEMENTS = 512
 # Checkpoints after so many pages of WAL (4 KB each): rarer than SQLite's 1000, so that fewer commits pay for one.
 _CHECKPOINT_PAGES = 4000
+# A reader that takes its time keeps the WAL from being begun anew: it grows meanwhile, and is cut to this length afterwards.
+_WAL_OCTETS = 64 * 1024 * 1024
 
 
 class _MarkedConnection(sqlite3.Connection):
@@ -54,9 +56,13 @@ def open_writer(path: Path) -> sqlite3.Connection:
             )
             connection.path = path
             undo.callback(connection.close)
+            connection.execute(
+                "PRAGMA auto_vacuum = INCREMENTAL"
+            )  # heeded before anything is in the file, and WAL puts something
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA journal_size_limit = {_WAL_OCTETS}")
             migrate(connection, path)
             connection.mark()
             undo.pop_all()
