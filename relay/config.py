@@ -22,8 +22,13 @@ from relay.judge import Rule
 
 _PREFIX = "RELAY_"
 _MAY_BE_ZERO = frozenset(
-    ("ses.identities_seconds", "queue.max_age_seconds", "queue.min_free_octets", "queue.ballast_octets")
-    + ("retention.bodies_days", "retention.notifications_days", "retention.facts_days")
+    f"{section}.{key}"
+    for section, keys in {
+        "ses": ["identities_seconds"],
+        "queue": ["max_age_seconds", "min_free_octets", "ballast_octets"],
+        "retention": ["bodies_days", "notifications_days", "facts_days"],
+    }.items()
+    for key in keys
 )
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _REGION = re.compile(r"[a-z0-9-]{3,40}")

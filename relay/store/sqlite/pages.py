@@ -20,6 +20,7 @@ _MAGIC = b"SQLite format 3\0"
 _FILE_HEADER = 100  # octets of the first page, before what every page has
 _LOCK_OCTET = 0x40000000  # the page that holds it is never used
 _LONGEST = 1 << 30
+_MAP_ENTRY = 5  # octets of a pointer map for each page
 
 _INDEX_INTERIOR, _TABLE_INTERIOR, _INDEX_LEAF, _TABLE_LEAF = 2, 5, 10, 13
 # Kind of page -> octets of its header, octets before the length of a row: a child's page number.
@@ -50,6 +51,7 @@ class Pages:
         self.has_header = header.startswith(_MAGIC) and len(header) == _FILE_HEADER and size in wal.PAGE_SIZES
         self.version = _number(header, 60, 4) if self.has_header else None
         self._first_free = _number(header, 32, 4) if self.has_header else 0
+        self._has_maps = bool(_number(header, 52, 4)) if self.has_header else True  # as the relay makes its databases
         if self.has_header:
             self.size = size
         self._usable = self.size  # the relay reserves nothing at the end of its pages
@@ -74,8 +76,13 @@ class Pages:
         return self._known.count(0, 1)
 
     def holding(self) -> Iterator[int]:
-        """All but the free ones, as far as the list of those can be read: they still show what they held once."""
+        """All but the free ones, as far as the list of those can be read: they still show what they held once.
+
+        A database that can be made shorter has maps as well: the second page, and one after each run of as many as it tells of.
+        """
         free = {_LOCK_OCTET // self.size + 1}
+        if self._has_maps:
+            free.update(range(2, self.count + 1, self._usable // _MAP_ENTRY + 1))
         trunk = self._first_free
         while trunk and trunk not in free:
             free.add(trunk)
