@@ -14,6 +14,7 @@ from relay import journal, metrics
 from relay.errors import DoorClosed
 
 _OPENS_BELOW = 0.95  # of a limit, so that the door does not open and close with every message
+_ROWS, _OCTETS = "too many messages wait", "too many octets wait"
 
 
 class Load(NamedTuple):
@@ -84,6 +85,7 @@ class Admission:
     def check(self, rows: int = 1, octets: int = 0) -> None:
         """Whether a message to so many recipients and of that size may come in. Raises DoorClosed."""
         if self._closed or rows > self._room.rows or octets >= self._room.octets:
+            self._close_if_used_up()
             metrics.queue_refusals.inc()
             raise DoorClosed
 
@@ -97,6 +99,13 @@ class Admission:
         except BaseException:
             self._add(-rows, -octets)
             raise
+
+    def _close_if_used_up(self) -> None:
+        """Not for a large message alone: a smaller one may still fit."""
+        if self._room.rows < 1:
+            self._close(_ROWS)
+        elif self._room.octets < 1:
+            self._close(_OCTETS)
 
     def _close(self, why: str) -> None:
         if not self._closed:
@@ -118,8 +127,8 @@ def _reached(counted: Backlog, limits: BacklogLimits, *, now: float, part: float
     """Which limit is, or such a part of it; empty where none is."""
     seconds = now - counted.oldest_at if counted.oldest_at is not None else 0.0
     reached = (
-        (counted.rows >= limits.rows * part, "too many messages wait"),
-        (counted.octets >= limits.octets * part, "too many octets wait"),
+        (counted.rows >= limits.rows * part, _ROWS),
+        (counted.octets >= limits.octets * part, _OCTETS),
         (seconds >= limits.seconds * part > 0, "the oldest message waits for too long"),
         (counted.free_octets <= limits.free_octets / part, "too little of the disk is free"),
     )

@@ -30,9 +30,9 @@ _WORDS = {
 
 
 @click.command("rescue")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("to", metavar="FOLDER", type=click.Path(path_type=Path))
 @on_store
-async def queue_rescue(where: StoreConfig, folder: Path) -> None:
+async def queue_rescue(where: StoreConfig, to: Path) -> None:
     """Save what can be read of a damaged store into FOLDER, which must be empty or new. The store is not changed.
 
     FOLDER gets each message that is not over as a file, a list of them, and a database with every row that could be read. Exit
@@ -41,12 +41,12 @@ async def queue_rescue(where: StoreConfig, folder: Path) -> None:
     with _nobody_there(where):
         if not where.path.exists() and not where.spool.exists():
             raise Failure(f"{where.path}: there is nothing to rescue")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise Failure(f"{folder}: is not empty")
+        to.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if any(to.iterdir()):
+            raise Failure(f"{to}: is not empty")
         trouble = loss.trouble(where.path)
-        rescued = rescue_store(where.path, where.spool, folder)
-    for line in _told(where, folder, rescued, trouble):
+        rescued = rescue_store(where.path, where.spool, to)
+    for line in _told(where, to, rescued, trouble):
         click.echo(line)
     sys.exit(0 if rescued.is_whole and trouble is None else 1)
 

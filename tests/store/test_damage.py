@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from io import StringIO
@@ -161,6 +162,21 @@ async def test_a_look_that_takes_too_long_is_given_up_and_said_so(folded: Path) 
     assert json.loads(stream.getvalue())["is_done"] is False
     with pytest.raises(StoreDamaged):
         condition.check(folded)
+
+
+async def test_a_look_at_many_rows_ends_in_time(stopped: Path) -> None:
+    with closing(sqlite3.connect(stopped)) as db:
+        rows = ((f"many {number:030}",) for number in range(300_000))
+        db.executemany("INSERT INTO deliveries VALUES (?, 1, 'a@example.net', 'sent', 1, 1, 1, 0, NULL, '', NULL, 1)", rows)
+        db.commit()
+    condition.check_content(stopped, closely=True)
+    stream = StringIO()
+    journal.open_journal(stream=stream)
+    began = time.monotonic()
+    condition.check_content(stopped, closely=True, seconds=0.02)
+    assert time.monotonic() - began < 0.2
+    journal.open_journal(stream=StringIO())
+    assert json.loads(stream.getvalue())["is_done"] is False
 
 
 async def test_a_reader_that_is_there_at_the_stop_makes_no_crash_of_it(tmp_path: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_message_that_is_to_be_sent_later_is_not_old() -> None:
     assert is_open(admission)
 
 
-def test_a_burst_between_two_counts_does_not_overrun_the_limit() -> None:
+def test_a_burst_between_two_counts_does_not_overrun_the_limit_and_the_journal_says_so_at_once(told: StringIO) -> None:
     admission = Admission(LIMITS)
     learn(admission, rows=90)
     accepted = 0
@@ -106,6 +106,7 @@ def test_a_burst_between_two_counts_does_not_overrun_the_limit() -> None:
             take(admission, octets=1)
             accepted += 1
     assert accepted == 10
+    assert lines(told) == ["door_closed: too many messages wait"]
 
 
 def test_octets_of_a_burst_count_against_the_queue_and_against_the_disk() -> None:
@@ -116,6 +117,9 @@ def test_octets_of_a_burst_count_against_the_queue_and_against_the_disk() -> Non
             take(admission, octets=100)
         assert is_open(admission, octets=99)
         assert not is_open(admission, octets=100)
+        take(admission, octets=99)
+        take(admission, octets=0)
+        assert is_open(admission, octets=0)
 
 
 def test_a_message_with_more_recipients_than_there_is_room_for_is_refused_and_a_small_one_is_not() -> None:

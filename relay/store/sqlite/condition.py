@@ -71,17 +71,18 @@ def check(database: Path, *, seconds: float = _CHECK_SECONDS) -> None:
         return
     if not database.stat().st_size:
         raise _damaged(database, "the database is empty")
-    if is_marked and wal.is_empty(database):
-        why = f"the relay did not stop in good order, and {wal.path_of(database).name} is gone: what came last may be missing"
-        raise _damaged(database, why, is_usable=True)
+    is_log_gone = is_marked and wal.is_empty(database)
     check_content(database, closely=is_marked, seconds=seconds)
+    if is_log_gone:
+        what = f"the relay did not stop in good order, and {wal.path_of(database).name} is gone: what came last may be missing"
+        raise _damaged(database, what, is_usable=True)
 
 
 def check_content(database: Path, *, closely: bool, seconds: float = _CHECK_SECONDS) -> None:
     """`closely` looks at all that the queue needs, as far as there is time. Raises StoreDamaged."""
     began = time.monotonic()
     try:
-        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(reading(database)) as db:
             db.execute("PRAGMA schema_version").fetchall()
             if closely:
                 is_done = _check_closely(database, db, until=began + seconds)
@@ -91,34 +92,43 @@ def check_content(database: Path, *, closely: bool, seconds: float = _CHECK_SECO
             raise _damaged(database, f"the database is damaged: {error}") from error
 
 
+def reading(database: Path) -> sqlite3.Connection:
+    """Cannot write. Raises sqlite3.OperationalError where there is no database."""
+    return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
+
+
 def _check_closely(database: Path, db: sqlite3.Connection, *, until: float) -> bool:
     """False if the time was over before the end."""
     try:
         log = wal.read(database, until=until)
+        if log.cut_off > _CUT_BY_POWER:
+            what = f"{wal.path_of(database).name} is damaged, and {log.cut_off} commits stand behind the damage"
+            raise _damaged(database, what)
+        there = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        for table in (table for table in _CHECKED if table in there):
+            if (found := _quick_check(db, table, until)) != "ok":
+                raise _damaged(database, f"the database is damaged: {table}: {found}")
     except TimeoutError:
         return False
-    if log.cut_off > _CUT_BY_POWER:
-        raise _damaged(database, f"{wal.path_of(database).name} is damaged, and {log.cut_off} commits stand behind the damage")
-    timer = Timer(max(0.0, until - time.monotonic()), db.interrupt)
-    timer.start()
-    try:
-        _check_tables(database, db)
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
-            raise
-        return False
-    finally:
-        timer.cancel()
-        timer.join()
     return True
 
 
-def _check_tables(database: Path, db: sqlite3.Connection) -> None:
-    there = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-    for table in _CHECKED:
-        found = db.execute(f"PRAGMA quick_check('{table}')").fetchone()[0] if table in there else "ok"
-        if found != "ok":
-            raise _damaged(database, f"the database is damaged: {table}: {found}")
+def _quick_check(db: sqlite3.Connection, table: str, until: float) -> str:
+    """What SQLite says first. Raises TimeoutError."""
+    if (seconds := until - time.monotonic()) <= 0:
+        raise TimeoutError
+    timer = Timer(seconds, db.interrupt)  # a progress handler is not asked before the end: SQLite before 3.41
+    timer.start()
+    try:
+        found: str = db.execute(f"PRAGMA quick_check('{table}')").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        raise TimeoutError from error
+    finally:
+        timer.cancel()
+        timer.join()
+    return found
 
 
 def _damaged(database: Path, what: str, *, is_usable: bool = False) -> StoreDamaged:

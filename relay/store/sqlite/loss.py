@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from contextlib import closing
 from pathlib import Path
 
 from relay.errors import ConfigError, StoreDamaged
@@ -15,18 +16,12 @@ from relay.store.sqlite import condition, wal
 
 
 def trouble(database: Path) -> StoreDamaged | None:
-    """What would keep a relay from starting. A log that is gone is the lesser one: the rest is looked at first."""
+    """What would keep a relay from starting."""
     try:
         condition.check(database)
-        return None
-    except StoreDamaged as found:
-        lesser = found
-    try:
-        if lesser.is_usable:
-            condition.check_content(database, closely=True)
     except StoreDamaged as found:
         return found
-    return lesser
+    return None
 
 
 def go_on_without_log(database: Path) -> None:
@@ -50,6 +45,9 @@ def check_new(new: Path) -> None:
     if not new.is_file() or not wal.is_empty(new):
         raise ConfigError(str(new), "--use", "is no database, or not all of one: there must be no log beside it")
     condition.check_content(new, closely=True)
+    with closing(condition.reading(new)) as db:
+        if not db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'deliveries'").fetchone():
+            raise ConfigError(str(new), "--use", "is no database of a relay")
 
 
 def put_in_place(new: Path, database: Path) -> None:
