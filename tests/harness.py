@@ -85,6 +85,8 @@ def unverified() -> ssl.SSLContext:
 class Relay:
     """One relay in `folder`: `start`, `stop` and `kill` as often as a test likes. `ports` changes with each start."""
 
+    module = "relay"  # what is run
+
     def __init__(self, folder: Path, cloud_port: int, **settings: str) -> None:
         self.folder = folder
         self.path = Path(settings.get("RELAY_STORE__PATH", folder / "relay.db"))
@@ -138,7 +140,7 @@ class Relay:
         began = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "relay", "serve", env={**self._environment, **settings}, stderr=log, stdout=log
+                sys.executable, "-m", self.module, "serve", env={**self._environment, **settings}, stderr=log, stdout=log
             )
         async with asyncio.timeout(30):
             while len(self.ports) < 4 + ("RELAY_SMTP__TRUSTED" in self._environment):

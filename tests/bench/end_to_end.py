@@ -21,11 +21,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from relay.security.certificates import make_server_pair
-from tests.bench import topic
+from tests.bench import stages, topic
 from tests.bench.counts import Counts
 from tests.bench.load import Brake, Load, Share, Target, run
 from tests.bench.processes import end
 from tests.bench.report import MODES, Figures, show
+from tests.bench.stages import Totals
 from tests.harness import APPLICATION, PASSWORD, Relay
 
 _MOST_ON_THE_WAY = 200
@@ -53,10 +54,11 @@ class _Look:
 class Stand:
     """A relay with its far side."""
 
-    def __init__(self, folder: Path, relay: Relay, processes: dict[str, int]) -> None:
+    def __init__(self, folder: Path, relay: Relay, processes: dict[str, int], stages: Totals | None) -> None:
         self.folder = folder
         self.relay = relay
         self._processes = processes
+        self._stages = stages
         self._counts = Counts(folder / "counts")
 
     async def measure(self, load: Load, seconds: float) -> Figures:
@@ -81,6 +83,8 @@ class Stand:
     def _look(self) -> _Look:
         counts = self._counts
         processor = {name: _processor_seconds(number) for name, number in self._processes.items()}
+        if self._stages:
+            processor |= self._stages.seconds()
         return _Look(time.time(), counts.accepted, counts.delivered, counts.posted, processor)
 
     def _seconds_to_ses(self, began: _Look, ended: _Look) -> list[float]:
@@ -126,9 +130,10 @@ def _p50_p99(seconds: list[float]) -> tuple[float, float]:
 
 
 @asynccontextmanager
-async def standing(folder: Path, *, with_events: bool) -> AsyncIterator[Stand]:
+async def standing(folder: Path, *, with_events: bool, with_stages: bool) -> AsyncIterator[Stand]:
     """From when the relay knows its rate. Events come over kept connections, as many as the webhook takes."""
     Counts.make(folder / "counts")
+    Totals.make(folder / "stages")
     (folder / "seconds").touch()
     pipe = folder / "pipe" if with_events else None
     if pipe:
@@ -139,6 +144,8 @@ async def standing(folder: Path, *, with_events: bool) -> AsyncIterator[Stand]:
         ses = await stack.enter_async_context(_process("far_side", folder, folder / "counts", pipe or ""))
         assert ses.stdout
         relay = _relay(folder, int(await ses.stdout.readline()))
+        if with_stages:
+            relay.module = stages.__name__
         await relay.start(APPLICATION)
         stack.push_async_callback(relay.stop)
         processes = {"relay": relay.process_id, "SES": ses.pid}
@@ -147,13 +154,13 @@ async def standing(folder: Path, *, with_events: bool) -> AsyncIterator[Stand]:
             processes["SNS"] = (await stack.enter_async_context(_process(*command))).pid
         while not any(line["event"] == "account" for line in relay.journal()):  # noqa: ASYNC110 - a log tells nobody
             await asyncio.sleep(0.05)
-        yield Stand(folder, relay, processes)
+        yield Stand(folder, relay, processes, Totals(folder / "stages") if with_stages else None)
 
 
 def _relay(folder: Path, ses_port: int) -> Relay:
     endpoint, certificate = f"https://localhost:{ses_port}", str(folder / "ses.pem")
-    trust = {"SSL_CERT_FILE": certificate, "AWS_CA_BUNDLE": certificate}
-    return Relay(folder, ses_port, RELAY_SES__ENDPOINT=endpoint, **_SETTINGS, **trust)
+    others = {"SSL_CERT_FILE": certificate, "AWS_CA_BUNDLE": certificate, stages.FILE: str(folder / "stages")}
+    return Relay(folder, ses_port, RELAY_SES__ENDPOINT=endpoint, **_SETTINGS, **others)
 
 
 @asynccontextmanager
@@ -176,7 +183,8 @@ async def main() -> None:
             for mode in options.modes:
                 own = Path(folder) / mode
                 own.mkdir()
-                stands[mode] = await stack.enter_async_context(standing(own, with_events=MODES[mode].with_events))
+                built = standing(own, with_events=MODES[mode].with_events, with_stages=options.stages)
+                stands[mode] = await stack.enter_async_context(built)
             for _ in range(options.rounds):
                 for mode, stand in stands.items():
                     found[mode].append(await stand.measure(MODES[mode].load, options.seconds))
@@ -188,6 +196,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("modes", nargs="*", metavar="mode", help=", ".join(MODES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--stages", action="store_true", help="what the relay needs the processor for")
     options = parser.parse_args()
     if unknown := set(options.modes) - MODES.keys():
         parser.error(f"no {', '.join(unknown)}; there are {', '.join(MODES)}")

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench.load import Load
+from tests.bench.stages import STAGES
 
 _WIDTH = 150
 _KB4 = 4096
@@ -68,7 +69,22 @@ def show(found: dict[str, list[Figures]], rounds: int, seconds: float) -> None:
         table.add_column(column)
     for name, (figure, digits) in _ROWS.items():
         table.add_row(name, *(_cell([figure(round) for round in mode], digits) for mode in found.values()))
+    if all(set(STAGES) <= round.processor.keys() for mode in found.values() for round in mode):
+        _add_stages(table, found)
     Console(width=_WIDTH).print(table)
+
+
+def _add_stages(table: Table, found: dict[str, list[Figures]]) -> None:
+    """Of the relay's own milliseconds."""
+    table.add_section()
+    for stage in STAGES:
+        table.add_row(stage, *(_cell([round.processor[stage] for round in mode], 3) for mode in found.values()))
+    left = ([_besides_stages(round.processor) for round in mode] for mode in found.values())
+    table.add_row("event loop, what TLS of HTTP reads", *(_cell(mode, 3) for mode in left))
+
+
+def _besides_stages(processor: dict[str, float]) -> float:
+    return processor["relay"] - sum(processor[stage] for stage in STAGES)
 
 
 def _cell(seen: list[float], digits: int) -> str:
