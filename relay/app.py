@@ -179,7 +179,7 @@ class App:
         self, store: SqliteStore, spool: Spool, session: boto3.Session, sesv2: Any, wake: asyncio.Event
     ) -> None:
         config = self._config
-        credentials = ChainCredentials(session)
+        credentials = ChainCredentials(session, new_session=lambda: assembly.aws_session(config), clock=time.time)
         await credentials.refresh()
         sender = assembly.ses_sender(config, credentials, sesv2.meta.endpoint_url)
         self._parts.push_async_callback(sender.close)

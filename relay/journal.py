@@ -286,6 +286,11 @@ def account(*, rate: float, quota: float, sent: float) -> None:
     _write("account", rate=rate, quota=quota, sent=sent)
 
 
+def clock_differs(*, seconds: float) -> None:
+    """AWS refused signatures for their time: from now on they bear its own, so far ahead of ours. Ours needs mending: alarm."""
+    _write("clock_differs", ERROR, seconds=round(seconds))
+
+
 def identities_synced(**counts: int) -> None:
     """What SES has verified is known anew; identities by state."""
     _write("identities_synced", INFO, **counts)

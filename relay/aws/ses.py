@@ -17,6 +17,7 @@ from typing import Any
 import pybase64
 
 from relay import address, ses_errors, sigv4
+from relay.aws.clock import SigningClock
 from relay.aws.credentials import ChainCredentials
 from relay.aws.http import Body, HttpClient, NoAnswer, NoConnection, NotSent
 from relay.aws.http_answers import Answer
@@ -31,6 +32,8 @@ _IN_THREAD = 256 * 1024  # encoding and hashing more than this would be felt by 
 _ENCODED_ANEW_IN_THREAD = 8 * 1024  # quoted-printable takes many times as long; most text in 8-bit is short
 _NO_KEY_SECONDS = 30.0
 _UNREACHABLE_SECONDS = 5.0  # no fault of any message: all wait, and one of them tries whether SES is back
+# It has ended, or was taken from us: the chain may hold another by now.
+_KEY_REFUSED = ("ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId")
 _MARGIN = 5.0  # seconds of lease left when a call is given up
 
 
@@ -53,7 +56,7 @@ class SesSender:
         self._region = region
         self._configuration_set = configuration_set
         self._credentials = credentials
-        self._clock = clock
+        self._clock = SigningClock(clock)
         self._http = HttpClient(
             endpoint, tls=tls, connections=connections, connect_timeout=connect_timeout, read_timeout=read_timeout
         )
@@ -62,9 +65,6 @@ class SesSender:
         await self._http.close()
 
     async def send(self, claimed: Claimed, content: Slices, *, time_left: Callable[[], float]) -> Outcome:
-        key = self._credentials.key
-        if key is None:
-            return Hold(HoldScope.ACCOUNT, "no AWS credentials", _NO_KEY_SECONDS)
         payload: Body
         encoded_anew = sum(edit.end - edit.start for edit in claimed.message.edits if edit.encode)
         if len(content) > _IN_THREAD or encoded_anew > _ENCODED_ANEW_IN_THREAD:
@@ -74,7 +74,11 @@ class SesSender:
         else:
             payload = b"".join(self._payload(claimed, content))
             length, digest = len(payload), sha256(payload).hexdigest()
-        return await self._post(claimed, payload, self._headers(length, digest, key), time_left)
+        key = await self._credentials.key()
+        if key is None:
+            return Hold(HoldScope.ACCOUNT, "no AWS credentials", _NO_KEY_SECONDS)
+        answer = await self._post(payload, self._headers(length, digest, key), time_left)
+        return self._outcome(answer, claimed, key) if isinstance(answer, Answer) else answer
 
     def _headers(self, length: int, digest: str, key: sigv4.AccessKey) -> dict[str, str]:
         return sigv4.sign(
@@ -109,17 +113,33 @@ class SesSender:
         yield from _in_base64(edits.edited(content, message.edits))
         yield after.encode()
 
-    async def _post(self, claimed: Claimed, payload: Body, headers: dict[str, str], time_left: Callable[[], float]) -> Outcome:
+    async def _post(self, payload: Body, headers: dict[str, str], time_left: Callable[[], float]) -> Answer | Outcome:
         """Before the connection stands nothing was sent; after that, silence means we do not know."""
         try:
-            answer = await self._http.post(_PATH, headers, payload, seconds=lambda: time_left() - _MARGIN)
+            return await self._http.post(_PATH, headers, payload, seconds=lambda: time_left() - _MARGIN)
         except NoConnection as error:
             return Hold(HoldScope.ACCOUNT, f"no connection: {error}", _UNREACHABLE_SECONDS)
         except NotSent as error:
             return Later(str(error))
         except NoAnswer as error:
             return Unknown(f"no answer: {error}")
-        return _outcome(answer, claimed)
+
+    def _outcome(self, answer: Answer, claimed: Claimed, key: sigv4.AccessKey) -> Outcome:
+        fields = _fields(answer.body)
+        if answer.status == 200:
+            found = fields.get("MessageId")
+            return Sent(_clean(found)) if found else Unknown("200 without a MessageId")
+        text = _clean(fields.get("message") or fields.get("Message") or "")
+        code = _clean(answer.headers.get("x-amzn-errortype") or fields.get("__type") or fields.get("code") or "")
+        code = code.rpartition("#")[2]
+        self._clock.heed(code, text, answer.headers.get("date", ""))
+        if code.startswith(_KEY_REFUSED):
+            self._credentials.refused(key)
+        outcome = ses_errors.outcome_of(answer.status, code, text, sender_domain=address.domain(claimed.message.sender))
+        if isinstance(outcome, Hold) and outcome.scope is HoldScope.CONFIGURATION_SET:
+            named = claimed.message.labels.configuration_set
+            return replace(outcome, subject=named, bounded=bool(named))
+        return outcome
 
 
 def _in_base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -149,23 +169,12 @@ async def _in_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
         yield piece
 
 
-def _outcome(answer: Answer, claimed: Claimed) -> Outcome:
+def _fields(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(answer.body)
+        document = json.loads(body)
     except (ValueError, RecursionError):
         document = None
-    fields = document if isinstance(document, dict) else {}
-    if answer.status == 200:
-        found = fields.get("MessageId")
-        return Sent(_clean(found)) if found else Unknown("200 without a MessageId")
-    text = fields.get("message") or fields.get("Message") or ""
-    code = answer.headers.get("x-amzn-errortype") or fields.get("__type") or fields.get("code") or ""
-    sender_domain = address.domain(claimed.message.sender)
-    outcome = ses_errors.outcome_of(answer.status, _clean(code), _clean(text), sender_domain=sender_domain)
-    if isinstance(outcome, Hold) and outcome.scope is HoldScope.CONFIGURATION_SET:
-        named = claimed.message.labels.configuration_set
-        return replace(outcome, subject=named, bounded=bool(named))
-    return outcome
+    return document if isinstance(document, dict) else {}
 
 
 def _clean(text: object) -> str:

@@ -14,7 +14,8 @@ import re
 import secrets
 from collections import deque
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any, TextIO
 from urllib.parse import parse_qs
 
@@ -24,7 +25,7 @@ from relay.sandbox import mailbox
 from relay.sandbox.events import Call, compose
 from relay.sandbox.faults import NONE, Faults, Reset, SesError, cut
 from relay.sandbox.identities import IdentityBook
-from relay.sandbox.signature import expired, fault_of
+from relay.sandbox.signature import expired, fault_of, has_ended
 from relay.sandbox.sns import Topic
 from relay.sandbox.suppressed import SuppressionList
 
@@ -44,7 +45,8 @@ class Cloud:
     """Listens on loopback from `start` to `stop`. `log` gets one JSON line per accepted call; `rate` is MaxSendRate.
 
     `plan` has the faults of SendEmail: the first that strikes a call is that call's. `faults` is the one that is always there.
-    With `checks_clock` signatures are good for five minutes, as at AWS.
+    With `checks_clock` signatures are good for five minutes, as at AWS, by a clock that is `clock_ahead` seconds ahead of ours.
+    Session tokens in `revoked` are good no more, whatever they say.
     """
 
     def __init__(self, *, rate: float = 200.0, log: TextIO | None = None, keep_bodies: bool = True) -> None:
@@ -53,6 +55,8 @@ class Cloud:
         self.calls: deque[Call] = deque(maxlen=_KEPT_CALLS)
         self.accepted = 0
         self.checks_clock = False
+        self.clock_ahead = 0.0
+        self.revoked: set[str] = set()
         self.suppressed = SuppressionList()
         self.faults = Faults()
         self.plan = [self.faults]
@@ -71,6 +75,7 @@ class Cloud:
                 web.get("/sandbox/raw/{id}", self._show_raw),
             ]
         )
+        app.on_response_prepare.append(self._add_date)
         self._app = app
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -111,9 +116,18 @@ class Cloud:
         fault = fault_of(request.method, url, headers, await request.read(), keys=ACCESS_KEYS)
         if fault:
             return SesError(403, fault, "The request signature we calculated does not match the one you provided.").response()
-        if self.checks_clock and (text := expired(headers, datetime.now(UTC))):
+        token = headers.get("x-amz-security-token", "")
+        if token in self.revoked or has_ended(token, self._now()):
+            return SesError(403, "ExpiredTokenException", "The security token included in the request is expired").response()
+        if self.checks_clock and (text := expired(headers, self._now())):
             return SesError(403, "InvalidSignatureException", text).response()
         return await handler(request)
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.clock_ahead)
+
+    async def _add_date(self, request: web.Request, answer: web.StreamResponse) -> None:
+        answer.headers["Date"] = format_datetime(self._now(), usegmt=True)
 
     async def _send_email(self, request: web.Request) -> web.StreamResponse:
         if self.faults.latency:

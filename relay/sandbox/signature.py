@@ -31,6 +31,12 @@ def expired(headers: dict[str, str], now: datetime) -> str:
     return ""
 
 
+def has_ended(token: str, now: datetime) -> bool:
+    """Whether a session token is good no more. The sandbox's say until when they are: `until-` and seconds since the epoch."""
+    kind, _, until = token.partition("-")
+    return kind == "until" and now.timestamp() > float(until)
+
+
 def fault_of(method: str, url: str, headers: dict[str, str], body: bytes, *, keys: dict[str, str]) -> str:
     """The name of the SES error for a wrong signature; empty for a right one. `headers` in lower case, keys id -> secret."""
     match = _AUTHORIZATION.fullmatch(headers.get("authorization", ""))
