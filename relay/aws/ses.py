@@ -10,6 +10,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -30,6 +31,9 @@ from relay.writing import edits
 _PATH = "/v2/email/outbound-emails"
 _IN_THREAD = 256 * 1024  # encoding and hashing more than this would be felt by other connections
 _ENCODED_ANEW_IN_THREAD = 8 * 1024  # quoted-printable takes many times as long; most text in 8-bit is short
+# Larger ones take turns: sent all at once they would share the line for longer than a call may take, and end in doubt.
+_LARGE = 2 * 1024 * 1024
+_LARGE_AT_ONCE = 4
 _NO_KEY_SECONDS = 30.0
 _UNREACHABLE_SECONDS = 5.0  # no fault of any message: all wait, and one of them tries whether SES is back
 # It has ended, or was taken from us: the chain may hold another by now.
@@ -57,6 +61,7 @@ class SesSender:
         self._configuration_set = configuration_set
         self._credentials = credentials
         self._clock = SigningClock(clock)
+        self._large_calls = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._http = HttpClient(
             endpoint, tls=tls, connections=connections, connect_timeout=connect_timeout, read_timeout=read_timeout
         )
@@ -65,6 +70,10 @@ class SesSender:
         await self._http.close()
 
     async def send(self, claimed: Claimed, content: Slices, *, time_left: Callable[[], float]) -> Outcome:
+        async with self._large_calls if len(content) > _LARGE else nullcontext():
+            return await self._send(claimed, content, time_left)
+
+    async def _send(self, claimed: Claimed, content: Slices, time_left: Callable[[], float]) -> Outcome:
         payload: Body
         encoded_anew = sum(edit.end - edit.start for edit in claimed.message.edits if edit.encode)
         if len(content) > _IN_THREAD or encoded_anew > _ENCODED_ANEW_IN_THREAD:
