@@ -1,0 +1,167 @@
+"""`python -m tests.bench.queue`: what the verbs of the queue cost with a million deliveries in it, and how long a start is."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from relay import lifecycle
+from relay.lifecycle import Patience
+from relay.model import Claimed, Delivery, Labels, Message, MessageClass
+from relay.outcome import Hold, HoldScope, Sent
+from relay.queueing import Round
+from relay.store.sqlite.store import SqliteStore
+from relay.turns import Turns
+from tests.harness import APPLICATION, Relay
+from tests.store import kit
+
+_CONTENT = b"From: shop@example.com\r\n\r\n" + b"x" * 300
+_AT_ONCE = 200  # the most in one transaction
+_CLAIM = 50
+_TIMES = 200
+_LEASE = 160.0
+_CREDENTIALS = 20
+_ENOUGH = 1e12
+
+
+def _deliveries(count: int, now: float) -> Iterator[tuple[Message, Delivery]]:
+    """One to each message: of twenty logins, two lanes, three senders' domains; one in ten is for later."""
+    for number in range(count):
+        is_bulk, domain = number % 4 > 0, f"example{number % 3}.com"
+        labels = Labels(message_class=MessageClass.MARKETING if is_bulk else MessageClass.UNSAID)
+        of = kit.message(number, sender=f"shop@{domain}", content=_CONTENT)
+        of = replace(of, credential=f"app{number % _CREDENTIALS}", labels=labels, accepted_at=now)
+        due_at = now + 3600.0 if number % 10 == 0 else now - 1 + number / count
+        yield of, replace(kit.delivery(of, recipient=f"reader{number}@example.net", due_at=due_at), expires_at=_ENOUGH)
+
+
+async def _fill(store: SqliteStore, rows: int, now: float) -> float:
+    """Through the port, in groups as large as they may be; rows a second."""
+    source, began = _deliveries(rows, now), time.monotonic()
+
+    async def some() -> None:
+        for of, delivery in source:
+            await store.queue.enqueue(of, _CONTENT, (delivery,))
+
+    await asyncio.gather(*(some() for _ in range(_AT_ONCE)))
+    return rows / (time.monotonic() - began)
+
+
+class Verbs:
+    """Times them one by one."""
+
+    def __init__(self, store: SqliteStore, rows: int, now: float) -> None:
+        self._store = store
+        self._now = now
+        self._turns = Turns()
+        self._next = _deliveries(rows + _TIMES, now)
+        self._claimed: list[Claimed] = []
+        for _ in range(rows):  # those are stored
+            next(self._next)
+
+    async def claim(self) -> None:
+        this = Round(limit=_CLAIM, now=self._now, lease_until=self._now + _LEASE, turns=self._turns)
+        self._claimed = list((await self._store.queue.claim(this)).claimed)
+        assert len(self._claimed) == _CLAIM
+
+    async def settle(self) -> None:
+        """All of the last claim, as they come together under load."""
+        settled = (
+            lifecycle.settle(claimed, Sent(f"0100-{claimed.delivery.id}"), now=self._now, chance=0.5, patience=Patience())
+            for claimed in self._claimed
+        )
+        await asyncio.gather(*(self._store.queue.settle(settlement) for settlement in settled))
+
+    async def enqueue(self) -> None:
+        of, delivery = next(self._next)
+        await self._store.queue.enqueue(of, _CONTENT, (delivery,))
+
+    async def status(self) -> None:
+        await self._store.desk.status(now=self._now)
+
+    async def waiting(self) -> None:
+        await self._store.backlog.waiting(now=self._now)
+
+
+async def _times(*steps: Callable[[], Awaitable[None]], times: int = _TIMES) -> list[list[float]]:
+    """Milliseconds of each step, which follow each other."""
+    seen: list[list[float]] = [[] for _ in steps]
+    for _ in range(times):
+        for step, taken in zip(steps, seen, strict=True):
+            began = time.perf_counter()
+            await step()
+            taken.append(1000 * (time.perf_counter() - began))
+    return seen
+
+
+async def _started(folder: Path) -> float:
+    """Seconds from the command until all doors are open, with nobody to send to."""
+    relay = Relay(folder, 1, RELAY_SES__IDENTITIES_SECONDS="0")
+    began = time.monotonic()
+    await relay.start(APPLICATION)
+    took = time.monotonic() - began
+    await relay.stop()
+    return took
+
+
+async def main() -> None:
+    """Prints one table."""
+    options = _options()
+    with tempfile.TemporaryDirectory(prefix="relay-bench-") as name:
+        folder, now = Path(name), time.time()
+        store = await SqliteStore.open(folder / "relay.db")
+        filled = await _fill(store, options.rows, now)
+        await store.close()
+        began = time.monotonic()
+        store = await SqliteStore.open(folder / "relay.db")
+        opened = time.monotonic() - began
+        rows = await _measured(store, options.rows, now)
+        await store.close()
+        started = await _started(folder)
+    _show(options.rows, rows, {"rows stored a second": filled, "store opened, s": opened, "relay started, s": started})
+
+
+async def _measured(store: SqliteStore, rows: int, now: float) -> dict[str, list[float]]:
+    verbs = Verbs(store, rows, now)
+    found = dict(zip(("claim", "settle"), await _times(verbs.claim, verbs.settle), strict=True))
+    [found["enqueue"]] = await _times(verbs.enqueue)
+    await store.desk.hold(Hold(HoldScope.IDENTITY, "bench", _ENOUGH, "example1.com"), now=now)
+    [found["claim, a third of the queue held"], _] = await _times(verbs.claim, verbs.settle)
+    [found["waiting"]] = await _times(verbs.waiting, times=20)
+    [found["status"]] = await _times(verbs.status, times=3)
+    return found
+
+
+def _show(rows: int, found: dict[str, list[float]], once: dict[str, float]) -> None:
+    machine = f"{platform.machine()}, Python {platform.python_version()}"
+    table = Table(title=f"{time.strftime('%Y-%m-%d')}, {machine}, {rows} deliveries, {_CLAIM} in a claim and in a settling")
+    for column in ("what", "p50", "p99", "most"):
+        table.add_column(column)
+    for name, seen in found.items():
+        ordered = sorted(seen)
+        most, p99 = ordered[-1], ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+        table.add_row(f"{name}, ms", f"{statistics.median(ordered):.2f}", f"{p99:.2f}", f"{most:.2f}")
+    for name, value in once.items():
+        table.add_row(name, f"{value:.1f}")
+    Console(width=120).print(table)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.queue")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    uvloop.run(main())
