@@ -54,7 +54,7 @@ async def test_each_failpoint_has_its_outcome(tmp_path: Path) -> None:
         stored, delivered = found.stored(), found.delivered()
         said_so = found.journaled("possible_duplicate")
         repeated = {recipient for recipient, delivery in stored.items() if delivery.id in said_so}
-        print(f"{len(kills)} kills, {len(clients.acked)} acked, {len(stored)} stored, {len(repeated)} calls made again")
+        print(f"{len(kills)} kills, {len(clients.acked)} acked, {len(stored)} stored, {len(repeated)} of them called again")
         assert clients.acked <= stored.keys() == delivered.keys()
         assert set(delivered.values()) == {1}
         for point, killed in kills:

@@ -13,7 +13,7 @@ from tests.chaos.scene import FULL, scene, twice
 
 QUEUED = 10_000 if FULL else 300
 AWAY_SECONDS = 60.0 if FULL else 3.0
-RATE = 200 if FULL else 40
+RATE = 200 if FULL else 60
 CLIENTS = 10
 LIMIT = 20
 

@@ -9,12 +9,12 @@ import pytest
 
 from relay.sandbox.faults import Faults, SesError
 from tests.chaos.clients import SMALL, Clients
-from tests.chaos.scene import FULL, Scene, scene
+from tests.chaos.scene import FULL, Scene, scene, twice
 
 MESSAGES = 500 if FULL else 20
 CLIENTS = 5
 # Events come later than the next try of what is tried again at once, and before a doubt is over.
-WAITS = {"RELAY_SES__READ_TIMEOUT_SECONDS": "1", "RELAY_RETRY__IN_DOUBT_SECONDS": "20" if FULL else "7"}
+WAITS = {"RELAY_SES__READ_TIMEOUT_SECONDS": "1", "RELAY_RETRY__IN_DOUBT_SECONDS": "20" if FULL else "6"}
 EVENT_SECONDS = 2.0
 
 # An internal error, silence and an answer that cannot be read leave open whether the message was taken.
@@ -63,6 +63,7 @@ async def test_whatever_ses_does_every_message_is_delivered_once(tmp_path: Path)
         clients += await asyncio.gather(*(send_into(found, kind) for kind in FAULTS if kind not in ("before", "within")))
         await found.settled(180)
         stored, delivered = found.stored(), found.delivered()
+        print(f"{len(FAULTS)} faults, {len(stored)} stored, {len(delivered)} delivered, {sum(twice(delivered).values())} twice")
         assert set().union(*(client.acked for client in clients)) == delivered.keys() == stored.keys()
         assert len(stored) == len(FAULTS) * MESSAGES
         assert set(delivered.values()) == {1}

@@ -67,6 +67,7 @@ async def test_a_message_that_ses_refuses_has_failed_after_one_call(tmp_path: Pa
         await good.send(MESSAGES)
         await found.settled(30)
         await asyncio.sleep(2)
+        print(f"{len(PERMANENT)} codes, {sum(fault.struck for fault in faults)} calls for {len(PERMANENT) * MESSAGES} messages")
         assert [fault.struck for fault in faults] == [MESSAGES] * len(PERMANENT)
         stored = found.stored()
         for n, error in enumerate(PERMANENT):
@@ -85,7 +86,7 @@ async def mended(found: Scene) -> None:
 
 
 async def test_a_fault_of_the_account_stops_it_and_uses_nothing_up(tmp_path: Path) -> None:
-    errors = ACCOUNT if FULL else ACCOUNT[::9]
+    errors = ACCOUNT if FULL else ACCOUNT[:1]
     async with scene(tmp_path) as found:
         for n, error in enumerate(errors):
             fault = Faults(error=error, until=FOR_EVER)
@@ -104,3 +105,4 @@ async def test_a_fault_of_the_account_stops_it_and_uses_nothing_up(tmp_path: Pat
             await found.settled(30)
             assert {times for recipient, times in found.delivered().items() if recipient in clients.acked} == {1}
             assert clients.acked <= found.delivered().keys()
+            print(f"{error.code}: held after {calls} calls, {MESSAGES} delivered when mended")

@@ -14,7 +14,7 @@ import pytest
 from tests.chaos.clients import Clients
 from tests.chaos.scene import Scene, scene, twice
 
-MINUTES = float(os.environ.get("RELAY_SOAK_MINUTES", "0.1"))
+MINUTES = float(os.environ.get("RELAY_SOAK_MINUTES", "0.05"))
 PER_SECOND = 100
 CLIENTS = 30
 BODY = ("x" * 70 + "\r\n") * 142  # 10 KB

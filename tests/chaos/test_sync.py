@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import signal
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.scene import FULL, scene
+from tests.e2e.test_clients import needs
 from tests.harness import Relay, mail
 from tests.wire import connected
 
@@ -31,24 +31,23 @@ _ID = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}")
 _QUEUED = re.compile(r'"250 2\.0\.0 Ok: queued as (\w{26})')
 _LARGE = ("y" * 70 + "\r\n") * 1500
 
-pytestmark = [
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed"),
-]
+pytestmark = pytest.mark.timeout(600)
 
 
 @asynccontextmanager
 async def traced(relay: Relay, trace: Path) -> AsyncIterator[None]:
     """All threads of the relay, from when strace has attached to them."""
-    command = ["strace", "-f", "-y", "-s", "5000", "-e", CALLS, "-o", str(trace), "-p", str(relay.process_id)]
+    command = [needs("strace"), "-f", "-y", "-s", "5000", "-e", CALLS, "-o", str(trace), "-p", str(relay.process_id)]
     strace = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
     assert strace.stderr
     attached = await asyncio.wait_for(strace.stderr.readline(), 10)
     if b"attached" not in attached:
         pytest.skip(f"strace may not attach here: {attached.decode()}")
-    yield
-    strace.send_signal(signal.SIGINT)
-    await strace.wait()
+    try:
+        yield
+    finally:
+        strace.send_signal(signal.SIGINT)
+        await strace.wait()
 
 
 async def submit_all(port: int) -> None:

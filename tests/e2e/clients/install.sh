@@ -1,12 +1,13 @@
 #!/bin/sh
-# Installs what the tests of real clients use, from Debian's packages and from npm. Starts no service.
+# Installs what the tests of real clients use, from Debian's packages and from npm, and strace and libfaketime for tests/chaos.
+# Starts no service.
 # Whatever cannot be had is left out; then the exit status is 1.
 cd "$(dirname "$0")/../../.." || exit 1
 
 packages='swaks curl msmtp s-nail mutt git-email sendemail postfix libsasl2-modules
     php-cli libphp-phpmailer php-symfony-mailer php-mail php-net-smtp
     perl libmime-tools-perl libio-socket-ssl-perl libauthen-sasl-perl libmailtools-perl libemail-sender-perl
-    ruby-mail default-jdk-headless libmail-java libjakarta-mail-java golang-go'
+    ruby-mail default-jdk-headless libmail-java libjakarta-mail-java golang-go strace libfaketime'
 
 install_debian() {
     export DEBIAN_FRONTEND=noninteractive
