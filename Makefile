@@ -32,7 +32,7 @@ bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench.end_to_end
 	@$(BIN)/python -m tests.bench.policy
 
-chaos: .venv/dev.stamp ## kill -9, hundreds of bad clients, thousands of broken sessions: the figures of docs/reliability.md
+chaos: .venv/dev.stamp ## kill -9, every fault of SES, bad clients: the figures of docs/reliability.md, for about an hour
 	@RELAY_CHAOS=full RELAY_FUZZ_SESSIONS=20000 $(BIN)/pytest tests/chaos tests/fuzz -s
 
 soak: .venv/dev.stamp ## 100 messages of 10 KB a second for MINUTES (60)
