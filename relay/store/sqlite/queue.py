@@ -13,7 +13,7 @@ from relay.queueing import Claims, Doubt, Round, Settled
 from relay.store.sqlite import flows, suppressions
 from relay.store.sqlite.claims import claim_all
 from relay.store.sqlite.moves import doubtful_tries, end, note_attempts, requeue
-from relay.store.sqlite.records import DELIVERY, MESSAGE_COLUMNS, OPEN, delivery_of, message_row
+from relay.store.sqlite.records import CALLED, DELIVERY, MESSAGE_COLUMNS, OPEN, delivery_of, message_row
 from relay.store.sqlite.rows import insert
 from relay.store.sqlite.settling import settle_all
 from relay.store.sqlite.writer import Writer
@@ -103,7 +103,7 @@ def _rescues(db: sqlite3.Connection, items: Sequence[tuple[float, bool, Patience
 
 def _rescue(db: sqlite3.Connection, now: float, everything: bool, patience: Patience) -> tuple[Delivery, ...]:
     rows = db.execute(
-        f"SELECT {DELIVERY} FROM deliveries d WHERE d.state = 'sending' AND (? OR d.lease_until < ?)",
+        f"SELECT {DELIVERY} FROM deliveries d WHERE d.state IN {CALLED} AND d.state = 'sending' AND (? OR d.lease_until < ?)",
         (everything, now),
     ).fetchall()
     found = [delivery_of(row) for row in rows]
@@ -123,7 +123,7 @@ def _decisions(db: sqlite3.Connection, items: Sequence[float]) -> list[tuple[Dou
 
 def _decide(db: sqlite3.Connection, now: float) -> tuple[Doubt, ...]:
     rows = db.execute(
-        f"SELECT {DELIVERY} FROM deliveries d WHERE d.state = 'in_doubt' AND d.due_at <= ? LIMIT ?",
+        f"SELECT {DELIVERY} FROM deliveries d WHERE d.state IN {CALLED} AND d.state = 'in_doubt' AND d.due_at <= ? LIMIT ?",
         (now, _STEP),
     ).fetchall()
     return tuple(_decided(db, delivery, now) for delivery in map(delivery_of, rows))
@@ -139,7 +139,7 @@ def _decided(db: sqlite3.Connection, delivery: Delivery, now: float) -> Doubt:
 
 
 def _have_doubts(db: sqlite3.Connection, items: Sequence[float]) -> list[bool]:
-    query = "SELECT EXISTS (SELECT 1 FROM deliveries WHERE state = 'in_doubt' AND due_at <= ?)"
+    query = f"SELECT EXISTS (SELECT 1 FROM deliveries WHERE state IN {CALLED} AND state = 'in_doubt' AND due_at <= ?)"
     return [bool(db.execute(query, (now,)).fetchone()[0]) for now in items]
 
 

@@ -1,0 +1,156 @@
+"""No verb goes through all that is stored: SQLite's own plans for every statement that the store runs."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from relay.lifecycle import Cause
+from relay.model import EventType, Lane
+from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
+from relay.queueing import Selection
+from relay.store.sqlite.store import SqliteStore
+from tests.store.kit import (
+    NOW,
+    PATIENCE,
+    accepted,
+    claim,
+    claims,
+    database,
+    delivery,
+    enqueue,
+    event,
+    settle,
+    suppression,
+)
+
+DAY = 86400.0
+
+# What may be gone through: what is never long, the open deliveries by their own index, and the newest by their limit.
+SHORT = re.compile(
+    r".*VIRTUAL TABLE.*|CONSTANT ROW|\(subquery.*|newest|(account|heartbeat|holds|h|flows|f)( USING.*)?"
+    r"|(deliveries|d) USING INDEX deliveries_open"
+)
+NEWEST = "ORDER BY id DESC LIMIT", "ORDER BY created_at DESC LIMIT"
+
+
+async def everything(store: SqliteStore) -> None:
+    """Each verb that mail, its events and the clock bring about, at least once."""
+    for number in range(1, 9):
+        await enqueue(store, number)
+    large = accepted(NOW, 99)  # its content lies in the spool folder
+    await store.queue.enqueue(large, None, (delivery(large),))
+    await answers(store)
+    await chores(store)
+    await events(store)
+    await looks(store)
+    await operators(store)
+    await retention(store)
+
+
+async def answers(store: SqliteStore) -> None:
+    outcomes: tuple[Outcome, ...] = (
+        Sent("1"),
+        Later("x"),
+        Never("x"),
+        SlowDown("x"),
+        Unknown("x"),
+        Hold(HoldScope.ACCOUNT, "x", 60.0),
+    )
+    for claimed, outcome in zip(await claim(store, limit=6), outcomes, strict=True):
+        await settle(store, claimed, outcome)
+        await settle(store, claimed, Sent("2"))
+    await claims(store, now=NOW + 90, limit=1, lanes=(Lane.TRANSACTIONAL,))
+
+
+async def chores(store: SqliteStore) -> None:
+    await store.queue.rescue(now=NOW + 9000, everything=False, patience=PATIENCE)
+    await store.queue.rescue(now=NOW + 9000, everything=True, patience=PATIENCE)
+    assert await store.queue.has_doubts(now=NOW + DAY)
+    await store.queue.decide(now=NOW + DAY)
+    await store.queue.expire(now=NOW + 90 * DAY, max_hold=DAY)
+    await store.queue.shift(1.0)
+    await store.queue.straighten(NOW)
+    await store.queue.beat(NOW)
+    await store.queue.last_heartbeat()
+    await store.backlog.waiting(now=NOW)
+
+
+async def events(store: SqliteStore) -> None:
+    made = await enqueue(store, 20)
+    for number, told in enumerate((event(of=made), event(EventType.DELIVERY), event(ses_message_id="1"))):
+        await store.feedback.record(
+            notification_id=str(number), topic="t", payload="{}", received_at=NOW + number, events=(told,)
+        )
+    await store.feedback.heard(since=NOW - 1, until=NOW + 1)
+    await store.suppressions.add(suppression())
+    await store.suppressions.find(["reader@example.net"])
+    await store.suppressions.newest(limit=5)
+    await store.suppressions.remove("reader@example.net")
+
+
+async def looks(store: SqliteStore) -> None:
+    for life in await store.messages.newest(limit=5):
+        await store.messages.show(life.message.id)
+        await store.spooled([life.message.id])
+    await store.credentials.accepted_since(NOW)
+
+
+async def operators(store: SqliteStore) -> None:
+    await enqueue(store, 30)
+    await store.desk.status(now=NOW)
+    await store.desk.hold(Hold(HoldScope.IDENTITY, "x", 60.0, "example.com"), now=NOW)
+    await store.desk.lift(HoldScope.IDENTITY, "example.com", now=NOW)
+    selections = (
+        Selection(credential="app"),
+        Selection(recipient_domain="example.net"),
+        Selection(accepted_before=NOW),
+        Selection(ids=(f"{30:026}",)),
+    )
+    for cause in (Cause.HELD_BACK, Cause.RETRIED, Cause.CANCELLED):
+        for selection in selections:
+            async for _ in store.desk.move(cause, selection, now=NOW):
+                pass
+
+
+async def retention(store: SqliteStore) -> None:
+    for steps in (store.retention.bodies, store.retention.notifications, store.retention.facts):
+        assert [count async for count in steps(NOW + 1000 * DAY)]
+    await store.retention.flows_and_holds(NOW)
+    await store.retention.files_to_go([accepted(NOW, 99).id])
+    assert [count async for count in store.retention.free_pages()] == []
+
+
+@pytest.fixture
+async def statements(store: SqliteStore) -> set[str]:
+    """All that are run from now on, with their values."""
+    found: set[str] = set()
+    assert store._writer._connection
+    store._writer._connection.set_trace_callback(found.add)
+    await store._reader.set_trace_callback(found.add)
+    return found
+
+
+def scans(database: sqlite3.Connection, statement: str) -> list[str]:
+    """What the statement goes through from one end to the other, and should not."""
+    plan = [str(row[3]) for row in database.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    found = [line.removeprefix("SCAN ") for line in plan if line.startswith("SCAN ")]
+    return [scan for scan in found if not SHORT.fullmatch(scan) and not any(by in statement for by in NEWEST)]
+
+
+async def test_no_statement_goes_through_a_table_that_grows(tmp_path: Path, store: SqliteStore, statements: set[str]) -> None:
+    await everything(store)
+    seen = {each for each in statements if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE)", each)}
+    assert len(seen) > 60
+    with closing(sqlite3.connect(database(tmp_path))) as other:
+        assert [(scan, each) for each in seen for scan in scans(other, each)] == []
+
+
+def test_a_statement_that_does_is_found(tmp_path: Path, store: SqliteStore) -> None:
+    with closing(sqlite3.connect(database(tmp_path))) as other:
+        assert scans(other, "SELECT message_id FROM deliveries WHERE state = 'in_doubt'") == ["deliveries"]
+        assert scans(other, "SELECT id FROM messages WHERE credential = 'app'") == ["messages"]
