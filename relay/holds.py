@@ -78,10 +78,13 @@ class Sorted:
 
 def sort(flows: Iterable[Flow], records: Collection[HoldRecord], now: float) -> Sorted:
     """What the holds leave of the flows. A flow under several probes when the last of them is over, and each is probed once."""
+    standing = [hold for hold in records if hold.ended_at is None]
+    if not standing:
+        return Sorted(tuple(flows), ())
     free, probing = [], []
     probed: set[int] = set()
     for flow in flows:
-        over = tuple(hold for hold in records if hold.ended_at is None and hold.covers(flow))
+        over = tuple(hold for hold in standing if hold.covers(flow))
         if not over:
             free.append(flow)
         elif all(hold.until <= now and hold.id not in probed for hold in over):

@@ -7,6 +7,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from relay import holds
 from relay.holds import HoldRecord
@@ -18,7 +19,8 @@ from relay.store.sqlite import suppressions
 from relay.store.sqlite.moves import end
 from relay.store.sqlite.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, delivery_of, flow_of, message_of
 
-_DUE_FLOWS = f"""SELECT {FLOW} FROM flows f WHERE f.open_count > 0 AND EXISTS
+# One row, however many they are: the interpreter's lock is handed over with each.
+_DUE_FLOWS = f"""SELECT json_group_array(json_array({FLOW})) FROM flows f WHERE f.open_count > 0 AND EXISTS
     (SELECT 1 FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= ?)"""
 _DUE = f"""SELECT {DELIVERY}, {MESSAGE}, b.content FROM deliveries d JOIN messages m ON m.id = d.message_id
     LEFT JOIN bodies b ON b.message_id = d.message_id
@@ -64,8 +66,7 @@ def _claim(db: sqlite3.Connection, this: Round) -> Claims:
 
 def _by_turns(db: sqlite3.Connection, this: Round, records: Collection[HoldRecord]) -> list[_Due]:
     """Probes first. The others share what is left, until it is used up or nobody has more."""
-    flows = [flow for flow in map(flow_of, db.execute(_DUE_FLOWS, (this.now,))) if flow.lane in this.lanes]
-    split = holds.sort(flows, records, this.now)
+    split = holds.sort(_due_flows(db, this), records, this.now)
     due = [each for flow, over in split.probing[: this.limit] for each in _rows(db, flow, this.now, 1, 0, over)]
     taken: Counter[int] = Counter()
     hungry = list(split.free)
@@ -79,6 +80,16 @@ def _by_turns(db: sqlite3.Connection, this: Round, records: Collection[HoldRecor
                 this.turns.give_back(flow.id, shares[flow.id] - len(found))
                 hungry.remove(flow)
     return due
+
+
+def _due_flows(db: sqlite3.Connection, this: Round) -> list[Flow]:
+    ((found,),) = db.execute(_DUE_FLOWS, (this.now,))
+    return [flow for flow in _flows_of(found) if flow.lane in this.lanes]
+
+
+@lru_cache(2)  # in a backlog they are the same from claim to claim
+def _flows_of(document: str) -> tuple[Flow, ...]:
+    return tuple(map(flow_of, json.loads(document)))
 
 
 def _rows(

@@ -14,8 +14,19 @@ _BUSY_SECONDS = 5.0
 _STATEMENTS = 512
 # Checkpoints after so many pages of WAL (4 KB each): rarer than SQLite's 1000, so that fewer commits pay for one.
 _CHECKPOINT_PAGES = 4000
+# In a backlog of many flows a claim looks at a page of each: SQLite's own 2 MB would be read anew every time.
+_CACHE_KIB = 32 * 1024
 # A reader that takes its time keeps the WAL from being begun anew: it grows meanwhile, and is cut to this length afterwards.
 _WAL_OCTETS = 64 * 1024 * 1024
+# In their order: WAL puts something into the file, and pages are only mapped where nothing is in it yet.
+_PRAGMAS = (
+    "auto_vacuum = INCREMENTAL",
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    f"cache_size = -{_CACHE_KIB}",
+    f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+    f"journal_size_limit = {_WAL_OCTETS}",
+)
 
 
 class _MarkedConnection(sqlite3.Connection):
