@@ -23,6 +23,7 @@ from relay.turns import Turns
 _IDLE = 1.0  # seconds between looks at the queue when nobody wakes us: retries become due
 _STORE_DOWN = 1.0  # seconds between tries to reach a store that does not answer
 _DAMAGED = 86400.0
+_TOLD_ONCE = 60.0  # seconds: a hold that was lifted meanwhile and met again is told again
 _SIMULATOR = "@simulator.amazonses.com"  # SES counts no mail to it (SES developer guide, "Using the mailbox simulator")
 
 
@@ -98,7 +99,14 @@ class Dispatcher:
             return True
         lease_ends = self._monotonic() + self._lease
         now = self._clock()
-        this = Round(limit=int(allowed), now=now, lease_until=now + self._lease, turns=self._turns, lanes=lanes)
+        this = Round(
+            limit=int(allowed),
+            now=now,
+            lease_until=now + self._lease,
+            lifetime=self._patience.lifetime,
+            turns=self._turns,
+            lanes=lanes,
+        )
         claims = await self._queue.claim(this)
         self._bucket.take(len(claims.claimed))
         self._quota.count(sum(not each.delivery.recipient.lower().endswith(_SIMULATOR) for each in claims.claimed))
@@ -192,5 +200,5 @@ class Dispatcher:
         """Once, though all calls that were open ran into it."""
         now = self._monotonic()
         if self._told_of.get((hold.scope, hold.subject), 0.0) <= now:
-            self._told_of[hold.scope, hold.subject] = now + hold.seconds
+            self._told_of[hold.scope, hold.subject] = now + min(hold.seconds, _TOLD_ONCE)
             journal.held(scope=hold.scope, subject=hold.subject, reason=hold.reason, seconds=hold.seconds)

@@ -96,12 +96,10 @@ def settle(claimed: Claimed, outcome: Outcome, *, now: float, chance: float, pat
     cause, failed = _AFTER[type(outcome)]
     failures = delivery.failures + failed
     due_at = now + _wait(outcome, failures, chance, patience)
-    if isinstance(outcome, Later) and outcome.at_most and failures >= outcome.at_most:
+    if isinstance(outcome, Later) and 0 < outcome.at_most <= failures:
         cause = Cause.REFUSED
-    elif isinstance(outcome, Later) and due_at >= delivery.expires_at + claimed.held:
+    elif _is_too_late(claimed, outcome, now, due_at):
         cause = Cause.GAVE_UP
-    elif isinstance(outcome, Hold) and outcome.bounded and now >= delivery.expires_at:
-        cause = Cause.REFUSED
     return Settlement(
         delivery=delivery,
         flow=claimed.flow,
@@ -114,6 +112,14 @@ def settle(claimed: Claimed, outcome: Outcome, *, now: float, chance: float, pat
         ses_message_id=outcome.ses_message_id if isinstance(outcome, Sent) else "",
         hold=outcome if isinstance(outcome, Hold) and outcome.scope is not HoldScope.DELIVERY else None,
     )
+
+
+def _is_too_late(claimed: Claimed, outcome: Outcome, now: float, due_at: float) -> bool:
+    """What was held has its time and as much again as it was held; under a bounded hold only its own."""
+    expires_at = claimed.delivery.expires_at
+    if isinstance(outcome, Later):
+        return due_at >= expires_at + claimed.held
+    return isinstance(outcome, Hold) and outcome.bounded and now >= expires_at
 
 
 def _wait(outcome: Outcome, failures: int, chance: float, patience: Patience) -> float:

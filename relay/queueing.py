@@ -14,11 +14,15 @@ from relay.turns import Turns
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """What a claim may take: up to `limit` deliveries of these lanes, shared by turns; times are seconds since the epoch."""
+    """What a claim may take: up to `limit` deliveries of these lanes, shared by turns; times are seconds since the epoch.
+
+    `lifetime` are the seconds for which a delivery is tried, where its sender has not said until when.
+    """
 
     limit: int
     now: float
     lease_until: float
+    lifetime: float
     turns: Turns
     lanes: Collection[Lane] = tuple(Lane)
 

@@ -50,6 +50,7 @@ TABLE: tuple[Row, ...] = (
     Row("RequestExpired", "", "hold_account", _CLOCK),
     Row("RequestTimeTooSkewed", "", "hold_account", _CLOCK),
     Row("InvalidSignature", "signature expired", "hold_account", _CLOCK),
+    Row("InvalidSignature", "signature not yet current", "hold_account", _CLOCK),
     Row("InvalidSignature", "", "hold_account", _MENDING),
     Row("SignatureDoesNotMatch", "", "hold_account", _MENDING),
     Row("UnrecognizedClient", "", "hold_account", _MENDING),

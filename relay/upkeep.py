@@ -67,7 +67,9 @@ class Upkeep:
                 await self.keep_time()
                 await self.rescue(everything=False)
                 await self.decide()
-                await self.expire()
+                if abs(self._clock() - self._beaten_at) >= _BEAT_SECONDS:
+                    await self.expire()
+                    await self.beat()
                 self._wake.set()
             except StoreUnavailable as error:
                 journal.trouble("the queue's chores wait", error)
@@ -84,9 +86,11 @@ class Upkeep:
         self._has_jumped = bool(jump)
         if jump:
             self._listening.since = self._clock()
-        if abs(self._clock() - self._beaten_at) >= _BEAT_SECONDS:
-            self._beaten_at = self._clock()
-            await self._queue.beat(self._beaten_at)
+
+    async def beat(self) -> None:
+        """A sign of life, by which the next start knows whether the clock was set back."""
+        self._beaten_at = self._clock()
+        await self._queue.beat(self._beaten_at)
 
     async def rescue(self, *, everything: bool) -> None:
         """Calls whose end nobody saw: `in_doubt`, until an event proves them sent or the time is up."""

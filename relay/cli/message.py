@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from relay.cli.access import on_store, reading
 from relay.cli.check import message_check
-from relay.cli.terminal import Failure, show, when
+from relay.cli.terminal import Failure, add_row, line, show, when
 from relay.config import StoreConfig
 from relay.model import Labels, Life
 
@@ -39,7 +39,7 @@ def _add_rows(table: Table, life: Life) -> None:
     accepted = when(found.accepted_at)
     for delivery, status, held in zip(life.deliveries, life.statuses, life.held, strict=True):
         shown = f"{status} (held: {held})" if held else status
-        table.add_row(found.id, accepted, found.credential, found.sender, delivery.recipient, shown, found.subject)
+        add_row(table, found.id, accepted, found.credential, found.sender, delivery.recipient, shown, found.subject)
 
 
 @message.command("show")
@@ -56,20 +56,18 @@ async def message_show(where: StoreConfig, message_id: str) -> None:
 
 def _print_life(life: Life) -> None:
     found = life.message
-    click.echo(f"{found.id}  {found.subject}")
-    click.echo(
-        f"  from {found.sender} (header {found.header_from}), {found.size} octets, by {found.credential} at {found.peer}"
-    )
-    for line in _label_lines(found.labels):
-        click.echo(f"  {line}")
+    line(f"{found.id}  {found.subject}")
+    line(f"  from {found.sender} (header {found.header_from}), {found.size} octets, by {found.credential} at {found.peer}")
+    for said in _label_lines(found.labels):
+        line(f"  {said}")
     if not life.has_content:
-        click.echo("  its content is no longer kept")
+        line("  its content is no longer kept")
     for delivery, status, held in zip(life.deliveries, life.statuses, life.held, strict=True):
-        click.echo(f"  to {delivery.recipient}: {status}{f' ({delivery.reason})' if delivery.reason else ''}")
+        line(f"  to {delivery.recipient}: {status}{f' ({delivery.reason})' if delivery.reason else ''}")
         if held:
-            click.echo(f"    held: {held}")
+            line(f"    held: {held}")
     for moment in life.moments:
-        click.echo(f"  {when(moment.at)}  {moment.what:<22} {moment.recipient}  {moment.detail}".rstrip())
+        line(f"  {when(moment.at)}  {moment.what:<22} {moment.recipient}  {moment.detail}".rstrip())
 
 
 def _label_lines(labels: Labels) -> Iterator[str]:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from relay.cli.access import changing, on_store, reading
 from relay.cli.arguments import mail_address
-from relay.cli.terminal import show, when
+from relay.cli.terminal import add_row, line, show, when
 from relay.config import StoreConfig
 from relay.model import Reason, Suppression
 
@@ -30,9 +30,9 @@ async def suppression_check(where: StoreConfig, address: str) -> None:
     async with reading(where) as store:
         found = (await store.suppressions.find([address])).get(address)
     if found is None:
-        click.echo(f"{address}: not suppressed")
+        line(f"{address}: not suppressed")
         return
-    click.echo(f"{address}: {found.reason} since {when(found.created_at)}, from {found.source} {found.note}".rstrip())
+    line(f"{address}: {found.reason} since {when(found.created_at)}, from {found.source} {found.note}".rstrip())
     sys.exit(1)
 
 
@@ -45,7 +45,7 @@ async def suppression_add(where: StoreConfig, address: str, note: str) -> None:
     added = Suppression(address=address, reason=Reason.MANUAL, source="command line", created_at=time.time(), note=note)
     async with changing(where) as admin:
         changed = await admin.suppress(added)
-    click.echo(f"{address}: {'suppressed' if changed else 'was suppressed already'}")
+    line(f"{address}: {'suppressed' if changed else 'was suppressed already'}")
 
 
 @suppression.command("remove")
@@ -55,7 +55,7 @@ async def suppression_remove(where: StoreConfig, address: str) -> None:
     """Let an address be mailed again."""
     async with changing(where) as admin:
         changed = await admin.release(address)
-    click.echo(f"{address}: {'may be mailed again' if changed else 'was not suppressed'}")
+    line(f"{address}: {'may be mailed again' if changed else 'was not suppressed'}")
 
 
 @suppression.command("list")
@@ -67,5 +67,5 @@ async def suppression_list(where: StoreConfig, limit: int, reason: str | None) -
     table = Table("address", "reason", "since", "source", "note")
     async with reading(where) as store:
         for found in await store.suppressions.newest(limit=limit, reason=Reason(reason) if reason else None):
-            table.add_row(found.address, found.reason, when(found.created_at), found.source, found.note)
+            add_row(table, found.address, found.reason, when(found.created_at), found.source, found.note)
     show(table)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from typing import IO, Any
@@ -10,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _UNITS = {"d": 86400, "h": 3600, "min": 60, "s": 1}
 
 
@@ -20,6 +22,21 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         click.echo(f"relay: {self.message}", file, err=True)
+
+
+def printable(text: str) -> str:
+    """What others wrote must not move our cursor, nor turn the reading direction."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def line(text: str) -> None:
+    """One line, printable."""
+    click.echo(printable(text))
+
+
+def add_row(table: Table, *cells: str) -> None:
+    """Its cells printable."""
+    table.add_row(*map(printable, cells))
 
 
 def show(table: Table) -> None:

@@ -9,7 +9,7 @@ from rich.table import Column, Table
 
 from relay import documents
 from relay.cli.access import on_store, reading
-from relay.cli.terminal import lasting, show, when
+from relay.cli.terminal import add_row, lasting, show, when
 from relay.config import StoreConfig
 from relay.holds import Holder, HoldRecord, place
 from relay.model import Lane, State
@@ -52,14 +52,14 @@ def _flows(flows: tuple[FlowStatus, ...]) -> Table:
     for each in flows:
         flow = each.flow
         own = flow.configuration_set or "(the relay's own)"
-        table.add_row(flow.lane, flow.credential, flow.identity, own, str(each.open), str(each.due), str(each.octets))
+        add_row(table, flow.lane, flow.credential, flow.identity, own, str(each.open), str(each.due), str(each.octets))
     return table
 
 
 def _holds(holds: tuple[HoldRecord, ...], now: float) -> Table:
     table = Table("held", "by", "reason", "since", "until")
     for hold in holds:
-        table.add_row(place(hold.scope, hold.subject), hold.holder, hold.reason, when(hold.since), _until(hold, now))
+        add_row(table, place(hold.scope, hold.subject), hold.holder, hold.reason, when(hold.since), _until(hold, now))
     return table
 
 

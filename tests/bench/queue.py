@@ -71,7 +71,7 @@ class Verbs:
             next(self._next)
 
     async def claim(self) -> None:
-        this = Round(limit=_CLAIM, now=self._now, lease_until=self._now + _LEASE, turns=self._turns)
+        this = Round(limit=_CLAIM, now=self._now, lease_until=self._now + _LEASE, lifetime=3 * 86400.0, turns=self._turns)
         self._claimed = list((await self._store.queue.claim(this)).claimed)
         assert len(self._claimed) == _CLAIM
 

@@ -103,7 +103,7 @@ async def claim_and_settle(store: SqliteStore, now: float) -> tuple[Times, Times
     turns, claiming, settling, senders = Turns(), Times(), Times(), set()
     for _ in range(ROUNDS):
         with claiming.taken():
-            this = Round(limit=CLAIMED, now=now, lease_until=now + 60, turns=turns)
+            this = Round(limit=CLAIMED, now=now, lease_until=now + 60, lifetime=3 * 86400.0, turns=turns)
             found = (await store.queue.claim(this)).claimed
         with settling.taken():
             await asyncio.gather(*(settle(store, each, Sent(each.delivery.id), now=now) for each in found))

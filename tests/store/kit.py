@@ -78,7 +78,9 @@ async def enqueue(
 
 
 async def claims(store: SqliteStore, *, limit: int = 100, now: float = NOW, lanes: Collection[Lane] = tuple(Lane)) -> Claims:
-    return await store.queue.claim(Round(limit=limit, now=now, lease_until=now + LEASE, turns=Turns(), lanes=lanes))
+    return await store.queue.claim(
+        Round(limit=limit, now=now, lease_until=now + LEASE, lifetime=LIFETIME, turns=Turns(), lanes=lanes)
+    )
 
 
 async def claim(store: SqliteStore, *, limit: int = 100, now: float = NOW) -> tuple[Claimed, ...]:

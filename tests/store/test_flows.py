@@ -191,7 +191,7 @@ async def taken(store: SqliteStore, turns: Turns, *, limit: int, by: str, rounds
     """What was claimed in so many rounds, by credential or lane."""
     found: Counter[str] = Counter()
     for _ in range(rounds):
-        round = Round(limit=limit, now=NOW, lease_until=NOW + LEASE, turns=turns)
+        round = Round(limit=limit, now=NOW, lease_until=NOW + LEASE, lifetime=LIFETIME, turns=turns)
         for each in (await store.queue.claim(round)).claimed:
             found[each.message.credential if by == "credential" else each.message.labels.lane] += 1
     return dict(found)

@@ -244,3 +244,27 @@ async def test_what_was_held_for_too_long_expires(store: SqliteStore) -> None:
     assert await store.queue.expire(now=NOW + LIFETIME + 100, max_hold=100.0) == ()
     await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + LIFETIME + 100)
     assert await claim(store, now=NOW + LIFETIME + 101) == ()
+
+
+@pytest.mark.parametrize("jump", [-2 * 86400.0, 2 * 86400.0])
+async def test_the_time_under_a_hold_is_the_same_when_the_clock_jumps_meanwhile(store: SqliteStore, jump: float) -> None:
+    await enqueue(store)
+    for begin, end in ((5, 15), (20, 30 + jump)):
+        await store.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", 1e18), now=NOW + begin)
+        if begin == 20:
+            await store.queue.shift(jump)
+        await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + end)
+    assert (await claim_one(store, now=NOW + jump + 40)).held == pytest.approx(20.0)
+
+
+async def test_under_a_bounded_hold_all_go_when_their_own_time_is_over(store: SqliteStore) -> None:
+    held = [await enqueue(store, number) for number in (1, 2, 3)]
+    free = await enqueue(store, 4, sender="shop@example.org")
+    first, *_ = await claim(store, limit=1)
+    unverified = Hold(HoldScope.IDENTITY, "not verified", 300.0, "example.com", bounded=True)
+    await settle(store, first, unverified, now=NOW)
+    late = NOW + LIFETIME
+    assert await store.queue.expire(now=late - 1, max_hold=LIFETIME) == ()
+    expired = await store.queue.expire(now=late, max_hold=LIFETIME)
+    assert {(each.id, each.state, each.reason) for each in expired} == {(d.id, State.EXPIRED, "not verified") for d in held}
+    assert await ids(store, now=late) == [free.id]

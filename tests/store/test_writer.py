@@ -296,5 +296,5 @@ async def test_a_writer_without_a_connection_takes_nothing() -> None:
     with pytest.raises(StoreUnavailable):
         await queue.enqueue(message(), CONTENT, (delivery(message()),))
     with pytest.raises(StoreUnavailable):
-        await queue.claim(Round(limit=1, now=NOW, lease_until=NOW, turns=Turns()))
+        await queue.claim(Round(limit=1, now=NOW, lease_until=NOW, lifetime=1.0, turns=Turns()))
     await writer.close()

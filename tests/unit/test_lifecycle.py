@@ -223,7 +223,7 @@ def test_an_answer_nobody_knows_is_the_end_after_so_many_failures(failures: int,
     assert (settled.state, settled.failures, settled.reason) == (state, failures + 1, "418")
 
 
-@pytest.mark.parametrize(("expires_in", "state"), [(1.0, State.QUEUED), (0.0, State.FAILED)])
+@pytest.mark.parametrize(("expires_in", "state"), [(1.0, State.QUEUED), (0.0, State.EXPIRED)])
 def test_a_bounded_hold_keeps_no_delivery_longer_than_its_own_time(expires_in: float, state: State) -> None:
     work = claimed(expires_at=NOW + expires_in)
     unverified = Hold(HoldScope.IDENTITY, "not verified", 300.0, "example.com", bounded=True)

@@ -29,3 +29,13 @@ def test_a_table_shows_what_others_wrote_as_they_wrote_it(capsys: pytest.Capture
     table.add_row(subject)
     terminal.show(table)
     assert f" {subject} " in capsys.readouterr().out
+
+
+def test_what_others_wrote_does_not_move_the_cursor_or_turn_the_line(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.line("a\x1b[31mb\rc\u202ed\x9be\nf é 中 \U0001f600")
+    table = Table("subject")
+    terminal.add_row(table, "a\x1b[31mb\rc")
+    terminal.show(table)
+    line, *shown = capsys.readouterr().out.splitlines()
+    assert line == "a\ufffd[31mb\ufffdc\ufffdd\ufffde\ufffdf é 中 \U0001f600"
+    assert any("a\ufffd[31mb\ufffdc" in row for row in shown)

@@ -61,7 +61,7 @@ def _claim(db: sqlite3.Connection, this: Round) -> Claims:
         else:
             claimed.append(each)
     _lease(db, claimed, this.lease_until)
-    return Claims(claimed=tuple(_claimed(each, records, this.now) for each in claimed), ended=tuple(ended))
+    return Claims(claimed=tuple(_claimed(each, records, this) for each in claimed), ended=tuple(ended))
 
 
 def _by_turns(db: sqlite3.Connection, this: Round, records: Collection[HoldRecord]) -> list[_Due]:
@@ -108,17 +108,19 @@ def _lease(db: sqlite3.Connection, claimed: Sequence[_Due], until: float) -> Non
             hold_rows.lend_probe(db, each.probes, each.delivery.id, until)
 
 
-def _claimed(due: _Due, records: Collection[HoldRecord], now: float) -> Claimed:
-    """While it was held its patience did not run out; an end that its sender set is a time, and comes all the same."""
-    labels = due.message.labels
-    is_patient = records and not labels.expires_at
-    began = max(due.message.accepted_at, labels.send_at)
+def _claimed(due: _Due, records: Collection[HoldRecord], this: Round) -> Claimed:
+    """While it was held its patience did not run out; an end that its sender set is a time, and comes all the same.
+
+    Its patience began a lifetime before its end: that was shifted by each jump of the clock, as the holds were.
+    """
+    is_patient = records and not due.message.labels.expires_at
+    began = due.delivery.expires_at - this.lifetime
     return Claimed(
         delivery=_taken(due.delivery),
         message=due.message,
         flow=due.flow.id,
         content=due.content,
-        held=holds.stood_still(due.flow, records, began, now) if is_patient else 0.0,
+        held=holds.stood_still(due.flow, records, began, this.now) if is_patient else 0.0,
     )
 
 

@@ -45,8 +45,8 @@ def put(db: sqlite3.Connection, hold: Hold, *, holder: Holder, at: float) -> boo
     ).rowcount
     if is_new:
         db.execute(
-            "INSERT INTO holds (scope, subject, holder, reason, since, until) VALUES (?,?,?,?,?,?)",
-            (hold.scope, hold.subject, holder, hold.reason, at, at + hold.seconds),
+            "INSERT INTO holds (scope, subject, holder, reason, bounded, since, until) VALUES (?,?,?,?,?,?,?)",
+            (hold.scope, hold.subject, holder, hold.reason, hold.bounded, at, at + hold.seconds),
         )
     return is_new
 

@@ -148,13 +148,27 @@ def _expiries(db: sqlite3.Connection, items: Sequence[tuple[float, float]]) -> l
 
 
 def _expire(db: sqlite3.Connection, now: float, max_hold: float) -> tuple[Delivery, ...]:
-    """The oldest are first in the order of their identifiers."""
+    """The oldest are first in the order of their identifiers. Of those under a bounded hold, all of its flows are looked at."""
     rows = db.execute(
-        f"SELECT {DELIVERY} FROM deliveries d WHERE d.state IN {OPEN} AND d.state = 'queued' AND d.expires_at <= ?"
-        " AND d.message_id < ? ORDER BY d.message_id LIMIT ?",
+        f"SELECT {DELIVERY}, 'held too long' FROM deliveries d WHERE d.state IN {OPEN} AND d.state = 'queued'"
+        " AND d.expires_at <= ? AND d.message_id < ? ORDER BY d.message_id LIMIT ?",
         (now - max_hold, ids.ulid(now - max_hold, bytes(10)), _STEP),
     ).fetchall()
-    return tuple(end(db, delivery_of(row), Cause.OUT_OF_TIME, "held too long", now) for row in rows)
+    for flow, why in _bounded(db):
+        rows += db.execute(
+            f"SELECT {DELIVERY}, ? FROM deliveries d WHERE d.flow = ? AND d.state = 'queued' AND d.expires_at <= ? LIMIT ?",
+            (why, flow, now, _STEP - len(rows)),
+        ).fetchall()
+    return tuple(end(db, delivery_of(row), Cause.OUT_OF_TIME, row[-1], now) for row in rows)
+
+
+def _bounded(db: sqlite3.Connection) -> list[tuple[int, str]]:
+    """Flows under bounded holds, and why."""
+    return db.execute(
+        "SELECT f.id, h.reason FROM holds h JOIN flows f ON (h.scope = 'identity' AND h.subject = f.identity)"
+        " OR (h.scope = 'configuration_set' AND h.subject = f.configuration_set)"
+        " WHERE h.bounded AND h.ended_at IS NULL AND f.open_count > 0 GROUP BY f.id"
+    ).fetchall()
 
 
 def _shifts(db: sqlite3.Connection, items: Sequence[float]) -> list[None]:
@@ -172,7 +186,7 @@ def _shift(db: sqlite3.Connection, by: float) -> None:
         f" WHERE d.message_id = deliveries.message_id AND d.number = deliveries.number AND deliveries.state IN {OPEN}",
         {"by": by, "never": lifecycle.NEVER},
     )
-    db.execute("UPDATE holds SET since = since + :by, until = until + :by WHERE ended_at IS NULL", {"by": by})
+    db.execute("UPDATE holds SET since = since + :by, until = until + :by, ended_at = ended_at + :by", {"by": by})
 
 
 def _straightenings(db: sqlite3.Connection, items: Sequence[float]) -> list[None]:

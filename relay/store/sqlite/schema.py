@@ -67,13 +67,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
             )
             connection.path = path
             undo.callback(connection.close)
-            connection.execute(
-                "PRAGMA auto_vacuum = INCREMENTAL"
-            )  # heeded before anything is in the file, and WAL puts something
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-            connection.execute(f"PRAGMA journal_size_limit = {_WAL_OCTETS}")
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
             migrate(connection, path)
             connection.mark()
             undo.pop_all()

@@ -108,6 +108,7 @@ CREATE TABLE holds (
     subject  TEXT NOT NULL,
     holder   TEXT NOT NULL,  -- ses or operator
     reason   TEXT NOT NULL,
+    bounded  INTEGER NOT NULL,  -- mail under it waits no longer than its own time
     since    REAL NOT NULL,
     until    REAL NOT NULL,  -- after that one call at a time probes it
     probe    TEXT,           -- the delivery whose call that is
