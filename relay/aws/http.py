@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import select
-import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import cast
 from urllib.parse import urlsplit
 
 from relay.aws.http_answers import Answer, AnswerReader
+from relay.aws.names import ServerName
 
 # Shorter than the far side's: a request into a connection it is just closing would be in doubt.
 _KEEP_ALIVE = 10.0
@@ -52,6 +52,7 @@ class HttpClient:
         self.host = parts.netloc
         self._name = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._server = ServerName(self._name, self._port)
         self._tls = tls if parts.scheme == "https" else None
         self._slots = asyncio.Semaphore(connections)
         self._connect_timeout = connect_timeout
@@ -93,18 +94,18 @@ class HttpClient:
 
     async def _connect(self) -> _Connection:
         """Tries the server's addresses in turn. They share the time, so that a dead one does not use up that of all."""
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + self._connect_timeout
+        clock = asyncio.get_running_loop().time
+        ends = clock() + self._connect_timeout
         failure: Exception | None = None
         try:
             async with asyncio.timeout_at(ends):
-                found = await loop.getaddrinfo(self._name, self._port, type=socket.SOCK_STREAM)
-            for left, (*_, address) in zip(range(len(found), 0, -1), found, strict=True):
-                now = loop.time()
+                addresses = await self._server.addresses()
+            for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
                 try:
-                    async with asyncio.timeout_at(now + (ends - now) / left):
-                        return await self._connect_to(str(address[0]))
+                    async with asyncio.timeout_at(clock() + (ends - clock()) / left):
+                        return await self._connect_to(address)
                 except OSError as error:
+                    self._server.has_failed(address)
                     failure = error
         except (OSError, UnicodeError) as error:  # no such name, or one that cannot be
             failure = error

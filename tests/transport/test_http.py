@@ -18,6 +18,7 @@ from aiohttp import web
 
 from relay.aws.http import HttpClient, NoAnswer, NoConnection, NotSent
 from relay.aws.http_answers import Answer
+from relay.aws.names import ServerName
 from relay.security.certificates import make_server_pair
 
 HEADERS = {"Host": "localhost", "Content-Length": "5"}
@@ -159,6 +160,17 @@ async def test_a_name_that_is_none_is_no_connection() -> None:
     )
     with pytest.raises(NoConnection, match="gaierror"):
         await post(client)
+
+
+async def test_a_name_is_looked_up_once_for_all_who_connect_and_a_dead_address_goes_behind_the_others() -> None:
+    async with serving(answering) as server:
+        name = ServerName("localhost", server.port)
+        found = await asyncio.gather(*(name.addresses() for _ in range(50)))
+        assert len(set(found)) == 1
+        assert "127.0.0.1" in found[0]
+        name.has_failed(found[0][0])
+        assert await name.addresses() == (*found[0][1:], found[0][0])
+        assert (await asyncio.gather(*(post(client_of(server)) for _ in range(3))))[0].status == 200
 
 
 async def test_a_handshake_without_end_is_no_connection(certificate: Path) -> None:
