@@ -19,7 +19,6 @@ from relay.admin import Admin
 from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
 from relay.backlog import Admission
-from relay.config import Config
 from relay.control.server import ControlServer
 from relay.credential import Credential
 from relay.errors import ConfigError
@@ -29,6 +28,7 @@ from relay.rate import Bucket, DailyQuota
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import ServerTls
 from relay.senders import IdentitySync
+from relay.settings import Config
 from relay.smtp.login import TrustedNetworks
 from relay.smtp.server import SmtpServer
 from relay.steady import SteadyClock

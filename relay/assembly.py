@@ -18,7 +18,6 @@ from relay.aws.identities import BotoIdentities
 from relay.aws.ses import SesSender
 from relay.aws.sns import SnsTopics
 from relay.backlog import Admission, BacklogLimits
-from relay.config import Config, LoginsConfig
 from relay.dispatch import Dispatcher
 from relay.errors import ConfigError
 from relay.feedback import Feedback, Listening
@@ -34,6 +33,7 @@ from relay.rate import Bucket, DailyQuota
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
 from relay.senders import IdentitySync
+from relay.settings import Config, LoginsConfig
 from relay.smtp.limits import Limits
 from relay.smtp.login import Login
 from relay.steady import SteadyClock

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from relay.app import App
-from relay.config import CallbacksConfig, Config, FeedbackConfig, PrivateConfig, SesConfig, SmtpConfig, StoreConfig, check
+from relay.config import check
 from relay.control.client import ControlClient
 from relay.credential import Credential, Kind, OnSuppressed, Recipients
 from relay.errors import ConfigError
@@ -19,6 +19,7 @@ from relay.sandbox.demo import Demo, Login, Surroundings
 from relay.sandbox.sns import Topic
 from relay.security.certificates import make_server_pair, make_signing_pair
 from relay.security.passwords import hash_password
+from relay.settings import CallbacksConfig, Config, FeedbackConfig, PrivateConfig, SesConfig, SmtpConfig, StoreConfig
 from relay.store.sqlite.store import SqliteStore
 
 SUBMISSION = 2587

@@ -16,8 +16,9 @@ from relay import ports
 from relay.admin import Admin
 from relay.cli.loop import run
 from relay.cli.terminal import Failure
-from relay.config import Config, StoreConfig, load
+from relay.config import load
 from relay.credential import Credential
+from relay.settings import Config, StoreConfig
 from relay.store.lock import Lock
 from relay.store.sqlite.store import SqliteStore
 

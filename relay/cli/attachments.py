@@ -9,8 +9,8 @@ import click
 
 from relay.cli import arguments
 from relay.cli.access import find_credential, on_store, put_credential
-from relay.config import StoreConfig
 from relay.credential import Attachments
+from relay.settings import StoreConfig
 
 
 def _what(flag: str, text: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

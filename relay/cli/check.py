@@ -15,13 +15,13 @@ from relay.address import key
 from relay.cli import arguments
 from relay.cli.access import find_credential, on_config, reading
 from relay.cli.terminal import Failure
-from relay.config import Config
 from relay.credential import Credential, Kind
 from relay.errors import MessageTooLarge, RecipientSuppressed, Refused
 from relay.identities import Identities
 from relay.judge import Case, Rule
 from relay.model import Edit
 from relay.replies import reply_to
+from relay.settings import Config
 from relay.smtp.content import normalised
 from relay.writing import edits
 

@@ -15,10 +15,10 @@ from relay.cli import arguments
 from relay.cli.access import find_credential, on_store, put_credential, reading
 from relay.cli.attachments import credential_attachments
 from relay.cli.terminal import Failure, show, when
-from relay.config import StoreConfig
 from relay.credential import Credential, Kind, LastUse, LineEnds, OnSuppressed, Recipients
 from relay.errors import SenderNotAllowed
 from relay.security.passwords import hash_password
+from relay.settings import StoreConfig
 
 _password_file = click.option(
     "--password-file", type=click.File("r"), help="Where the password stands; without it one is made and shown once."

@@ -10,8 +10,8 @@ from rich.table import Column, Table
 from relay.cli.access import on_store, reading
 from relay.cli.check import message_check
 from relay.cli.terminal import Failure, add_row, line, show, when
-from relay.config import StoreConfig
 from relay.model import Labels, Life
+from relay.settings import StoreConfig
 
 
 @click.group()

@@ -14,11 +14,11 @@ from relay.cli.access import changing, find_credential, on_config, on_store, rea
 from relay.cli.rescue import queue_accept_loss, queue_rescue
 from relay.cli.terminal import Failure, when
 from relay.cli.waiting import queue_status
-from relay.config import Config, StoreConfig
 from relay.holds import Holder, HoldRecord, place
 from relay.lifecycle import NEVER, Cause
 from relay.outcome import Hold, HoldScope
 from relay.queueing import Selection, Tally
+from relay.settings import Config, StoreConfig
 
 _SUBJECTS = (
     click.option("--credential", HoldScope.CREDENTIAL.value, type=arguments.name, help="Only mail of this login."),

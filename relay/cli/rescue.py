@@ -13,8 +13,8 @@ import click
 
 from relay.cli.access import on_store
 from relay.cli.terminal import Failure
-from relay.config import StoreConfig
 from relay.errors import StoreDamaged
+from relay.settings import StoreConfig
 from relay.store.bodies import Spool
 from relay.store.lock import Lock
 from relay.store.rescue import LIST, Content, Rescued

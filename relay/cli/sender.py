@@ -11,9 +11,9 @@ from rich.table import Table
 from relay.cli import arguments
 from relay.cli.access import control, find_credential, on_config, on_store, owning, put_credential, reading
 from relay.cli.terminal import show, when
-from relay.config import Config, StoreConfig
 from relay.errors import SesUnavailable
 from relay.identities import Identities, Identity, KnownIdentities, why_not
+from relay.settings import Config, StoreConfig
 
 
 @click.group()

@@ -11,8 +11,8 @@ from rich.table import Table
 from relay.cli.access import changing, on_store, reading
 from relay.cli.arguments import mail_address
 from relay.cli.terminal import add_row, line, show, when
-from relay.config import StoreConfig
 from relay.model import Reason, Suppression
+from relay.settings import StoreConfig
 
 _address = click.argument("address", metavar="ADDRESS", type=mail_address)
 

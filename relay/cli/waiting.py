@@ -10,11 +10,11 @@ from rich.table import Column, Table
 from relay import documents
 from relay.cli.access import on_store, reading
 from relay.cli.terminal import add_row, lasting, show, when
-from relay.config import StoreConfig
 from relay.holds import Holder, HoldRecord, place
 from relay.model import Lane, State
 from relay.queueing import FlowStatus, QueueStatus
 from relay.rate import Account, DailyQuota
+from relay.settings import StoreConfig
 
 
 @click.command("status")

@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from relay import config
-from relay.config import Config
 from relay.errors import ConfigError
+from relay.settings import Config
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config" / "relay.toml"

@@ -1,0 +1,185 @@
+"""What Config holds: every setting with its default, in sections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreConfig:
+    """Where everything is kept."""
+
+    path: Path = Path("/var/lib/relay/relay.db")
+
+    @property
+    def spool(self) -> Path:
+        return self.path.parent / "spool"
+
+    @property
+    def lock(self) -> Path:
+        return self.path.parent / "relay.lock"
+
+    @property
+    def control(self) -> Path:
+        return self.path.parent / "control.sock"
+
+    @property
+    def ballast(self) -> Path:
+        return self.path.parent / "relay.ballast"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueConfig:
+    """How much may wait before clients get 452. Ages and octets of 0 are off."""
+
+    max_messages: int = 1_000_000
+    max_octets: int = 50 * 1024 * 1024 * 1024
+    max_age_seconds: int = 2 * 86400
+    min_free_octets: int = 512 * 1024 * 1024
+    ballast_octets: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmtpConfig:
+    """The SMTP door. An empty listener is off."""
+
+    hostname: str = "localhost"
+    submission: str = "0.0.0.0:587"
+    submissions: str = "0.0.0.0:465"
+    certificate: Path = Path("/etc/relay/tls/cert.pem")
+    key: Path = Path("/etc/relay/tls/key.pem")
+    further_certificates: tuple[str, ...] = ()
+    further_keys: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    trusted: str = ""
+    trusted_networks: tuple[str, ...] = ()
+    trusted_credential: str = ""
+    max_size: int = 10 * 1024 * 1024
+    max_octets_in_flight: int = 256 * 1024 * 1024
+    handshake_seconds: int = 10
+    login_seconds: int = 60
+    line_seconds: int = 30
+    timeout_seconds: int = 300
+    session_seconds: int = 3600
+    min_data_rate: int = 500
+    max_connections: int = 2500
+    max_connections_per_client: int = 250
+    max_messages_per_connection: int = 10000
+    soft_errors: int = 10
+    error_seconds: int = 1
+    max_errors: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginsConfig:
+    """What logins may do, whatever the door."""
+
+    messages_per_minute: int = 60_000
+    messages_per_day: int = 1_000_000
+    failures_per_connection: int = 3
+    failures_per_address: int = 20
+    failures_per_name: int = 50
+    failure_seconds: int = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyConfig:
+    """What may pass. Rules that are observed refuse nothing."""
+
+    observed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaypenConfig:
+    """Where all mail goes instead of to its recipients."""
+
+    recipient: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SesConfig:
+    """The way out. Credentials come from the AWS chain and have no key here."""
+
+    region: str = "us-east-1"
+    profile: str = ""
+    configuration_set: str = ""
+    endpoint: str = ""
+    connections: int = 50
+    connect_timeout_seconds: int = 5
+    read_timeout_seconds: int = 60
+    identities_seconds: int = 900
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryConfig:
+    """How long and how often."""
+
+    delays_seconds: tuple[int, ...] = (60, 120, 300, 600, 1200, 2400, 3600)
+    lifetime_seconds: int = 3 * 86400
+    max_hold_seconds: int = 14 * 86400
+    in_doubt_seconds: int = 900
+    doubt: str = "resend"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionConfig:
+    """How long what is over is kept; 0 is for ever. Facts stay as long as their content does."""
+
+    bodies_days: int = 3
+    notifications_days: int = 30
+    facts_days: int = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedbackConfig:
+    """The way back."""
+
+    topics: tuple[str, ...] = ()
+    signature_versions: tuple[str, ...] = ("1", "2")
+    sns_endpoint: str = ""
+    pinned_certificate: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbacksConfig:
+    """The HTTP listener the Internet may reach. Without a certificate it speaks plain HTTP, for a proxy in front of it."""
+
+    listen: str = "0.0.0.0:8080"
+    certificate: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateConfig:
+    """The HTTP listener for those who watch the relay. Empty is off."""
+
+    listen: str = "127.0.0.1:8082"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """The journal, on standard error."""
+
+    addresses: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings of one relay."""
+
+    store: StoreConfig = field(default_factory=StoreConfig)
+    queue: QueueConfig = field(default_factory=QueueConfig)
+    smtp: SmtpConfig = field(default_factory=SmtpConfig)
+    logins: LoginsConfig = field(default_factory=LoginsConfig)
+    policy: PolicyConfig = field(default_factory=PolicyConfig)
+    playpen: PlaypenConfig = field(default_factory=PlaypenConfig)
+    ses: SesConfig = field(default_factory=SesConfig)
+    retry: RetryConfig = field(default_factory=RetryConfig)
+    retention: RetentionConfig = field(default_factory=RetentionConfig)
+    feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
+    callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
+    private: PrivateConfig = field(default_factory=PrivateConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+    file: str = field(default="(defaults)", metadata={"section": False})
+    failpoint: str = field(default="", metadata={"section": False})  # for tests, and from the environment alone
