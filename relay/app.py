@@ -16,6 +16,7 @@ from aiohttp.web import RouteDef
 from relay import assembly, journal, watch
 from relay import config as configuration
 from relay.admin import Admin
+from relay.assembly import Base
 from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
 from relay.backlog import Admission
@@ -57,8 +58,6 @@ class App:
         self._parts = AsyncExitStack()
         self._tls: list[ServerTls] = []
         self._smtp: SmtpServer | None = None
-        self._clock = SteadyClock(wall=time.time, monotonic=time.monotonic)
-        self._listening = Listening(self._clock())
         self.ports: dict[str, int] = {}
         self.failed = asyncio.Event()
 
@@ -85,30 +84,32 @@ class App:
         smtp_tls = self._watched(assembly.smtp_tls(config))
         session = assembly.aws_session(config)
         self._take_lock()
-        spool, room, admission = Spool(config.store.spool), assembly.room(config), assembly.admission(config)
-        store = await self._open_store(room, admission)
-        if lost := await spool.sweep(store.spooled):
-            journal.trouble(f"{lost} files in the spool belong to no message: moved to {spool.lost}")
-        wake = asyncio.Event()
-        upkeep = assembly.upkeep(config, store, self._clock, self._listening, wake)
+        room, admission = assembly.room(config), assembly.admission(config)
+        base = await self._base(room, admission)
+        upkeep = assembly.upkeep(base)
         await upkeep.begin()
         sesv2 = assembly.sesv2(config, session)
-        sync = await assembly.identity_sync(store, sesv2)
-        await self._start_control(store, sync, wake)
-        await self._start_http(store, session)
+        sync = await assembly.identity_sync(base.store, sesv2)
+        await self._start_control(base, sync)
+        await self._start_http(base, session)
         self._start_sync(sync)
-        await self._start_dispatch(store, spool, session, sesv2, wake)
+        await self._start_dispatch(base, session, sesv2)
         self._keep_running(upkeep.run, "upkeep")
         if config.playpen.recipient:
             journal.in_playpen(recipient=config.playpen.recipient)
-        await watch.look(store.backlog, room, admission, now=self._clock())
-        self._keep_running(
-            lambda: watch.run(store.backlog, room, admission, clock=self._clock, every=_LOOK_SECONDS), "the look at the queue"
-        )
-        intake = await assembly.intake(config, store, spool, self._clock, wake, sync.identities, admission)
-        self._start_smtp(store, intake, smtp_tls)
+        await self._start_watch(base, room, admission)
+        self._start_smtp(base.store, await assembly.intake(base, sync.identities, admission), smtp_tls)
         self._keep_running(self._watch_certificates, "the look at the certificates")
-        self._keep_running(assembly.keeping(config, store, spool, self._clock).run, "the removal of what is old")
+        self._keep_running(assembly.keeping(base).run, "the removal of what is old")
+
+    async def _base(self, room: Room, admission: Admission) -> Base:
+        spool = Spool(self._config.store.spool)  # which makes its folder: the room is that of both
+        store = await self._open_store(room, admission)
+        if lost := await spool.sweep(store.spooled):
+            journal.trouble(f"{lost} files in the spool belong to no message: moved to {spool.lost}")
+        clock = SteadyClock(wall=time.time, monotonic=time.monotonic)
+        listening = Listening(since=clock())
+        return Base(config=self._config, store=store, spool=spool, clock=clock, listening=listening, wake=asyncio.Event())
 
     async def _open_store(self, room: Room, admission: Admission) -> SqliteStore:
         def disk_is_full() -> None:
@@ -144,26 +145,30 @@ class App:
             raise ConfigError(self._config.file, "store.path", f"another relay runs on {store.path.parent}")
         self._parts.callback(lock.release)
 
-    async def _start_control(self, store: SqliteStore, sync: IdentitySync, wake: asyncio.Event) -> None:
+    async def _start_watch(self, base: Base, room: Room, admission: Admission) -> None:
+        store, clock = base.store.backlog, base.clock
+        await watch.look(store, room, admission, now=clock())
+        self._keep_running(lambda: watch.run(store, room, admission, clock=clock, every=_LOOK_SECONDS), "the look at the queue")
+
+    async def _start_control(self, base: Base, sync: IdentitySync) -> None:
         admin = Admin(
-            suppressions=store.suppressions,
-            credentials=store.credentials,
-            desk=store.desk,
-            clock=self._clock,
+            suppressions=base.store.suppressions,
+            credentials=base.store.credentials,
+            desk=base.store.desk,
+            clock=base.clock,
             tell=self._credential_changed,
-            wake=wake.set,
+            wake=base.wake.set,
         )
         control = ControlServer(self._config.store.control, admin, sync.once)
         await control.start()
         self._parts.push_async_callback(control.stop)
 
-    async def _start_http(self, store: SqliteStore, session: boto3.Session) -> None:
+    async def _start_http(self, base: Base, session: boto3.Session) -> None:
         config = self._config
-        healthy = health.routes(lambda: store.suppressions.find(["nobody@example.com"]))
+        healthy = health.routes(lambda: base.store.suppressions.find(["nobody@example.com"]))
         if config.callbacks.listen:
             tls = assembly.callbacks_tls(config)
-            feedback = assembly.feedback(config, store, session, self._clock, self._listening)
-            routes = [*sns.routes(feedback), *healthy]
+            routes = [*sns.routes(assembly.feedback(base, session)), *healthy]
             await self._serve_http("callbacks", config.callbacks.listen, routes, tls=self._watched(tls) if tls else None)
         if config.private.listen:
             await self._serve_http("private", config.private.listen, [*metrics.routes(), *healthy], tls=None)
@@ -175,18 +180,16 @@ class App:
         with _listening(self._config, f"{name}.listen"):
             self.ports[name] = await server.listen(host, port, tls=tls)
 
-    async def _start_dispatch(
-        self, store: SqliteStore, spool: Spool, session: boto3.Session, sesv2: Any, wake: asyncio.Event
-    ) -> None:
+    async def _start_dispatch(self, base: Base, session: boto3.Session, sesv2: Any) -> None:
         config = self._config
         credentials = ChainCredentials(session, new_session=lambda: assembly.aws_session(config), clock=time.time)
         await credentials.refresh()
         sender = assembly.ses_sender(config, credentials, sesv2.meta.endpoint_url)
         self._parts.push_async_callback(sender.close)
         bucket, quota = Bucket(_FIRST_RATE, time.monotonic()), DailyQuota()
-        account = AccountWatch(client=sesv2, store=store.account, bucket=bucket, quota=quota, clock=self._clock)
+        account = AccountWatch(client=sesv2, store=base.store.account, bucket=bucket, quota=quota, clock=base.clock)
         await account.restore()
-        dispatcher = assembly.dispatcher(config, store, spool, sender, (bucket, quota), self._clock, wake)
+        dispatcher = assembly.dispatcher(base, sender, bucket, quota)
         self._keep_running(credentials.run, "the refresh of AWS credentials")
         self._keep_running(account.run, "the look at the account")
         self._keep_running(dispatcher.run, "the dispatcher")

@@ -6,6 +6,7 @@ import asyncio
 import os
 import ssl
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,18 @@ _KEEPING_PAUSE = 0.02
 _SIMULATOR = "success@simulator.amazonses.com"  # SES developer guide, "Using the mailbox simulator"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What most parts stand on. `wake` is set where something may have become due."""
+
+    config: Config
+    store: SqliteStore
+    spool: Spool
+    clock: SteadyClock
+    listening: Listening
+    wake: asyncio.Event
+
+
 def aws_session(config: Config) -> boto3.Session:
     """Raises ConfigError for a profile that is not there."""
     try:
@@ -81,14 +94,15 @@ def callbacks_tls(config: Config) -> ServerTls | None:
     return ServerTls([pair], section="callbacks", file=config.file)
 
 
-def feedback(config: Config, store: SqliteStore, session: boto3.Session, clock: SteadyClock, listening: Listening) -> Feedback:
+def feedback(base: Base, session: boto3.Session) -> Feedback:
     """The way back. Raises ConfigError for a pinned certificate that cannot be read."""
+    config = base.config
     return Feedback(
-        store=store.feedback,
+        store=base.store.feedback,
         certificates=_certificates(config),
         sns=SnsTopics(clients.client(session, "sns", config.feedback.sns_endpoint)),
-        clock=clock,
-        listening=listening,
+        clock=base.clock,
+        listening=base.listening,
         topics=config.feedback.topics,
         versions=config.feedback.signature_versions,
     )
@@ -118,24 +132,16 @@ def ses_sender(config: Config, credentials: ChainCredentials, endpoint: str) -> 
     )
 
 
-def dispatcher(
-    config: Config,
-    store: SqliteStore,
-    spool: Spool,
-    sender: SesSender,
-    allowance: tuple[Bucket, DailyQuota],
-    clock: SteadyClock,
-    wake: asyncio.Event,
-) -> Dispatcher:
+def dispatcher(base: Base, sender: SesSender, bucket: Bucket, quota: DailyQuota) -> Dispatcher:
     """The lease is longer than any call can take."""
-    bucket, quota = allowance
+    config = base.config
     return Dispatcher(
-        queue=store.queue,
-        bodies=spool,
+        queue=base.store.queue,
+        bodies=base.spool,
         sender=sender,
-        clock=clock,
+        clock=base.clock,
         monotonic=time.monotonic,
-        wake=wake,
+        wake=base.wake,
         bucket=bucket,
         quota=quota,
         patience=patience(config),
@@ -144,28 +150,29 @@ def dispatcher(
     )
 
 
-def upkeep(config: Config, store: SqliteStore, clock: SteadyClock, listening: Listening, wake: asyncio.Event) -> Upkeep:
+def upkeep(base: Base) -> Upkeep:
     """The chores of the queue."""
+    retry = base.config.retry
     return Upkeep(
-        queue=store.queue,
-        feedback=store.feedback,
-        clock=clock,
-        listening=listening,
-        patience=patience(config),
-        resends=config.retry.doubt == "resend",
-        max_hold=float(config.retry.max_hold_seconds),
+        queue=base.store.queue,
+        feedback=base.store.feedback,
+        clock=base.clock,
+        listening=base.listening,
+        patience=patience(base.config),
+        resends=retry.doubt == "resend",
+        max_hold=float(retry.max_hold_seconds),
         every=_UPKEEP_SECONDS,
-        wake=wake,
+        wake=base.wake,
     )
 
 
-def keeping(config: Config, store: SqliteStore, spool: Spool, clock: SteadyClock) -> Keeping:
+def keeping(base: Base) -> Keeping:
     """What is old is let go."""
-    days = config.retention
+    days = base.config.retention
     return Keeping(
-        store=store.retention,
-        files=spool,
-        clock=clock,
+        store=base.store.retention,
+        files=base.spool,
+        clock=base.clock,
         kept_for=KeptFor(bodies=days.bodies_days, notifications=days.notifications_days, facts=days.facts_days),
         every=_KEEPING_SECONDS,
         pause=_KEEPING_PAUSE,
@@ -205,28 +212,20 @@ def admission(config: Config) -> Admission:
     )
 
 
-async def intake(
-    config: Config,
-    store: SqliteStore,
-    spool: Spool,
-    clock: SteadyClock,
-    wake: asyncio.Event,
-    identities: Identities,
-    admission: Admission,
-) -> Intake:
+async def intake(base: Base, identities: Identities, admission: Admission) -> Intake:
     """The way in. Raises StoreUnavailable."""
-    smtp = config.smtp
+    config, smtp = base.config, base.config.smtp
     return Intake(
-        queue=store.queue,
-        bodies=spool,
-        suppressions=store.suppressions,
-        clock=clock,
+        queue=base.store.queue,
+        bodies=base.spool,
+        suppressions=base.store.suppressions,
+        clock=base.clock,
         chance=os.urandom,
-        wake=wake,
+        wake=base.wake,
         hostname=smtp.hostname,
         max_size=smtp.max_size,
         budget=Budget(max(smtp.max_octets_in_flight, smtp.max_size)),
-        quota=await _quota(config.logins, store),
+        quota=await _quota(config.logins, base.store),
         admission=admission,
         patience=patience(config),
         observed=frozenset(map(Rule, config.policy.observed)),
