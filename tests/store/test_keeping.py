@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import closing
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,10 +17,10 @@ from relay import journal
 from relay.errors import StoreUnavailable
 from relay.keeping import Keeping, KeptFor
 from relay.model import Message
-from relay.outcome import Sent
+from relay.outcome import Later, Never, Sent, Unknown
 from relay.store.bodies import Spool
 from relay.store.sqlite.store import SqliteStore
-from tests.store.kit import CONTENT, NOW, accepted, claim, database, delivery, event, settle
+from tests.store.kit import CONTENT, NOW, PATIENCE, accepted, claim, database, delivery, event, settle
 
 DAY = 86400.0
 LARGE = b"x" * 70_000
@@ -199,3 +201,49 @@ async def test_what_went_is_journaled_and_nothing_where_nothing_went(house: Hous
     house.now += 10 * DAY
     await house.keeping.once()
     assert '"event": "forgotten", "bodies": 2, "files": 1,' in journaled.getvalue()
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_happens_in_which_order_what_is_open_has_its_content(house: House, seed: int) -> None:
+    """Mail, answers, time and passes by chance; some of the passes are cut short, as by a crash."""
+    chance = random.Random(seed)
+    sent = 0
+    for number in range(60):
+        house.now += chance.choice((0.0, 1.0, 0.5 * DAY, 2.0 * DAY))
+        await house.put(number, large=chance.random() < 0.4)
+        for claimed in await claim(house.store, limit=chance.randrange(3), now=house.now):
+            assert len(await house.spool.read(claimed)) == claimed.message.size
+            outcome = chance.choice((Sent(claimed.delivery.id), Never("x"), Later("x"), Unknown("x"), None))
+            sent += isinstance(outcome, Sent)
+            if outcome:  # or else its lease runs out
+                await settle(house.store, claimed, outcome, now=house.now)
+        await house.store.queue.rescue(now=house.now, everything=False, patience=PATIENCE)
+        await house.store.queue.decide(now=house.now)
+        await cut_short(house.keeping.once(), after=chance.choice((0, 1, 3, 5, 1000)))
+        assert await without_content(house) == []
+    assert sent > 5
+
+
+async def cut_short(step: Coroutine[Any, Any, None], *, after: int) -> None:
+    """Cancelled once the loop has gone round so often."""
+    task = asyncio.ensure_future(step)
+    for _ in range(after):
+        await asyncio.sleep(0)
+    if after < 1000:
+        task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def without_content(house: House) -> list[str]:
+    """Open messages whose content cannot be had."""
+    with closing(sqlite3.connect(house.database)) as other:
+        rows = other.execute(
+            "SELECT DISTINCT d.message_id, b.content IS NOT NULL, s.message_id IS NOT NULL FROM deliveries d"
+            " LEFT JOIN bodies b USING (message_id) LEFT JOIN spooled s USING (message_id)"
+            " WHERE d.state IN ('queued', 'sending', 'in_doubt')"
+        ).fetchall()
+    return [
+        message_id
+        for message_id, is_inline, is_spooled in rows
+        if not is_inline and not (is_spooled and (house.spool.lost.parent / f"{message_id}.eml").exists())
+    ]
