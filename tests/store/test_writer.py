@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -198,6 +200,25 @@ async def test_who_can_make_room_is_told_of_a_full_disk(connection: sqlite3.Conn
         await put(writer, message(1), _ROOM)
     assert await put(writer, message(1), _ROOM) == message(1).id
     await writer.close()
+
+
+async def test_after_a_full_disk_the_log_begins_anew_for_all_that_it_had_is_in_the_database(
+    connection: sqlite3.Connection, tmp_path: Path
+) -> None:
+    writer = Writer(connection, on_full=lambda: free(connection))
+    told = {await put(writer, message(number)) for number in range(5)}
+    fill(connection, pages=2)
+    with pytest.raises(DiskFull):
+        await put(writer, message(7), _ROOM)
+    await writer.run(_nothing, None)
+    shutil.copy(database(tmp_path), tmp_path / "without-its-log.db")
+    with closing(sqlite3.connect(tmp_path / "without-its-log.db")) as alone:
+        assert stored(alone) == told
+    await writer.close()
+
+
+def _nothing(db: sqlite3.Connection, items: Sequence[None]) -> list[None]:
+    return [None] * len(items)
 
 
 async def test_on_a_full_disk_everyone_is_told_and_nothing_is_half_written(

@@ -100,9 +100,8 @@ def reading(database: Path) -> sqlite3.Connection:
 def _check_closely(database: Path, db: sqlite3.Connection, *, until: float) -> bool:
     """False if the time was over before the end."""
     try:
-        log = wal.read(database, until=until)
-        if log.cut_off > _CUT_BY_POWER:
-            what = f"{wal.path_of(database).name} is damaged, and {log.cut_off} commits stand behind the damage"
+        if (unseen := wal.unseen_commits(database)) > _CUT_BY_POWER:
+            what = f"{wal.path_of(database).name} is damaged, and {unseen} commits stand behind the damage"
             raise _damaged(database, what)
         there = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         for table in (table for table in _CHECKED if table in there):

@@ -1,4 +1,4 @@
-"""Reads a write-ahead log by its format (sqlite.org/fileformat2.html, 4): what SQLite would use of it, and what it would not.
+"""Reads a write-ahead log by its format (sqlite.org/fileformat2.html, 4): what SQLite uses of it, and what it does not.
 
 SQLite stops at the first frame whose checksum is wrong, for it may be one that was never written to its end, and does not
 tell of committed ones behind it. Each frame's checksum goes on from that of the frame before it, which stands in the file:
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import struct
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +29,6 @@ class Log:
 
     page_size: int = _USUAL_PAGE_SIZE
     offsets: dict[int, int] = field(default_factory=dict)
-    pages: int = 0  # of the database after the last commit
     damaged: int = 0  # frames whose checksum is wrong
     cut_off: int = 0  # commits behind a damaged frame, which SQLite would not see
 
@@ -51,40 +49,55 @@ def path_of(database: Path) -> Path:
 def is_empty(database: Path) -> bool:
     """Missing, or without a page: whoever reads the database makes an empty one where there is none."""
     try:
-        return path_of(database).stat().st_size <= _HEADER.size
+        return path_of(database).stat().st_size <= _HEADER.size + _FRAME.size
     except FileNotFoundError:
         return True
 
 
-def read(database: Path, *, until: float = float("inf")) -> Log:
-    """Raises TimeoutError when time.monotonic() reaches `until`. A log that is not there is an empty one."""
+def unseen_commits(database: Path) -> int:
+    """Commits behind the last one that SQLite sees. To be called while a connection has the database open, and has read.
+
+    How far it sees stands in the index of the log (sqlite.org/walformat.html, 2.1: mxFrame).
+    """
+    index = database.with_name(f"{database.name}-shm")
+    if is_empty(database) or not index.exists():
+        return 0
+    with path_of(database).open("rb") as file, index.open("rb") as header:
+        (seen,) = struct.unpack("=I", header.read(20)[16:])
+        _, salts, _ = _header(file, log := Log())
+        commits = 0
+        for start in _starts(file, log, seen):
+            file.seek(start)
+            _, commit, salt1, salt2, _, _ = _FRAME.unpack(file.read(_FRAME.size))
+            commits += bool(commit) and (salt1, salt2) == salts
+    return commits
+
+
+def read(database: Path) -> Log:
+    """All that can be used. A log that is not there is an empty one."""
     found = Log()
     if is_empty(database):
         return found
     with path_of(database).open("rb") as file:
         pending: dict[int, int] = {}
-        for frame in _frames(file, found, until):
+        for frame in _frames(file, found):
             found.damaged += not frame.is_whole
             if not frame.is_whole:
                 continue
             pending[frame.page] = frame.offset
             if frame.commits:
                 found.offsets |= pending
-                found.pages = frame.commits
                 found.cut_off += bool(found.damaged)
                 pending.clear()
     return found
 
 
-def _frames(file: BinaryIO, found: Log, until: float) -> Iterator[_Frame]:
-    """All frames of the newest generation; older ones may stand behind them. Sets the page size."""
+def _frames(file: BinaryIO, found: Log) -> Iterator[_Frame]:
+    """All of the newest generation; older ones may stand behind them. Sets the page size."""
     order, salts, sums = _header(file, found)
     words = struct.Struct(f"{order}{found.page_size // 4}I")
     numbers = struct.Struct(f"{order}2I")
-    size = os.fstat(file.fileno()).st_size
-    for start in range(_HEADER.size, size - _FRAME.size - found.page_size + 1, _FRAME.size + found.page_size):
-        if time.monotonic() >= until:
-            raise TimeoutError
+    for start in _starts(file, found, 0):
         file.seek(start)
         header = file.read(_FRAME.size)
         page, commits, salt1, salt2, sum1, sum2 = _FRAME.unpack(header)
@@ -94,6 +107,12 @@ def _frames(file: BinaryIO, found: Log, until: float) -> Iterator[_Frame]:
         expected = _summed(_summed(sums, numbers.unpack(header[:8])), words.unpack(content))
         sums = (sum1, sum2)
         yield _Frame(start + _FRAME.size, page, commits, expected == sums)
+
+
+def _starts(file: BinaryIO, found: Log, skipped: int) -> range:
+    """Where frames begin, after so many."""
+    length = _FRAME.size + found.page_size
+    return range(_HEADER.size + skipped * length, os.fstat(file.fileno()).st_size - length + 1, length)
 
 
 def _header(file: BinaryIO, found: Log) -> tuple[str, Sums, Sums]:

@@ -105,10 +105,16 @@ class Writer:
             loop, group = step
             results = _write(connection, group)
             if any(isinstance(result, DiskFull) for result in results):
-                self._on_full()
+                self._make_room(connection)
             loop.call_soon_threadsafe(self._end, loop, group, results)
         if connection:
             connection.close()
+
+    def _make_room(self, connection: sqlite3.Connection) -> None:
+        """What the log has goes into the database, if it can: then the next commit begins at the log's beginning."""
+        self._on_full()
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA wal_checkpoint")
 
     def _end(self, loop: asyncio.AbstractEventLoop, group: list[_Job], results: list[Any]) -> None:
         self._is_busy = False
