@@ -9,7 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import uvloop
@@ -30,6 +30,7 @@ _CONTENT = b"From: shop@example.com\r\n\r\n" + b"x" * 300
 _AT_ONCE = 200  # the most in one transaction
 _CLAIM = 50
 _TIMES = 200
+_LEAST = 50_000
 _LEASE = 160.0
 _CREDENTIALS = 20
 _ENOUGH = 1e12
@@ -94,15 +95,24 @@ class Verbs:
         await self._store.backlog.waiting(now=self._now)
 
 
-async def _times(*steps: Callable[[], Awaitable[None]], times: int = _TIMES) -> list[list[float]]:
-    """Milliseconds of each step, which follow each other."""
-    seen: list[list[float]] = [[] for _ in steps]
+@dataclass(slots=True)
+class Seen:
+    """Milliseconds that a step took, each time, and that the processor was at it, in all."""
+
+    taken: list[float] = field(default_factory=list)
+    processor: float = 0.0
+
+
+async def _times(*steps: Callable[[], Awaitable[None]], times: int = _TIMES) -> list[Seen]:
+    """Of each step; they follow each other."""
+    found = [Seen() for _ in steps]
     for _ in range(times):
-        for step, taken in zip(steps, seen, strict=True):
-            began = time.perf_counter()
+        for step, seen in zip(steps, found, strict=True):
+            began, processor = time.perf_counter(), time.process_time()
             await step()
-            taken.append(1000 * (time.perf_counter() - began))
-    return seen
+            seen.taken.append(1000 * (time.perf_counter() - began))
+            seen.processor += 1000 * (time.process_time() - processor)
+    return found
 
 
 async def _started(folder: Path) -> float:
@@ -126,13 +136,15 @@ async def main() -> None:
         began = time.monotonic()
         store = await SqliteStore.open(folder / "relay.db")
         opened = time.monotonic() - began
-        rows = await _measured(store, options.rows, now)
-        await store.close()
+        try:
+            rows = await _measured(store, options.rows, now)
+        finally:
+            await store.close()
         started = await _started(folder)
     _show(options.rows, rows, {"rows stored a second": filled, "store opened, s": opened, "relay started, s": started})
 
 
-async def _measured(store: SqliteStore, rows: int, now: float) -> dict[str, list[float]]:
+async def _measured(store: SqliteStore, rows: int, now: float) -> dict[str, Seen]:
     verbs = Verbs(store, rows, now)
     found = dict(zip(("claim", "settle"), await _times(verbs.claim, verbs.settle), strict=True))
     [found["enqueue"]] = await _times(verbs.enqueue)
@@ -143,15 +155,15 @@ async def _measured(store: SqliteStore, rows: int, now: float) -> dict[str, list
     return found
 
 
-def _show(rows: int, found: dict[str, list[float]], once: dict[str, float]) -> None:
+def _show(rows: int, found: dict[str, Seen], once: dict[str, float]) -> None:
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     table = Table(title=f"{time.strftime('%Y-%m-%d')}, {machine}, {rows} deliveries, {_CLAIM} in a claim and in a settling")
-    for column in ("what", "p50", "p99", "most"):
+    for column in ("what", "p50", "p99", "most", "processor"):
         table.add_column(column)
     for name, seen in found.items():
-        ordered = sorted(seen)
-        most, p99 = ordered[-1], ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
-        table.add_row(f"{name}, ms", f"{statistics.median(ordered):.2f}", f"{p99:.2f}", f"{most:.2f}")
+        ordered, count = sorted(seen.taken), len(seen.taken)
+        figures = statistics.median(ordered), ordered[min(count - 1, int(count * 0.99))], ordered[-1], seen.processor / count
+        table.add_row(f"{name}, ms", *(f"{figure:.2f}" for figure in figures))
     for name, value in once.items():
         table.add_row(name, f"{value:.1f}")
     Console(width=120).print(table)
@@ -160,7 +172,10 @@ def _show(rows: int, found: dict[str, list[float]], once: dict[str, float]) -> N
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.queue")
     parser.add_argument("--rows", type=int, default=1_000_000)
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.rows < _LEAST:
+        parser.error(f"at least {_LEAST} rows: some are held, and {_TIMES} times {_CLAIM} are taken twice")
+    return options
 
 
 if __name__ == "__main__":
