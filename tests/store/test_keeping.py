@@ -16,8 +16,10 @@ import pytest
 from relay import journal
 from relay.errors import StoreUnavailable
 from relay.keeping import Keeping, KeptFor
+from relay.lifecycle import Cause
 from relay.model import Message
 from relay.outcome import Later, Never, Sent, Unknown
+from relay.queueing import Selection
 from relay.store.bodies import Spool
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import CONTENT, NOW, PATIENCE, accepted, claim, database, delivery, event, settle
@@ -135,6 +137,17 @@ async def test_a_file_that_a_crash_left_behind_its_row_goes_the_next_time(house:
     assert await house.spool.sweep(house.store.spooled) == 0  # a start in between does not take it for lost mail
     await house.keeping.once()
     assert not house.file(made).exists()
+
+
+async def test_a_file_whose_row_was_lost_stays_while_its_delivery_is_open(house: House) -> None:
+    """As in a database that was rescued."""
+    waiting, over = await house.put(1, large=True), await house.put(2, large=True)
+    async for _ in house.store.desk.move(Cause.CANCELLED, Selection(ids=(over.id,)), now=NOW):
+        pass
+    with closing(sqlite3.connect(house.database)) as other, other:
+        other.execute("DELETE FROM spooled")
+    await house.keeping.once()
+    assert (house.file(waiting).exists(), house.file(over).exists()) == (True, False)
 
 
 async def test_facts_go_after_the_content_and_raw_notifications_before_them(house: House) -> None:

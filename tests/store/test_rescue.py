@@ -20,7 +20,7 @@ from relay.outcome import Sent
 from relay.store.bodies import INLINE, Spool
 from relay.store.rescue import Content, Rescued, rescue
 from relay.store.sqlite.store import SqliteStore
-from tests.store.kit import CONTENT, claim, database, delivery, enqueue, message, settle, suppression
+from tests.store.kit import CONTENT, NOW, claim, database, delivery, enqueue, message, settle, suppression
 
 PAGE = 4096
 COUNT = 300
@@ -122,6 +122,24 @@ async def test_of_a_whole_store_everything_is_saved_as_it_would_be_sent(tmp_path
         (large.id, "sending", "shop@example.com", "reader@example.net", f"{large.id}.eml"),
         (middle.id, "sending", "shop@example.com", "reader@example.net", f"{middle.id}.eml"),
     ]
+
+
+async def test_of_a_store_that_let_go_of_what_is_old_the_rest_is_saved(tmp_path: Path) -> None:
+    """It has free pages, and more than one that maps the others. What is saved can be made shorter as well."""
+    folder = tmp_path / "store"
+    store = await SqliteStore.open(database(folder))
+    content = b"x" * INLINE
+    for number in range(60):
+        made = message(number, content=content)
+        await store.queue.enqueue(made, content, (delivery(made),))
+    for claimed in await claim(store, limit=25):
+        await settle(store, claimed, Sent(claimed.delivery.id))
+    assert sum([count async for count in store.retention.bodies(NOW + 60)]) == 25
+    await store.close()
+    done, to = saved(database(folder))
+    assert (done.is_whole, done.messages) == (True, {Content.WHOLE: 35})
+    assert done.database.pages > PAGE // 5 + 2
+    assert rows(database(to), "PRAGMA auto_vacuum") == [(2,)]
 
 
 async def test_what_is_still_in_the_log_is_saved_too(tmp_path: Path) -> None:

@@ -32,8 +32,10 @@ _IS_OPEN = f"""EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = value
 _HAS_CONTENT = (
     "EXISTS (SELECT 1 FROM bodies WHERE message_id = value) OR EXISTS (SELECT 1 FROM spooled WHERE message_id = value)"
 )
-_FILES_TO_GO = """SELECT value FROM json_each(:ids) WHERE EXISTS (SELECT 1 FROM messages WHERE id = value)
-    AND NOT EXISTS (SELECT 1 FROM spooled WHERE message_id = value)"""
+# In a database that was rescued the row in `spooled` may be lost, and the delivery open.
+_FILES_TO_GO = f"""SELECT value FROM json_each(:ids) WHERE EXISTS (SELECT 1 FROM messages WHERE id = value)
+    AND NOT EXISTS (SELECT 1 FROM spooled WHERE message_id = value)
+    AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = value AND d.state IN {OPEN})"""
 _OLDEST_OPEN = f"SELECT accepted_at FROM messages WHERE id = (SELECT min(message_id) FROM deliveries WHERE state IN {OPEN})"
 
 

@@ -57,6 +57,7 @@ def salvage(damaged: Path, new: Path) -> Salvaged:
         db = sqlite3.connect(new, isolation_level=None)
         try:
             db.execute("PRAGMA synchronous = OFF")
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # as the relay makes its databases: before there is anything in them
             schema.migrate(db, new, to=pages.version or None)
             db.execute("BEGIN")
             unreadable_rows = _copy(pages, db)
