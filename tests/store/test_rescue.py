@@ -195,6 +195,20 @@ async def test_without_the_first_page_of_all_the_messages_are_found_by_what_they
     assert whole(to) == names()
 
 
+@pytest.mark.parametrize("table", ["messages", "deliveries", "bodies", "suppressions"])
+async def test_what_matters_most_needs_no_page_but_its_own(damaged: Path, table: str) -> None:
+    # No other table and no index may have rows of the same types: they could not be told apart without the pages above them.
+    roots = [number for (number,) in rows(damaged, "SELECT rootpage FROM sqlite_schema WHERE rootpage > 0")]
+    expected = {row[0] for row in rows(damaged, f"SELECT * FROM {table}")}
+    octets = damaged.read_bytes()
+    spoil(damaged, {1, *roots})
+    _, to = saved(damaged)
+    spoilt = b"".join(octets[(page - 1) * PAGE : page * PAGE] for page in {1, *roots})
+    assert {row[0] for row in rows(to / "relay.db", f"SELECT * FROM {table}")} >= {
+        key for key in expected if key.encode() not in spoilt
+    }
+
+
 async def test_of_a_database_that_was_cut_the_rest_is_saved(damaged: Path) -> None:
     pages = damaged.stat().st_size // PAGE
     left = pages - 5

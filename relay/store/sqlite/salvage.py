@@ -171,4 +171,5 @@ def _shapes(db: sqlite3.Connection) -> list[_Shape]:
 def _types(kind: str, notnull: int, key: int, without_rowid: bool) -> tuple[type, ...]:
     if key and kind == "INTEGER" and not without_rowid:
         return (NoneType,)  # it is the rowid, which stands elsewhere
-    return _TYPES[kind] if notnull or key else (*_TYPES[kind], NoneType)
+    types = _TYPES.get(kind, (object,))
+    return types if notnull or key else (*types, NoneType)
