@@ -174,11 +174,14 @@ class Dispatcher:
             return Unknown("a fault of ours during the call")
 
     async def _record(self, settlement: Settlement) -> Settled:
+        is_told = False
         while True:
             try:
                 return await self._queue.settle(settlement)
             except StoreUnavailable as error:
-                journal.trouble(f"{settlement.delivery.id}: the result cannot be written yet", error)
+                if not is_told:
+                    journal.trouble(f"{settlement.delivery.id}: the result cannot be written yet", error)
+                is_told = True
                 await asyncio.sleep(_STORE_DOWN)
 
     def _tell(self, settlement: Settlement, settled: Settled, seconds: float) -> None:

@@ -331,3 +331,17 @@ async def test_in_doubt_too_long_expires(store: SqliteStore) -> None:
     assert [(each.delivery.id, each.delivery.state) for each in decided] == [(first.id, State.EXPIRED)]
     assert await state(store, first) is State.EXPIRED
     assert await claim(store, now=NOW + LIFETIME) == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("edits", "["), ("edits", "7"), ("message_class", "x"), ("tags", "{"), ("size", "x"), ("lane", "")]
+)
+async def test_a_record_that_cannot_be_read_stops_nobody_else(
+    tmp_path: Path, store: SqliteStore, column: str, value: str
+) -> None:
+    damaged, whole = await enqueue(store, 1), await enqueue(store, 2)
+    with closing(sqlite3.connect(database(tmp_path))) as db:
+        table = "flows" if column == "lane" else "messages"
+        db.execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", (value, 1 if column == "lane" else damaged.message_id))
+        db.commit()
+    assert await ids(store) == ([whole.id] if column not in ("size", "lane") else [damaged.id, whole.id])

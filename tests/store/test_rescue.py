@@ -328,3 +328,17 @@ async def test_pages_that_were_given_back_do_not_bring_back_what_is_over(damaged
     done, to = saved(damaged)
     assert done.is_whole
     assert listed(to) == []
+
+
+async def test_flows_that_were_lost_are_made_again_and_counted(damaged: Path) -> None:
+    [(root,)] = rows(damaged, "SELECT rootpage FROM sqlite_schema WHERE name = 'flows'")
+    spoil(damaged, [root])
+    _, to = saved(damaged)
+    assert rows(to / "relay.db", "SELECT lane, credential, identity, open_count, open_octets FROM flows") == [
+        ("transactional", "app", "example.com", COUNT, COUNT * len(CONTENT))
+    ]
+    store = await SqliteStore.open(to / "relay.db")
+    try:
+        assert {each.message.id for each in await claim(store, limit=1000)} == names()
+    finally:
+        await store.close()

@@ -9,9 +9,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from relay import holds
+from relay import holds, journal
 from relay.holds import HoldRecord
-from relay.lifecycle import Cause
+from relay.lifecycle import NEVER, Cause
 from relay.model import Claimed, Delivery, Flow, Message, State
 from relay.queueing import Claims, Round
 from relay.store.sqlite import holds as hold_rows
@@ -27,6 +27,8 @@ _DUE = f"""SELECT {DELIVERY}, {MESSAGE}, b.content FROM deliveries d JOIN messag
     WHERE d.flow = ? AND d.state = 'queued' AND d.due_at <= ? ORDER BY d.due_at, d.message_id, d.number LIMIT ? OFFSET ?"""
 _LEASE = """UPDATE deliveries SET state = 'sending', attempt = attempt + 1, lease_until = ?, reason = ''
     FROM json_each(?) t WHERE message_id = json_extract(t.value, '$[0]') AND number = json_extract(t.value, '$[1]')"""
+
+_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,22 @@ def _flows_of(document: str) -> tuple[Flow, ...]:
 def _rows(
     db: sqlite3.Connection, flow: Flow, now: float, count: int, skipped: int, probes: tuple[HoldRecord, ...]
 ) -> list[_Due]:
-    rows = db.execute(_DUE, (flow.id, now, count, skipped))
-    return [_Due(flow, delivery_of(row), message_of(row[DELIVERY_WIDTH:-1]), row[-1], probes) for row in rows]
+    due = []
+    for row in db.execute(_DUE, (flow.id, now, count, skipped)).fetchall():
+        try:
+            due.append(_Due(flow, delivery_of(row), message_of(row[DELIVERY_WIDTH:-1]), row[-1], probes))
+        except _UNREADABLE as error:
+            _put_aside(db, row[0], row[1], error)
+    return due
+
+
+def _put_aside(db: sqlite3.Connection, message_id: str, number: int, error: Exception) -> None:
+    """One damaged record must not stop all others. An operator may cancel it, or mend it and retry it."""
+    journal.trouble(f"{message_id}-{number}: its record is damaged and it is not sent", error)
+    db.execute(
+        "UPDATE deliveries SET due_at = ?, reason = 'its record is damaged' WHERE message_id = ? AND number = ?",
+        (NEVER, message_id, number),
+    )
 
 
 def _lease(db: sqlite3.Connection, claimed: Sequence[_Due], until: float) -> None:

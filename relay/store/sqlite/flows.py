@@ -8,9 +8,11 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from relay import address
 from relay.model import Message
+from relay.store.sqlite.records import MESSAGE, OPEN, message_of
 
 Key = tuple[str, str, str, str]
 Change = tuple[int, int]
@@ -32,8 +34,11 @@ def ids(db: sqlite3.Connection, keys: Collection[Key]) -> dict[Key, int]:
 
 def _id(db: sqlite3.Connection, key: Key) -> int:
     row = db.execute(f"SELECT id FROM flows WHERE ({_COLUMNS}) = (?,?,?,?)", key).fetchone()
-    made = None if row else db.execute(f"INSERT INTO flows ({_COLUMNS}) VALUES (?,?,?,?)", key).lastrowid
-    return int(row[0] if row else made or 0)
+    if row:
+        return int(row[0])
+    (number,) = db.execute("SELECT coalesce(max(id), 0) + 1 FROM flows").fetchone()
+    db.execute(f"INSERT INTO flows (id, {_COLUMNS}) VALUES (?,?,?,?,?)", (number, *key))
+    return int(number)
 
 
 def begun(db: sqlite3.Connection, deliveries: Iterable[tuple[int, Message, bool]]) -> None:
@@ -56,6 +61,20 @@ def ended(db: sqlite3.Connection, changes: Iterable[Change]) -> None:
         counts.add(flow, -1, -size)
     rows = [(*counts.of(flow), flow) for flow in counts.deliveries]
     db.executemany("UPDATE flows SET open_count = open_count + ?, open_octets = open_octets + ? WHERE id = ?", rows)
+
+
+def mend(db: sqlite3.Connection) -> None:
+    """After rows were lost: each delivery has a flow, and each flow is counted."""
+    orphans = f"""SELECT {MESSAGE} FROM messages m WHERE id IN
+        (SELECT message_id FROM deliveries WHERE flow NOT IN (SELECT id FROM flows))"""
+    for row in db.execute(orphans).fetchall():
+        with suppress(ValueError, TypeError, AttributeError):  # a row that cannot be read is not sent either
+            message = message_of(row)
+            db.execute("UPDATE deliveries SET flow = ? WHERE message_id = ?", (_id(db, key(message)), message.id))
+    db.execute(
+        "UPDATE flows SET (open_count, open_octets) = (SELECT count(*), coalesce(sum(size), 0)"
+        f" FROM deliveries JOIN messages ON id = message_id WHERE flow = flows.id AND state IN {OPEN})"
+    )
 
 
 class _Counts:

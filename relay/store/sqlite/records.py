@@ -86,7 +86,13 @@ def message_row(message: Message) -> tuple[Any, ...]:
 
 def flow_of(row: Sequence[Any]) -> Flow:
     """A flow out of the columns of `FLOW`."""
-    return Flow(id=row[0], lane=Lane(row[1]), credential=row[2], identity=row[3], configuration_set=row[4])
+    return Flow(
+        id=row[0],
+        lane=Lane.BULK if row[1] == Lane.BULK else Lane.TRANSACTIONAL,
+        credential=row[2],
+        identity=row[3],
+        configuration_set=row[4],
+    )
 
 
 def _labels_of(*row: Any) -> Labels:

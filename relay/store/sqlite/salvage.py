@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 
-from relay.store.sqlite import schema
+from relay.store.sqlite import flows, schema
 from relay.store.sqlite.pages import Pages, Record, Unreadable
 
 _BATCH = 1000
@@ -61,6 +61,7 @@ def salvage(damaged: Path, new: Path) -> Salvaged:
             schema.migrate(db, new, to=pages.version or None)
             db.execute("BEGIN")
             unreadable_rows = _copy(pages, db)
+            flows.mend(db)
             db.execute("COMMIT")
         finally:
             db.close()

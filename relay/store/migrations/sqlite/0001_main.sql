@@ -63,7 +63,7 @@ CREATE TABLE flows (
     open_octets       INTEGER NOT NULL DEFAULT 0,
     newest            TEXT NOT NULL DEFAULT '',  -- of its messages
     UNIQUE (lane, credential, identity, configuration_set)
-);
+) WITHOUT ROWID;  -- whose id would be lost with the pages above it
 
 CREATE INDEX flows_open ON flows (id) WHERE open_count > 0;
 
