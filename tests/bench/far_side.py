@@ -102,10 +102,12 @@ class _Connection:
 
 
 def _serve(listener: socket.socket, tls: ssl.SSLContext, answer: Answer) -> None:
+    """For as long as the process that started it is there."""
+    parent = os.getppid()
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
-        while True:
-            for key, _ in selector.select():
+        while os.getppid() == parent:
+            for key, _ in selector.select(1.0):
                 if not key.data:
                     _accept(selector, listener, tls)
                 elif not key.data.obey(answer):
