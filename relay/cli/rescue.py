@@ -19,7 +19,7 @@ from relay.store.bodies import Spool
 from relay.store.lock import Lock
 from relay.store.rescue import LIST, Content, Rescued
 from relay.store.rescue import rescue as rescue_store
-from relay.store.sqlite import loss
+from relay.store.sqlite.file import loss
 
 _WORDS = {
     Content.WHOLE: "as they would be sent",

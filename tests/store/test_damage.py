@@ -18,7 +18,7 @@ import pytest
 from relay import journal
 from relay.credential import LastUse
 from relay.errors import ConfigError, StoreDamaged
-from relay.store.sqlite import condition, loss
+from relay.store.sqlite.file import condition, loss
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import NOW, claim, database, enqueue
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import NoneType
 
 from relay.store.sqlite import flows, schema
-from relay.store.sqlite.pages import Pages, Record, Unreadable
+from relay.store.sqlite.file.pages import Pages, Record, Unreadable
 
 _BATCH = 1000
 _TYPES: dict[str, tuple[type, ...]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (int, float), "BLOB": (bytes,)}

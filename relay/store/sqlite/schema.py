@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from relay.errors import ConfigError
-from relay.store.sqlite import condition
+from relay.store.sqlite.file import condition
 
 _BUSY_SECONDS = 5.0
 _STATEMENTS = 512

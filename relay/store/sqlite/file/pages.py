@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from relay.store.sqlite import wal
+from relay.store.sqlite.file import wal
 
 _MAGIC = b"SQLite format 3\0"
 _FILE_HEADER = 100  # octets of the first page, before what every page has

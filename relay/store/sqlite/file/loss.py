@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 from relay.errors import ConfigError, StoreDamaged
-from relay.store.sqlite import condition, wal
+from relay.store.sqlite.file import condition, wal
 
 
 def trouble(database: Path) -> StoreDamaged | None:

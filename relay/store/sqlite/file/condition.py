@@ -18,7 +18,7 @@ from threading import Timer
 
 from relay import journal
 from relay.errors import StoreDamaged
-from relay.store.sqlite import wal
+from relay.store.sqlite.file import wal
 
 _CHECK_SECONDS = 5.0
 # The check may not come to its end: the content of messages, which is checked again when it is sent, comes last.
