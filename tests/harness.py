@@ -161,6 +161,15 @@ class Relay:
             lines = log.read().split(b"\n")
         return [json.loads(line) for line in lines[:-1] if line.startswith(b"{")]
 
+    async def told(self, event: str, **fields: Any) -> dict[str, Any]:
+        """The first line of an event that has these fields, once it is there."""
+        for _ in range(300):
+            for line in self.journal():
+                if line["event"] == event and fields.items() <= line.items():
+                    return line
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"no {event} {fields}")
+
     def faults(self) -> list[dict[str, Any]]:
         """What no client may cause: errors in the journal, and lines that are none of its own."""
         alien = [{"line": line} for line in self.log.read_text().splitlines() if not line.startswith("{")]

@@ -22,6 +22,7 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from relay.sandbox import mailbox
+from relay.sandbox.account import SendingAccount
 from relay.sandbox.events import Call, compose
 from relay.sandbox.faults import NONE, Faults, Reset, SesError, cut
 from relay.sandbox.identities import IdentityBook
@@ -42,15 +43,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Cloud:
-    """Listens on loopback from `start` to `stop`. `log` gets one JSON line per accepted call; `rate` is MaxSendRate.
+    """On loopback from `start` to `stop`. `log` gets a JSON line per accepted call; `rate` and `quota` are the account's.
 
     `plan` has the faults of SendEmail: the first that strikes a call is that call's. `faults` is the one that is always there.
     With `checks_clock` signatures are good for five minutes, as at AWS, by a clock that is `clock_ahead` seconds ahead of ours.
     Session tokens in `revoked` are good no more, whatever they say.
     """
 
-    def __init__(self, *, rate: float = 200.0, log: TextIO | None = None, keep_bodies: bool = True) -> None:
-        self.rate = rate
+    def __init__(
+        self, *, rate: float = 200.0, quota: float = 1_000_000.0, log: TextIO | None = None, keep_bodies: bool = True
+    ) -> None:
+        self.account = SendingAccount(rate=rate, quota=quota)
         self.topic: Topic | None = None
         self.calls: deque[Call] = deque(maxlen=_KEPT_CALLS)
         self.accepted = 0
@@ -67,7 +70,7 @@ class Cloud:
         app.add_routes(
             [
                 web.post(_SEND_EMAIL, self._send_email),
-                web.get("/v2/email/account", self._get_account),
+                *self.account.routes(),
                 *self.suppressed.routes(),
                 *self.identities.routes(),
                 web.post("/", self._query),
@@ -172,6 +175,8 @@ class Cloud:
         )
 
     def _accept(self, call: Call) -> None:
+        """Raises SesError where the quota has nothing left."""
+        self.account.use(call.recipients)
         self.accepted += 1
         if self._keep_bodies:
             self.calls.append(call)
@@ -183,18 +188,6 @@ class Cloud:
             for recipient in call.recipients:
                 for template in mailbox.events_for(recipient, call.raw, self.suppressed.keys()):
                     self.topic.publish(compose(template, call, recipient))
-
-    async def _get_account(self, request: web.Request) -> web.StreamResponse:
-        quota = {"Max24HourSend": 1_000_000.0, "MaxSendRate": self.rate, "SentLast24Hours": float(self.accepted)}
-        return web.json_response(
-            {
-                "SendQuota": quota,
-                "SendingEnabled": True,
-                "ProductionAccessEnabled": True,
-                "EnforcementStatus": "HEALTHY",
-                "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
-            }
-        )
 
     async def _query(self, request: web.Request) -> web.StreamResponse:
         """The query protocol of SNS: only ConfirmSubscription."""

@@ -18,10 +18,15 @@ _BEHAVIOUR = {
 _EICAR = b"EICAR-STANDARD-" + b"ANTIVIRUS-TEST-FILE"
 
 
+def is_simulated(recipient: str) -> bool:
+    """Whether an address is the simulator's, whose mail no quota counts."""
+    return recipient.lower().endswith(f"@{_DOMAIN}")
+
+
 def events_for(recipient: str, raw: bytes, suppressed: Collection[str]) -> tuple[str, ...]:
     """The names of the events, in the order in which they happen. A `+label` changes nothing."""
-    local, _, domain = recipient.lower().rpartition("@")
-    if domain == _DOMAIN:
+    if is_simulated(recipient):
+        local = recipient.lower().rpartition("@")[0]
         return _BEHAVIOUR.get(local.partition("+")[0], ("send", "bounce"))
     if recipient.lower() in suppressed:
         return ("send", "on_account_suppression_list")

@@ -94,7 +94,7 @@ async def scene(folder: Path, *, rate: float = 100_000.0, settings: Settings | N
     deliveries = folder / "delivered.jsonl"
     with reserved_port() as port, deliveries.open("w", encoding="utf-8") as log:
         chosen = {**QUICK, "RELAY_CALLBACKS__LISTEN": f"127.0.0.1:{port}", **(settings or {})}
-        cloud = Cloud(rate=rate, log=log, keep_bodies=False)
+        cloud = Cloud(rate=rate, quota=-1.0, log=log, keep_bodies=False)
         async with running_relay(folder, APPLICATION, far_side=lambda: cloud, settings=chosen) as (relay, _):
             assert cloud.topic
             cloud.topic.shuffle, cloud.topic.repeats, cloud.topic.longest_pause = True, 0.05, 0.5

@@ -27,16 +27,6 @@ async def waiting(folder: Path, settings: Settings, *, rate: float = 1.0) -> Asy
         yield relay, cloud, wire
 
 
-async def door(relay: Relay, event: str) -> dict[str, str]:
-    """The journal's line, once it is there."""
-    for _ in range(100):
-        for line in relay.journal():
-            if line["event"] == event:
-                return line
-        await asyncio.sleep(0.1)
-    raise AssertionError(event)
-
-
 async def test_when_too_many_wait_the_next_one_is_put_off_and_taken_later(tmp_path: Path) -> None:
     async with waiting(tmp_path, {"RELAY_QUEUE__MAX_MESSAGES": "10"}) as (relay, _, wire):
         accepted = 0
@@ -46,7 +36,7 @@ async def test_when_too_many_wait_the_next_one_is_put_off_and_taken_later(tmp_pa
             await wire.submit()
             accepted += 1
         assert 10 <= accepted <= 12  # some were sent meanwhile
-        assert "too many messages wait" in (await door(relay, "door_closed"))["why"]
+        assert "too many messages wait" in (await relay.told("door_closed"))["why"]
         await asyncio.sleep(1.5)
         shown = await metrics(relay)
         assert shown["relay_queue_refusals_total"] >= 1
@@ -54,7 +44,7 @@ async def test_when_too_many_wait_the_next_one_is_put_off_and_taken_later(tmp_pa
         assert shown["relay_queue_octets"] == shown["relay_queue_messages"] * (len(mail()))
         assert shown["relay_disk_free_octets"] > 0
         assert 0 < shown["relay_queue_oldest_seconds"] < 60
-        await door(relay, "door_opened")
+        await relay.told("door_opened")
         await wire.submit()
         assert [line for line in relay.journal() if line["event"] == "refused"] == []
         assert len([line for line in relay.journal() if line["event"] == "door_closed"]) == 1
@@ -92,10 +82,10 @@ async def test_when_the_oldest_waits_for_too_long_the_door_is_closed_until_it_wa
         began = time.monotonic()
         for _ in range(8):
             await wire.submit()
-        assert "the oldest message waits for too long" in (await door(relay, "door_closed"))["why"]
+        assert "the oldest message waits for too long" in (await relay.told("door_closed"))["why"]
         assert time.monotonic() - began > 2
         assert await wire.ask(MAIL) == NO_ROOM
-        await door(relay, "door_opened")
+        await relay.told("door_opened")
         assert len(cloud.calls) >= 4
         await wire.submit()
 
@@ -103,4 +93,4 @@ async def test_when_the_oldest_waits_for_too_long_the_door_is_closed_until_it_wa
 async def test_less_free_disk_than_wanted_closes_the_door_from_the_start(tmp_path: Path) -> None:
     async with waiting(tmp_path, {"RELAY_QUEUE__MIN_FREE_OCTETS": str(1 << 60)}) as (relay, _, wire):
         assert await wire.ask(MAIL) == NO_ROOM
-        assert "too little of the disk is free" in (await door(relay, "door_closed"))["why"]
+        assert "too little of the disk is free" in (await relay.told("door_closed"))["why"]

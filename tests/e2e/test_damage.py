@@ -158,17 +158,9 @@ async def test_a_damaged_body_is_held_and_not_sent_and_stops_nobody_else(tmp_pat
         async with logged_in(relay.ports["submissions"]) as wire:
             other = await wire.submit()
         await arrived_all(cloud, {other})
-        await told(relay, f"{damaged}-1: the stored body is damaged and not sent")
+        await relay.told("trouble", what=f"{damaged}-1: the stored body is damaged and not sent")
         await asyncio.sleep(2)
         assert [call.tags["relay_id"][:26] for call in cloud.calls] == [other]
         life = await relay.life(damaged)
         assert life
         assert (life.statuses, life.deliveries[0].reason) == (("queued",), "the stored body is not what was accepted")
-
-
-async def told(relay: Relay, what: str) -> None:
-    for _ in range(150):
-        if what in {line["what"] for line in relay.journal() if line["event"] == "trouble"}:
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(what)

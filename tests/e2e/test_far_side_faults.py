@@ -53,7 +53,7 @@ async def test_an_account_fault_holds_everything_and_uses_up_nothing(tmp_path: P
         cloud.faults.times, cloud.faults.error = 1, SesError(400, "AccountSuspendedException", "suspended")
         with relay.smtp() as client:
             first = await asyncio.to_thread(submit, client, mail())
-            await until_held(relay)
+            await relay.told("held")
             second = await asyncio.to_thread(submit, client, mail())
         await asyncio.sleep(2)
         for message_id in (first, second):
@@ -61,14 +61,6 @@ async def test_an_account_fault_holds_everything_and_uses_up_nothing(tmp_path: P
             assert life
             assert (life.statuses, life.deliveries[0].failures) == (("queued",), 0)
         assert cloud.accepted == 0
-
-
-async def until_held(relay: Relay) -> None:
-    for _ in range(100):
-        if any(line["event"] == "held" for line in relay.journal()):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("nothing was held")
 
 
 async def test_a_reset_after_the_message_was_taken_sends_it_once(tmp_path: Path) -> None:

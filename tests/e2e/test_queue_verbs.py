@@ -40,14 +40,6 @@ def journal(relay: Relay, event: str) -> list[dict[str, Any]]:
     return [line for line in relay.journal() if line["event"] == event]
 
 
-async def until(relay: Relay, event: str) -> None:
-    for _ in range(200):
-        if journal(relay, event):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError(f"no {event}")
-
-
 async def in_doubt(relay: Relay, cloud: Cloud) -> str:
     """A message that the far side never saw, which the relay cannot know."""
     cloud.faults.times, cloud.faults.reset = 1, "before"
@@ -102,7 +94,7 @@ async def test_resume_lifts_what_ses_stopped_as_well(tmp_path: Path) -> None:
     async with running_relay(tmp_path, settings=PATIENT) as (relay, cloud):
         cloud.faults.times, cloud.faults.error = 1, SesError(400, "AccountSuspendedException", "suspended")
         (message_id,) = await send(relay)
-        await until(relay, "held")
+        await relay.told("held")
         shown = " ".join((await said(relay, "status")).split())
         assert "the account │ ses │ 400 AccountSuspended: suspended" in shown
         assert re.search("a probe gets through, in (4 min [0-9]+|5 min 0) s", shown)
@@ -254,7 +246,7 @@ async def test_without_yes_it_asks_and_changes_nothing_unless_it_is_told_to(rela
 
 async def test_a_queue_in_which_nothing_waits_is_said_in_a_line(running: tuple[Relay, Cloud]) -> None:
     relay, _ = running
-    await until(relay, "account")
+    await relay.told("account")
     nothing, account = (await said(relay, "status")).splitlines()
     assert nothing == "Nothing waits."
     assert account.startswith("The account may send ")
