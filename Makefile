@@ -18,8 +18,8 @@ setup: .venv/run.stamp ## Only the set-up: a venv with the locked packages and t
 run: .venv/run.stamp ## Set up and run the sandbox with demo traffic, until Ctrl-C
 	@$(BIN)/relay sandbox --demo
 
-test: .venv/dev.stamp ## Set up and run every test
-	@$(BIN)/pytest
+test: .venv/dev.stamp ## Set up and run every test, three at a time, for most of them wait
+	@$(BIN)/pytest -n 3 --dist loadfile
 
 check: .venv/dev.stamp ## Lint, format, types, and the floors of the house
 	@$(BIN)/ruff check .

@@ -15,7 +15,7 @@ import pytest
 from relay.sandbox.faults import Faults, SesError
 from relay.security.certificates import make_signing_pair
 from tests.chaos.clients import SMALL, Clients
-from tests.chaos.scene import FULL, Scene, scene, twice
+from tests.chaos.scene import Scene, scene, twice
 from tests.e2e.test_clients import needs
 
 DAY = 86400
@@ -32,7 +32,7 @@ FAULTS = {
     "doubt": Faults(pattern=rb'"doubt[0-9].*"relay_try", "Value": "1"', reset="before"),
     "slow": Faults(pattern=rb'"slow[0-9]', hang=4.0),
 }
-JUMPS = {"two days on": 2 * DAY, "two days back": -2 * DAY, "six hours on": DAY // 4}
+JUMPS = {"+2d": 2 * DAY, "-2d": -2 * DAY, "+6h": DAY // 4}
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -76,6 +76,7 @@ def _states(found: Scene) -> set[str]:
 @asynccontextmanager
 async def faked(folder: Path, offset: int = 0) -> AsyncIterator[tuple[Scene, Path]]:
     """A relay whose clock is so far off, and the file to set it by. SNS's certificate is valid then as well."""
+    folder.mkdir()
     clock, made = folder / "clock", time.time() - 10 * DAY
     set_clock(clock, offset)
     make_signing_pair(key_file=folder / "sns.key", certificate_file=folder / "sns.pem", name="sns", now=made)
@@ -83,10 +84,9 @@ async def faked(folder: Path, offset: int = 0) -> AsyncIterator[tuple[Scene, Pat
         yield found, clock
 
 
-async def test_a_clock_that_jumps_neither_ends_nor_stops_anything(tmp_path: Path) -> None:
+async def test_a_clock_that_jumps_ends_and_stops_nothing(tmp_path: Path) -> None:
     async with asyncio.TaskGroup() as group:
         for jump, offset in JUMPS.items():
-            (tmp_path / jump).mkdir()
             group.create_task(jumps(tmp_path / jump, offset))
 
 
@@ -108,15 +108,21 @@ async def jumps(folder: Path, offset: int) -> None:
         assert twice(delivered) == {}
 
 
-@pytest.mark.skipif(not FULL, reason="takes as long as the account is held: make chaos")
-@pytest.mark.parametrize("jump", JUMPS)
-async def test_a_clock_that_is_wrong_stops_no_mail_for_long(tmp_path: Path, jump: str) -> None:
+async def test_a_wrong_clock_stops_no_mail_for_long(tmp_path: Path) -> None:
+    async with asyncio.TaskGroup() as group:
+        for jump, offset in JUMPS.items():
+            group.create_task(is_wrong(tmp_path / jump, offset))
+
+
+async def is_wrong(folder: Path, offset: int) -> None:
     """AWS takes no signature that is more than five minutes off, but says in every answer what time it is."""
-    async with faked(tmp_path, JUMPS[jump]) as (found, _):
+    async with faked(folder, offset) as (found, _):
         found.cloud.checks_clock = True
         clients = Clients(found.relay, 1, body=SMALL)
         await clients.send(MESSAGES)
+        began = time.monotonic()
         await found.settled(HELD_SECONDS + WAIT_SECONDS)
+        print(f"{folder.name}: all settled after {time.monotonic() - began:.1f} s")
         delivered = found.delivered()
         assert delivered.keys() == clients.acked
         assert twice(delivered) == {}

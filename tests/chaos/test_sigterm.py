@@ -76,7 +76,6 @@ async def test_a_second_sigterm_ends_it_at_once_and_loses_nothing(tmp_path: Path
         assert twice(delivered) == {}
 
 
-@pytest.mark.skipif(not FULL, reason="takes as long as calls may hang: make chaos")
 async def test_calls_that_hang_at_sigterm_are_left_in_doubt(tmp_path: Path) -> None:
     async with scene(tmp_path) as found:
         found.cloud.faults.times, found.cloud.faults.hang = 10, 3600.0
