@@ -13,8 +13,7 @@ from typing import Any
 import boto3
 from aiohttp.web import RouteDef
 
-from relay import assembly, journal, watch
-from relay import config as configuration
+from relay import assembly, config_rules, journal, watch
 from relay.admin import Admin
 from relay.assembly import Base
 from relay.aws.account import AccountWatch
@@ -175,7 +174,7 @@ class App:
 
     async def _serve_http(self, name: str, listener: str, routes: Iterable[RouteDef], *, tls: ssl.SSLContext | None) -> None:
         server = HttpServer(name, routes)
-        host, port = configuration.address(listener, self._config.file, f"{name}.listen")
+        host, port = config_rules.address(listener, self._config.file, f"{name}.listen")
         self._parts.push_async_callback(server.stop)
         with _listening(self._config, f"{name}.listen"):
             self.ports[name] = await server.listen(host, port, tls=tls)
@@ -223,7 +222,7 @@ class App:
 
     def _listen(self, server: SmtpServer, name: str, listener: str, **options: Any) -> None:
         if listener:
-            host, port = configuration.address(listener, self._config.file, f"smtp.{name}")
+            host, port = config_rules.address(listener, self._config.file, f"smtp.{name}")
             with _listening(self._config, f"smtp.{name}"):
                 self.ports[name] = server.listen(host, port, **options)
 

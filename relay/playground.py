@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 
 from relay.app import App
-from relay.config import check
+from relay.config_rules import check
 from relay.control.client import ControlClient
 from relay.credential import Credential, Kind, OnSuppressed, Recipients
 from relay.errors import ConfigError

@@ -9,7 +9,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from relay import config
+from relay import config, config_rules
 from relay.errors import ConfigError
 from relay.settings import Config
 
@@ -437,7 +437,7 @@ def test_an_ordinary_hostname_is_taken(tmp_path: Path, hostname: str) -> None:
     ],
 )
 def test_a_listener_is_an_address_and_a_port(listener: str, expected: tuple[str, int]) -> None:
-    assert config.address(listener, "relay.toml", "smtp.submission") == expected
+    assert config_rules.address(listener, "relay.toml", "smtp.submission") == expected
 
 
 @pytest.mark.parametrize(
@@ -458,7 +458,7 @@ def test_a_listener_is_an_address_and_a_port(listener: str, expected: tuple[str,
 )
 def test_anything_else_is_no_listener(listener: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        config.address(listener, "relay.toml", "smtp.submission")
+        config_rules.address(listener, "relay.toml", "smtp.submission")
     assert (refused.value.file, refused.value.key) == ("relay.toml", "smtp.submission")
 
 
@@ -467,7 +467,7 @@ def test_anything_else_is_no_listener(listener: str) -> None:
 )
 def test_a_listener_that_can_be_misread_is_refused(listener: str) -> None:
     with pytest.raises(ConfigError):
-        config.address(listener, "relay.toml", "smtp.submission")
+        config_rules.address(listener, "relay.toml", "smtp.submission")
 
 
 LOOPBACK = ["http://127.0.0.1:4566", "http://127.8.9.10", "https://localhost:4566/path", "http://[::1]:4566"]
@@ -490,12 +490,12 @@ ELSEWHERE = [
 
 @pytest.mark.parametrize("endpoint", LOOPBACK)
 def test_an_endpoint_on_this_machine_is_loopback(endpoint: str) -> None:
-    assert config.is_loopback(endpoint)
+    assert config_rules.is_loopback(endpoint)
 
 
 @pytest.mark.parametrize("endpoint", [*ELSEWHERE, "http://[::1:4566", "http://[127.0.0.1]:4566"])
 def test_any_other_endpoint_is_not(endpoint: str) -> None:
-    assert not config.is_loopback(endpoint)
+    assert not config_rules.is_loopback(endpoint)
 
 
 @pytest.mark.parametrize("ses", LOOPBACK)

@@ -1,0 +1,167 @@
+"""What a configuration must be besides of the right types: numbers, names, addresses, and what goes together."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from ipaddress import ip_address, ip_network
+from typing import get_type_hints
+from urllib.parse import urlsplit
+
+from relay import address as mail_address
+from relay import failpoints
+from relay.errors import ConfigError
+from relay.judge import Rule
+from relay.settings import Config
+
+_MAY_BE_ZERO = frozenset(
+    f"{section}.{key}"
+    for section, keys in {
+        "ses": ["identities_seconds"],
+        "queue": ["max_age_seconds", "min_free_octets", "ballast_octets"],
+        "retention": ["bodies_days", "notifications_days", "facts_days"],
+    }.items()
+    for key in keys
+)
+_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
+_REGION = re.compile(r"[a-z0-9-]{3,40}")
+_LISTENER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", re.ASCII)
+_URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[^\s?#@]*)?", re.ASCII)
+
+_LONGEST_SOCKET = 107  # unix(7), and the 0 that ends it
+
+
+def check(config: Config) -> None:
+    """What types cannot say. Raises ConfigError."""
+    if not _HOSTNAME.fullmatch(config.smtp.hostname):
+        raise ConfigError(config.file, "smtp.hostname", "must be a host name: letters, digits, hyphens and dots")
+    if not _REGION.fullmatch(config.ses.region):
+        raise ConfigError(config.file, "ses.region", "must be the name of an AWS region, like us-east-1")
+    _check_numbers(config)
+    if len(bytes(config.store.control)) > _LONGEST_SOCKET:
+        why = f"the folder's path is too long: of {config.store.control}, a socket, it may be {_LONGEST_SOCKET} octets"
+        raise ConfigError(config.file, "store.path", why)
+    if config.queue.max_octets <= config.smtp.max_size:
+        raise ConfigError(config.file, "queue.max_octets", "must be more than smtp.max_size")
+    _check_smtp(config)
+    for key, listener in (
+        ("smtp.submission", config.smtp.submission),
+        ("smtp.submissions", config.smtp.submissions),
+        ("smtp.trusted", config.smtp.trusted),
+        ("callbacks.listen", config.callbacks.listen),
+        ("private.listen", config.private.listen),
+    ):
+        if listener:
+            address(listener, config.file, key)
+    if unknown := set(config.policy.observed) - set(Rule):
+        raise ConfigError(config.file, "policy.observed", f"no rule {min(unknown)}: there are {', '.join(Rule)}")
+    if config.retry.doubt not in ("resend", "hold"):
+        raise ConfigError(config.file, "retry.doubt", 'must be "resend" or "hold"')
+    _check_playpen(config)
+    _check_feedback(config)
+    for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
+        if endpoint and not _is_url(endpoint):
+            raise ConfigError(config.file, key, "must be a URL, like https://email.us-east-1.amazonaws.com")
+    _check_failpoint(config)
+
+
+def _check_numbers(config: Config) -> None:
+    """Every number is 1 or more, but for those that are turned off by 0."""
+    for section in (f.name for f in fields(Config) if f.metadata.get("section", True)):
+        part = getattr(config, section)
+        for key, kind in get_type_hints(type(part)).items():
+            value = getattr(part, key)
+            if f"{section}.{key}" in _MAY_BE_ZERO:
+                if value < 0:
+                    raise ConfigError(config.file, f"{section}.{key}", "must be 0 or more")
+            elif (kind is int and value < 1) or (kind == tuple[int, ...] and min(value, default=0) < 1):
+                raise ConfigError(config.file, f"{section}.{key}", "must be 1 or more")
+
+
+def _check_smtp(config: Config) -> None:
+    smtp = config.smtp
+    if len(smtp.further_certificates) != len(smtp.further_keys):
+        raise ConfigError(config.file, "smtp.further_keys", "must be as many as smtp.further_certificates, in their order")
+    for key, blocks in (("smtp.proxies", smtp.proxies), ("smtp.trusted_networks", smtp.trusted_networks)):
+        for block in blocks:
+            _check_network(block, config.file, key)
+    if not smtp.trusted:
+        return
+    if not smtp.trusted_networks:
+        raise ConfigError(config.file, "smtp.trusted_networks", "a listener without login needs the networks it is for")
+    if not smtp.trusted_credential:
+        raise ConfigError(config.file, "smtp.trusted_credential", "a listener without login needs a credential for its mail")
+
+
+def _check_network(block: str, file: str, key: str) -> None:
+    """No block may be so wide that it stands for the Internet."""
+    try:
+        network = ip_network(block)
+    except ValueError as error:
+        raise ConfigError(file, key, f"{block} is no CIDR block: {error}") from None
+    if network.prefixlen < (8 if network.version == 4 else 32):
+        raise ConfigError(file, key, f"{block} is too wide: /8 is the widest for IPv4, /32 for IPv6")
+
+
+def _check_playpen(config: Config) -> None:
+    recipient = config.playpen.recipient
+    try:
+        mail_address.parse(recipient.encode("utf-8") if recipient not in ("", "simulator") else b"a@example.com")
+    except ValueError:
+        raise ConfigError(config.file, "playpen.recipient", f'{recipient} is neither an address nor "simulator"') from None
+
+
+def _check_feedback(config: Config) -> None:
+    for topic in config.feedback.topics:
+        if len(topic.split(":")) != 6 or not topic.startswith("arn:"):
+            raise ConfigError(config.file, "feedback.topics", f"{topic} is not the ARN of a topic")
+    if not set(config.feedback.signature_versions) <= {"1", "2"} or not config.feedback.signature_versions:
+        raise ConfigError(config.file, "feedback.signature_versions", 'must be some of "1" and "2"')
+    if bool(config.callbacks.certificate) != bool(config.callbacks.key):
+        raise ConfigError(config.file, "callbacks.key", "certificate and key come together")
+    if config.feedback.pinned_certificate:
+        # Whoever holds that key could suppress every address: only where nothing real is reached.
+        _check_sandbox(config, config.file, "feedback.pinned_certificate")
+
+
+def _check_failpoint(config: Config) -> None:
+    try:
+        failpoints.parsed(config.failpoint)
+    except ValueError as error:
+        raise ConfigError("environment", failpoints.VARIABLE, str(error)) from None
+    if config.failpoint:
+        _check_sandbox(config, "environment", failpoints.VARIABLE)
+
+
+def _check_sandbox(config: Config, file: str, what: str) -> None:
+    for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
+        if not is_loopback(endpoint):
+            raise ConfigError(file, what, f"is for sandboxes: {key} is not loopback")
+
+
+def address(listener: str, file: str, key: str) -> tuple[str, int]:
+    """`host:port` or `[v6]:port` as host and port. Raises ConfigError."""
+    match = _LISTENER.fullmatch(listener)
+    host = (match[1] or match[2]) if match else ""
+    try:
+        fits = bool(match) and ip_address(host).version == (6 if match and match[1] else 4)
+    except ValueError:
+        fits = False
+    if not match or not fits:
+        raise ConfigError(file, key, "must be an address and a port, like 127.0.0.1:587")
+    if int(match[3]) > 65535:
+        raise ConfigError(file, key, "the port must be 0 to 65535")
+    return host, int(match[3])
+
+
+def is_loopback(endpoint: str) -> bool:
+    """Whether a URL can only reach this machine."""
+    try:
+        host = urlsplit(endpoint).hostname or ""
+        return host == "localhost" or (_is_url(endpoint) and ip_address(host).is_loopback)
+    except ValueError:
+        return False
+
+
+def _is_url(endpoint: str) -> bool:
+    return bool(_URL.fullmatch(endpoint))
