@@ -27,8 +27,8 @@ class Mode:
 
 
 MODES = {
-    "sustained": Mode(load=Load(size=_KB4), with_events=False),
-    "sustained-events": Mode(load=Load(size=_KB4), with_events=True),
+    "sustained": Mode(load=Load(size=_KB4, connections=30), with_events=False),
+    "sustained-events": Mode(load=Load(size=_KB4, connections=30), with_events=True),
     "paced": Mode(load=Load(size=_KB4, connections=50, pause=0.25), with_events=False),
     "paced-events": Mode(load=Load(size=_KB4, connections=50, pause=0.25), with_events=True),
 }
