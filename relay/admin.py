@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from relay import journal
+from relay.bounces import BounceRules
 from relay.credential import Credential
+from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.lifecycle import Cause
-from relay.model import Suppression
 from relay.outcome import Hold, HoldScope
-from relay.ports import Clock, Credentials, Desk, Suppressions
+from relay.ports import Clock, Credentials, Desk, FeedbackStore, Suppressions
 from relay.queueing import Moved, Selection, Tally
+from relay.suppression import Release, Suppression
 
 
 class Admin:
@@ -26,6 +28,8 @@ class Admin:
         suppressions: Suppressions,
         credentials: Credentials,
         desk: Desk,
+        feedback: FeedbackStore,
+        rules: BounceRules,
         clock: Clock,
         tell: Callable[[Credential], None] = lambda _: None,
         wake: Callable[[], None] = lambda: None,
@@ -33,6 +37,8 @@ class Admin:
         self._suppressions = suppressions
         self._credentials = credentials
         self._desk = desk
+        self._feedback = feedback
+        self._rules = rules
         self._clock = clock
         self._tell = tell
         self._wake = wake
@@ -43,11 +49,18 @@ class Admin:
             journal.suppressed(address=suppression.address, reason=suppression.reason, source=suppression.source)
         return added
 
-    async def release(self, address: str) -> bool:
-        removed = await self._suppressions.remove(address)
+    async def release(self, release: Release) -> bool:
+        removed = await self._suppressions.remove(release)
         if removed:
-            journal.released(address=address)
+            journal.released(address=release.address)
         return removed
+
+    async def replay(self) -> Replayed:
+        done = Replayed()
+        async for step in self._feedback.replay(rules=self._rules, now=self._clock()):
+            done += step
+        journal.replayed(added=done.added, changed=done.changed, suppressed=done.suppressed, released=done.released)
+        return done
 
     async def put_credential(self, credential: Credential) -> None:
         await self._credentials.put(credential)

@@ -154,6 +154,8 @@ class App:
             suppressions=base.store.suppressions,
             credentials=base.store.credentials,
             desk=base.store.desk,
+            feedback=base.store.feedback,
+            rules=self._config.bounces.rules,
             clock=base.clock,
             tell=self._credential_changed,
             wake=base.wake.set,

@@ -103,6 +103,7 @@ def feedback(base: Base, session: boto3.Session) -> Feedback:
         sns=SnsTopics(clients.client(session, "sns", config.feedback.sns_endpoint)),
         clock=base.clock,
         listening=base.listening,
+        rules=config.bounces.rules,
         topics=config.feedback.topics,
         versions=config.feedback.signature_versions,
     )

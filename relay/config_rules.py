@@ -19,6 +19,7 @@ _MAY_BE_ZERO = frozenset(
     for section, keys in {
         "ses": ["identities_seconds"],
         "queue": ["max_age_seconds", "min_free_octets", "ballast_octets"],
+        "bounces": ["soft_count", "mailbox_full_count"],
         "retention": ["bodies_days", "notifications_days", "facts_days"],
     }.items()
     for key in keys

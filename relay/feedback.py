@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from relay import journal, ses_event, sns_message
+from relay.bounces import BounceRules
 from relay.errors import StoreUnavailable, TryAgain
 from relay.ports import Certificates, Clock, FeedbackStore, Recorded, Topics
 from relay.sns_message import SnsMessage
@@ -29,6 +30,7 @@ class Feedback:
         sns: Topics,
         clock: Clock,
         listening: Listening,
+        rules: BounceRules,
         topics: Collection[str],
         versions: Collection[str],
     ) -> None:
@@ -37,6 +39,7 @@ class Feedback:
         self._sns = sns
         self._clock = clock
         self._listening = listening
+        self._rules = rules
         self._topics = frozenset(topics)
         self._versions = frozenset(versions)
 
@@ -69,6 +72,7 @@ class Feedback:
             payload=message.message,
             received_at=now,
             events=ses_event.parse(message.message, received_at=now) if is_event else (),
+            rules=self._rules,
         )
         for fact in recorded:
             _tell(fact)

@@ -135,12 +135,12 @@ class Intake:
             raise TooManyRecipients
         return recipient
 
-    async def check_suppressed(self, recipient: str) -> None:
+    async def check_suppressed(self, recipient: str, credential: Credential) -> None:
         """For credentials that are told at once. Raises RecipientSuppressed or StoreUnavailable."""
         sent_to = self._playpen or recipient
-        found = await self._suppressions.find([sent_to])
-        if sent_to in found:
-            raise RecipientSuppressed(found[sent_to].why)
+        found = (await self._suppressions.find([sent_to])).of(sent_to, credential=credential.name, now=self._clock())
+        if found:
+            raise RecipientSuppressed(found.why)
 
     async def accept(self, envelope: Envelope, receiving: Receiving) -> Message:
         """Judge and store. Returning is the promise behind the 250.

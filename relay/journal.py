@@ -256,6 +256,11 @@ def suppressed(*, address: str, reason: str, source: str) -> None:
     _write("suppression_added", address=_shown(address), reason=reason, source=source)
 
 
+def replayed(*, added: int, changed: int, suppressed: int, released: int) -> None:
+    """All facts from SES were gone over once more."""
+    _write("feedback_replayed", added=added, changed=changed, suppressed=suppressed, released=released)
+
+
 def released(*, address: str) -> None:
     """An address was taken off the suppression list."""
     _write("suppression_removed", address=_shown(address))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from time import gmtime, strftime
 
 from relay.credential import Credential
 from relay.outcome import Hold
@@ -179,65 +178,6 @@ class Settlement:
     reason: str = ""
     ses_message_id: str = ""
     hold: Hold | None = None
-
-
-class EventType(StrEnum):
-    """What SES reports. OTHER keeps what AWS may add."""
-
-    SEND = "send"
-    DELIVERY = "delivery"
-    BOUNCE = "bounce"
-    COMPLAINT = "complaint"
-    REJECT = "reject"
-    OPEN = "open"
-    CLICK = "click"
-    RENDERING_FAILURE = "rendering_failure"
-    DELIVERY_DELAY = "delivery_delay"
-    SUBSCRIPTION = "subscription"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One fact about one recipient. `detail` is the short text a person reads; the raw notification is kept beside it."""
-
-    type: EventType
-    at: float
-    recipient: str
-    ses_message_id: str
-    relay_id: str = ""
-    client_message_id: str = ""
-    feedback_id: str = ""
-    bounce_type: str = ""
-    bounce_subtype: str = ""
-    complaint_type: str = ""
-    complaint_subtype: str = ""
-    exact: bool = True  # False when several recipients are only candidates
-    detail: str = ""
-
-
-class Reason(StrEnum):
-    """Why an address is suppressed."""
-
-    HARD_BOUNCE = "hard_bounce"
-    COMPLAINT = "complaint"
-    MANUAL = "manual"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suppression:
-    """An address that must not be mailed. `source` says who or what put it there."""
-
-    address: str
-    reason: Reason
-    source: str
-    created_at: float
-    note: str = ""
-
-    @property
-    def why(self) -> str:
-        """`hard_bounce since 2026-11-21`: for the reply and the record."""
-        return f"{self.reason} since {strftime('%Y-%m-%d', gmtime(self.created_at))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from cryptography import x509
 
+from relay.bounces import DEFAULT_RULES, BounceRules
 from relay.credential import Credential, LastUse
+from relay.event import Event, Replayed
 from relay.holds import HoldRecord
 from relay.identities import Identity, KnownIdentities
 from relay.lifecycle import Cause, Patience
-from relay.model import Claimed, Delivery, Event, Life, Message, Reason, Settlement, Suppression
+from relay.model import Claimed, Delivery, Life, Message, Settlement
 from relay.outcome import Hold, HoldScope, Outcome
 from relay.queueing import Claims, Doubt, Moved, QueueStatus, Round, Selection, Settled, Tally
 from relay.rate import Account
 from relay.reading.mime import Octets, Slices
+from relay.suppression import Filter, PastChange, Reason, Release, Suppressed, Suppression
 
 Clock = Callable[[], float]
 """Seconds since the epoch, UTC."""
@@ -137,6 +140,9 @@ class Retention(Protocol):
     def notifications(self, before: float) -> AsyncIterator[int]:
         """Raw ones that came before that."""
 
+    def suppressions(self, now: float) -> AsyncIterator[int]:
+        """Entries of the suppression list whose time is over."""
+
     async def flows_and_holds(self, now: float) -> int:
         """Flows of which no delivery is left, and holds that ended before any open delivery came."""
 
@@ -196,17 +202,22 @@ class Room(Protocol):
 
 
 class Suppressions(Protocol):
-    """Addresses that must not be mailed."""
+    """Addresses that must not be mailed. All raise StoreUnavailable."""
 
-    async def find(self, addresses: Collection[str]) -> Mapping[str, Suppression]:
-        """Those that are suppressed, by the address as given."""
+    async def find(self, addresses: Collection[str]) -> Suppressed:
+        """All entries of these."""
 
     async def add(self, suppression: Suppression) -> bool:
-        """False if the address was there already."""
+        """False if what was there already is as grave, or graver."""
 
-    async def remove(self, address: str) -> bool: ...
+    async def remove(self, release: Release) -> bool:
+        """False if the address was not there."""
 
-    async def newest(self, *, limit: int, reason: Reason | None = None) -> tuple[Suppression, ...]: ...
+    async def listed(self, wanted: Filter, *, limit: int) -> tuple[Suppression, ...]:
+        """The newest first."""
+
+    async def history(self, address: str) -> tuple[PastChange, ...]:
+        """The oldest first."""
 
 
 class Credentials(Protocol):
@@ -251,8 +262,11 @@ class Admin(Protocol):
     async def suppress(self, suppression: Suppression) -> bool:
         """False if the address was suppressed already."""
 
-    async def release(self, address: str) -> bool:
-        """False if the address was not suppressed."""
+    async def release(self, release: Release) -> bool:
+        """False if the address was not suppressed there."""
+
+    async def replay(self) -> Replayed:
+        """Goes over all facts from SES once more, by the rules of today."""
 
     async def put_credential(self, credential: Credential) -> None:
         """Adds it, or replaces the one of the same name."""
@@ -287,9 +301,19 @@ class FeedbackStore(Protocol):
     """Facts from SES."""
 
     async def record(
-        self, *, notification_id: str, topic: str, payload: str, received_at: float, events: tuple[Event, ...]
+        self,
+        *,
+        notification_id: str,
+        topic: str,
+        payload: str,
+        received_at: float,
+        events: tuple[Event, ...],
+        rules: BounceRules = DEFAULT_RULES,
     ) -> tuple[Recorded, ...]:
         """Raw notification, events, states and suppressions in one transaction; nothing for what was there already."""
+
+    def replay(self, *, rules: BounceRules, now: float) -> AsyncIterator[Replayed]:
+        """Goes over all facts once more, in small transactions; gives what each did."""
 
     async def heard(self, *, since: float, until: float) -> tuple[int, int]:
         """Of the newest deliveries accepted and sent between these times: how many, and of how many there are events."""

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from relay import address
-from relay.model import Event, EventType
+from relay.event import Event, EventType
 
 # eventType / notificationType -> our type, and the key of the object that describes it.
 _TYPES: dict[str, tuple[EventType, str]] = {
@@ -35,6 +35,7 @@ _RECIPIENTS = {
     EventType.COMPLAINT: "complainedRecipients",
     EventType.DELIVERY_DELAY: "delayedRecipients",
 }
+_OURS = ("relay_id", "relay_try")
 
 
 def parse(payload: str, *, received_at: float) -> tuple[Event, ...]:
@@ -74,9 +75,17 @@ def _events(
             feedback_id=_text(about.get("feedbackId")),
             bounce_type=_text(about.get("bounceType")),
             bounce_subtype=_text(about.get("bounceSubType")),
+            status=_text(extra.get("status")),
+            diagnostic=_text(extra.get("diagnosticCode")),
             complaint_type=_text(about.get("complaintFeedbackType")),
             complaint_subtype=_text(about.get("complaintSubType")),
             exact=len(recipients) == 1,
+            link=_text(about.get("link")),
+            user_agent=_text(about.get("userAgent")),
+            is_bot=about.get("isBotEvent") == "Likely",
+            opted_out=_opted(about, "OptOut"),
+            opted_in=_opted(about, "OptIn"),
+            tags=_others(tags),
             detail=_detail(kind, name, about, extra),
         )
 
@@ -128,6 +137,21 @@ def _detail(kind: EventType, name: str, about: Mapping[str, Any], extra: Mapping
         case _:
             words = [name]
     return " ".join(_text(word) for word in words if word)
+
+
+def _opted(about: Mapping[str, Any], status: str) -> tuple[str, ...]:
+    """The list, where all of it was left or entered again, and topics."""
+    preferences = _mapping(about.get("newTopicPreferences"))
+    has_left = preferences.get("unsubscribeAll")
+    all_of_it = has_left is (status == "OptOut") and isinstance(has_left, bool) and about.get("contactList")
+    topics = filter(None, map(_mapping, _list(preferences.get("topicSubscriptionStatus"))))
+    names = [topic.get("topicName") for topic in topics if topic.get("subscriptionStatus") == status]
+    return tuple(_text(name) for name in ([about.get("contactList")] if all_of_it else []) + names)
+
+
+def _others(tags: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """All tags but our own: the sender's, and those SES adds."""
+    return tuple(sorted((_text(name), _first(value)) for name, value in tags.items() if name not in _OURS))
 
 
 def _client_message_id(mail: Mapping[str, Any]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from relay.bounces import BounceClass, BounceRules, Threshold
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreConfig:
@@ -132,6 +134,29 @@ class RetentionConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BouncesConfig:
+    """What bounces mean for an address. A count of 0 is never reached."""
+
+    soft_count: int = 5
+    soft_days: int = 30
+    mailbox_full_count: int = 5
+    mailbox_full_days: int = 30
+    trust_diagnostics: bool = False
+    trust_predictions: bool = False
+
+    @property
+    def rules(self) -> BounceRules:
+        return BounceRules(
+            thresholds={
+                BounceClass.SOFT: Threshold(self.soft_count, self.soft_days),
+                BounceClass.MAILBOX_FULL: Threshold(self.mailbox_full_count, self.mailbox_full_days),
+            },
+            trusts_diagnostics=self.trust_diagnostics,
+            trusts_predictions=self.trust_predictions,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackConfig:
     """The way back."""
 
@@ -177,6 +202,7 @@ class Config:
     ses: SesConfig = field(default_factory=SesConfig)
     retry: RetryConfig = field(default_factory=RetryConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
+    bounces: BouncesConfig = field(default_factory=BouncesConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
     private: PrivateConfig = field(default_factory=PrivateConfig)

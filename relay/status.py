@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from relay.bounces import BounceClass
-from relay.model import EventType, State
+from relay.bounces import BOT, BounceClass, ComplaintClass
+from relay.event import EventType
+from relay.model import State
 
-# (type of event, our class of bounce or "") -> the word shown; the first that applies, from the top, is shown.
-_SHOWN: tuple[tuple[EventType, tuple[BounceClass, ...], str], ...] = (
-    (EventType.COMPLAINT, (), "complained"),
-    (EventType.BOUNCE, (BounceClass.HARD, BounceClass.ALREADY_SUPPRESSED), "bounced hard"),
-    (EventType.SUBSCRIPTION, (), "unsubscribed"),
+_ALL = ()
+_NOT_SENT = (BounceClass.HARD, BounceClass.ALREADY_SUPPRESSED)
+
+# (type of event, our classes of it) -> the word shown; the first that applies, from the top, is shown.
+_SHOWN: tuple[tuple[EventType, tuple[str, ...], str], ...] = (
+    (EventType.COMPLAINT, (ComplaintClass.COMPLAINT, ComplaintClass.CANDIDATE), "complained"),
+    (EventType.BOUNCE, _NOT_SENT, "bounced hard"),
+    (EventType.COMPLAINT, (ComplaintClass.ALREADY_SUPPRESSED,), "bounced hard"),
+    (EventType.SUBSCRIPTION, _ALL, "unsubscribed"),
     (EventType.BOUNCE, (BounceClass.OPT_OUT,), "unsubscribed"),
-    (EventType.REJECT, (), "rejected"),
-    (EventType.RENDERING_FAILURE, (), "rejected"),
-    (EventType.BOUNCE, (), "bounced soft"),
-    (EventType.CLICK, (), "clicked"),
-    (EventType.OPEN, (), "opened"),
-    (EventType.DELIVERY, (), "delivered"),
-    (EventType.DELIVERY_DELAY, (), "delayed"),
+    (EventType.REJECT, _ALL, "rejected"),
+    (EventType.RENDERING_FAILURE, _ALL, "rejected"),
+    (EventType.BOUNCE, tuple(set(BounceClass) - {BounceClass.AUTO_REPLY}), "bounced soft"),
+    (EventType.CLICK, ("",), "clicked"),
+    (EventType.OPEN, ("",), "opened"),
+    (EventType.DELIVERY, _ALL, "delivered"),
+    (EventType.CLICK, (BOT,), "delivered"),
+    (EventType.OPEN, (BOT,), "delivered"),
+    (EventType.BOUNCE, (BounceClass.AUTO_REPLY,), "auto-reply"),
+    (EventType.DELIVERY_DELAY, _ALL, "delayed"),
 )
 
 
 def shown_status(state: State, facts: Collection[tuple[str, str]]) -> str:
-    """`facts` holds types of events and, for bounces, our classes. Without any of them it is the state."""
+    """`facts` holds types of events and our classes of them. Without any of them it is the state."""
     is_delivered = any(kind == EventType.DELIVERY for kind, _ in facts)
     for kind, classes, word in _SHOWN:
         for fact, found in facts:

@@ -20,6 +20,7 @@ _VERBS = {
     "message": "message.message",
     "queue": "queue.queue",
     "suppression": "suppression.suppression",
+    "feedback": "feedback.feedback",
     "credential": "credential.credential",
     "sender": "sender.sender",
 }

@@ -14,6 +14,7 @@ import click
 
 from relay import ports
 from relay.admin import Admin
+from relay.bounces import DEFAULT_RULES, BounceRules
 from relay.cli.loop import run
 from relay.cli.terminal import Failure
 from relay.config import load
@@ -66,14 +67,21 @@ async def reading(where: StoreConfig) -> AsyncIterator[SqliteStore]:
 
 
 @asynccontextmanager
-async def changing(where: StoreConfig) -> AsyncIterator[ports.Admin]:
-    """The relay that runs, through its socket; or the database itself, if nobody has the lock."""
+async def changing(where: StoreConfig, rules: BounceRules = DEFAULT_RULES) -> AsyncIterator[ports.Admin]:
+    """The relay that runs, through its socket and by its own rules; or the database itself, if nobody has the lock."""
     async with owning(where) as store:
-        yield _admin(store) if store else control(where)
+        yield _admin(store, rules) if store else control(where)
 
 
-def _admin(store: SqliteStore) -> Admin:
-    return Admin(suppressions=store.suppressions, credentials=store.credentials, desk=store.desk, clock=time.time)
+def _admin(store: SqliteStore, rules: BounceRules) -> Admin:
+    return Admin(
+        suppressions=store.suppressions,
+        credentials=store.credentials,
+        desk=store.desk,
+        feedback=store.feedback,
+        rules=rules,
+        clock=time.time,
+    )
 
 
 def control(where: StoreConfig) -> ControlClient:

@@ -77,8 +77,8 @@ async def _recipient(config: Config, text: str) -> Step:
     if not config.store.path.exists():
         return "recipient", f"{recipient} is an address; there is no suppression list here", None
     async with reading(config.store) as store:
-        found = await store.suppressions.find([recipient])
-    return "recipient", recipient, RecipientSuppressed(found[recipient].why) if recipient in found else None
+        found = (await store.suppressions.find([recipient])).of(recipient, now=time.time())
+    return "recipient", recipient, RecipientSuppressed(found.why) if found else None
 
 
 async def _identities(config: Config, name: str | None) -> Identities:

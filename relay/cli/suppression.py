@@ -9,12 +9,17 @@ import click
 from rich.table import Table
 
 from relay.cli.access import changing, on_store, reading
-from relay.cli.arguments import mail_address
-from relay.cli.terminal import add_row, line, show, when
-from relay.model import Reason, Suppression
+from relay.cli.arguments import duration, mail_address, name
+from relay.cli.terminal import Failure, add_row, line, show, when
 from relay.settings import StoreConfig
+from relay.suppression import EVERYWHERE, Filter, Reason, Release, Suppression, of_credential, of_list
+
+_SOURCE = "command line"
 
 _address = click.argument("address", metavar="ADDRESS", type=mail_address)
+_credential = click.option("--credential", metavar="NAME", type=name, help="Only for this login's mail.")
+_list = click.option("--list", "list_", metavar="NAME", type=name, help="Only for mail to this list (X-Relay-List).")
+_note = click.option("--note", default="", help="Why, for whoever looks later.")
 
 
 @click.group()
@@ -23,26 +28,51 @@ def suppression() -> None:
 
 
 @suppression.command("check")
-@_address
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True, type=mail_address)
 @on_store
-async def suppression_check(where: StoreConfig, address: str) -> None:
-    """Say whether an address is suppressed; exit 1 if it is."""
+async def suppression_check(where: StoreConfig, addresses: tuple[str, ...]) -> None:
+    """Say whether addresses are suppressed; exit 1 if one is."""
+    now, is_any = time.time(), False
     async with reading(where) as store:
-        found = (await store.suppressions.find([address])).get(address)
-    if found is None:
-        line(f"{address}: not suppressed")
-        return
-    line(f"{address}: {found.reason} since {when(found.created_at)}, from {found.source} {found.note}".rstrip())
-    sys.exit(1)
+        found = await store.suppressions.find(addresses)
+    for address in addresses:
+        standing = [entry for entry in found.entries(address) if not 0 < entry.expires_at <= now]
+        is_any = is_any or bool(standing)
+        for entry in standing:
+            line(f"{address}: {_told(entry)}")
+        if not standing:
+            line(f"{address}: not suppressed")
+    sys.exit(int(is_any))
+
+
+def _told(entry: Suppression) -> str:
+    words = [f"{entry.reason} since {when(entry.created_at)}, from {entry.source}"]
+    words += [f"for {entry.scope} only"] if entry.scope else []
+    words += [f"until {when(entry.expires_at)}"] if entry.expires_at else []
+    return ", ".join(words) + f" {entry.note}".rstrip()
 
 
 @suppression.command("add")
 @_address
-@click.option("--note", default="", help="Why, for whoever looks later.")
+@_credential
+@_list
+@click.option("--for", "seconds", metavar="TIME", type=duration, default=None, help="30m, 2h, 3d; for ever without it.")
+@_note
 @on_store
-async def suppression_add(where: StoreConfig, address: str, note: str) -> None:
+async def suppression_add(
+    where: StoreConfig, address: str, credential: str | None, list_: str | None, seconds: float | None, note: str
+) -> None:
     """Suppress an address by hand."""
-    added = Suppression(address=address, reason=Reason.MANUAL, source="command line", created_at=time.time(), note=note)
+    now = time.time()
+    added = Suppression(
+        address=address,
+        reason=Reason.MANUAL,
+        source=_SOURCE,
+        created_at=now,
+        note=note,
+        scope=_scope(credential, list_),
+        expires_at=now + seconds if seconds else 0.0,
+    )
     async with changing(where) as admin:
         changed = await admin.suppress(added)
     line(f"{address}: {'suppressed' if changed else 'was suppressed already'}")
@@ -50,22 +80,64 @@ async def suppression_add(where: StoreConfig, address: str, note: str) -> None:
 
 @suppression.command("remove")
 @_address
+@_credential
+@_list
+@_note
 @on_store
-async def suppression_remove(where: StoreConfig, address: str) -> None:
-    """Let an address be mailed again."""
+async def suppression_remove(where: StoreConfig, address: str, credential: str | None, list_: str | None, note: str) -> None:
+    """Let an address be mailed again. What happened before does not bring it back."""
+    release = Release(address=address, source=_SOURCE, at=time.time(), scope=_scope(credential, list_), note=note)
     async with changing(where) as admin:
-        changed = await admin.release(address)
+        changed = await admin.release(release)
     line(f"{address}: {'may be mailed again' if changed else 'was not suppressed'}")
+
+
+def _scope(credential: str | None, list_: str | None) -> str:
+    if credential and list_:
+        raise Failure("either --credential or --list")
+    return of_credential(credential) if credential else of_list(list_) if list_ else EVERYWHERE
 
 
 @suppression.command("list")
 @click.option("--limit", default=100, show_default=True)
 @click.option("--reason", type=click.Choice([str(reason) for reason in Reason]))
+@click.option("--text", default="", help="A part of the address.")
+@click.option("--newer", "seconds", metavar="TIME", type=duration, default=None, help="Of the last 30m, 2h, 3d.")
+@_credential
+@_list
 @on_store
-async def suppression_list(where: StoreConfig, limit: int, reason: str | None) -> None:
+async def suppression_list(
+    where: StoreConfig,
+    limit: int,
+    reason: str | None,
+    text: str,
+    seconds: float | None,
+    credential: str | None,
+    list_: str | None,
+) -> None:
     """The newest suppressed addresses."""
-    table = Table("address", "reason", "since", "source", "note")
+    wanted = Filter(
+        reason=Reason(reason) if reason else None,
+        scope=_scope(credential, list_) or None,
+        text=text,
+        since=time.time() - seconds if seconds else 0.0,
+    )
+    table = Table("address", "reason", "since", "until", "for", "source", "note")
     async with reading(where) as store:
-        for found in await store.suppressions.newest(limit=limit, reason=Reason(reason) if reason else None):
-            add_row(table, found.address, found.reason, when(found.created_at), found.source, found.note)
+        for found in await store.suppressions.listed(wanted, limit=limit):
+            until = when(found.expires_at) if found.expires_at else ""
+            scope, since = found.scope or "all mail", when(found.created_at)
+            add_row(table, found.address, found.reason, since, until, scope, found.source, found.note)
+    show(table)
+
+
+@suppression.command("history")
+@_address
+@on_store
+async def suppression_history(where: StoreConfig, address: str) -> None:
+    """What happened to an address's entries."""
+    table = Table("at", "what", "reason", "for", "source", "note")
+    async with reading(where) as store:
+        for past in await store.suppressions.history(address):
+            add_row(table, when(past.at), past.change, past.reason, past.scope or "all mail", past.source, past.note)
     show(table)

@@ -11,12 +11,13 @@ import aiohttp
 from relay import documents
 from relay.credential import Credential
 from relay.errors import SesUnavailable, StoreUnavailable
+from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.identities import KnownIdentities
 from relay.lifecycle import Cause
-from relay.model import Suppression
 from relay.outcome import Hold, HoldScope
 from relay.queueing import Selection, Tally
+from relay.suppression import Release, Suppression
 
 # What an operator asks may take long, and can be given up by hand.
 _PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10)
@@ -31,8 +32,11 @@ class ControlClient:
     async def suppress(self, suppression: Suppression) -> bool:
         return bool(await self._ask("suppress", documents.written(suppression)))
 
-    async def release(self, address: str) -> bool:
-        return bool(await self._ask("release", json.dumps(address)))
+    async def release(self, release: Release) -> bool:
+        return bool(await self._ask("release", documents.written(release)))
+
+    async def replay(self) -> Replayed:
+        return documents.read(Replayed, json.dumps(await self._ask("replay", "")))
 
     async def put_credential(self, credential: Credential) -> None:
         await self._ask("put-credential", documents.written(credential))

@@ -15,10 +15,10 @@ from relay.credential import Credential
 from relay.errors import SesUnavailable, StoreUnavailable
 from relay.identities import KnownIdentities
 from relay.lifecycle import Cause
-from relay.model import Suppression
 from relay.outcome import Hold, HoldScope
 from relay.ports import Admin
 from relay.queueing import Selection
+from relay.suppression import Release, Suppression
 
 # An operator's verb that is not at its end by then is given up when the relay stops.
 _STOP_SECONDS = 2.0
@@ -36,6 +36,7 @@ class ControlServer:
             [
                 web.post("/suppress", self._suppress),
                 web.post("/release", self._release),
+                web.post("/replay", self._replay),
                 web.post("/put-credential", self._put_credential),
                 web.post("/move/{cause}", self._move),
                 web.post("/hold", self._hold),
@@ -63,7 +64,10 @@ class ControlServer:
         return await _answered(self._admin.suppress(suppression))
 
     async def _release(self, request: web.Request) -> web.Response:
-        return await _answered(self._admin.release(str(json.loads(await request.text()))))
+        return await _answered(self._admin.release(documents.read(Release, await request.text())))
+
+    async def _replay(self, _: web.Request) -> web.Response:
+        return await _answered(self._admin.replay())
 
     async def _put_credential(self, request: web.Request) -> web.Response:
         return await _answered(self._admin.put_credential(documents.read(Credential, await request.text())))

@@ -130,11 +130,11 @@ class Session:
             self._spoiled = refusal
             raise
         if credential.on_suppressed is OnSuppressed.REJECT:
-            return self._unless_suppressed(found)
+            return self._unless_suppressed(found, credential)
         return self._add(found)
 
-    async def _unless_suppressed(self, recipient: str) -> Reply:
-        await self._intake.check_suppressed(recipient)
+    async def _unless_suppressed(self, recipient: str, credential: Credential) -> Reply:
+        await self._intake.check_suppressed(recipient, credential)
         return self._add(recipient)
 
     def _add(self, recipient: str) -> Reply:

@@ -10,11 +10,13 @@ from typing import Any
 from blake3 import blake3
 
 from relay import ids, lifecycle
+from relay.event import Event, EventType
 from relay.lifecycle import Patience
-from relay.model import Claimed, Delivery, Event, EventType, Labels, Lane, Message, Reason, State, Suppression
+from relay.model import Claimed, Delivery, Labels, Lane, Message, State
 from relay.outcome import Outcome
 from relay.queueing import Claims, Round, Settled
 from relay.store.sqlite.store import SqliteStore
+from relay.suppression import EVERYWHERE, Reason, Release, Suppression
 from relay.turns import Turns
 
 NOW = 1_763_720_000.0
@@ -116,6 +118,16 @@ async def state(store: SqliteStore, of: Delivery) -> State:
 def suppression(address: str = "reader@example.net", **changes: str) -> Suppression:
     made = Suppression(address=address, reason=Reason.MANUAL, source="cli", created_at=NOW)
     return replace(made, reason=Reason(changes["reason"])) if "reason" in changes else made
+
+
+def release(address: str = "reader@example.net", *, at: float = NOW + 100, scope: str = EVERYWHERE) -> Release:
+    return Release(address=address, source="cli", at=at, scope=scope)
+
+
+async def suppressed(store: SqliteStore, *addresses: str, now: float = NOW) -> dict[str, Suppression]:
+    """What keeps mail from these, by the address as given."""
+    found = await store.suppressions.find(addresses)
+    return {address: entry for address in addresses if (entry := found.of(address, now=now))}
 
 
 def event(type: EventType = EventType.SEND, *, of: Delivery | None = None, at: float = NOW + 5, **changes: Any) -> Event:

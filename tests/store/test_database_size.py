@@ -8,8 +8,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from relay.event import EventType
 from relay.keeping import Keeping, KeptFor
-from relay.model import Claimed, EventType
+from relay.model import Claimed
 from relay.outcome import Later, Sent
 from relay.store.bodies import Spool
 from relay.store.sqlite.store import SqliteStore

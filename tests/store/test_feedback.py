@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from relay.errors import StoreUnavailable
-from relay.model import Event, EventType, Reason, State
+from relay.event import Event, EventType
+from relay.model import Labels, State
 from relay.outcome import Later, Never, Sent, Unknown
 from relay.ports import Recorded
 from relay.store.sqlite.store import SqliteStore
+from relay.suppression import Reason
 from tests.store.kit import (
     NOW,
     claim,
@@ -19,9 +22,11 @@ from tests.store.kit import (
     enqueue,
     event,
     hard_bounce,
+    release,
     settle,
     state,
     stored,
+    suppressed,
     suppression,
 )
 
@@ -59,7 +64,7 @@ async def test_the_same_notification_twice_is_nothing_new(store: SqliteStore, tm
     # Not even what it did not hold before: one notification is one set of facts.
     assert await record(store, event(of=first), hard_bounce(of=first)) == ()
     assert kept(tmp_path, "SELECT type FROM events") == [("send",)]
-    assert await store.suppressions.find([first.recipient]) == {}
+    assert await suppressed(store, first.recipient) == {}
 
 
 async def test_the_same_fact_under_two_notifications_is_one_fact(store: SqliteStore, tmp_path: Path) -> None:
@@ -165,8 +170,8 @@ async def test_a_hard_bounce_suppresses_its_recipient(store: SqliteStore) -> Non
     waiting = await enqueue(store, 2, recipient="reader@example.net", due_at=NOW + 10)
     (recorded,) = await record(store, hard_bounce(of=first, detail="550 no such user"))
     assert recorded.suppressed is Reason.HARD_BOUNCE
-    found = (await store.suppressions.find(["reader@example.net"]))["reader@example.net"]
-    assert (found.reason, found.source, found.created_at) == (Reason.HARD_BOUNCE, "ses-1", NOW + 9)
+    found = (await suppressed(store, "reader@example.net"))["reader@example.net"]
+    assert (found.reason, found.source, found.created_at) == (Reason.HARD_BOUNCE, "ses-1", NOW + 5)
     assert found.note == "550 no such user"
     due = await claims(store, now=NOW + 10)
     assert due.claimed == ()
@@ -176,31 +181,31 @@ async def test_a_hard_bounce_suppresses_its_recipient(store: SqliteStore) -> Non
 async def test_a_complaint_of_a_stranger_s_message_suppresses_too(store: SqliteStore) -> None:
     (recorded,) = await record(store, event(EventType.COMPLAINT))
     assert (recorded.delivery_id, recorded.suppressed) == ("", Reason.COMPLAINT)
-    assert list(await store.suppressions.find(["stranger@example.org"])) == ["stranger@example.org"]
+    assert list(await suppressed(store, "stranger@example.org")) == ["stranger@example.org"]
 
 
 async def test_a_soft_bounce_suppresses_nobody(store: SqliteStore) -> None:
     first = await enqueue(store)
     (recorded,) = await record(store, hard_bounce(of=first, bounce_type="Transient", bounce_subtype="MailboxFull"))
     assert recorded.suppressed is None
-    assert await store.suppressions.find([first.recipient]) == {}
+    assert await suppressed(store, first.recipient) == {}
 
 
 async def test_who_was_suppressed_already_is_not_suppressed_again(store: SqliteStore) -> None:
     first = await enqueue(store)
-    await store.suppressions.add(suppression(first.recipient))
+    await store.suppressions.add(suppression(first.recipient, reason="complaint"))
     (recorded,) = await record(store, hard_bounce(of=first))
     assert recorded.suppressed is None
-    assert (await store.suppressions.find([first.recipient]))[first.recipient].reason is Reason.MANUAL
+    assert (await suppressed(store, first.recipient))[first.recipient].reason is Reason.COMPLAINT
 
 
 async def test_released_stays_released_when_sns_repeats_itself(store: SqliteStore) -> None:
     first = await enqueue(store)
     await record(store, hard_bounce(of=first), notification_id="n-1")
-    await store.suppressions.remove(first.recipient)
+    await store.suppressions.remove(release(first.recipient))
     await record(store, hard_bounce(of=first), notification_id="n-1")
     await record(store, hard_bounce(of=first), notification_id="n-2")
-    assert await store.suppressions.find([first.recipient]) == {}
+    assert await suppressed(store, first.recipient) == {}
 
 
 async def test_nothing_of_a_notification_is_kept_if_one_of_its_facts_cannot_be(store: SqliteStore, tmp_path: Path) -> None:
@@ -209,6 +214,48 @@ async def test_nothing_of_a_notification_is_kept_if_one_of_its_facts_cannot_be(s
     with pytest.raises(StoreUnavailable):
         await record(store, hard_bounce(of=first), broken)
     assert kept(tmp_path, "SELECT 1 FROM notifications UNION ALL SELECT 1 FROM events") == []
-    assert await store.suppressions.find([first.recipient]) == {}
+    assert await suppressed(store, first.recipient) == {}
     assert await state(store, first) is State.QUEUED
     assert len(await record(store, hard_bounce(of=first))) == 1
+
+
+# Events that come before we know whose they are.
+
+
+async def test_an_event_that_was_heard_before_the_answer_to_the_call_is_joined_to_its_delivery(store: SqliteStore) -> None:
+    """A classic notification has no tags: only SES's identifier says which message it is about."""
+    await enqueue(store)
+    claimed = await claim_one(store)
+    early = event(EventType.DELIVERY, ses_message_id="ses-7")
+    assert [fact.delivery_id for fact in await record(store, early)] == [""]
+    await settle(store, claimed, Sent("ses-7"))
+    life = await store.messages.show(claimed.delivery.message_id)
+    assert life is not None
+    assert life.statuses == ("delivered",)
+
+
+# SES's own list management.
+
+
+def subscription(at: float, **changes: Any) -> Event:
+    return event(EventType.SUBSCRIPTION, at=at, **changes)
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_who_leaves_a_list_gets_no_more_of_it_until_coming_back(store: SqliteStore, is_late: bool) -> None:
+    left = subscription(NOW + 1, opted_out=("main", "news"))
+    came_back = subscription(NOW + 2, opted_in=("news",))
+    told = [came_back, left] if is_late else [left, came_back]
+    for number, fact in enumerate(told):
+        await record(store, fact, notification_id=f"n-{number}")
+    entries = (await store.suppressions.find(["stranger@example.org"])).entries("stranger@example.org")
+    assert [(entry.scope, entry.reason) for entry in entries] == [("list:main", Reason.UNSUBSCRIBED)]
+    assert await suppressed(store, "stranger@example.org") == {}
+
+
+async def test_a_bounce_for_having_unsubscribed_is_of_the_message_s_list_only(store: SqliteStore) -> None:
+    sent = await enqueue(store, labels=Labels(list="news"))
+    (recorded,) = await record(store, hard_bounce(of=sent, bounce_subtype="UnsubscribedRecipient"))
+    assert recorded.suppressed is None
+    entries = (await store.suppressions.find([sent.recipient])).entries(sent.recipient)
+    assert [entry.scope for entry in entries] == ["list:news"]

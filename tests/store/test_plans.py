@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from relay.event import EventType
 from relay.lifecycle import Cause
-from relay.model import EventType, Lane
+from relay.model import Lane
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.queueing import Selection
 from relay.store.sqlite.store import SqliteStore
+from relay.suppression import Filter
 from tests.store.kit import (
     NOW,
     PATIENCE,
@@ -24,7 +26,9 @@ from tests.store.kit import (
     delivery,
     enqueue,
     event,
+    release,
     settle,
+    suppressed,
     suppression,
 )
 
@@ -33,7 +37,7 @@ DAY = 86400.0
 # What may be gone through: what is never long, the open deliveries by their own index, and the newest by their limit.
 SHORT = re.compile(
     r".*VIRTUAL TABLE.*|CONSTANT ROW|\(subquery.*|newest|(account|heartbeat|holds|h|flows|f)( USING.*)?"
-    r"|(deliveries|d) USING INDEX deliveries_open"
+    r"|(deliveries|d) USING INDEX deliveries_open|imports USING (COVERING )?INDEX imports_open"
 )
 NEWEST = "ORDER BY id DESC LIMIT", "ORDER BY created_at DESC LIMIT"
 
@@ -88,9 +92,9 @@ async def events(store: SqliteStore) -> None:
         )
     await store.feedback.heard(since=NOW - 1, until=NOW + 1)
     await store.suppressions.add(suppression())
-    await store.suppressions.find(["reader@example.net"])
-    await store.suppressions.newest(limit=5)
-    await store.suppressions.remove("reader@example.net")
+    await suppressed(store, "reader@example.net")
+    await store.suppressions.listed(Filter(), limit=5)
+    await store.suppressions.remove(release("reader@example.net"))
 
 
 async def looks(store: SqliteStore) -> None:

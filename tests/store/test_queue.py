@@ -24,6 +24,7 @@ from tests.store.kit import (
     delivery,
     enqueue,
     message,
+    release,
     settle,
     state,
     stored,
@@ -179,7 +180,7 @@ async def test_a_recipient_suppressed_meanwhile_ends_the_delivery_instead_of_a_c
     assert [(ended.id, ended.state) for ended in found_due.ended] == [(first.id, State.SUPPRESSED)]
     found = await stored(store, first)
     assert (found.state, found.attempt, found.reason) == (State.SUPPRESSED, 0, suppression().why)
-    await store.suppressions.remove("reader@example.net")
+    await store.suppressions.remove(release("reader@example.net"))
     assert await claim(store, now=NOW + LIFETIME) == ()
 
 

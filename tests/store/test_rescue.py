@@ -20,7 +20,7 @@ from relay.outcome import Sent
 from relay.store.bodies import INLINE, Spool
 from relay.store.rescue import Content, Rescued, rescue
 from relay.store.sqlite.store import SqliteStore
-from tests.store.kit import CONTENT, NOW, claim, database, delivery, enqueue, message, settle, suppression
+from tests.store.kit import CONTENT, NOW, claim, database, delivery, enqueue, message, settle, suppressed, suppression
 
 PAGE = 4096
 COUNT = 300
@@ -309,7 +309,7 @@ async def test_the_new_database_has_all_that_could_be_read_and_a_relay_goes_on_w
     _, to = saved(damaged)
     store = await SqliteStore.open(to / "relay.db")
     try:
-        assert "blocked@example.net" in await store.suppressions.find(["blocked@example.net"])
+        assert "blocked@example.net" in await suppressed(store, "blocked@example.net")
         assert {each.message.id for each in await claim(store, limit=1000)} >= kept
         over = await store.messages.show(message(1000).id)
         assert over is None or over.deliveries[0].state is State.SENT

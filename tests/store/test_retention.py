@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from relay.event import EventType
 from relay.lifecycle import Cause
-from relay.model import Delivery, EventType, Message, State
+from relay.model import Delivery, Message, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, Unknown
 from relay.queueing import Selection
 from relay.store.sqlite import retention

@@ -20,7 +20,7 @@ from relay.store.sqlite.queue import SqliteQueue
 from relay.store.sqlite.store import SqliteStore
 from relay.store.sqlite.writer import Writer
 from relay.turns import Turns
-from tests.store.kit import CONTENT, NOW, database, delivery, enqueue, message, suppression
+from tests.store.kit import CONTENT, NOW, database, delivery, enqueue, message, release, suppression
 
 _ROOM = b"x" * 60_000
 
@@ -108,8 +108,8 @@ async def test_verbs_of_a_group_keep_their_order_and_their_own_results(tmp_path:
         added, again, removed, gone, enqueued = await asyncio.gather(
             store.suppressions.add(suppression()),
             store.suppressions.add(suppression()),
-            store.suppressions.remove("reader@example.net"),
-            store.suppressions.remove("reader@example.net"),
+            store.suppressions.remove(release("reader@example.net")),
+            store.suppressions.remove(release("reader@example.net")),
             enqueue(store),
         )
         assert (added, again, removed, gone) == (True, False, True, False)

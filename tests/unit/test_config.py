@@ -89,6 +89,12 @@ OTHERS: dict[str, tuple[str, object]] = {
     "retry.in_doubt_seconds": ("61", 61),
     "retry.max_hold_seconds": ("62", 62),
     "retry.doubt": ("hold", "hold"),
+    "bounces.soft_count": ("0", 0),
+    "bounces.soft_days": ("8", 8),
+    "bounces.mailbox_full_count": ("0", 0),
+    "bounces.mailbox_full_days": ("9", 9),
+    "bounces.trust_diagnostics": ("true", True),
+    "bounces.trust_predictions": ("true", True),
     "retention.bodies_days": ("7", 7),
     "retention.notifications_days": ("0", 0),
     "retention.facts_days": ("0", 0),
@@ -388,6 +394,8 @@ def test_every_setting_refuses_a_value_of_the_wrong_type(tmp_path: Path, section
 OFF_BY_ZERO = {
     ("ses", "identities_seconds"),
     *(("queue", key) for key in ("max_age_seconds", "min_free_octets", "ballast_octets")),
+    ("bounces", "soft_count"),
+    ("bounces", "mailbox_full_count"),
     *(("retention", f"{what}_days") for what in ("bodies", "notifications", "facts")),
 }
 NUMBERS = [(s, k) for s, k, default in settings() if type(default) is int and (s, k) not in OFF_BY_ZERO]

@@ -7,7 +7,7 @@ import pytest
 from relay import documents
 from relay.credential import Attachments, Credential, Kind, LineEnds, OnSuppressed, Recipients
 from relay.identities import Identity, IdentityState, KnownIdentities
-from relay.model import Reason, Suppression
+from relay.suppression import Reason, Suppression
 
 PLAIN = Credential(name="app", kind=Kind.APPLICATION, password_hashes=("a", "b"))
 FULL = Credential(

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import bounces, ses_event
-from relay.model import Event, EventType, Reason
+from relay.event import Event, EventType
+from relay.suppression import Reason
 
 DATA = Path(__file__).parents[1] / "data" / "ses"
 ANNA = "anna@example.net"
@@ -41,14 +42,33 @@ def at(text: str) -> float:
     return datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f").replace(tzinfo=UTC).timestamp()
 
 
+NOT_SENT = "Amazon SES did not send the message to this address because it is on the suppression list for your account."
+TAGS = (
+    ("ses:caller-identity", "relay"),
+    ("ses:configuration-set", "relay-prod"),
+    ("ses:from-domain", "example.com"),
+    ("ses:operation", "SendEmail"),
+    ("ses:source-ip", "198.51.100.7"),
+)
+
+
 def event(**fields: Any) -> Event:
-    return Event(**({"recipient": ANNA, "ses_message_id": SES_ID, "relay_id": OUR_ID, "client_message_id": CLIENT_ID} | fields))
+    """As nearly all files have it."""
+    usual = {"recipient": ANNA, "ses_message_id": SES_ID, "relay_id": OUR_ID, "client_message_id": CLIENT_ID, "tags": TAGS}
+    return Event(**(usual | fields))
 
 
 # What each file of tests/data/ses says, in our words.
 FILES: dict[str, tuple[Event, ...]] = {
     "send": (event(type=EventType.SEND, at=at("2025-01-15 10:20:30.123"), detail="Send"),),
-    "delivery": (event(type=EventType.DELIVERY, at=at("2025-01-15 10:20:31.900"), detail="250 2.0.0 OK queued as 5F3A"),),
+    "delivery": (
+        event(
+            type=EventType.DELIVERY,
+            at=at("2025-01-15 10:20:31.900"),
+            tags=(*TAGS[:4], ("ses:outgoing-ip", "198.51.100.23"), *TAGS[4:]),
+            detail="250 2.0.0 OK queued as 5F3A",
+        ),
+    ),
     "bounce_permanent_general": (
         event(
             type=EventType.BOUNCE,
@@ -57,6 +77,8 @@ FILES: dict[str, tuple[Event, ...]] = {
             feedback_id="0102019469f0c3d4-1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d-000000",
             bounce_type="Permanent",
             bounce_subtype="General",
+            status="5.1.1",
+            diagnostic="smtp; 550 5.1.1 user unknown",
             detail="Permanent General 5.1.1 smtp; 550 5.1.1 user unknown",
         ),
     ),
@@ -77,8 +99,9 @@ FILES: dict[str, tuple[Event, ...]] = {
             feedback_id="0102019469f0c3d4-00000003-000000",
             bounce_type="Permanent",
             bounce_subtype="OnAccountSuppressionList",
-            detail="Permanent OnAccountSuppressionList 5.1.1 Amazon SES did not send the message to this address because it is "
-            "on the suppression list for your account.",
+            status="5.1.1",
+            diagnostic=NOT_SENT,
+            detail=f"Permanent OnAccountSuppressionList 5.1.1 {NOT_SENT}",
         ),
     ),
     "complaint_abuse": (
@@ -87,6 +110,7 @@ FILES: dict[str, tuple[Event, ...]] = {
             at=at("2025-01-15 11:00:00.000"),
             feedback_id="0102019469f0c3d4-00000005-000000",
             complaint_type="abuse",
+            user_agent="ExampleFBL/1.0",
             detail="abuse ExampleFBL/1.0",
         ),
     ),
@@ -100,14 +124,23 @@ FILES: dict[str, tuple[Event, ...]] = {
         ),
     ),
     "reject": (event(type=EventType.REJECT, at=at("2025-01-15 10:20:30.123"), detail="Bad content"),),
-    "open": (event(type=EventType.OPEN, at=at("2025-01-15 12:00:00.000"), detail="Mozilla/5.0"),),
-    "click": (event(type=EventType.CLICK, at=at("2025-01-15 12:00:09.000"), detail="https://example.com/order/42?x=1"),),
+    "open": (event(type=EventType.OPEN, at=at("2025-01-15 12:00:00.000"), user_agent="Mozilla/5.0", detail="Mozilla/5.0"),),
+    "click": (
+        event(
+            type=EventType.CLICK,
+            at=at("2025-01-15 12:00:09.000"),
+            link="https://example.com/order/42?x=1",
+            user_agent="Mozilla/5.0",
+            detail="https://example.com/order/42?x=1",
+        ),
+    ),
     "rendering_failure": (
         event(
             type=EventType.RENDERING_FAILURE,
             at=at("2025-01-15 10:20:30.123"),
             relay_id="",
             client_message_id="",
+            tags=(("ses:configuration-set", "relay-prod"),),
             detail="welcome Attribute 'name' is not present in the rendering data.",
         ),
     ),
@@ -117,19 +150,32 @@ FILES: dict[str, tuple[Event, ...]] = {
             at=at("2025-01-15 10:35:30.000"),
             relay_id="",
             client_message_id="",
+            tags=(("ses:configuration-set", "relay-prod"),),
+            status="4.2.2",
+            diagnostic="smtp; 452 4.2.2 mailbox full",
             detail="MailboxFull 4.2.2 smtp; 452 4.2.2 mailbox full",
         ),
     ),
-    "subscription": (event(type=EventType.SUBSCRIPTION, at=at("2025-01-15 13:00:00.000"), detail="main UnsubscribeHeader"),),
+    "subscription": (
+        event(
+            type=EventType.SUBSCRIPTION,
+            at=at("2025-01-15 13:00:00.000"),
+            opted_out=("main", "news"),
+            detail="main UnsubscribeHeader",
+        ),
+    ),
     "classic_bounce_notification": (
         event(
             type=EventType.BOUNCE,
             at=at("2025-01-15 10:20:33.456"),
             recipient="Anna@Example.net",
             relay_id="",
+            tags=(),
             feedback_id="0102019469f0c3d4-1a2b3c4d-5e6f-4a7b-8c9d-0e1f2a3b4c5d-000000",
             bounce_type="Permanent",
             bounce_subtype="General",
+            status="5.1.1",
+            diagnostic="smtp; 550 5.1.1 user unknown",
             detail="Permanent General 5.1.1 smtp; 550 5.1.1 user unknown",
         ),
     ),

@@ -7,13 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import status
-from relay.model import EventType, State
+from relay.event import EventType
+from relay.model import State
 
 # The facts from the one shown before all others to the one shown last, and the word for each.
 RANKS: list[tuple[tuple[str, str], str]] = [
-    ((EventType.COMPLAINT, ""), "complained"),
+    ((EventType.COMPLAINT, "complaint"), "complained"),
+    ((EventType.COMPLAINT, "candidate"), "complained"),
     ((EventType.BOUNCE, "hard"), "bounced hard"),
     ((EventType.BOUNCE, "already_suppressed"), "bounced hard"),
+    ((EventType.COMPLAINT, "already_suppressed"), "bounced hard"),
     ((EventType.SUBSCRIPTION, ""), "unsubscribed"),
     ((EventType.BOUNCE, "opt_out"), "unsubscribed"),
     ((EventType.REJECT, ""), "rejected"),
@@ -22,6 +25,9 @@ RANKS: list[tuple[tuple[str, str], str]] = [
     ((EventType.CLICK, ""), "clicked"),
     ((EventType.OPEN, ""), "opened"),
     ((EventType.DELIVERY, ""), "delivered"),
+    ((EventType.CLICK, "bot"), "delivered"),
+    ((EventType.OPEN, "bot"), "delivered"),
+    ((EventType.BOUNCE, "auto_reply"), "auto-reply"),
     ((EventType.DELIVERY_DELAY, ""), "delayed"),
     ((EventType.SEND, ""), "sent"),
 ]
@@ -45,6 +51,11 @@ def test_the_word_shown_does_not_depend_on_the_order_of_arrival(facts: list[tupl
     shuffled = list(facts)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert status.shown_status(State.SENT, facts) == status.shown_status(State.SENT, shuffled)
+
+
+def test_who_says_that_it_is_no_spam_has_not_complained() -> None:
+    facts = [(EventType.COMPLAINT, "not_spam"), (EventType.OPEN, "")]
+    assert status.shown_status(State.SENT, facts) == "opened"
 
 
 def test_a_soft_bounce_of_a_delivered_message_is_an_automatic_reply() -> None:

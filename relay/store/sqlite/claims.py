@@ -55,10 +55,11 @@ def _claim(db: sqlite3.Connection, this: Round) -> Claims:
     claimed: list[_Due] = []
     ended: list[Delivery] = []
     for each in due:
-        delivery, expires_at = each.delivery, each.message.labels.expires_at
-        if delivery.recipient in suppressed:
-            ended.append(end(db, delivery, Cause.FOUND_SUPPRESSED, suppressed[delivery.recipient].why, this.now))
-        elif 0 < expires_at <= this.now:
+        delivery, labels = each.delivery, each.message.labels
+        why = suppressed.of(delivery.recipient, credential=each.message.credential, list=labels.list, now=this.now)
+        if why:
+            ended.append(end(db, delivery, Cause.FOUND_SUPPRESSED, why.why, this.now))
+        elif 0 < labels.expires_at <= this.now:
             ended.append(end(db, delivery, Cause.OUT_OF_TIME, "its sender wants it no more", this.now))
         else:
             claimed.append(each)

@@ -25,7 +25,7 @@ _QUEUED = f"""SELECT {DELIVERY}, {FLOW} FROM deliveries d JOIN flows f ON f.id =
 _HAS_CONTENT = "EXISTS (SELECT 1 FROM bodies WHERE message_id = m.id) OR EXISTS (SELECT 1 FROM spooled WHERE message_id = m.id)"
 
 Facts = defaultdict[tuple[str, int], list[tuple[str, str]]]
-"""Message and number of a delivery -> type and bounce class of each of its events."""
+"""Message and number of a delivery -> type and our class of each of its events."""
 
 Held = dict[tuple[str, int], str]
 """Message and number of a delivery that is queued -> what keeps it from being sent."""
@@ -66,11 +66,11 @@ class SqliteMessages:
     async def _facts(self, message_ids: Collection[str]) -> Facts:
         """What SES has reported of these messages."""
         facts = Facts(list)
-        for message_id, number, kind, bounce_class in await self._rows(
-            "SELECT message_id, number, type, bounce_class FROM events WHERE message_id IN (SELECT value FROM json_each(?))",
+        for message_id, number, kind, our_class in await self._rows(
+            "SELECT message_id, number, type, class FROM events WHERE message_id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(message_ids)),),
         ):
-            facts[message_id, number].append((kind, bounce_class))
+            facts[message_id, number].append((kind, our_class))
         return facts
 
     async def _held(self, message_ids: Collection[str]) -> Held:
@@ -85,7 +85,8 @@ class SqliteMessages:
         rows = await self._rows(
             "SELECT a.at, 'try ' || a.attempt || ': ' || a.state, d.recipient, a.reason FROM attempts a"
             " JOIN deliveries d USING (message_id, number) WHERE a.message_id = ?"
-            " UNION ALL SELECT at, type, recipient, detail FROM events WHERE message_id = ?",
+            " UNION ALL SELECT at, type || iif(class = 'bot', ' (likely a program)', ''), recipient, detail FROM events"
+            " WHERE message_id = ?",
             (message_id, message_id),
         )
         return [Moment(at=at, what=what, recipient=recipient, detail=detail) for at, what, recipient, detail in rows]

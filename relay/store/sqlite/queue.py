@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from relay import failpoints, ids, lifecycle
 from relay.lifecycle import Cause, Patience, target
-from relay.model import Delivery, Message, Settlement, State, Suppression
+from relay.model import Delivery, Message, Settlement, State
 from relay.queueing import Claims, Doubt, Round, Settled
 from relay.store.sqlite import flows, suppressions
 from relay.store.sqlite.claims import claim_all
@@ -17,6 +17,7 @@ from relay.store.sqlite.records import CALLED, DELIVERY, MESSAGE_COLUMNS, OPEN, 
 from relay.store.sqlite.rows import insert
 from relay.store.sqlite.settling import settle_all
 from relay.store.sqlite.writer import Writer
+from relay.suppression import Suppressed
 
 _Enqueued = tuple[Message, bytes | None, tuple[Delivery, ...]]
 _STEP = 500  # rows that are changed at once by what can wait
@@ -64,7 +65,7 @@ class SqliteQueue:
 
 def _enqueue(db: sqlite3.Connection, items: Sequence[_Enqueued]) -> list[tuple[Delivery, ...]]:
     found = suppressions.find(db, {d.recipient for _, _, deliveries in items for d in deliveries})
-    stored = [tuple(_unless_suppressed(d, found) for d in deliveries) for _, _, deliveries in items]
+    stored = [tuple(_unless_suppressed(d, m, found) for d in deliveries) for m, _, deliveries in items]
     flow_ids = flows.ids(db, {flows.key(message) for message, _, _ in items})
     insert(db, "messages", ", ".join(MESSAGE_COLUMNS), [message_row(message) for message, _, _ in items])
     insert(db, "bodies", "message_id, content", [(m.id, content) for m, content, _ in items if content is not None])
@@ -77,10 +78,11 @@ def _enqueue(db: sqlite3.Connection, items: Sequence[_Enqueued]) -> list[tuple[D
     return stored
 
 
-def _unless_suppressed(delivery: Delivery, found: Mapping[str, Suppression]) -> Delivery:
-    if delivery.state is not State.QUEUED or delivery.recipient not in found:
+def _unless_suppressed(delivery: Delivery, message: Message, found: Suppressed) -> Delivery:
+    why = found.of(delivery.recipient, credential=message.credential, list=message.labels.list, now=message.accepted_at)
+    if delivery.state is not State.QUEUED or why is None:
         return delivery
-    return replace(delivery, state=State.SUPPRESSED, reason=found[delivery.recipient].why)
+    return replace(delivery, state=State.SUPPRESSED, reason=why.why)
 
 
 def _delivery_row(delivery: Delivery, flow: int, message: Message) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ import aiosqlite
 
 from relay import ids
 from relay.errors import StoreUnavailable
-from relay.store.sqlite import holds
+from relay.store.sqlite import entries, holds
 from relay.store.sqlite.records import OPEN
 from relay.store.sqlite.writer import Writer
 
@@ -105,6 +105,10 @@ class SqliteRetention:
         async for count in self._walk(_NOTIFICATIONS, before):
             yield count
 
+    async def suppressions(self, now: float) -> AsyncIterator[int]:
+        while count := await self._writer.run(_expire_all, now):
+            yield count
+
     async def flows_and_holds(self, now: float) -> int:
         return await self._writer.run(_forget_flows, None) + await self._writer.run(_forget_holds, now)
 
@@ -152,6 +156,10 @@ def _forget_old(db: sqlite3.Connection, kind: _Kind, values: Sequence[int | str]
         for table, column in kind.tables
     ]
     return gone[0]
+
+
+def _expire_all(db: sqlite3.Connection, items: Sequence[float]) -> list[int]:
+    return [entries.expire(db, now) for now in items]
 
 
 def _forget_flows(db: sqlite3.Connection, items: Sequence[None]) -> list[int]:

@@ -9,7 +9,7 @@ from relay.holds import Holder
 from relay.lifecycle import OPEN
 from relay.model import Settlement, State
 from relay.queueing import Settled
-from relay.store.sqlite import flows, holds
+from relay.store.sqlite import facts, flows, holds
 from relay.store.sqlite.moves import note_attempts, prove_sent
 
 _SETTLE = """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, lease_until = NULL, ses_message_id = ?,
@@ -23,6 +23,8 @@ def settle_all(db: sqlite3.Connection, settlements: Sequence[Settlement]) -> lis
     flows.ended(db, [(settlement.flow, settlement.size) for settlement in in_time if settlement.state not in OPEN])
     note_attempts(db, [_attempt(s, s.reason) for s in settlements if s.state is not State.SENT])
     _note_holds(db, settlements)
+    if sent := [settlement.ses_message_id for settlement in settlements if settlement.state is State.SENT]:
+        facts.join(db, sent)
     return [Settled.IN_TIME if is_ours else _late(db, s) for s, is_ours in zip(settlements, ours, strict=True)]
 
 

@@ -5,57 +5,29 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import aiosqlite
 
 from relay import address
 from relay.errors import StoreUnavailable
-from relay.model import Reason, Suppression
+from relay.store.sqlite import entries
+from relay.store.sqlite.entries import ENTRY, VISIBLE, entry_of
 from relay.store.sqlite.writer import Writer
+from relay.suppression import Change, Filter, PastChange, Reason, Release, Suppressed, Suppression
 
-_COLUMNS = "address, reason, source, created_at, note"
-_FIND = f"SELECT address_key, {_COLUMNS} FROM suppressions WHERE address_key IN (SELECT value FROM json_each(?))"
+_FIND = f"SELECT {ENTRY} FROM suppressions WHERE address_key IN (SELECT value FROM json_each(?)) AND {VISIBLE}"
+_LIST = f"""SELECT {ENTRY} FROM suppressions WHERE (:reason IS NULL OR reason = :reason) AND (:scope IS NULL OR scope = :scope)
+    AND (:text = '' OR instr(address_key, :text)) AND created_at >= :since AND (:until = 0 OR created_at < :until) AND {VISIBLE}
+    ORDER BY created_at DESC LIMIT :limit"""
+_HISTORY = "SELECT at, change, address, scope, reason, source, note FROM suppression_history WHERE address_key = ? ORDER BY id"
 
 
-def _suppression_of(row: Any) -> Suppression:
-    return Suppression(address=row[0], reason=Reason(row[1]), source=row[2], created_at=row[3], note=row[4])
-
-
-def find(db: sqlite3.Connection, recipients: Collection[str]) -> dict[str, Suppression]:
-    """Those that must not be mailed, by the address as given: the truth inside a transaction."""
+def find(db: sqlite3.Connection, recipients: Collection[str]) -> Suppressed:
+    """The truth inside a transaction."""
     keys = json.dumps([address.key(recipient) for recipient in recipients])
-    by_key = {row[0]: _suppression_of(row[1:]) for row in db.execute(_FIND, (keys,))}
-    return {recipient: by_key[key] for recipient in recipients if (key := address.key(recipient)) in by_key}
-
-
-def add(db: sqlite3.Connection, suppression: Suppression) -> bool:
-    """False if the address was there already: the first reason stands."""
-    cursor = db.execute(
-        f"INSERT INTO suppressions (address_key, {_COLUMNS}) VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-        (
-            address.key(suppression.address),
-            suppression.address,
-            suppression.reason,
-            suppression.source,
-            suppression.created_at,
-            suppression.note,
-        ),
-    )
-    return cursor.rowcount == 1
-
-
-def _add_all(db: sqlite3.Connection, items: Sequence[Suppression]) -> list[bool]:
-    return [add(db, suppression) for suppression in items]
-
-
-def _remove_all(db: sqlite3.Connection, items: Sequence[str]) -> list[bool]:
-    return [_remove(db, wanted) for wanted in items]
-
-
-def _remove(db: sqlite3.Connection, wanted: str) -> bool:
-    return db.execute("DELETE FROM suppressions WHERE address_key = ?", (address.key(wanted),)).rowcount == 1
+    return Suppressed(map(entry_of, db.execute(_FIND, (keys,))))
 
 
 class SqliteSuppressions:
@@ -64,56 +36,68 @@ class SqliteSuppressions:
     def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
         self._writer = writer
         self._reader = reader
-        self._waiting: dict[str, list[asyncio.Future[Suppression | None]]] = {}
+        self._waiting: list[tuple[list[str], asyncio.Future[Suppressed]]] = []
         self._looking: asyncio.Task[None] | None = None
 
-    async def find(self, addresses: Collection[str]) -> Mapping[str, Suppression]:
+    async def find(self, addresses: Collection[str]) -> Suppressed:
         loop = asyncio.get_running_loop()
-        answers: dict[str, asyncio.Future[Suppression | None]] = {}
-        for wanted in addresses:
-            answers[wanted] = loop.create_future()
-            self._waiting.setdefault(address.key(wanted), []).append(answers[wanted])
+        answer: asyncio.Future[Suppressed] = loop.create_future()
+        self._waiting.append(([address.key(each) for each in addresses], answer))
         if self._looking is None:
             self._looking = loop.create_task(self._look())
-        await asyncio.gather(*answers.values())
-        return {wanted: found for wanted, answer in answers.items() if (found := answer.result())}
+        return await answer
 
     async def _look(self) -> None:
         """One query at a time, for all who have asked since the last one began."""
         while self._waiting:
-            waiting, self._waiting = self._waiting, {}
+            waiting, self._waiting = self._waiting, []
             try:
-                _answer(waiting, await self._query(list(waiting)))
+                found = await self._rows(_FIND, (json.dumps([key for keys, _ in waiting for key in keys]),))
+                _answer(waiting, Suppressed(map(entry_of, found)))
             except Exception as error:  # whatever it is, nobody may be left waiting
                 _answer(waiting, StoreUnavailable(repr(error)))
         self._looking = None
 
-    async def _query(self, keys: list[str]) -> dict[str, Suppression]:
-        rows = await self._reader.execute_fetchall(_FIND, (json.dumps(keys),))
-        return {row[0]: _suppression_of(row[1:]) for row in rows}
-
     async def add(self, suppression: Suppression) -> bool:
         return await self._writer.run(_add_all, suppression)
 
-    async def remove(self, address: str) -> bool:
-        return await self._writer.run(_remove_all, address)
+    async def remove(self, release: Release) -> bool:
+        return await self._writer.run(_remove_all, release)
 
-    async def newest(self, *, limit: int, reason: Reason | None = None) -> tuple[Suppression, ...]:
-        rows = await self._reader.execute_fetchall(
-            f"SELECT {_COLUMNS} FROM suppressions WHERE ? IS NULL OR reason = ? ORDER BY created_at DESC LIMIT ?",
-            (reason, reason, limit),
-        )
-        return tuple(_suppression_of(row) for row in rows)
+    async def listed(self, wanted: Filter, *, limit: int) -> tuple[Suppression, ...]:
+        values = {"reason": wanted.reason, "scope": wanted.scope, "text": wanted.text.lower(), "limit": limit}
+        rows = await self._rows(_LIST, values | {"since": wanted.since, "until": wanted.until})
+        return tuple(map(entry_of, rows))
+
+    async def history(self, wanted: str) -> tuple[PastChange, ...]:
+        return tuple(_change_of(row) for row in await self._rows(_HISTORY, (address.key(wanted),)))
+
+    async def _rows(self, query: str, values: Any) -> list[Any]:
+        try:
+            return list(await self._reader.execute_fetchall(query, values))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(repr(error)) from error
 
 
-def _answer(
-    waiting: Mapping[str, list[asyncio.Future[Suppression | None]]], found: Mapping[str, Suppression] | StoreUnavailable
-) -> None:
-    for key, futures in waiting.items():
-        for future in futures:
-            if future.done():
-                continue
-            if isinstance(found, StoreUnavailable):
-                future.set_exception(found)
-            else:
-                future.set_result(found.get(key))
+def _answer(waiting: Sequence[tuple[list[str], asyncio.Future[Suppressed]]], found: Suppressed | StoreUnavailable) -> None:
+    for _, future in waiting:
+        if future.done():
+            continue
+        if isinstance(found, StoreUnavailable):
+            future.set_exception(found)
+        else:
+            future.set_result(found)
+
+
+def _change_of(row: Any) -> PastChange:
+    return PastChange(
+        at=row[0], change=Change(row[1]), address=row[2], scope=row[3], reason=Reason(row[4]), source=row[5], note=row[6]
+    )
+
+
+def _add_all(db: sqlite3.Connection, items: Sequence[Suppression]) -> list[bool]:
+    return [entries.add(db, suppression, at=suppression.created_at) for suppression in items]
+
+
+def _remove_all(db: sqlite3.Connection, items: Sequence[Release]) -> list[bool]:
+    return [entries.remove(db, release) for release in items]

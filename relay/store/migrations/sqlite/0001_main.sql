@@ -130,14 +130,47 @@ CREATE TABLE heartbeat (
     at REAL NOT NULL
 );
 
+-- Those of an import that is not finished do not count yet.
 CREATE TABLE suppressions (
-    address_key TEXT PRIMARY KEY,
+    address_key TEXT NOT NULL,
+    scope       TEXT NOT NULL,  -- '': everywhere; credential:NAME; list:NAME
     address     TEXT NOT NULL,
     reason      TEXT NOT NULL,
     source      TEXT NOT NULL,
     created_at  REAL NOT NULL,
-    note        TEXT NOT NULL
+    note        TEXT NOT NULL,
+    expires_at  REAL NOT NULL,  -- 0: never
+    import_id   INTEGER,
+    PRIMARY KEY (address_key, scope)
 ) WITHOUT ROWID;
+
+CREATE INDEX suppressions_newest ON suppressions (created_at);
+CREATE INDEX suppressions_expiring ON suppressions (expires_at) WHERE expires_at > 0;
+CREATE INDEX suppressions_imported ON suppressions (import_id) WHERE import_id IS NOT NULL;
+
+-- What changed of them, but for what an import brought. A removal also keeps older facts from bringing an address back.
+CREATE TABLE suppression_history (
+    id          INTEGER PRIMARY KEY,
+    address_key TEXT NOT NULL,
+    scope       TEXT NOT NULL,
+    at          REAL NOT NULL,
+    change      TEXT NOT NULL,
+    address     TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    source      TEXT NOT NULL,
+    note        TEXT NOT NULL
+);
+
+CREATE INDEX suppression_history_address ON suppression_history (address_key);
+
+CREATE TABLE imports (
+    id          INTEGER PRIMARY KEY,
+    source      TEXT NOT NULL,
+    began_at    REAL NOT NULL,
+    finished_at REAL  -- NULL while its rows come in
+);
+
+CREATE INDEX imports_open ON imports (id) WHERE finished_at IS NULL;
 
 -- What SES said last of our addresses and domains.
 CREATE TABLE identities (
@@ -163,20 +196,24 @@ CREATE TABLE notifications (
     payload     BLOB NOT NULL
 );
 
--- Facts: append-only. message_id is NULL for a message that is not ours.
+-- Facts: append-only. message_id is NULL for a message that is not ours, or not known yet.
 CREATE TABLE events (
     id              INTEGER PRIMARY KEY,
     fingerprint     TEXT NOT NULL UNIQUE,
     type            TEXT NOT NULL,
+    class           TEXT NOT NULL,  -- ours of bounces, complaints, opens and clicks
     at              REAL NOT NULL,
     received_at     REAL NOT NULL,
     recipient       TEXT NOT NULL,
+    address_key     TEXT NOT NULL,
     message_id      TEXT,
     number          INTEGER,
     ses_message_id  TEXT NOT NULL,
-    bounce_class    TEXT NOT NULL,
     detail          TEXT NOT NULL,
+    document        TEXT NOT NULL,  -- JSON: what else SES said
     notification_id TEXT NOT NULL
 );
 
 CREATE INDEX events_message ON events (message_id, number) WHERE message_id IS NOT NULL;
+CREATE INDEX events_address ON events (address_key, at);
+CREATE INDEX events_strange ON events (ses_message_id) WHERE message_id IS NULL;

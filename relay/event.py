@@ -1,0 +1,72 @@
+"""What SES reports about a message: one fact about one recipient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    """What SES reports. OTHER keeps what AWS may add."""
+
+    SEND = "send"
+    DELIVERY = "delivery"
+    BOUNCE = "bounce"
+    COMPLAINT = "complaint"
+    REJECT = "reject"
+    OPEN = "open"
+    CLICK = "click"
+    RENDERING_FAILURE = "rendering_failure"
+    DELIVERY_DELAY = "delivery_delay"
+    SUBSCRIPTION = "subscription"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One fact about one recipient, in SES's words; empty where it said nothing.
+
+    `at` are seconds since the epoch. `detail` is the short text a person reads; the raw notification is kept beside it.
+    `is_bot` is SES's guess about an open or a click. `tags` are those of the call but for our own, SES's automatic ones among
+    them. `opted_out` and `opted_in` are lists and topics of SES's list management.
+    """
+
+    type: EventType
+    at: float
+    recipient: str
+    ses_message_id: str
+    relay_id: str = ""
+    client_message_id: str = ""
+    feedback_id: str = ""
+    bounce_type: str = ""
+    bounce_subtype: str = ""
+    status: str = ""  # RFC 3463
+    diagnostic: str = ""
+    complaint_type: str = ""
+    complaint_subtype: str = ""
+    exact: bool = True  # False when several recipients are only candidates
+    link: str = ""
+    user_agent: str = ""
+    is_bot: bool = False
+    opted_out: tuple[str, ...] = ()
+    opted_in: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What came of going over facts once more: new ones, those with another class, and addresses."""
+
+    added: int = 0
+    changed: int = 0
+    suppressed: int = 0
+    released: int = 0
+
+    def __add__(self, other: Replayed) -> Replayed:
+        return Replayed(
+            added=self.added + other.added,
+            changed=self.changed + other.changed,
+            suppressed=self.suppressed + other.suppressed,
+            released=self.released + other.released,
+        )

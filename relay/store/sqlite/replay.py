@@ -1,0 +1,65 @@
+"""Facts once more by the rules of today: what was not understood then, other classes, and what follows of both."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import NamedTuple
+
+from relay import address, bounces, ses_event
+from relay.bounces import BounceRules
+from relay.event import Event, EventType, Replayed
+from relay.store.sqlite import entries, facts
+from relay.suppression import EVERYWHERE, Reason
+
+_STEP = 100
+_NOTIFICATIONS = "SELECT rowid, id, received_at, payload FROM notifications WHERE rowid > ? ORDER BY rowid LIMIT ?"
+_EVENTS = """SELECT e.id, e.class, coalesce(m.list, ''), e.type, e.at, e.recipient, e.ses_message_id, e.detail, e.document
+    FROM events e LEFT JOIN messages m ON m.id = e.message_id WHERE e.id > ? ORDER BY e.id LIMIT ?"""
+_MADE_BY = {EventType.BOUNCE: Reason.HARD_BOUNCE, EventType.COMPLAINT: Reason.COMPLAINT}
+
+
+class Step(NamedTuple):
+    """One step: where the next one begins, and what this one did. Nothing was left if `looked` is 0."""
+
+    last: int
+    looked: int
+    done: Replayed
+
+
+def notifications(db: sqlite3.Connection, rules: BounceRules, after: int) -> Step:
+    """Raw ones, as far as they are kept, read by the reader of today."""
+    rows = db.execute(_NOTIFICATIONS, (after, _STEP)).fetchall()
+    added = suppressed = 0
+    for _, notification_id, received_at, payload in rows:
+        for event in ses_event.parse(payload.decode("utf-8", "replace"), received_at=received_at):
+            new = facts.record(db, event, rules, notification_id=notification_id, received_at=received_at)
+            added += new is not None
+            suppressed += bool(new and new.suppressed)
+    return Step(rows[-1][0] if rows else after, len(rows), Replayed(added=added, suppressed=suppressed))
+
+
+def events(db: sqlite3.Connection, rules: BounceRules, after: int, now: float) -> Step:
+    """Facts that are known, by the rules of today."""
+    rows = db.execute(_EVENTS, (after, _STEP)).fetchall()
+    changed = suppressed = released = 0
+    for id, old_class, list, *columns in rows:
+        event = facts.event_of(columns)
+        new_class = bounces.event_class(event, rules)
+        if new_class != old_class:
+            db.execute("UPDATE events SET class = ? WHERE id = ?", (new_class, id))
+            changed += 1
+        released += _revoke(db, event, rules, now)
+        suppressed += facts.follow(db, event, rules, list=list, at=now) is not None
+    done = Replayed(changed=changed, suppressed=suppressed, released=released)
+    return Step(rows[-1][0] if rows else after, len(rows), done)
+
+
+def _revoke(db: sqlite3.Connection, event: Event, rules: BounceRules, now: float) -> bool:
+    """An entry that this event alone had made, and would not make today."""
+    found = entries.standing(db, address.key(event.recipient), EVERYWHERE)
+    if not found or found.reason is not _MADE_BY.get(event.type) or bounces.suppresses(event, rules):
+        return False
+    if (found.created_at, found.source) != (event.at, event.ses_message_id):
+        return False
+    entries.revoke(db, found, note="the rules have changed", at=now)
+    return True

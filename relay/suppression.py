@@ -1,0 +1,132 @@
+"""Addresses that must not be mailed: why, for which mail, for how long; and what was changed of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from time import gmtime, strftime
+
+from relay import address
+
+EVERYWHERE = ""
+
+
+class Reason(StrEnum):
+    """Why an address is suppressed. Of several that hold for one address the first of these is told."""
+
+    COMPLAINT = "complaint"
+    HARD_BOUNCE = "hard_bounce"
+    UNSUBSCRIBED = "unsubscribed"
+    MANUAL = "manual"
+    IMPORTED = "imported"
+    SOFT_BOUNCES = "soft_bounces"
+
+
+_WEIGHTS = {reason: weight for weight, reason in enumerate(reversed(Reason))}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """An address that must not be mailed. `source` says who or what put it there.
+
+    `scope` is EVERYWHERE, or what `of_credential` and `of_list` give. `expires_at` is 0 for never; times are seconds.
+    """
+
+    address: str
+    reason: Reason
+    source: str
+    created_at: float
+    note: str = ""
+    scope: str = EVERYWHERE
+    expires_at: float = 0.0
+
+    @property
+    def why(self) -> str:
+        """`hard_bounce since 2026-11-21`: for the reply and the record."""
+        return f"{self.reason} since {strftime('%Y-%m-%d', gmtime(self.created_at))}"
+
+    def outweighs(self, other: Suppression) -> bool:
+        """Which of two of one address and scope stands, whichever came first: the graver one, or else the earlier one."""
+        return self.weight > other.weight
+
+    @property
+    def weight(self) -> tuple[int, float, str]:
+        return (_WEIGHTS[self.reason], -self.created_at, self.source)
+
+
+class Change(StrEnum):
+    """What happened to an entry."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    REVOKED = "revoked"  # what led to it does not hold any more
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastChange:
+    """One line of an address's history. `source` says who or what did it."""
+
+    at: float
+    change: Change
+    address: str
+    scope: str
+    reason: Reason
+    source: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """An address that may be mailed again. Facts of before `at` do not suppress it any more."""
+
+    address: str
+    source: str
+    at: float
+    scope: str = EVERYWHERE
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which entries are listed: all that fit what is given. `text` is a part of the address. Times are seconds, 0 for any."""
+
+    reason: Reason | None = None
+    scope: str | None = None
+    text: str = ""
+    since: float = 0.0
+    until: float = 0.0
+
+
+def of_credential(name: str) -> str:
+    """The scope of one login's mail."""
+    return f"credential:{name}"
+
+
+def of_list(name: str) -> str:
+    """The scope of mail to one list (X-Relay-List)."""
+    return f"list:{name}"
+
+
+class Suppressed:
+    """The entries of some addresses, to be asked for one message after the other."""
+
+    def __init__(self, entries: Iterable[Suppression]) -> None:
+        self._entries: dict[str, list[Suppression]] = {}
+        for entry in entries:
+            self._entries.setdefault(address.key(entry.address), []).append(entry)
+
+    def entries(self, wanted: str) -> tuple[Suppression, ...]:
+        """All of an address, of every scope, also those whose time is over."""
+        return tuple(self._entries.get(address.key(wanted), ()))
+
+    def of(self, recipient: str, *, credential: str = "", list: str = "", now: float) -> Suppression | None:
+        """What keeps such mail from the recipient, the gravest of it; None where nothing does."""
+        entries = self._entries.get(address.key(recipient)) if self._entries else None
+        if not entries:
+            return None
+        scopes = (EVERYWHERE, of_credential(credential), of_list(list))
+        standing = (entry for entry in entries if entry.scope in scopes and not 0 < entry.expires_at <= now)
+        return max(standing, key=lambda entry: entry.weight, default=None)

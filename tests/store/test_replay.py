@@ -1,0 +1,103 @@
+"""Facts gone over once more: by other rules, and by a reader that understands more."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from relay import ses_event
+from relay.bounces import DEFAULT_RULES, BounceRules
+from relay.event import Event, EventType, Replayed
+from relay.store.sqlite.store import SqliteStore
+from relay.suppression import Change, Reason
+from tests.store.kit import NOW, database, enqueue, event, hard_bounce, release, suppressed
+
+READER = "reader@example.net"
+TRUSTING = BounceRules(trusts_diagnostics=True, trusts_predictions=True)
+NOTHING = Replayed()
+
+
+async def replay(store: SqliteStore, rules: BounceRules = DEFAULT_RULES) -> Replayed:
+    done = Replayed()
+    async for step in store.feedback.replay(rules=rules, now=NOW + 500):
+        done += step
+    return done
+
+
+async def record(store: SqliteStore, *facts: Event, payload: str = "{}") -> None:
+    await store.feedback.record(notification_id=payload, topic="t", payload=payload, received_at=NOW + 9, events=facts)
+
+
+async def test_nothing_changes_where_the_rules_are_the_same(store: SqliteStore) -> None:
+    sent = await enqueue(store)
+    await record(store, event(of=sent), hard_bounce(of=sent), event(EventType.OPEN, of=sent, is_bot=True))
+    before = await suppressed(store, READER)
+    assert await replay(store) == NOTHING
+    assert await suppressed(store, READER) == before
+    assert len(await store.suppressions.history(READER)) == 1
+
+
+async def test_a_rule_that_is_stricter_suppresses_and_the_old_one_releases_again(store: SqliteStore) -> None:
+    sent = await enqueue(store)
+    await record(store, hard_bounce(of=sent, bounce_type="Transient", status="5.1.1"))
+    assert await suppressed(store, READER) == {}
+    assert await replay(store, TRUSTING) == Replayed(changed=1, suppressed=1)
+    assert (await suppressed(store, READER))[READER].reason is Reason.HARD_BOUNCE
+    assert await replay(store, TRUSTING) == NOTHING
+    assert await replay(store) == Replayed(changed=1, released=1)
+    assert await suppressed(store, READER) == {}
+    assert await replay(store, TRUSTING) == Replayed(changed=1, suppressed=1)
+    told = [past.change for past in await store.suppressions.history(READER)]
+    assert told == [Change.ADDED, Change.REVOKED, Change.ADDED]
+
+
+async def test_who_was_released_by_hand_stays_so(store: SqliteStore) -> None:
+    sent = await enqueue(store)
+    await record(store, hard_bounce(of=sent))
+    await store.suppressions.remove(release(READER))
+    assert await replay(store, TRUSTING) == NOTHING
+    assert await suppressed(store, READER) == {}
+
+
+async def test_what_was_not_understood_is_read_again(store: SqliteStore, tmp_path: Path) -> None:
+    """As if the reader of then had not known bounces."""
+    sent = await enqueue(store)
+    told = {
+        "eventType": "Bounce",
+        "mail": {"messageId": "ses-1", "destination": [READER], "tags": {"relay_id": [sent.id]}},
+        "bounce": {
+            "bounceType": "Permanent",
+            "bounceSubType": "General",
+            "bouncedRecipients": [{"emailAddress": READER}],
+            "feedbackId": "f",
+        },
+    }
+    await record(store, payload=json.dumps(told))
+    assert await replay(store) == Replayed(added=1, suppressed=1)
+    assert READER in await suppressed(store, READER)
+    assert await replay(store) == NOTHING
+    with closing(sqlite3.connect(database(tmp_path))) as db:
+        assert db.execute("SELECT type, class, message_id FROM events").fetchall() == [("bounce", "hard", sent.message_id)]
+
+
+async def test_a_fact_is_kept_with_all_that_ses_said(store: SqliteStore, tmp_path: Path) -> None:
+    payload = (Path(__file__).parents[1] / "data" / "ses" / "click.json").read_text()
+    (told,) = ses_event.parse(payload, received_at=NOW)
+    await record(store, told)
+    with closing(sqlite3.connect(database(tmp_path))) as db:
+        ((document,),) = db.execute("SELECT document FROM events")
+    said = json.loads(document)
+    assert (said["link"], said["user_agent"]) == (told.link, told.user_agent)
+    assert ["ses:from-domain", "example.com"] in said["tags"]
+
+
+async def test_a_long_history_is_gone_over_in_steps(store: SqliteStore) -> None:
+    for number in range(1, 251):
+        sent = await enqueue(store, number, recipient=f"reader{number}@example.net")
+        told = hard_bounce(of=sent, bounce_type="Transient", status="5.1.1", feedback_id=str(number))
+        await record(store, told, payload=str(number))
+    steps = [step async for step in store.feedback.replay(rules=TRUSTING, now=NOW + 500)]
+    assert len(steps) == 6
+    assert sum(step.suppressed for step in steps) == 250
