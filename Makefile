@@ -30,6 +30,7 @@ check: .venv/dev.stamp ## Lint, format, types, and the floors of the house
 bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.end_to_end
+	@$(BIN)/python -m tests.bench.webhook
 	@$(BIN)/python -m tests.bench.policy
 
 chaos: .venv/dev.stamp ## kill -9, every fault of SES, bad clients: the figures of docs/reliability.md, for about an hour
