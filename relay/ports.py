@@ -287,6 +287,9 @@ class Messages(Protocol):
     async def newest(self, *, limit: int) -> tuple[Life, ...]: ...
     async def show(self, message_id: str) -> Life | None: ...
 
+    async def notifications(self, message_id: str) -> tuple[bytes, ...]:
+        """What SES reported of a message, as it was posted and as long as that is kept; the oldest first."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:

@@ -54,6 +54,18 @@ async def message_show(where: StoreConfig, message_id: str) -> None:
     _print_life(life)
 
 
+@message.command("events")
+@click.argument("message_id", metavar="ID")
+@on_store
+async def message_events(where: StoreConfig, message_id: str) -> None:
+    """What SES reported of a message, as it was posted: a line of JSON each."""
+    async with reading(where) as store:
+        if await store.messages.show(message_id.upper()) is None:
+            raise Failure(f"no message {message_id}")
+        for payload in await store.messages.notifications(message_id.upper()):
+            line(payload.decode("utf-8", "replace").strip())
+
+
 def _print_life(life: Life) -> None:
     found = life.message
     line(f"{found.id}  {found.subject}")

@@ -1,7 +1,7 @@
 """`python -m tests.bench.webhook`: signed notifications a second through POST /sns, each verified, recorded and committed.
 
-The relay has the mail they are about, and nothing to send. They come from a process of its own over ten kept connections, Send and
-Delivery of each message.
+The relay has the mail they are about, and nothing to send. They come from a process of its own over ten kept connections: Send
+and Delivery of each message.
 """
 
 from __future__ import annotations

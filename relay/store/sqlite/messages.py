@@ -24,6 +24,9 @@ _QUEUED = f"""SELECT {DELIVERY}, {FLOW} FROM deliveries d JOIN flows f ON f.id =
 
 _HAS_CONTENT = "EXISTS (SELECT 1 FROM bodies WHERE message_id = m.id) OR EXISTS (SELECT 1 FROM spooled WHERE message_id = m.id)"
 
+_NOTIFICATIONS = """SELECT payload FROM notifications WHERE id IN (SELECT notification_id FROM events WHERE message_id = ?)
+    ORDER BY received_at"""
+
 Facts = defaultdict[tuple[str, int], list[tuple[str, str]]]
 """Message and number of a delivery -> type and our class of each of its events."""
 
@@ -62,6 +65,10 @@ class SqliteMessages:
         life = _life_of(rows, await self._facts(found), await self._held(found))
         moments = [*_own_moments(life.message, rows), *await self._told_moments(life.message.id)]
         return replace(life, moments=tuple(sorted(moments, key=lambda moment: moment.at)))
+
+    async def notifications(self, message_id: str) -> tuple[bytes, ...]:
+        rows = await self._rows(_NOTIFICATIONS, (message_id.partition("-")[0],))
+        return tuple(payload for (payload,) in rows)
 
     async def _facts(self, message_ids: Collection[str]) -> Facts:
         """What SES has reported of these messages."""
