@@ -13,12 +13,14 @@ from typing import Any
 import boto3
 
 from relay.aws import clients
+from relay.aws.asking import Aws
 from relay.aws.certificates import FetchedCertificates, PinnedCertificate
 from relay.aws.credentials import ChainCredentials
 from relay.aws.identities import BotoIdentities
 from relay.aws.ses import SesSender
 from relay.aws.sns import SnsTopics
 from relay.backlog import Admission, BacklogLimits
+from relay.config_rules import is_loopback
 from relay.dispatch import Dispatcher
 from relay.errors import ConfigError
 from relay.feedback import Feedback, Listening
@@ -183,6 +185,13 @@ def keeping(base: Base) -> Keeping:
 def sesv2(config: Config, session: boto3.Session) -> Any:
     """The client for all of SES but sending."""
     return clients.client(session, "sesv2", config.ses.endpoint)
+
+
+def aws(config: Config, session: boto3.Session) -> Aws:
+    """For the verbs that look at AWS as a whole. Where SNS is on loopback, as in the sandbox, nothing real is asked."""
+    endpoints = {"sesv2": config.ses.endpoint, "sns": config.feedback.sns_endpoint}
+    elsewhere = config.feedback.sns_endpoint if is_loopback(config.feedback.sns_endpoint) else ""
+    return Aws(lambda service: clients.client(session, service, endpoints.get(service, elsewhere)))
 
 
 async def identity_sync(store: SqliteStore, client: Any) -> IdentitySync:

@@ -118,6 +118,9 @@ def _check_feedback(config: Config) -> None:
             raise ConfigError(config.file, "feedback.topics", f"{topic} is not the ARN of a topic")
     if not set(config.feedback.signature_versions) <= {"1", "2"} or not config.feedback.signature_versions:
         raise ConfigError(config.file, "feedback.signature_versions", 'must be some of "1" and "2"')
+    public = config.callbacks.public_url
+    if public and not (_is_url(public) and not public.endswith("/") and (public.startswith("https:") or is_loopback(public))):
+        raise ConfigError(config.file, "callbacks.public_url", "must be a URL like https://relay.example.com")
     if bool(config.callbacks.certificate) != bool(config.callbacks.key):
         raise ConfigError(config.file, "callbacks.key", "certificate and key come together")
     if config.feedback.pinned_certificate:

@@ -145,6 +145,23 @@ class SesUnavailable(RelayError):
         self.kind = kind
 
 
+class AwsRefused(RelayError):
+    """AWS did not do what it was asked, or gave no answer. `code` is its own word for why; `date` the Date of its answer."""
+
+    def __init__(self, code: str, why: str, *, date: str = "") -> None:
+        super().__init__(why)
+        self.code = code
+        self.date = date
+
+
+class RightMissing(AwsRefused):
+    """Whoever asks may not ask that. `right` is the IAM action."""
+
+    def __init__(self, right: str, why: str, *, date: str = "") -> None:
+        super().__init__("AccessDenied", why, date=date)
+        self.right = right
+
+
 class FeedbackError(RelayError):
     """A notification that is not taken."""
 

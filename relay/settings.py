@@ -171,6 +171,7 @@ class CallbacksConfig:
     """The HTTP listener the Internet may reach. Without a certificate it speaks plain HTTP, for a proxy in front of it."""
 
     listen: str = "0.0.0.0:8080"
+    public_url: str = ""
     certificate: str = ""
     key: str = ""
 

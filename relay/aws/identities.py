@@ -38,7 +38,7 @@ class BotoIdentities:
             answer = await self._ask("list_email_identities", PageSize=_PAGE, **page)
             if "EmailIdentities" not in answer:
                 raise SesUnavailable("listless", "ListEmailIdentities answered without a list")
-            found.update((identity.name, identity) for identity in map(_listed, answer["EmailIdentities"]))
+            found.update((identity.name, identity) for identity in map(listed, answer["EmailIdentities"]))
             if not answer.get("NextToken"):
                 return tuple(found.values())
             page = {"NextToken": answer["NextToken"]}
@@ -66,8 +66,11 @@ class BotoIdentities:
         return answer
 
 
-def _listed(row: Mapping[str, Any]) -> Identity:
-    """SendingEnabled is false as well for what is not verified yet; TEMPORARY_FAILURE still sends while it is true."""
+def listed(row: Mapping[str, Any]) -> Identity:
+    """A row of ListEmailIdentities.
+
+    SendingEnabled is false as well for what is not verified yet; TEMPORARY_FAILURE still sends while it is true.
+    """
     name, may_send = str(row.get("IdentityName", "")), bool(row.get("SendingEnabled", True))
     state = _STATES.get(str(row.get("VerificationStatus")), IdentityState.VERIFIED if may_send else IdentityState.UNKNOWN)
     if state is IdentityState.VERIFIED and not may_send:

@@ -23,6 +23,7 @@ _VERBS = {
     "feedback": "feedback.feedback",
     "credential": "credential.credential",
     "sender": "sender.sender",
+    "aws": "aws.aws",
 }
 
 

@@ -1,5 +1,5 @@
-"""The AWS endpoints in miniature on one port: SES v2 (SendEmail, GetAccount, suppression list, identities), and of SNS
-ConfirmSubscription.
+"""The AWS endpoints in miniature on one port: SES v2 (SendEmail, GetAccount, suppression list, identities, configuration sets),
+topics and subscriptions of SNS, and of STS GetCallerIdentity.
 
 What it accepted is its own log, the only truth about what was delivered: `GET /sandbox/calls`, `GET /sandbox/raw/{id}`.
 """
@@ -23,14 +23,18 @@ from aiohttp import web
 
 from relay.sandbox import mailbox
 from relay.sandbox.account import SendingAccount
-from relay.sandbox.events import Call, compose
+from relay.sandbox.configuration_sets import ConfigurationSets
+from relay.sandbox.denials import action_of, denied
+from relay.sandbox.events import ACCOUNT, Call, compose, kind_of
 from relay.sandbox.faults import NONE, Faults, Reset, SesError, cut
 from relay.sandbox.identities import IdentityBook
 from relay.sandbox.signature import expired, fault_of, has_ended
 from relay.sandbox.sns import Topic
 from relay.sandbox.suppressed import SuppressionList
+from relay.sandbox.topics import TopicBook, answered
 
 ACCESS_KEYS = {"AKIASANDBOX": "sandbox-secret"}
+CALLER = f"arn:aws:iam::{ACCOUNT}:user/sandbox"
 
 _MAX_BODY = 80 * 1024 * 1024
 _MAX_MESSAGE = 40 * 1024 * 1024
@@ -47,7 +51,7 @@ class Cloud:
 
     `plan` has the faults of SendEmail: the first that strikes a call is that call's. `faults` is the one that is always there.
     With `checks_clock` signatures are good for five minutes, as at AWS, by a clock that is `clock_ahead` seconds ahead of ours.
-    Session tokens in `revoked` are good no more, whatever they say.
+    Session tokens in `revoked` are good no more, whatever they say. Who calls may do all but what is `denied`: IAM actions.
     """
 
     def __init__(
@@ -64,6 +68,9 @@ class Cloud:
         self.faults = Faults()
         self.plan = [self.faults]
         self.identities = IdentityBook()
+        self.topics = TopicBook(lambda: self.topic)
+        self.configuration_sets = ConfigurationSets(self._publish)
+        self.denied: set[str] = set()
         self._log = log
         self._keep_bodies = keep_bodies
         app = web.Application(client_max_size=_MAX_BODY, middlewares=[self._cut_short, self._check_signature])
@@ -73,6 +80,7 @@ class Cloud:
                 *self.account.routes(),
                 *self.suppressed.routes(),
                 *self.identities.routes(),
+                *self.configuration_sets.routes(),
                 web.post("/", self._query),
                 web.get("/sandbox/calls", self._show_calls),
                 web.get("/sandbox/raw/{id}", self._show_raw),
@@ -97,6 +105,7 @@ class Cloud:
             await self._runner.cleanup()
 
     async def stop(self) -> None:
+        await self.topics.stop()
         if self.topic:
             await self.topic.stop()
         await self.close_door()
@@ -124,6 +133,8 @@ class Cloud:
             return SesError(403, "ExpiredTokenException", "The security token included in the request is expired").response()
         if self.checks_clock and (text := expired(headers, self._now())):
             return SesError(403, "InvalidSignatureException", text).response()
+        if self.denied and (action := action_of(request, await request.read())) in self.denied:
+            return denied(action, CALLER)
         return await handler(request)
 
     def _now(self) -> datetime:
@@ -187,22 +198,22 @@ class Cloud:
         if self.topic and call.configuration_set:
             for recipient in call.recipients:
                 for template in mailbox.events_for(recipient, call.raw, self.suppressed.keys()):
-                    self.topic.publish(compose(template, call, recipient))
+                    if self.configuration_sets.publishes(call.configuration_set, kind_of(template)):
+                        self.topic.publish(compose(template, call, recipient))
+
+    def _publish(self, arn: str, configuration_set: str, text: str) -> bool:
+        is_let = self.topics.lets_publish(arn, configuration_set)
+        if is_let and self.topic and self.topic.arn == arn:
+            self.topic.publish(text)
+        return is_let
 
     async def _query(self, request: web.Request) -> web.StreamResponse:
-        """The query protocol of SNS: only ConfirmSubscription."""
+        """The query protocol of STS and SNS."""
         form = {key: values[0] for key, values in parse_qs((await request.read()).decode()).items()}
-        topic = self.topic
-        if form.get("Action") != "ConfirmSubscription" or topic is None or form.get("TopicArn") != topic.arn:
-            return _query_error("InvalidAction", "The action is not one of the sandbox's.")
-        if not topic.confirm(form.get("Token", "")):
-            return _query_error("InvalidParameter", "Invalid token")
-        return web.Response(
-            content_type="text/xml",
-            text='<ConfirmSubscriptionResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/">'
-            f"<ConfirmSubscriptionResult><SubscriptionArn>{topic.arn}:1</SubscriptionArn></ConfirmSubscriptionResult>"
-            "<ResponseMetadata><RequestId>sandbox</RequestId></ResponseMetadata></ConfirmSubscriptionResponse>",
-        )
+        if form.get("Action") == "GetCallerIdentity":
+            caller = f"<Arn>{CALLER}</Arn><UserId>AIDASANDBOX</UserId><Account>{ACCOUNT}</Account>"
+            return answered("GetCallerIdentity", caller, "https://sts.amazonaws.com/doc/2011-06-15/")
+        return self.topics.answer(form)
 
     async def _show_calls(self, request: web.Request) -> web.StreamResponse:
         found = [{"id": c.ses_message_id, "from": c.source, "to": c.recipients, "tags": c.tags} for c in self.calls]
@@ -233,8 +244,3 @@ def _check_lines(raw: bytes) -> None:
         position = raw.rfind(b"\n", position, position + _MAX_LINE) + 1
         if not position:
             raise SesError(400, "BadRequestException", f"A line is more than {_MAX_LINE} bytes long.")
-
-
-def _query_error(code: str, message: str) -> web.Response:
-    text = f"<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-    return web.Response(status=400, content_type="text/xml", text=text)

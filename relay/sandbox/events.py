@@ -43,6 +43,11 @@ def compose(template: str, call: Call, recipient: str, *, now: datetime | None =
     return json.dumps(event, separators=(",", ":")) + "\n"
 
 
+def kind_of(template: str) -> str:
+    """The type of the event, as event destinations name it."""
+    return str(_TEMPLATES[template]["eventType"]).upper().replace(" ", "_")
+
+
 def _fill(about: dict[str, Any], recipient: str, stamp: str) -> None:
     for key in ("timestamp", "arrivalDate"):
         if key in about:

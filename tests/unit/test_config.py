@@ -103,6 +103,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "feedback.sns_endpoint": ("http://127.0.0.1:4567", "http://127.0.0.1:4567"),
     "feedback.pinned_certificate": ("/srv/sns.pem", "/srv/sns.pem"),
     "callbacks.listen": ("127.0.0.1:8025", "127.0.0.1:8025"),
+    "callbacks.public_url": ("https://relay.example.com", "https://relay.example.com"),
     "callbacks.certificate": ("/srv/cert.pem", "/srv/cert.pem"),
     "callbacks.key": ("/srv/key.pem", "/srv/key.pem"),
     "private.listen": ("127.0.0.1:8026", "127.0.0.1:8026"),

@@ -1,0 +1,265 @@
+"""What the way back needs at AWS, and what has to be done to have it. A plan is data: what is wanted, what is there, the steps.
+
+SES publishes to an SNS topic through an event destination of the configuration set; the topic posts to the relay's webhook, or
+into a queue. Sources: SES developer guide, "Setting up Amazon SNS notifications" of event publishing; SNS developer guide,
+"Amazon SNS message delivery retries"; SQS developer guide, "Amazon SQS dead-letter queues".
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+EVENT_TYPES = (
+    "SEND",
+    "REJECT",
+    "BOUNCE",
+    "COMPLAINT",
+    "DELIVERY",
+    "OPEN",
+    "CLICK",
+    "RENDERING_FAILURE",
+    "DELIVERY_DELAY",
+    "SUBSCRIPTION",
+)
+TRACKING = frozenset({"OPEN", "CLICK"})  # for these SES puts a picture into the mail and its own addresses into its links
+
+# 1 retry at once, 2 after 5 s, 10 after 5 to 60 s, 47 after 60 s: three quarters of an hour and more, and within the hour that
+# SNS takes at most. No gap is longer than a minute, so that a call in doubt is proven soon after the relay is back.
+RETRY_POLICY = {
+    "healthyRetryPolicy": {
+        "minDelayTarget": 5,
+        "maxDelayTarget": 60,
+        "numRetries": 60,
+        "numNoDelayRetries": 1,
+        "numMinDelayRetries": 2,
+        "numMaxDelayRetries": 47,
+        "backoffFunction": "exponential",
+    }
+}
+_DAYS_14 = str(14 * 86400)  # the longest that a queue keeps
+_MOST_RECEIVES = 20  # then it is no longer the relay that is ill, but the message
+
+
+class Transport(StrEnum):
+    """How the topic's messages get to the relay."""
+
+    HTTPS = "https"
+    SQS = "sqs"
+
+
+class Part(StrEnum):
+    """What there is to make, in the order in which it must be: each needs those before it."""
+
+    CONFIGURATION_SET = "configuration set"
+    TOPIC = "topic"
+    DEAD_LETTERS = "dead-letter queue"
+    QUEUE = "queue"
+    SUBSCRIPTION = "subscription"
+    DESTINATION = "event destination"  # last: SES publishes at once, and refuses a topic that does not let it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What is wanted. `webhook` is the whole URL; empty for SQS."""
+
+    partition: str
+    region: str
+    account: str
+    configuration_set: str
+    topic: str
+    transport: Transport
+    webhook: str = ""
+    event_types: tuple[str, ...] = EVENT_TYPES
+
+    def arn(self, service: str, name: str) -> str:
+        """Of something of this account and region."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{name}"
+
+    @property
+    def configuration_set_arn(self) -> str:
+        return self.arn("ses", f"configuration-set/{self.configuration_set}")
+
+    @property
+    def topic_arn(self) -> str:
+        return self.arn("sns", self.topic)
+
+    @property
+    def queue(self) -> str:
+        return self.topic
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.queue}-dead"
+
+    @property
+    def endpoint(self) -> str:
+        """Where the topic delivers to, as the subscription names it."""
+        return self.webhook if self.transport is Transport.HTTPS else self.arn("sqs", self.queue)
+
+    @property
+    def protocol(self) -> str:
+        """Plain HTTP is for a sandbox on loopback."""
+        return self.webhook.partition(":")[0] if self.transport is Transport.HTTPS else "sqs"
+
+
+Properties = Mapping[str, str]
+"""What can be said of a part, by the name AWS has for it; lists and documents in the one spelling of `canonical`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A part as it is wanted."""
+
+    part: Part
+    name: str
+    properties: Properties
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A property that is not as it is wanted. `was` is empty where there was nothing."""
+
+    key: str
+    was: str
+    becomes: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Makes what is missing, or mends what differs. `changes` has every property."""
+
+    resource: Resource
+    is_new: bool
+    changes: tuple[Change, ...]
+
+
+def wanted(setup: Setup) -> tuple[Resource, ...]:
+    """In the order in which it must be made."""
+    topic = {"SignatureVersion": "2", "Policy": canonical(publish_statement(setup))}
+    destination = {"Enabled": "true", "TopicArn": setup.topic_arn, "MatchingEventTypes": listed(setup.event_types)}
+    way = _queues(setup) if setup.transport is Transport.SQS else ()
+    return (
+        Resource(Part.CONFIGURATION_SET, setup.configuration_set, {}),
+        Resource(Part.TOPIC, setup.topic_arn, topic),
+        *way,
+        Resource(Part.SUBSCRIPTION, setup.endpoint, _subscription(setup)),
+        Resource(Part.DESTINATION, setup.topic, destination),
+    )
+
+
+def _queues(setup: Setup) -> tuple[Resource, Resource]:
+    dead, queue = setup.arn("sqs", setup.dead_letters), setup.arn("sqs", setup.queue)
+    allow = {"redrivePermission": "byQueue", "sourceQueueArns": [queue]}
+    redrive = {"deadLetterTargetArn": dead, "maxReceiveCount": _MOST_RECEIVES}
+    return (
+        Resource(
+            Part.DEAD_LETTERS, setup.dead_letters, {"MessageRetentionPeriod": _DAYS_14, "RedriveAllowPolicy": canonical(allow)}
+        ),
+        Resource(
+            Part.QUEUE,
+            setup.queue,
+            {
+                "MessageRetentionPeriod": _DAYS_14,
+                "ReceiveMessageWaitTimeSeconds": "20",
+                "VisibilityTimeout": "60",
+                "RedrivePolicy": canonical(redrive),
+                "Policy": canonical(send_statement(setup)),
+            },
+        ),
+    )
+
+
+def _subscription(setup: Setup) -> Properties:
+    """Never raw: only the envelope is signed."""
+    common = {"PendingConfirmation": "false", "RawMessageDelivery": "false"}
+    return common | ({"DeliveryPolicy": canonical(RETRY_POLICY)} if setup.transport is Transport.HTTPS else {})
+
+
+def publish_statement(setup: Setup) -> dict[str, Any]:
+    """Lets SES publish to the topic, for this account and this configuration set alone: without that anybody's SES could."""
+    source = {"AWS:SourceAccount": setup.account, "AWS:SourceArn": setup.configuration_set_arn}
+    return {
+        "Sid": "RelaySesPublishes",
+        "Effect": "Allow",
+        "Principal": {"Service": "ses.amazonaws.com"},
+        "Action": "sns:Publish",
+        "Resource": setup.topic_arn,
+        "Condition": {"StringEquals": source},
+    }
+
+
+def send_statement(setup: Setup) -> dict[str, Any]:
+    """Lets the topic, and no other, send to the queue."""
+    return {
+        "Sid": "RelayTopicSends",
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": setup.arn("sqs", setup.queue),
+        "Condition": {"ArnEquals": {"aws:SourceArn": setup.topic_arn}},
+    }
+
+
+def steps(resources: Sequence[Resource], found: Mapping[Part, Properties | None]) -> tuple[Step, ...]:
+    """What has to be done; nothing where all is as it is wanted."""
+    taken = []
+    for resource in resources:
+        there = found.get(resource.part)
+        changes = _changes(resource.properties, there or {})
+        if there is None or changes:
+            taken.append(Step(resource, there is None, changes))
+    return tuple(taken)
+
+
+def _changes(properties: Properties, there: Properties) -> tuple[Change, ...]:
+    return tuple(Change(key, there.get(key, ""), value) for key, value in properties.items() if there.get(key, "") != value)
+
+
+def canonical(document: object) -> str:
+    """JSON in one spelling, so that texts can be compared."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
+
+
+def listed(words: Sequence[str]) -> str:
+    """A list whose order says nothing."""
+    return " ".join(sorted(words))
+
+
+def statement_of(policy: str, sid: str) -> str:
+    """Our statement of a policy, canonical; empty where there is none."""
+    return next((canonical(each) for each in _statements(policy) if each.get("Sid") == sid), "")
+
+
+def with_statement(policy: str, statement: Mapping[str, Any]) -> str:
+    """The policy with our statement in place of the one of its name; what others wrote there stays."""
+    others = [each for each in _statements(policy) if each.get("Sid") != statement["Sid"]]
+    return canonical({"Version": "2012-10-17", "Statement": [*others, statement]})
+
+
+def _statements(policy: str) -> list[dict[str, Any]]:
+    """AWS takes one statement without a list around it."""
+    found = json.loads(policy).get("Statement", []) if policy else []
+    return [found] if isinstance(found, dict) else found
+
+
+def alike(text: str, pattern: object) -> str:
+    """A document as AWS gives it back, as far as the pattern has keys: AWS adds its defaults. Numbers may come as texts."""
+    return canonical(_restricted(json.loads(text), pattern)) if text else ""
+
+
+def _restricted(found: Any, pattern: Any) -> Any:
+    if isinstance(pattern, Mapping) and isinstance(found, Mapping):
+        return {key: _restricted(found[key], value) for key, value in pattern.items() if key in found}
+    if isinstance(pattern, int) and isinstance(found, str) and found.isdecimal():
+        return int(found)
+    return found
+
+
+def longest_gap(policy: Mapping[str, Any]) -> float:
+    """Seconds between two tries of a retry policy."""
+    healthy = policy.get("healthyRetryPolicy", policy)
+    return float(max(healthy.get("minDelayTarget") or 0, healthy.get("maxDelayTarget") or 0))
