@@ -162,6 +162,7 @@ class FeedbackConfig:
 
     topics: tuple[str, ...] = ()
     signature_versions: tuple[str, ...] = ("1", "2")
+    queues: tuple[str, ...] = ()
     sns_endpoint: str = ""
     pinned_certificate: str = ""
 

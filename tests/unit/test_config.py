@@ -16,6 +16,7 @@ from relay.settings import Config
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "config" / "relay.toml"
 BAD = sorted((ROOT / "tests" / "configs").glob("bad-*"))
+QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/relay-events"
 TOPIC = "arn:aws:sns:us-east-1:123456789012:relay-events"
 
 
@@ -100,6 +101,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "retention.facts_days": ("0", 0),
     "feedback.topics": (f"{TOPIC}, {TOPIC}-2", (TOPIC, f"{TOPIC}-2")),
     "feedback.signature_versions": ("2", ("2",)),
+    "feedback.queues": (QUEUE, (QUEUE,)),
     "feedback.sns_endpoint": ("http://127.0.0.1:4567", "http://127.0.0.1:4567"),
     "feedback.pinned_certificate": ("/srv/sns.pem", "/srv/sns.pem"),
     "callbacks.listen": ("127.0.0.1:8025", "127.0.0.1:8025"),
