@@ -32,6 +32,11 @@ def policy(role: Role, setup: Setup) -> dict[str, Any]:
     }
 
 
+def of_relay() -> frozenset[str]:
+    """The actions without which the relay cannot do all that it should."""
+    return frozenset(action for owner, _, actions, _ in _RIGHTS if owner is Role.RELAY for action in actions.split())
+
+
 def _places(setup: Setup) -> dict[str, list[str]]:
     identities, configuration_set = setup.arn("ses", "identity/*"), setup.configuration_set_arn
     return {

@@ -24,6 +24,7 @@ _VERBS = {
     "credential": "credential.credential",
     "sender": "sender.sender",
     "aws": "aws.aws",
+    "doctor": "doctor.doctor",
 }
 
 

@@ -14,7 +14,6 @@ from relay import assembly, config_rules, provisioning
 from relay.aws.asking import Aws
 from relay.aws.identities import listed
 from relay.aws.provision import Provisioner
-from relay.cli import arguments
 from relay.cli.access import on_config
 from relay.cli.terminal import Failure, line
 from relay.errors import AwsRefused, RightMissing
@@ -25,7 +24,6 @@ from relay.settings import Config
 
 T = TypeVar("T")
 
-_LOOK_EVERY = 1.0
 _SHOWN = 100  # characters of a value
 _NAMED = 5  # identities
 _TRANSPORTS = click.Choice([str(each) for each in Transport])
@@ -49,9 +47,9 @@ def _options(verb: Callable[..., None]) -> Callable[..., None]:
 @aws.command("setup")
 @_options
 @click.option("--dry-run", is_flag=True, help="Show the plan and the rights of the relay, and change nothing.")
-@click.option("--wait", "patience", type=arguments.duration, default="1m", show_default=True, help="For the confirmation.")
+@click.option("--wait", "patience", type=click.IntRange(0), default=60, show_default=True, help="Seconds to be confirmed.")
 @on_config
-async def aws_setup(config: Config, *, dry_run: bool, patience: float, **said: Any) -> None:
+async def aws_setup(config: Config, *, dry_run: bool, patience: int, **said: Any) -> None:
     """Make what is missing, mend what differs, leave the rest. It may be run again at any time."""
     asking, setup = await _setup(config, **said)
     provisioner = Provisioner(asking, setup)
@@ -142,16 +140,16 @@ async def _tell_identities(asking: Aws) -> None:
     line(f"May send from {', '.join(names[:_NAMED])}" + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""))
 
 
-async def _confirmed(config: Config, provisioner: Provisioner, setup: Setup, patience: float) -> bool:
+async def _confirmed(config: Config, provisioner: Provisioner, setup: Setup, patience: int) -> bool:
     """Waits for the relay to confirm. It takes posts only of the topics in its settings."""
-    looks = round(patience / _LOOK_EVERY) if setup.topic_arn in config.feedback.topics else 0
+    looks = patience if setup.topic_arn in config.feedback.topics else 0
     for look in range(looks + 1):
         if await _answered(provisioner.is_confirmed()):
             line("The subscription is confirmed.")
             return True
         if not look and looks:
             line(f"Waiting for the relay at {setup.endpoint} to confirm the subscription ...")
-        await asyncio.sleep(_LOOK_EVERY if look < looks else 0)
+        await asyncio.sleep(look < looks)
     why = "does the relay run, and does SNS reach it?" if looks else "the relay must know the topic first."
     line(f"The subscription is not confirmed: {why} Then run this again.")
     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from aiohttp import web
 
@@ -11,12 +12,16 @@ from relay.sandbox.faults import SesError
 
 
 class SendingAccount:
-    """`rate` is MaxSendRate, which is told and not enforced; `quota` is Max24HourSend, -1 for none. `sent` never rolls on."""
+    """`rate` is MaxSendRate, which is told and not enforced; `quota` is Max24HourSend, -1 for none. `sent` never rolls on.
+
+    `details` is what else GetAccount says, in place of what is usual.
+    """
 
     def __init__(self, *, rate: float, quota: float) -> None:
         self.rate = rate
         self.quota = quota
         self.sent = 0
+        self.details: dict[str, Any] = {}
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/v2/email/account", self._get)]
@@ -37,5 +42,6 @@ class SendingAccount:
                 "ProductionAccessEnabled": True,
                 "EnforcementStatus": "HEALTHY",
                 "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
+                **self.details,
             }
         )

@@ -1,0 +1,98 @@
+"""What all checks look at: the settings, and AWS, which is asked each thing only once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from relay import assembly
+from relay.aws.asking import Answer, Aws
+from relay.errors import AwsRefused, ConfigError, RightMissing
+from relay.settings import Config
+
+_TRIES = 4
+_PAUSE = 1.1  # SES answers one request a second, of all that do not send
+_SLOW_DOWN = ("TooManyRequests", "Throttling")
+
+
+class NotLooked(Exception):
+    """Something else has to be mended before this can be looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who the credentials are of. `date` is AWS's clock at `at` of ours, as it stood in the answer."""
+
+    arn: str
+    account: str
+    date: str
+    at: float
+
+
+class Look:
+    """`missing` are the IAM actions that were refused, `allowed` those that were not."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.missing: set[str] = set()
+        self._aws: Aws | None = None
+        self._asked: dict[str, asyncio.Task[Any]] = {}
+        self._ses = asyncio.Lock()
+
+    async def ask(self, service: str, call: str, **options: Any) -> Answer:
+        """Raises AwsRefused, or NotLooked where AWS knows no one by our credentials."""
+        try:
+            await self.caller()
+        except RightMissing:
+            pass  # whoever it is: AWS knows him
+        except AwsRefused as error:
+            raise NotLooked("credentials") from error
+        key = f"{service} {call} {json.dumps(options, sort_keys=True)}"
+        answer: Answer = await self._once(key, self._patiently(service, call, options))
+        return answer
+
+    async def caller(self) -> Caller:
+        """Raises AwsRefused."""
+        found: Caller = await self._once("caller", self._caller())
+        return found
+
+    async def _once(self, key: str, asking: Any) -> Any:
+        """A check that is given up does not take the answer from the others."""
+        if key in self._asked:
+            asking.close()
+        else:
+            self._asked[key] = asyncio.create_task(asking)
+            self._asked[key].add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._asked[key])
+
+    async def _caller(self) -> Caller:
+        answer = await self._plainly("sts", "get_caller_identity", {})
+        date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+        return Caller(arn=answer["Arn"], account=answer["Account"], date=date, at=time.time())
+
+    async def _patiently(self, service: str, call: str, options: dict[str, Any]) -> Answer:
+        if service != "sesv2":
+            return await self._plainly(service, call, options)
+        async with self._ses:
+            for _ in range(_TRIES - 1):
+                try:
+                    return await self._plainly(service, call, options)
+                except AwsRefused as error:
+                    if not error.code.startswith(_SLOW_DOWN):
+                        raise
+                await asyncio.sleep(_PAUSE)
+            return await self._plainly(service, call, options)
+
+    async def _plainly(self, service: str, call: str, options: dict[str, Any]) -> Answer:
+        try:
+            if self._aws is None:
+                self._aws = assembly.aws(self.config, assembly.aws_session(self.config))
+            return await self._aws.ask(service, call, **options)
+        except ConfigError as error:
+            raise AwsRefused("ProfileNotFound", str(error)) from error
+        except RightMissing as error:
+            self.missing.add(error.right)
+            raise
