@@ -19,11 +19,13 @@ from ipaddress import ip_network
 from relay import config_rules
 from relay.credential import Credential, Kind
 from relay.errors import ConfigError
+from relay.event import EventType
 from relay.findings import Finding, Grade, Verdict, fail, ok
-from relay.model import EventType, Life
+from relay.model import Life
 from relay.ports import Admin, Messages
 from relay.security.passwords import hash_password
 from relay.settings import Config
+from relay.suppression import Release
 
 # SES developer guide, "Using the mailbox simulator": what each address brings.
 _SIMULATED = {
@@ -70,7 +72,8 @@ class Mailing:
             gone = Credential(name=_NAME, kind=Kind.APPLICATION, password_hashes=login.password_hashes, disabled=True)
             await self._admin.put_credential(gone)
             for local in _SIMULATED:
-                await self._admin.release(self._address(local))
+                released = Release(address=self._address(local), source="doctor", at=time.time())
+                await self._admin.release(released)
 
     def _address(self, local: str) -> str:
         return f"{local}+{self._run}@simulator.amazonses.com"
