@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from relay import lifecycle
+from relay import lifecycle, rights
+from relay.doctor.rounds import CHECKS
 from relay.model import State
+from relay.provisioning import Part
 
-FLOW = Path(__file__).parents[2] / "docs" / "flow.md"
+ROOT = Path(__file__).parents[2]
+FLOW = ROOT / "docs" / "flow.md"
+AWS = (ROOT / "docs" / "aws.md").read_text()
 ROW = re.compile(r"\| (.+?) \| `(\w+)` \| ([\w ,]+?)(?::.*)? \| .* \|")
 
 
@@ -23,3 +27,23 @@ def test_the_table_of_moves_in_the_manual_is_the_one_that_holds() -> None:
     rows = [row.groups() for row in map(ROW.fullmatch, table.splitlines()) if row]
     told = {(before, to, cause) for words, to, causes in rows for before in states(words) for cause in causes.split(", ")}
     assert told == {(before, to, cause) for cause, moves in lifecycle.MOVES.items() for before, to in moves.items()}
+
+
+def first_column(text: str, heading: str) -> list[str]:
+    """Of the table whose first heading that is."""
+    table = re.split(rf"\n *\| {heading} \|", text)[1].partition("\n\n")[0]
+    return [row.split("|")[1].strip() for row in table.splitlines()[2:]]
+
+
+def test_the_manual_has_a_row_for_every_check_of_the_doctor() -> None:
+    assert first_column(AWS, "check") == [*CHECKS, "permissions"]
+
+
+def test_the_manual_has_every_part_that_is_made_in_its_order() -> None:
+    told = [row.partition(" (")[0] for row in first_column(AWS, "part")]
+    assert [row for row in told if not row.startswith("its ")] == [str(part) for part in Part]
+
+
+def test_the_readme_has_the_rights_of_the_relay() -> None:
+    told = set(re.findall(r"`(\w+:\w+)`", " ".join(first_column((ROOT / "README.md").read_text(), "permission"))))
+    assert told == {right for right in rights.of_relay() if not right.startswith("sqs:")}
