@@ -14,7 +14,8 @@ from relay.cli.terminal import add_row, show
 from relay.doctor import rounds
 from relay.doctor.look import Look
 from relay.doctor.machine import relay_runs
-from relay.doctor.mailing import Mailing, nothing_runs
+from relay.doctor.mailing import Mailing
+from relay.errors import ConfigError, StoreUnavailable
 from relay.findings import Finding, Grade, Report, report
 from relay.settings import Config
 
@@ -39,9 +40,12 @@ async def doctor(config: Config, *, sender: str | None, patience: int, for_scrip
 
 async def _mailed(config: Config, sender: str, patience: int) -> tuple[Finding, ...]:
     if not await relay_runs(config):
-        return (nothing_runs(),)
-    async with reading(config.store) as store:
-        return await Mailing(config, control(config.store), store.messages, sender=sender, patience=patience).findings()
+        return (Finding("mail", Grade.FAIL, "no relay runs here to send through", "start it: relay serve"),)
+    try:
+        async with reading(config.store) as store:
+            return await Mailing(config, control(config.store), store.messages, sender=sender, patience=patience).findings()
+    except (ConfigError, StoreUnavailable) as error:
+        return (Finding("mail", Grade.FAIL, str(error), "run this as the relay's user, on its machine"),)
 
 
 def _show(told: Report) -> None:

@@ -25,12 +25,12 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where one listens o
 
 async def smtp_certificate(look: Look) -> Verdict:
     """Of the SMTP door, and of those beside it for other names."""
-    return _ends(lambda: assembly.smtp_tls(look.config))
+    return await asyncio.to_thread(_ends, lambda: assembly.smtp_tls(look.config))
 
 
 async def callbacks_certificate(look: Look) -> Verdict:
     """Of the HTTP listener, where it has one of its own."""
-    return _ends(lambda: assembly.callbacks_tls(look.config))
+    return await asyncio.to_thread(_ends, lambda: assembly.callbacks_tls(look.config))
 
 
 def _ends(tls: Callable[[], ServerTls | None]) -> Verdict:
@@ -62,9 +62,11 @@ async def ports(look: Look) -> Verdict:
 
 
 async def relay_runs(config: Config) -> bool:
-    """Whether its control socket answers."""
+    """Whether its control socket answers, or is not for us."""
     try:
         _, writer = await asyncio.open_unix_connection(config.store.control)
+    except PermissionError:
+        return True
     except OSError:
         return False
     writer.close()
@@ -107,7 +109,7 @@ def _taken(host: str, port: int) -> str:
 async def disk(look: Look) -> Verdict:
     """Below queue.min_free_octets no mail is taken."""
     folder, least = _existing(look.config.store.path.parent), look.config.queue.min_free_octets
-    found = os.statvfs(folder)
+    found = await asyncio.to_thread(os.statvfs, folder)
     free = found.f_bavail * found.f_frsize
     seen, remedy = f"{free / 1e9:.1f} GB free in {folder}", "make room, or shorten [retention]; docs/store.md"
     if free < least:

@@ -20,7 +20,7 @@ from relay import config_rules
 from relay.credential import Credential, Kind
 from relay.errors import ConfigError
 from relay.event import EventType
-from relay.findings import Finding, Grade, Verdict, fail, ok
+from relay.findings import Finding, Verdict, fail, ok
 from relay.model import Life
 from relay.ports import Admin, Messages
 from relay.security.passwords import hash_password
@@ -149,8 +149,3 @@ def _late(id: str, life: Life | None, wanted: set[str]) -> Verdict:
     if "sent" in seen:
         return fail(f"sent, but {missing} did not come", f"mend the way back, as the rows above say; `relay message show {id}`")
     return fail(f"{status}{': ' + held if held else ''}; {missing} did not come", f"`relay message show {id}` has its tries")
-
-
-def nothing_runs() -> Finding:
-    """Nobody to send through."""
-    return Finding("mail", Grade.FAIL, "no relay runs here to send through", "start it: relay serve")

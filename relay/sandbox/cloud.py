@@ -31,7 +31,7 @@ from relay.sandbox.identities import IdentityBook
 from relay.sandbox.signature import expired, fault_of, has_ended
 from relay.sandbox.sns import Topic
 from relay.sandbox.suppressed import SuppressionList
-from relay.sandbox.topics import TopicBook, answered
+from relay.sandbox.topics import TopicBook, answered, refused
 
 ACCESS_KEYS = {"AKIASANDBOX": "sandbox-secret"}
 CALLER = f"arn:aws:iam::{ACCOUNT}:user/sandbox"
@@ -127,12 +127,12 @@ class Cloud:
         url = f"http://{request.host}{request.raw_path}"
         fault = fault_of(request.method, url, headers, await request.read(), keys=ACCESS_KEYS)
         if fault:
-            return SesError(403, fault, "The request signature we calculated does not match the one you provided.").response()
+            return _refused(request, fault, "The request signature we calculated does not match the one you provided.")
         token = headers.get("x-amz-security-token", "")
         if token in self.revoked or has_ended(token, self._now()):
-            return SesError(403, "ExpiredTokenException", "The security token included in the request is expired").response()
+            return _refused(request, "ExpiredTokenException", "The security token included in the request is expired")
         if self.checks_clock and (text := expired(headers, self._now())):
-            return SesError(403, "InvalidSignatureException", text).response()
+            return _refused(request, "InvalidSignatureException", text)
         if self.denied and (action := action_of(request, await request.read())) in self.denied:
             return denied(action, CALLER)
         return await handler(request)
@@ -224,6 +224,11 @@ class Cloud:
             if call.ses_message_id == request.match_info["id"]:
                 return web.Response(body=call.raw, content_type="message/rfc822")
         raise web.HTTPNotFound
+
+
+def _refused(request: web.Request, code: str, text: str) -> web.Response:
+    """403 in the protocol of SES, or of STS and SNS."""
+    return refused(code, text, 403) if request.path == "/" else SesError(403, code, text).response()
 
 
 def _check_headers(raw: bytes) -> None:

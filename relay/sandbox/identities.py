@@ -1,4 +1,4 @@
-"""The identities of the sandbox's account: ListEmailIdentities and GetEmailIdentity."""
+"""The identities of the sandbox's account: ListEmailIdentities, GetEmailIdentity, PutEmailIdentityFeedbackAttributes."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class IdentityBook:
             web.post("/v2/email/list-identities", self._list),
             web.get("/v2/email/identities", self._list),
             web.get("/v2/email/identities/{name}", self._get),
+            web.put("/v2/email/identities/{name}/feedback", self._put_feedback),
         ]
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
@@ -60,6 +61,14 @@ class IdentityBook:
             **self.details.get(name, {}),
         }
         return await answered(request, self.faults, web.json_response(answer))
+
+    async def _put_feedback(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name not in self.states:
+            return SesError(404, "NotFoundException", f"Email identity {name} does not exist.").response()
+        is_on = json.loads(await request.read()).get("EmailForwardingEnabled", False)
+        self.details.setdefault(name, {})["FeedbackForwardingStatus"] = is_on
+        return web.json_response({})
 
 
 def _type(name: str) -> str:

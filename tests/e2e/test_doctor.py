@@ -285,6 +285,22 @@ async def test_a_check_that_hangs_or_breaks_is_a_finding(cloud: Cloud) -> None:
     assert sound.grade is Grade.OK
 
 
+async def test_forwarding_that_was_switched_off_at_ses_is_off(cloud: Cloud) -> None:
+    config = settings(cloud)
+    ses = assembly.sesv2(config, assembly.aws_session(config))
+    off = {"EmailIdentity": "example.com", "EmailForwardingEnabled": False}
+    await asyncio.to_thread(ses.put_email_identity_feedback_attributes, **off)
+    assert (await found("feedback forwarding", config)).seen == "off"
+
+
+@pytest.mark.parametrize("ahead", [400.0, -400.0])
+async def test_a_clock_for_which_aws_refuses_us_is_the_reason_that_is_told(cloud: Cloud, ahead: float) -> None:
+    cloud.checks_clock, cloud.clock_ahead = True, ahead
+    findings = await rounds.examine(Look(settings(cloud)), {name: CHECKS[name] for name in ("credentials", "clock", "quota")})
+    assert [finding.grade for finding in findings[:3]] == [Grade.FAIL, Grade.FAIL, Grade.WARNING]
+    assert "NTP" in findings[1].remedy
+
+
 async def test_aws_that_is_away_is_a_finding(cloud: Cloud) -> None:
     config = settings(cloud)
     await cloud.close_door()
