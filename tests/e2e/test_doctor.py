@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -29,7 +30,10 @@ from relay.sandbox.faults import SesError
 from relay.sandbox.sns import Topic
 from relay.security.certificates import make_server_pair, self_signed
 from relay.settings import Config
+from tests.e2e.test_moto import moto_port
 from tests.harness import APPLICATION, TOPIC, Relay
+
+__all__ = ["moto_port"]  # the fixture
 
 SET = "relay"
 URL = "https://relay.example.com"
@@ -469,3 +473,26 @@ async def test_the_table_has_a_row_for_every_check_and_a_remedy_for_what_fails(t
     for check in (*CHECKS, "permissions", "mail"):
         assert f"│ {check} " in shown
     assert "no relay runs here" in shown
+
+
+async def test_moto_shows_queues_and_what_lies_in_the_one_for_dead_letters(moto_port: int, tmp_path: Path) -> None:
+    """SNS, SQS and STS are moto's, SES the sandbox's."""
+    cloud = Cloud()
+    await cloud.start()
+    at_moto = f"http://127.0.0.1:{moto_port}"
+    queue = f"{at_moto}/123456789012/relay-events"
+    relay = Relay(tmp_path, cloud.port, RELAY_FEEDBACK__SNS_ENDPOINT=at_moto, RELAY_FEEDBACK__QUEUES=queue)
+    _, findings = await report_of(relay)
+    assert findings["queues"].seen == f"{queue} does not exist"
+    await relay.cli("aws", "setup", "--transport", "sqs")
+    _, findings = await report_of(relay)
+    assert findings["credentials"].grade is Grade.OK
+    assert findings["subscription"].seen == "confirmed: arn:aws:sqs:us-east-1:123456789012:relay-events"
+    assert (findings["queues"].grade, findings["queues"].seen) == (Grade.OK, "0 wait in relay-events")
+    assert findings["public URL"].grade is Grade.OK
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+    sqs = boto3.client("sqs", endpoint_url=at_moto, **keys)
+    await asyncio.to_thread(sqs.send_message, QueueUrl=f"{queue}-dead", MessageBody="nobody could keep it")
+    _, findings = await report_of(relay)
+    assert (findings["queues"].grade, findings["queues"].seen) == (Grade.WARNING, "1 messages lie in relay-events-dead")
+    await cloud.stop()
