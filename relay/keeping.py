@@ -53,6 +53,7 @@ class Keeping:
             "files": await self._remove_files(),
             "notifications": await self._forget(self._store.notifications, now, self._kept_for.notifications),
             "facts": await self._forget(self._store.facts, now, self._kept_for.facts),
+            "counters": await self._forget(self._store.counters, now, self._kept_for.facts),
             "suppressions": await self._count(self._store.suppressions(now)),
             "flows_and_holds": await self._store.flows_and_holds(now),
             "pages": await self._count(self._store.free_pages()),

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from relay import statistics
 from relay.model import Claimed, Settlement, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 
@@ -92,7 +93,7 @@ _AFTER: dict[type[Outcome], tuple[Cause, bool]] = {
 
 def settle(claimed: Claimed, outcome: Outcome, *, now: float, chance: float, patience: Patience) -> Settlement:
     """What an outcome makes of a claimed delivery. `chance` is in [0, 1) and spreads the retries."""
-    delivery = claimed.delivery
+    delivery, message = claimed.delivery, claimed.message
     cause, failed = _AFTER[type(outcome)]
     failures = delivery.failures + failed
     due_at = now + _wait(outcome, failures, chance, patience)
@@ -103,7 +104,8 @@ def settle(claimed: Claimed, outcome: Outcome, *, now: float, chance: float, pat
     return Settlement(
         delivery=delivery,
         flow=claimed.flow,
-        size=claimed.message.size,
+        size=message.size,
+        origin=statistics.origin(message.credential, message.sender, message.labels.campaign),
         state=target(cause),
         due_at=due_at,
         failures=failures,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from relay.credential import Credential
 from relay.outcome import Hold
@@ -110,6 +111,14 @@ class Flow:
     configuration_set: str
 
 
+class Origin(NamedTuple):
+    """Whose mail it is, for the statistics; empty where that is not known."""
+
+    credential: str
+    sender_domain: str
+    campaign: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """An accepted message. `digest` (BLAKE3) and `size` are of the content as it was accepted, before `edits`."""
@@ -166,11 +175,12 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What a call did to a delivery: written by the store, fenced by the attempt. `size` is that of its message."""
+    """What a call did to a delivery: written by the store, fenced by the attempt. `size` and `origin` are its message's."""
 
     delivery: Delivery
     flow: int
     size: int
+    origin: Origin
     state: State
     due_at: float
     failures: int

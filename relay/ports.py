@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -19,6 +19,7 @@ from relay.outcome import Hold, HoldScope, Outcome
 from relay.queueing import Claims, Doubt, Moved, QueueStatus, Round, Selection, Settled, Tally
 from relay.rate import Account
 from relay.reading.mime import Octets, Slices
+from relay.statistics import Figures, Wanted
 from relay.suppression import Filter, PastChange, Reason, Release, Suppressed, Suppression
 
 Clock = Callable[[], float]
@@ -139,6 +140,9 @@ class Retention(Protocol):
 
     def notifications(self, before: float) -> AsyncIterator[int]:
         """Raw ones that came before that."""
+
+    def counters(self, before: float) -> AsyncIterator[int]:
+        """Hours that were over before that."""
 
     def suppressions(self, now: float) -> AsyncIterator[int]:
         """Entries of the suppression list whose time is over."""
@@ -320,6 +324,16 @@ class FeedbackStore(Protocol):
 
     async def heard(self, *, since: float, until: float) -> tuple[int, int]:
         """Of the newest deliveries accepted and sent between these times: how many, and of how many there are events."""
+
+
+class Counters(Protocol):
+    """Sums of what happened. All raise StoreUnavailable."""
+
+    async def sums(self, wanted: Wanted) -> Mapping[str | int, Figures]:
+        """By what they are told apart by: seconds for an hour or a day, or a name; under "" where it is nothing."""
+
+    async def refused(self, refusals: Iterable[tuple[str, str, float, int]]) -> None:
+        """Names, credentials, times, and how often: what is refused leaves no other trace in the store."""
 
 
 class Sender(Protocol):

@@ -14,6 +14,7 @@ from relay.lifecycle import Cause
 from relay.model import Lane
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.queueing import Selection
+from relay.statistics import By, Wanted
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import Filter
 from tests.store.kit import (
@@ -36,7 +37,7 @@ DAY = 86400.0
 
 # What may be gone through: what is never long, the open deliveries by their own index, and the newest by their limit.
 SHORT = re.compile(
-    r".*VIRTUAL TABLE.*|CONSTANT ROW|\(subquery.*|newest|(account|heartbeat|holds|h|flows|f)( USING.*)?"
+    r".*VIRTUAL TABLE.*|CONSTANT ROW|\d+ CONSTANT ROWS|\(subquery.*|newest|(account|heartbeat|holds|h|flows|f)( USING.*)?"
     r"|(deliveries|d) USING INDEX deliveries_open|imports USING (COVERING )?INDEX imports_open"
 )
 NEWEST = "ORDER BY id DESC LIMIT", "ORDER BY created_at DESC LIMIT"
@@ -102,6 +103,8 @@ async def looks(store: SqliteStore) -> None:
         await store.messages.show(life.message.id)
         await store.spooled([life.message.id])
     await store.credentials.accepted_since(NOW)
+    for by in (None, *By):
+        await store.counters.sums(Wanted(since=NOW - DAY, until=NOW, by=by))
 
 
 async def operators(store: SqliteStore) -> None:
@@ -122,7 +125,7 @@ async def operators(store: SqliteStore) -> None:
 
 
 async def retention(store: SqliteStore) -> None:
-    for steps in (store.retention.bodies, store.retention.notifications, store.retention.facts):
+    for steps in (store.retention.bodies, store.retention.notifications, store.retention.facts, store.retention.counters):
         assert [count async for count in steps(NOW + 1000 * DAY)]
     await store.retention.flows_and_holds(NOW)
     await store.retention.files_to_go([accepted(NOW, 99).id])

@@ -8,11 +8,13 @@ from collections.abc import Collection
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-from relay import address, bounces, documents, ses_event
+from relay import address, bounces, documents, ses_event, statistics
 from relay.bounces import BounceClass, BounceRules, Fact
 from relay.event import Event, EventType
+from relay.model import Origin
 from relay.ports import Recorded
 from relay.store.sqlite import entries
+from relay.store.sqlite.counters import ORIGIN, Counts
 from relay.store.sqlite.moves import prove_sent
 from relay.suppression import EVERYWHERE, Reason, Release, Suppression, of_list
 
@@ -23,7 +25,11 @@ _COLUMNS = {"type", "at", "recipient", "ses_message_id", "detail"}
 _DEFAULTS = {field.name: field.default for field in fields(Event) if field.name not in _COLUMNS}
 _INSERT = """INSERT INTO events (fingerprint, type, class, at, received_at, recipient, address_key, message_id, number,
     ses_message_id, detail, document, notification_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"""
-_OF = "SELECT d.message_id, d.number, m.list FROM deliveries d JOIN messages m ON m.id = d.message_id"
+_OF = f"""SELECT d.message_id, d.number, m.list, max(m.accepted_at, m.send_at), {ORIGIN}
+    FROM deliveries d JOIN messages m ON m.id = d.message_id"""
+_JOINED = f"""SELECT e.message_id, e.number, e.class, max(m.accepted_at, m.send_at), {ORIGIN},
+    e.type, e.at, e.recipient, e.ses_message_id, e.detail, e.document
+    FROM events e JOIN messages m ON m.id = e.message_id WHERE e.id IN (SELECT value FROM json_each(?))"""
 # A delivered message that bounces softly was answered by its reader's out-of-office.
 _SOFT_FACTS = """SELECT e.at, iif(e.type = 'delivery', NULL, e.class) FROM events e WHERE e.address_key = ? AND e.at > ?
     AND (e.type = 'delivery' OR (e.type = 'bounce' AND e.class IN (SELECT value FROM json_each(?))))
@@ -33,11 +39,13 @@ _SOFT_FACTS = """SELECT e.at, iif(e.type = 'delivery', NULL, e.class) FROM event
 
 
 class _About(NamedTuple):
-    """The delivery that an event is about, and the list that its message was for."""
+    """The delivery that an event is about; of its message the list, the time from which it might be sent, and whose it is."""
 
     message_id: str
     number: int
     list: str
+    due_at: float
+    origin: Origin
 
     @property
     def delivery_id(self) -> str:
@@ -45,16 +53,17 @@ class _About(NamedTuple):
 
 
 def record(
-    db: sqlite3.Connection, event: Event, rules: BounceRules, *, notification_id: str, received_at: float
+    db: sqlite3.Connection, event: Event, rules: BounceRules, counts: Counts, *, notification_id: str, received_at: float
 ) -> Recorded | None:
     """None for a fact that is known."""
     about = _about(db, event)
+    found = bounces.event_class(event, rules)
     cursor = db.execute(
         _INSERT,
         (
             ses_event.fingerprint(event),
             event.type,
-            bounces.event_class(event, rules),
+            found,
             event.at,
             received_at,
             event.recipient,
@@ -70,7 +79,9 @@ def record(
     if not cursor.rowcount:
         return None
     if about:
-        prove_sent(db, about.message_id, about.number, event.ses_message_id, event.at)
+        prove_sent(db, about.message_id, about.number, event.ses_message_id, event.at, counts)
+        counts.event(event, found, about.origin, about.due_at)
+        counts.first(db, event.type, (about.message_id, about.number), [cursor.lastrowid or 0], about.origin)
     suppressed = follow(db, event, rules, list=about.list if about else "", at=received_at)
     return Recorded(event=event, delivery_id=about.delivery_id if about else "", suppressed=suppressed)
 
@@ -82,7 +93,10 @@ def _about(db: sqlite3.Connection, event: Event) -> _About | None:
     row = db.execute(f"{_OF} WHERE d.message_id = ? AND d.number = ?", key).fetchone() if message_id else None
     if not row and event.ses_message_id:
         row = db.execute(f"{_OF} WHERE d.ses_message_id = ?", (event.ses_message_id,)).fetchone()
-    return _About(*row) if row else None
+    if row is None:
+        return None
+    id, number, list, due_at, *whose = row
+    return _About(id, number, list, due_at, statistics.origin(*whose))
 
 
 def _document(event: Event) -> str:
@@ -158,11 +172,25 @@ def _weigh_soft_bounces(db: sqlite3.Connection, event: Event, rules: BounceRules
     return Reason.SOFT_BOUNCES if entries.add_fact(db, new, at=at) else None
 
 
-def join(db: sqlite3.Connection, ses_message_ids: Collection[str]) -> None:
-    """Facts that came before we knew by which identifier SES knows the message."""
+def join(db: sqlite3.Connection, ses_message_ids: Collection[str], counts: Counts) -> None:
+    """Facts that came before we knew by which identifier SES knows the message: now they count as well."""
     wanted = json.dumps(list(ses_message_ids))
-    db.execute(
+    joined = db.execute(
         "UPDATE events SET message_id = d.message_id, number = d.number FROM deliveries d WHERE events.message_id IS NULL"
-        " AND events.ses_message_id IN (SELECT value FROM json_each(?)) AND d.ses_message_id = events.ses_message_id",
+        " AND events.ses_message_id IN (SELECT value FROM json_each(?)) AND d.ses_message_id = events.ses_message_id"
+        " RETURNING id",
         (wanted,),
-    )
+    ).fetchall()
+    if joined:
+        _count_joined(db, [id for (id,) in joined], counts)
+
+
+def _count_joined(db: sqlite3.Connection, ids: Collection[int], counts: Counts) -> None:
+    firsts: dict[tuple[EventType, str, int], Origin] = {}
+    for row in db.execute(_JOINED, (json.dumps(ids),)).fetchall():
+        message_id, number, found, due_at, credential, sender, campaign, *columns = row
+        event, of = event_of(columns), statistics.origin(credential, sender, campaign)
+        counts.event(event, found, of, due_at)
+        firsts[event.type, message_id, number] = of
+    for (kind, message_id, number), of in firsts.items():
+        counts.first(db, kind, (message_id, number), ids, of)

@@ -13,6 +13,7 @@ from relay.errors import StoreUnavailable
 from relay.event import Event, Replayed
 from relay.ports import Recorded
 from relay.store.sqlite import facts, replay
+from relay.store.sqlite.counters import Counts
 from relay.store.sqlite.replay import Step
 from relay.store.sqlite.writer import Writer
 
@@ -64,11 +65,15 @@ _Again = tuple[BounceRules, int, float]
 
 
 def _record_all(db: sqlite3.Connection, items: Sequence[_Notification]) -> list[tuple[Recorded, ...]]:
-    return [_record(db, *item) for item in items]
+    counts = Counts()
+    recorded = [_record(db, counts, *item) for item in items]
+    counts.write(db)
+    return recorded
 
 
 def _record(
     db: sqlite3.Connection,
+    counts: Counts,
     rules: BounceRules,
     notification_id: str,
     topic: str,
@@ -82,7 +87,7 @@ def _record(
     )
     if not cursor.rowcount:
         return ()
-    new = (facts.record(db, event, rules, notification_id=notification_id, received_at=received_at) for event in events)
+    new = (facts.record(db, event, rules, counts, notification_id=notification_id, received_at=received_at) for event in events)
     return tuple(fact for fact in new if fact)
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
-from relay import lifecycle
+from relay import lifecycle, statistics
 from relay.lifecycle import Cause
-from relay.model import Delivery
+from relay.model import Delivery, Origin, State
 from relay.store.sqlite import flows
+from relay.store.sqlite.counters import ORIGIN, Counts
 from relay.store.sqlite.rows import insert
 
 
@@ -20,7 +22,11 @@ def end(db: sqlite3.Connection, delivery: Delivery, cause: Cause, reason: str, a
         "UPDATE deliveries SET state = ?, reason = ?, ended_at = ?, lease_until = NULL WHERE message_id = ? AND number = ?",
         (state, reason, at, delivery.message_id, delivery.number),
     )
-    _count_out(db, delivery.message_id, delivery.number)
+    if found := _standing(db, delivery.message_id, delivery.number):
+        flows.ended(db, [(found.flow, found.size)])
+        counts = Counts()
+        counts.add(statistics.of_end(state, reason), found.origin, at)
+        counts.write(db)
     return replace(delivery, state=state, reason=reason)
 
 
@@ -34,27 +40,45 @@ def requeue(db: sqlite3.Connection, delivery: Delivery, cause: Cause, due_at: fl
     return replace(delivery, state=state, due_at=due_at, reason=reason)
 
 
-def prove_sent(db: sqlite3.Connection, message_id: str, number: int, ses_message_id: str, at: float) -> bool:
-    """SES has it, whatever we thought meanwhile. False if we knew."""
-    row = db.execute("SELECT state FROM deliveries WHERE message_id = ? AND number = ?", (message_id, number)).fetchone()
-    if row is None or row[0] not in lifecycle.sources(Cause.PROVEN):
+def prove_sent(db: sqlite3.Connection, message_id: str, number: int, ses_message_id: str, at: float, counts: Counts) -> bool:
+    """SES has it, whatever we thought meanwhile, and counted. False if we knew."""
+    was = _standing(db, message_id, number)
+    if was is None or was.state not in lifecycle.sources(Cause.PROVEN):
         return False
     db.execute(
         "UPDATE deliveries SET state = 'sent', reason = '', lease_until = NULL, ses_message_id = ?, sent_at = ?, ended_at = ?"
         " WHERE message_id = ? AND number = ?",
         (ses_message_id, at, at, message_id, number),
     )
-    if row[0] in lifecycle.OPEN:
-        _count_out(db, message_id, number)
+    counts.add(statistics.SENT, was.origin, at)
+    if was.state in lifecycle.OPEN:
+        flows.ended(db, [(was.flow, was.size)])
+    else:
+        counts.add(statistics.of_end(was.state, was.reason), was.origin, was.ended_at or at, -1)
     return True
 
 
-def _count_out(db: sqlite3.Connection, message_id: str, number: int) -> None:
-    """One delivery that was open is so no more."""
-    query = (
-        "SELECT d.flow, m.size FROM deliveries d JOIN messages m ON m.id = d.message_id WHERE d.message_id = ? AND d.number = ?"
-    )
-    flows.ended(db, db.execute(query, (message_id, number)).fetchall())
+class _Standing(NamedTuple):
+    """A delivery as it stands in the store."""
+
+    state: State
+    reason: str
+    ended_at: float | None
+    flow: int
+    size: int
+    origin: Origin
+
+
+def _standing(db: sqlite3.Connection, message_id: str, number: int) -> _Standing | None:
+    row = db.execute(
+        f"SELECT d.state, d.reason, d.ended_at, d.flow, m.size, {ORIGIN} FROM deliveries d"
+        " JOIN messages m ON m.id = d.message_id WHERE d.message_id = ? AND d.number = ?",
+        (message_id, number),
+    ).fetchone()
+    if row is None:
+        return None
+    state, reason, ended_at, flow, size, *whose = row
+    return _Standing(State(state), reason, ended_at, flow, size, statistics.origin(*whose))
 
 
 def note_attempts(db: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:

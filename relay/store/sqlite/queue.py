@@ -6,12 +6,13 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
-from relay import failpoints, ids, lifecycle
+from relay import failpoints, ids, lifecycle, statistics
 from relay.lifecycle import Cause, Patience, target
 from relay.model import Delivery, Message, Settlement, State
 from relay.queueing import Claims, Doubt, Round, Settled
 from relay.store.sqlite import flows, suppressions
 from relay.store.sqlite.claims import claim_all
+from relay.store.sqlite.counters import Counts
 from relay.store.sqlite.moves import doubtful_tries, end, note_attempts, requeue
 from relay.store.sqlite.records import CALLED, DELIVERY, MESSAGE_COLUMNS, OPEN, delivery_of, message_row
 from relay.store.sqlite.rows import insert
@@ -74,8 +75,20 @@ def _enqueue(db: sqlite3.Connection, items: Sequence[_Enqueued]) -> list[tuple[D
     made = [(d, flow_ids[flows.key(m)], m) for (m, _, _), ds in zip(items, stored, strict=True) for d in ds]
     insert(db, "deliveries", columns, [_delivery_row(d, flow, m) for d, flow, m in made])
     flows.begun(db, [(flow, m, d.state in lifecycle.OPEN) for d, flow, m in made])
+    _count(db, [(d, m) for d, _, m in made])
     failpoints.reach(failpoints.AFTER_INSERT)
     return stored
+
+
+def _count(db: sqlite3.Connection, made: Sequence[tuple[Delivery, Message]]) -> None:
+    """Accepted all of them; some have ended before they began."""
+    counts = Counts()
+    for delivery, message in made:
+        of = statistics.origin(message.credential, message.sender, message.labels.campaign)
+        counts.add(statistics.ACCEPTED, of, message.accepted_at)
+        if delivery.state not in lifecycle.OPEN:
+            counts.add(statistics.of_end(delivery.state, delivery.reason), of, message.accepted_at)
+    counts.write(db)
 
 
 def _unless_suppressed(delivery: Delivery, message: Message, found: Suppressed) -> Delivery:

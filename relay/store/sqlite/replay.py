@@ -5,16 +5,18 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
-from relay import address, bounces, ses_event
+from relay import address, bounces, ses_event, statistics
 from relay.bounces import BounceRules
 from relay.event import Event, EventType, Replayed
+from relay.model import Origin
 from relay.store.sqlite import entries, facts
+from relay.store.sqlite.counters import ORIGIN, Counts
 from relay.suppression import EVERYWHERE, Reason
 
 _STEP = 100
 _NOTIFICATIONS = "SELECT rowid, id, received_at, payload FROM notifications WHERE rowid > ? ORDER BY rowid LIMIT ?"
-_EVENTS = """SELECT e.id, e.class, coalesce(m.list, ''), e.type, e.at, e.recipient, e.ses_message_id, e.detail, e.document
-    FROM events e LEFT JOIN messages m ON m.id = e.message_id WHERE e.id > ? ORDER BY e.id LIMIT ?"""
+_EVENTS = f"""SELECT e.id, e.class, coalesce(m.list, ''), {ORIGIN}, e.type, e.at, e.recipient, e.ses_message_id, e.detail,
+    e.document FROM events e LEFT JOIN messages m ON m.id = e.message_id WHERE e.id > ? ORDER BY e.id LIMIT ?"""
 _MADE_BY = {EventType.BOUNCE: Reason.HARD_BOUNCE, EventType.COMPLAINT: Reason.COMPLAINT}
 
 
@@ -30,11 +32,13 @@ def notifications(db: sqlite3.Connection, rules: BounceRules, after: int) -> Ste
     """Raw ones, as far as they are kept, read by the reader of today."""
     rows = db.execute(_NOTIFICATIONS, (after, _STEP)).fetchall()
     added = suppressed = 0
+    counts = Counts()
     for _, notification_id, received_at, payload in rows:
         for event in ses_event.parse(payload.decode("utf-8", "replace"), received_at=received_at):
-            new = facts.record(db, event, rules, notification_id=notification_id, received_at=received_at)
+            new = facts.record(db, event, rules, counts, notification_id=notification_id, received_at=received_at)
             added += new is not None
             suppressed += bool(new and new.suppressed)
+    counts.write(db)
     return Step(rows[-1][0] if rows else after, len(rows), Replayed(added=added, suppressed=suppressed))
 
 
@@ -42,16 +46,25 @@ def events(db: sqlite3.Connection, rules: BounceRules, after: int, now: float) -
     """Facts that are known, by the rules of today."""
     rows = db.execute(_EVENTS, (after, _STEP)).fetchall()
     changed = suppressed = released = 0
-    for id, old_class, list, *columns in rows:
+    counts = Counts()
+    for id, old_class, list, credential, sender, campaign, *columns in rows:
         event = facts.event_of(columns)
         new_class = bounces.event_class(event, rules)
         if new_class != old_class:
             db.execute("UPDATE events SET class = ? WHERE id = ?", (new_class, id))
             changed += 1
+            if credential is not None:
+                _count_anew(counts, event, old_class, new_class, statistics.origin(credential, sender, campaign))
         released += _revoke(db, event, rules, now)
         suppressed += facts.follow(db, event, rules, list=list, at=now) is not None
+    counts.write(db)
     done = Replayed(changed=changed, suppressed=suppressed, released=released)
     return Step(rows[-1][0] if rows else after, len(rows), done)
+
+
+def _count_anew(counts: Counts, event: Event, old_class: str, new_class: str, of: Origin) -> None:
+    counts.add(statistics.of_event(event, old_class), of, event.at, -1)
+    counts.add(statistics.of_event(event, new_class), of, event.at)
 
 
 def _revoke(db: sqlite3.Connection, event: Event, rules: BounceRules, now: float) -> bool:

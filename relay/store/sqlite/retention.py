@@ -18,6 +18,7 @@ import aiosqlite
 
 from relay import ids
 from relay.errors import StoreUnavailable
+from relay.statistics import HOUR
 from relay.store.sqlite import entries, holds
 from relay.store.sqlite.records import OPEN
 from relay.store.sqlite.writer import Writer
@@ -101,6 +102,10 @@ class SqliteRetention:
             async for count in self._walk(kind, before):
                 yield count
 
+    async def counters(self, before: float) -> AsyncIterator[int]:
+        while count := await self._writer.run(_forget_hours, before):
+            yield count
+
     async def notifications(self, before: float) -> AsyncIterator[int]:
         async for count in self._walk(_NOTIFICATIONS, before):
             yield count
@@ -156,6 +161,13 @@ def _forget_old(db: sqlite3.Connection, kind: _Kind, values: Sequence[int | str]
         for table, column in kind.tables
     ]
     return gone[0]
+
+
+def _forget_hours(db: sqlite3.Connection, items: Sequence[float]) -> list[int]:
+    """Hours that were over before that, the oldest first."""
+    old = "SELECT hour, credential, sender_domain, campaign, name FROM counters WHERE hour <= ? ORDER BY hour LIMIT ?"
+    delete = f"DELETE FROM counters WHERE (hour, credential, sender_domain, campaign, name) IN ({old})"
+    return [db.execute(delete, (before - HOUR, _STEP)).rowcount for before in items]
 
 
 def _expire_all(db: sqlite3.Connection, items: Sequence[float]) -> list[int]:

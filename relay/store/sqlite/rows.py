@@ -10,10 +10,22 @@ from typing import Any
 _ROWS = 32
 
 
-def insert(db: sqlite3.Connection, table: str, columns: str, rows: Sequence[Sequence[Any]], *, known: str = "ABORT") -> None:
-    """INSERT of all rows, a statement for each 32. `known` is what becomes of a row that is there: ABORT or IGNORE."""
+def insert(
+    db: sqlite3.Connection,
+    table: str,
+    columns: str,
+    rows: Sequence[Sequence[Any]],
+    *,
+    known: str = "ABORT",
+    then: str = "",
+) -> None:
+    """INSERT of all rows, a statement for each 32. `known` is what becomes of a row that is there: ABORT or IGNORE, or
+    `then`, an ON CONFLICT clause.
+    """
     for first in range(0, len(rows), _ROWS):
         some = rows[first : first + _ROWS]
         row = f"({','.join('?' * len(some[0]))})"
         values = ",".join([row] * len(some))
-        db.execute(f"INSERT OR {known} INTO {table} ({columns}) VALUES {values}", [value for row in some for value in row])
+        db.execute(
+            f"INSERT OR {known} INTO {table} ({columns}) VALUES {values} {then}", [value for row in some for value in row]
+        )

@@ -16,11 +16,13 @@ from relay.store.sqlite.file.pages import Pages, Record, Unreadable
 _BATCH = 1000
 _TYPES: dict[str, tuple[type, ...]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (int, float), "BLOB": (bytes,)}
 # Pages that were given back still show rows as they once were. Where the list of those is damaged, a delivery that is over, or
-# was tried more often, is the newer one.
-_NEWER = (
-    " ON CONFLICT DO UPDATE SET state = excluded.state, attempt = excluded.attempt WHERE excluded.attempt > attempt"
-    " OR (state IN ('queued', 'sending', 'in_doubt') AND excluded.state NOT IN ('queued', 'sending', 'in_doubt'))"
-)
+# was tried more often, is the newer one, and a count that is higher.
+_NEWER = {
+    "deliveries": """ ON CONFLICT DO UPDATE SET state = excluded.state, attempt = excluded.attempt
+        WHERE excluded.attempt > attempt OR (state IN ('queued', 'sending', 'in_doubt')
+        AND excluded.state NOT IN ('queued', 'sending', 'in_doubt'))""",
+    "counters": " ON CONFLICT DO UPDATE SET count = max(count, excluded.count)",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ def _insert(db: sqlite3.Connection, shape: _Shape, records: Sequence[Record]) ->
         columns = shape.columns[: len(records[0])]
         db.executemany(
             f"INSERT OR IGNORE INTO {shape.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
-            f"{_NEWER if shape.name == 'deliveries' else ''}",
+            f"{_NEWER.get(shape.name, '')}",
             records,
         )
 

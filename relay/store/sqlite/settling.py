@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
+from relay import statistics
 from relay.holds import Holder
 from relay.lifecycle import OPEN
 from relay.model import Settlement, State
 from relay.queueing import Settled
 from relay.store.sqlite import facts, flows, holds
+from relay.store.sqlite.counters import Counts
 from relay.store.sqlite.moves import note_attempts, prove_sent
 
 _SETTLE = """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, lease_until = NULL, ses_message_id = ?,
@@ -23,9 +25,15 @@ def settle_all(db: sqlite3.Connection, settlements: Sequence[Settlement]) -> lis
     flows.ended(db, [(settlement.flow, settlement.size) for settlement in in_time if settlement.state not in OPEN])
     note_attempts(db, [_attempt(s, s.reason) for s in settlements if s.state is not State.SENT])
     _note_holds(db, settlements)
+    counts = Counts()
+    for settlement in in_time:
+        if settlement.state not in OPEN:
+            counts.add(statistics.of_end(settlement.state, settlement.reason), settlement.origin, settlement.at)
+    results = [Settled.IN_TIME if is_ours else _late(db, s, counts) for s, is_ours in zip(settlements, ours, strict=True)]
     if sent := [settlement.ses_message_id for settlement in settlements if settlement.state is State.SENT]:
-        facts.join(db, sent)
-    return [Settled.IN_TIME if is_ours else _late(db, s) for s, is_ours in zip(settlements, ours, strict=True)]
+        facts.join(db, sent, counts)
+    counts.write(db)
+    return results
 
 
 def _values(settlement: Settlement) -> tuple[object, ...]:
@@ -44,10 +52,12 @@ def _values(settlement: Settlement) -> tuple[object, ...]:
     )
 
 
-def _late(db: sqlite3.Connection, settlement: Settlement) -> Settled:
+def _late(db: sqlite3.Connection, settlement: Settlement, counts: Counts) -> Settled:
     """The lease was lost, and another may have sent it meanwhile."""
     delivery, ses_id = settlement.delivery, settlement.ses_message_id
-    if settlement.state is not State.SENT or prove_sent(db, delivery.message_id, delivery.number, ses_id, settlement.at):
+    if settlement.state is not State.SENT:
+        return Settled.LATE
+    if prove_sent(db, delivery.message_id, delivery.number, ses_id, settlement.at, counts):
         return Settled.LATE
     known = db.execute(
         "SELECT ses_message_id FROM deliveries WHERE message_id = ? AND number = ?", (delivery.message_id, delivery.number)

@@ -13,6 +13,7 @@ from relay.errors import ConfigError
 from relay.store.sqlite import schema
 from relay.store.sqlite.account import SqliteAccount
 from relay.store.sqlite.backlog import SqliteBacklog
+from relay.store.sqlite.counters import SqliteCounters
 from relay.store.sqlite.credentials import SqliteCredentials
 from relay.store.sqlite.desk import SqliteDesk
 from relay.store.sqlite.feedback import SqliteFeedback
@@ -39,6 +40,7 @@ class SqliteStore:
         self.desk = SqliteDesk(writer, reader)
         self.account = SqliteAccount(writer, reader)
         self.backlog = SqliteBacklog(reader)
+        self.counters = SqliteCounters(writer, reader)
         self.retention = SqliteRetention(writer, reader)
 
     @classmethod

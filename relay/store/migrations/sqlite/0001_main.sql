@@ -217,3 +217,14 @@ CREATE TABLE events (
 CREATE INDEX events_message ON events (message_id, number) WHERE message_id IS NOT NULL;
 CREATE INDEX events_address ON events (address_key, at);
 CREATE INDEX events_strange ON events (ses_message_id) WHERE message_id IS NULL;
+
+-- Sums of what happened, by the hour in which it did: as long to read for ten million messages as for a thousand.
+CREATE TABLE counters (
+    hour          INTEGER NOT NULL,  -- when it begins
+    credential    TEXT NOT NULL,     -- these three are empty where they are not known
+    sender_domain TEXT NOT NULL,
+    campaign      TEXT NOT NULL,
+    name          TEXT NOT NULL,
+    count         INTEGER NOT NULL,
+    PRIMARY KEY (hour, credential, sender_domain, campaign, name)
+) WITHOUT ROWID;

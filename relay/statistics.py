@@ -1,0 +1,142 @@
+"""What is counted of mail, under which names, and what the sums say. A count is of recipients, and of each fact once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from itertools import pairwise
+
+from relay import address
+from relay.bounces import BOT, BounceClass, ComplaintClass
+from relay.errors import Refused
+from relay.event import Event, EventType
+from relay.model import Origin, State
+
+HOUR = 3600.0
+
+ACCEPTED, SENT, DELIVERED, COMPLAINED = "accepted", "sent", "delivered", "complained"
+HARD_BOUNCE, AUTO_REPLY = f"bounced.{BounceClass.HARD}", f"bounced.{BounceClass.AUTO_REPLY}"
+# The first of its kind for a delivery is counted once more, under a name of its own.
+UNIQUE = {EventType.OPEN: "opened_unique", EventType.CLICK: "clicked_unique"}
+# Seconds; what took longer is in the last bucket.
+BOUNDS = (1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 14400, 43200, 86400, 259200)
+_LONGER = "longer"
+
+# (type of event, our class of it, None for all of the others) -> its name.
+_EVENTS: dict[tuple[EventType, str | None], str] = {
+    (EventType.DELIVERY, None): DELIVERED,
+    (EventType.DELIVERY_DELAY, None): "delayed",
+    (EventType.COMPLAINT, ComplaintClass.COMPLAINT): COMPLAINED,
+    (EventType.COMPLAINT, ComplaintClass.CANDIDATE): COMPLAINED,
+    (EventType.COMPLAINT, ComplaintClass.ALREADY_SUPPRESSED): f"bounced.{BounceClass.ALREADY_SUPPRESSED}",
+    (EventType.REJECT, None): "rejected",
+    (EventType.RENDERING_FAILURE, None): "rejected",
+    (EventType.OPEN, BOT): "opened_bot",
+    (EventType.OPEN, None): "opened",
+    (EventType.CLICK, BOT): "clicked_bot",
+    (EventType.CLICK, None): "clicked",
+    **{(EventType.BOUNCE, found): f"bounced.{found}" for found in BounceClass},
+}
+_CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def origin(credential: str, sender: str, campaign: str) -> Origin:
+    """Whose mail it is."""
+    return Origin(credential, address.domain(sender), campaign)
+
+
+def of_event(event: Event, found: str) -> str:
+    """What an event of our class `found` counts as; empty for those that are not counted."""
+    if event.type is EventType.SUBSCRIPTION:
+        return "unsubscribed" if event.opted_out else ""
+    return _EVENTS.get((event.type, found)) or _EVENTS.get((event.type, None), "")
+
+
+def of_end(state: State, reason: str) -> str:
+    """What a delivery counts as that ended in this state. The reason of what was suppressed begins with the word for it."""
+    return f"{state}.{reason.partition(' ')[0]}" if state is State.SUPPRESSED else state.value
+
+
+@cache
+def of_refusal(kind: type[Refused]) -> str:
+    """`refused.message_too_large`: by the refusal's own name."""
+    return f"refused.{_CAPITAL.sub('_', kind.__name__).lower()}"
+
+
+def of_latency(seconds: float) -> str:
+    """The bucket of so many seconds from when a message might be sent to its delivery."""
+    return f"latency.{next((bound for bound in BOUNDS if seconds <= bound), _LONGER)}"
+
+
+class By(StrEnum):
+    """What sums are told apart by."""
+
+    HOUR = "hour"
+    DAY = "day"
+    CREDENTIAL = "credential"
+    DOMAIN = "domain"
+    CAMPAIGN = "campaign"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which counts are summed: those of all hours that `since` to `until` touch, seconds since the epoch; None for all."""
+
+    since: float
+    until: float
+    by: By | None = None
+    credential: str | None = None
+    campaign: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Sums by name, and what they say. Rates are of what was sent, and None where nothing was."""
+
+    counts: Mapping[str, int]
+
+    def of(self, name: str) -> int:
+        """Of one name, or of all under it: `bounced` is the sum of `bounced.hard` and the others."""
+        return sum(count for each, count in self.counts.items() if each == name or each.startswith(f"{name}."))
+
+    @property
+    def bounced(self) -> int:
+        """Out-of-office answers are none."""
+        return self.of("bounced") - self.of(AUTO_REPLY)
+
+    @property
+    def delivery_rate(self) -> float | None:
+        return self._rate(DELIVERED)
+
+    @property
+    def bounce_rate(self) -> float | None:
+        """Of hard bounces, as SES counts them."""
+        return self._rate(HARD_BOUNCE)
+
+    @property
+    def complaint_rate(self) -> float | None:
+        return self._rate(COMPLAINED)
+
+    def _rate(self, name: str) -> float | None:
+        sent = self.of(SENT)
+        return self.of(name) / sent if sent else None
+
+    def latency(self, share: float) -> float | None:
+        """Seconds within which this share of what was delivered was delivered, infinite beyond all bounds; None without any."""
+        wanted = share * self.of("latency")
+        if not wanted:
+            return None
+        below = 0
+        for (lower, upper), count in self._buckets():
+            if count and below + count >= wanted:
+                return lower + (upper - lower) * (wanted - below) / count if upper < float("inf") else upper
+            below += count
+        return float("inf")
+
+    def _buckets(self) -> Iterator[tuple[tuple[float, float], int]]:
+        for lower, upper in pairwise((0, *BOUNDS)):
+            yield (lower, upper), self.of(f"latency.{upper}")
+        yield (BOUNDS[-1], float("inf")), self.of(f"latency.{_LONGER}")

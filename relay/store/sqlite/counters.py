@@ -1,0 +1,112 @@
+"""Counters by the hour, on SQLite: written in the transaction of what is counted, and summed when they are read."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import aiosqlite
+
+from relay import statistics
+from relay.errors import StoreUnavailable
+from relay.event import Event, EventType
+from relay.model import Origin
+from relay.statistics import HOUR, UNIQUE, By, Figures, Wanted
+from relay.store.sqlite.rows import insert
+from relay.store.sqlite.writer import Writer
+
+ORIGIN = "m.credential, m.sender, m.campaign"  # what statistics.origin makes one of
+_COLUMNS = "hour, credential, sender_domain, campaign, name"
+_LESS = f"UPDATE counters SET count = max(0, count - ?) WHERE ({_COLUMNS}) = (?,?,?,?,?)"
+_KEYS: Mapping[By | None, str] = {
+    None: "''",
+    By.HOUR: "hour",
+    By.DAY: "hour / 86400 * 86400",
+    By.CREDENTIAL: "credential",
+    By.DOMAIN: "sender_domain",
+    By.CAMPAIGN: "campaign",
+}
+_SUMS = """SELECT {key}, name, sum(count) FROM counters WHERE hour >= :first AND hour <= :last
+    AND (:credential IS NULL OR credential = :credential) AND (:campaign IS NULL OR campaign = :campaign)
+    GROUP BY 1, 2 HAVING sum(count) > 0"""
+# Those that are new now, and all.
+_FIRST = """SELECT min(at) FILTER (WHERE id NOT IN (SELECT value FROM json_each(?))), min(at) FROM events
+    WHERE message_id = ? AND number = ? AND type = ? AND class = ''"""
+
+_Key = tuple[int, str, str, str, str]
+
+
+class Counts:
+    """What one transaction counts: as many statements, whether it is of one message or of two hundred."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[_Key] = Counter()
+
+    def add(self, name: str, of: Origin, at: float, count: int = 1) -> None:
+        """In the hour of `at`. A negative count takes back what was counted there; an empty name counts nothing."""
+        if name:
+            self._counts[int(at // HOUR * HOUR), *of, name] += count
+
+    def event(self, event: Event, found: str, of: Origin, due_at: float) -> None:
+        """An event of our class `found`, about mail that might be sent from `due_at` on."""
+        self.add(statistics.of_event(event, found), of, event.at)
+        if event.type is EventType.DELIVERY:
+            self.add(statistics.of_latency(event.at - due_at), of, event.at)
+
+    def first(
+        self, db: sqlite3.Connection, kind: EventType, delivery: tuple[str, int], new: Collection[int], of: Origin
+    ) -> None:
+        """After events of this kind came: whichever of all was the first is the one that is counted."""
+        if not (name := UNIQUE.get(kind)):
+            return
+        before, now = db.execute(_FIRST, (json.dumps(list(new)), *delivery, kind)).fetchone()
+        if before == now:
+            return
+        self.add(name, of, now)
+        if before is not None:
+            self.add(name, of, before, -1)
+
+    def write(self, db: sqlite3.Connection) -> None:
+        more = [(*key, count) for key, count in self._counts.items() if count > 0]
+        insert(db, "counters", f"{_COLUMNS}, count", more, then="ON CONFLICT DO UPDATE SET count = count + excluded.count")
+        for key, count in self._counts.items():
+            if count < 0:
+                db.execute(_LESS, (-count, *key))
+
+
+class SqliteCounters:
+    """Implements ports.Counters."""
+
+    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def refused(self, refusals: Iterable[tuple[str, str, float, int]]) -> None:
+        await self._writer.run(_count_refusals, tuple(refusals))
+
+    async def sums(self, wanted: Wanted) -> dict[str | int, Figures]:
+        found: defaultdict[str | int, dict[str, int]] = defaultdict(dict)
+        values = {
+            "first": wanted.since // HOUR * HOUR,
+            "last": wanted.until,
+            "credential": wanted.credential,
+            "campaign": wanted.campaign,
+        }
+        try:
+            rows = await self._reader.execute_fetchall(_SUMS.format(key=_KEYS[wanted.by]), values)
+        except sqlite3.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+        for key, name, count in rows:
+            found[key][name] = count
+        return {key: Figures(counts) for key, counts in found.items()}
+
+
+def _count_refusals(db: sqlite3.Connection, items: Sequence[tuple[tuple[str, str, float, int], ...]]) -> list[None]:
+    counts = Counts()
+    for refusals in items:
+        for name, credential, at, count in refusals:
+            counts.add(name, Origin(credential, "", ""), at, count)
+    counts.write(db)
+    return [None] * len(items)

@@ -1,0 +1,308 @@
+"""Counters: the sums of what happened, whatever the order in which we heard of it, and however often."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from relay.bounces import BounceRules
+from relay.event import Event, EventType
+from relay.lifecycle import Cause
+from relay.model import Delivery, Labels, MessageClass, State
+from relay.outcome import Later, Never, Sent, Unknown
+from relay.queueing import Selection
+from relay.statistics import By, Wanted
+from relay.store.sqlite.salvage import salvage
+from relay.store.sqlite.store import SqliteStore
+from tests.store.kit import (
+    CONTENT,
+    LIFETIME,
+    NOW,
+    PATIENCE,
+    claim,
+    claim_one,
+    claims,
+    database,
+    delivery,
+    enqueue,
+    event,
+    hard_bounce,
+    message,
+    settle,
+    suppression,
+)
+
+HOUR = 3600.0
+EVER = Wanted(since=0.0, until=NOW + 1000 * 86400)
+CLASSIC: dict[str, Any] = {"relay_id": "", "ses_message_id": "ses-1"}  # a notification that has no tags
+
+
+async def sums(store: SqliteStore, wanted: Wanted = EVER) -> dict[str, int]:
+    """But for the latency, which is looked at by itself."""
+    found = await store.counters.sums(wanted)
+    return {name: count for each in found.values() for name, count in each.counts.items() if not name.startswith("latency")}
+
+
+async def record(store: SqliteStore, *told: Event) -> None:
+    """Each in a notification of its own, all in as few transactions as may be."""
+    await asyncio.gather(
+        *(
+            store.feedback.record(
+                notification_id=str(random.random()), topic="t", payload="{}", received_at=NOW + 9, events=(each,)
+            )
+            for each in told
+        )
+    )
+
+
+async def sent(store: SqliteStore, number: int = 1, ses_message_id: str = "ses-1") -> Delivery:
+    made = await enqueue(store, number)
+    await settle(store, await claim_one(store), Sent(ses_message_id))
+    return made
+
+
+# What is ours.
+
+
+async def test_what_was_accepted_is_counted_by_recipient_and_so_is_what_became_of_it(store: SqliteStore) -> None:
+    await store.suppressions.add(suppression("bad@example.net", reason="complaint"))
+    made = message()
+    wanted = (
+        delivery(made),
+        delivery(made, number=2, recipient="bad@example.net"),
+        replace(delivery(made, number=3, recipient="third@example.net"), state=State.IGNORED),
+    )
+    await store.queue.enqueue(made, CONTENT, wanted)
+    assert await sums(store) == {"accepted": 3, "suppressed.complaint": 1, "ignored": 1}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "now", "name"),
+    [(Sent("ses-1"), NOW + 1, "sent"), (Never("no"), NOW + 1, "failed"), (Later("no"), NOW + LIFETIME, "expired")],
+)
+async def test_the_end_of_a_delivery_is_counted(store: SqliteStore, outcome: Sent, now: float, name: str) -> None:
+    await enqueue(store)
+    await settle(store, await claim_one(store), outcome, now=now)
+    assert await sums(store) == {"accepted": 1, name: 1}
+
+
+async def test_a_call_that_is_made_again_is_no_end(store: SqliteStore) -> None:
+    await enqueue(store)
+    await settle(store, await claim_one(store), Later("503"))
+    assert await sums(store) == {"accepted": 1}
+
+
+async def test_what_is_found_suppressed_or_cancelled_later_is_counted_then(store: SqliteStore) -> None:
+    await enqueue(store, 1)
+    await enqueue(store, 2, recipient="other@example.net")
+    await store.suppressions.add(suppression())
+    await claims(store, limit=1)
+    async for _ in store.desk.move(Cause.CANCELLED, Selection(credential="app"), now=NOW + 5):
+        pass
+    assert await sums(store) == {"accepted": 2, "suppressed.manual": 1, "cancelled": 1}
+
+
+async def test_what_was_held_for_too_long_is_counted_as_expired(store: SqliteStore) -> None:
+    await enqueue(store)
+    await store.queue.expire(now=NOW + 100 * 86400, max_hold=86400.0)
+    assert await sums(store) == {"accepted": 1, "expired": 1}
+
+
+async def test_a_result_that_comes_late_counts_once(store: SqliteStore) -> None:
+    await enqueue(store)
+    claimed = await claim_one(store)
+    await store.queue.rescue(now=NOW, everything=True, patience=PATIENCE)
+    for _ in range(3):
+        await settle(store, claimed, Sent("ses-1"))
+    assert await sums(store) == {"accepted": 1, "sent": 1}
+
+
+async def test_an_event_that_proves_a_call_and_the_answer_behind_it_count_one_sending(store: SqliteStore) -> None:
+    made = await enqueue(store)
+    claimed = await claim_one(store)
+    await record(store, event(of=made))
+    await settle(store, claimed, Sent("ses-1"))
+    assert await sums(store) == {"accepted": 1, "sent": 1}
+
+
+async def test_what_was_given_up_and_proves_sent_is_no_failure_any_more(store: SqliteStore) -> None:
+    made = await enqueue(store)
+    await settle(store, await claim_one(store), Unknown("timed out"))
+    async for _ in store.desk.move(Cause.CANCELLED, Selection(credential="app"), now=NOW + 5):
+        pass
+    assert await sums(store) == {"accepted": 1, "cancelled": 1}
+    await record(store, event(of=made, at=NOW + 2 * HOUR))
+    assert await sums(store) == {"accepted": 1, "sent": 1}
+
+
+# What SES reports.
+
+
+async def test_each_fact_counts_once_however_often_it_comes(store: SqliteStore) -> None:
+    made = await sent(store)
+    facts = (event(EventType.DELIVERY, of=made), hard_bounce(of=made), event(EventType.OPEN, of=made))
+    for _ in range(3):
+        await record(store, *facts, *facts)
+    assert await sums(store) == {
+        "accepted": 1,
+        "sent": 1,
+        "delivered": 1,
+        "bounced.hard": 1,
+        "opened": 1,
+        "opened_unique": 1,
+    }
+
+
+async def test_what_is_not_ours_is_not_counted(store: SqliteStore) -> None:
+    await record(store, event(EventType.DELIVERY), hard_bounce())
+    assert await sums(store) == {}
+
+
+async def test_the_first_opening_of_each_delivery_is_counted_apart_and_programs_are_too(store: SqliteStore) -> None:
+    made = await sent(store)
+    other = await sent(store, 2, "ses-2")
+    opens = [event(EventType.OPEN, of=made, at=NOW + n * HOUR) for n in range(3)]
+    clicks = [event(EventType.CLICK, of=other, at=NOW + 5, detail=link, ses_message_id="ses-2") for link in "abc"]
+    await record(store, *opens, *clicks, event(EventType.OPEN, of=other, is_bot=True, ses_message_id="ses-2"))
+    found = await sums(store)
+    assert {name: found[name] for name in found if name.startswith(("open", "click"))} == {
+        "opened": 3,
+        "opened_unique": 1,
+        "opened_bot": 1,
+        "clicked": 3,
+        "clicked_unique": 1,
+    }
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+async def test_the_sums_of_each_hour_are_the_same_in_whichever_order_facts_come(store: SqliteStore, order: tuple[int]) -> None:
+    """The first opening among them is told with a tag, the second without, and the sending is settled between any two."""
+    made = await enqueue(store)
+    claimed = await claim_one(store)
+
+    async def is_answered() -> None:
+        await settle(store, claimed, Sent("ses-1"))
+
+    steps = (
+        is_answered(),
+        record(store, event(EventType.OPEN, of=made, at=NOW + 2 * HOUR, **CLASSIC)),
+        record(store, event(EventType.OPEN, of=made, at=NOW + 1 * HOUR, **CLASSIC)),
+        record(store, event(EventType.DELIVERY, of=made, at=NOW + 90, **CLASSIC)),
+    )
+    for number in order:
+        await steps[number]
+    found = await store.counters.sums(replace(EVER, by=By.HOUR))
+    hour = NOW // HOUR * HOUR
+    assert {at: dict(figures.counts) for at, figures in found.items()} == {
+        hour: {"accepted": 1, "sent": 1, "delivered": 1, "latency.120": 1},
+        hour + HOUR: {"opened": 1, "opened_unique": 1},
+        hour + 2 * HOUR: {"opened": 1},
+    }
+
+
+async def test_facts_that_waited_for_a_late_answer_count_with_it(store: SqliteStore) -> None:
+    made = await enqueue(store)
+    claimed = await claim_one(store)
+    await record(store, event(EventType.DELIVERY, of=made, **CLASSIC))
+    await store.queue.rescue(now=NOW, everything=True, patience=PATIENCE)
+    await settle(store, claimed, Sent("ses-1"))
+    assert await sums(store) == {"accepted": 1, "sent": 1, "delivered": 1}
+
+
+async def test_latency_begins_when_a_message_might_be_sent(store: SqliteStore) -> None:
+    made = await enqueue(store, labels=Labels(send_at=NOW + 1000), due_at=NOW + 1000)
+    await settle(store, (await claim(store, now=NOW + 1000))[0], Sent("ses-1"), now=NOW + 1001)
+    await record(store, event(EventType.DELIVERY, of=made, at=NOW + 1004))
+    (found,) = (await store.counters.sums(EVER)).values()
+    assert [name for name in found.counts if name.startswith("latency")] == ["latency.5"]
+
+
+async def test_a_bounce_of_another_class_by_the_rules_of_today_moves_its_count(store: SqliteStore) -> None:
+    made = await sent(store)
+    await record(store, hard_bounce(of=made, bounce_type="Transient", status="5.1.1"))
+    assert (await sums(store))["bounced.soft"] == 1
+    for _ in range(2):
+        async for _ in store.feedback.replay(rules=BounceRules(trusts_diagnostics=True), now=NOW + 500):
+            pass
+        assert await sums(store) == {"accepted": 1, "sent": 1, "bounced.hard": 1}
+
+
+# Whose, and when.
+
+
+async def test_sums_are_told_apart_by_what_is_asked_for(store: SqliteStore) -> None:
+    labels = Labels(campaign="spring", message_class=MessageClass.MARKETING)
+    await enqueue(store, 1, credential="crm", sender="news@Example.ORG", labels=labels)
+    await enqueue(store, 2)
+    await enqueue(store, 3)
+
+    async def by(what: By, wanted: Wanted = EVER) -> dict[str | int, int]:
+        return {key: figures.of("accepted") for key, figures in (await store.counters.sums(replace(wanted, by=what))).items()}
+
+    assert await by(By.CREDENTIAL) == {"crm": 1, "app": 2}
+    assert await by(By.DOMAIN) == {"example.org": 1, "example.com": 2}
+    assert await by(By.CAMPAIGN) == {"spring": 1, "": 2}
+    assert await by(By.DAY) == {NOW // 86400 * 86400: 3}
+    assert await by(By.DOMAIN, replace(EVER, credential="crm")) == {"example.org": 1}
+    assert await by(By.CREDENTIAL, replace(EVER, campaign="")) == {"app": 2}
+
+
+async def test_the_hours_that_the_time_asked_for_touches_count_whole(store: SqliteStore) -> None:
+    await enqueue(store)
+    hour = NOW // HOUR * HOUR
+    assert await sums(store, Wanted(since=hour + HOUR - 1, until=hour + 9 * HOUR)) == {"accepted": 1}
+    assert await sums(store, Wanted(since=hour + HOUR, until=hour + 9 * HOUR)) == {}
+    assert await sums(store, Wanted(since=0.0, until=hour - 1)) == {}
+
+
+async def test_refusals_are_added_up(store: SqliteStore) -> None:
+    await store.counters.refused([("refused.mail_loop", "app", NOW, 3), ("refused.wrong_login", "", NOW, 1)])
+    await store.counters.refused([("refused.mail_loop", "app", NOW, 2)])
+    assert await sums(store) == {"refused.mail_loop": 5, "refused.wrong_login": 1}
+
+
+# What they cost, and how long they stay.
+
+
+async def test_a_group_costs_one_statement_more_whatever_its_size(store: SqliteStore) -> None:
+    seen: list[str] = []
+    assert store._writer._connection
+    store._writer._connection.set_trace_callback(seen.append)
+    made = [message(number) for number in range(150)]
+    await asyncio.gather(*(store.queue.enqueue(each, CONTENT, (delivery(each),)) for each in made))
+    found = await claim(store, limit=150)
+    await asyncio.gather(*(settle(store, each, Sent(each.delivery.id)) for each in found))
+    await record(store, *(event(EventType.DELIVERY, of=each.delivery, ses_message_id=each.delivery.id) for each in found))
+    store._writer._connection.set_trace_callback(None)
+    counted = [each for each in seen if "counters" in each]
+    groups = sum(each == "COMMIT" for each in seen)
+    assert 3 <= len(counted) <= groups < 20
+    assert await sums(store) == {"accepted": 150, "sent": 150, "delivered": 150}
+
+
+async def test_old_hours_go_as_facts_do(store: SqliteStore) -> None:
+    await enqueue(store)
+    hour = NOW // HOUR * HOUR
+    assert [count async for count in store.retention.counters(hour + HOUR - 1)] == []
+    assert [count async for count in store.retention.counters(hour + HOUR)] == [1]
+    assert await sums(store) == {}
+
+
+async def test_what_is_salvaged_is_counted_once(tmp_path: Path, store: SqliteStore) -> None:
+    for number in range(1, 30):
+        await sent(store, number, f"ses-{number}")
+    before = await sums(store)
+    await store.close()
+    salvage(database(tmp_path), tmp_path / "new.db")
+    with closing(sqlite3.connect(tmp_path / "new.db")) as db:
+        assert dict(db.execute("SELECT name, sum(count) FROM counters GROUP BY 1").fetchall()) == before
+    assert before == Counter(accepted=29, sent=29)
