@@ -18,13 +18,16 @@ from relay.admin import Admin
 from relay.assembly import Base
 from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
+from relay.aws.sqs import SqsQueue
 from relay.backlog import Admission
 from relay.control.server import ControlServer
 from relay.credential import Credential
+from relay.dead_letters import DeadLetterWatch
 from relay.errors import ConfigError
-from relay.feedback import Listening
+from relay.feedback import Feedback
 from relay.intake import Intake
 from relay.rate import Bucket, DailyQuota
+from relay.redrive import Redrive
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import ServerTls
 from relay.senders import IdentitySync
@@ -89,8 +92,10 @@ class App:
         await upkeep.begin()
         sesv2 = assembly.sesv2(config, session)
         sync = await assembly.identity_sync(base.store, sesv2)
-        await self._start_control(base, sync)
-        await self._start_http(base, session)
+        feedback, queues = assembly.feedback(base, session), assembly.queues(config, session)
+        await self._start_control(base, sync, assembly.redrive(base, feedback, queues))
+        await self._start_http(base, feedback)
+        self._start_queues(base, feedback, queues)
         self._start_sync(sync)
         await self._start_dispatch(base, session, sesv2)
         self._keep_running(upkeep.run, "upkeep")
@@ -107,7 +112,7 @@ class App:
         if lost := await spool.sweep(store.spooled):
             journal.trouble(f"{lost} files in the spool belong to no message: moved to {spool.lost}")
         clock = SteadyClock(wall=time.time, monotonic=time.monotonic)
-        listening = Listening(since=clock())
+        listening = assembly.listening(self._config, clock())
         return Base(config=self._config, store=store, spool=spool, clock=clock, listening=listening, wake=asyncio.Event())
 
     async def _open_store(self, room: Room, admission: Admission) -> SqliteStore:
@@ -149,7 +154,7 @@ class App:
         await watch.look(store, room, admission, now=clock())
         self._keep_running(lambda: watch.run(store, room, admission, clock=clock, every=_LOOK_SECONDS), "the look at the queue")
 
-    async def _start_control(self, base: Base, sync: IdentitySync) -> None:
+    async def _start_control(self, base: Base, sync: IdentitySync, redrive: Redrive) -> None:
         admin = Admin(
             suppressions=base.store.suppressions,
             credentials=base.store.credentials,
@@ -160,19 +165,25 @@ class App:
             tell=self._credential_changed,
             wake=base.wake.set,
         )
-        control = ControlServer(self._config.store.control, admin, sync.once)
+        control = ControlServer(self._config.store.control, admin, sync.once, redrive)
         await control.start()
         self._parts.push_async_callback(control.stop)
 
-    async def _start_http(self, base: Base, session: boto3.Session) -> None:
+    async def _start_http(self, base: Base, feedback: Feedback) -> None:
         config = self._config
         healthy = health.routes(lambda: base.store.suppressions.find(["nobody@example.com"]))
         if config.callbacks.listen:
             tls = assembly.callbacks_tls(config)
-            routes = [*sns.routes(assembly.feedback(base, session)), *healthy]
+            routes = [*sns.routes(feedback), *healthy]
             await self._serve_http("callbacks", config.callbacks.listen, routes, tls=self._watched(tls) if tls else None)
         if config.private.listen:
             await self._serve_http("private", config.private.listen, [*metrics.routes(), *healthy], tls=None)
+
+    def _start_queues(self, base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...]) -> None:
+        for queue in queues:
+            self._keep_running(assembly.collector(base, feedback, queue).run, f"the reading of {queue.url}")
+        if queues:
+            self._keep_running(DeadLetterWatch(queues).run, "the look at the queues of events")
 
     async def _serve_http(self, name: str, listener: str, routes: Iterable[RouteDef], *, tls: ssl.SSLContext | None) -> None:
         server = HttpServer(name, routes)

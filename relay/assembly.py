@@ -19,20 +19,24 @@ from relay.aws.credentials import ChainCredentials
 from relay.aws.identities import BotoIdentities
 from relay.aws.ses import SesSender
 from relay.aws.sns import SnsTopics
+from relay.aws.sqs import SqsQueue, endpoint_and_region
 from relay.backlog import Admission, BacklogLimits
+from relay.collector import Collector
 from relay.config_rules import is_loopback
 from relay.dispatch import Dispatcher
 from relay.errors import ConfigError
-from relay.feedback import Feedback, Listening
+from relay.feedback import Feedback
 from relay.guesses import Guesses
 from relay.identities import Identities
 from relay.intake import Budget, Intake
 from relay.judge import Rule
 from relay.keeping import Keeping, KeptFor
 from relay.lifecycle import Patience
-from relay.ports import Certificates
+from relay.listening import Listening
+from relay.ports import Certificates, FeedbackQueue
 from relay.quota import Quota
 from relay.rate import Bucket, DailyQuota
+from relay.redrive import Redrive
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
 from relay.senders import IdentitySync
@@ -109,6 +113,57 @@ def feedback(base: Base, session: boto3.Session) -> Feedback:
         topics=config.feedback.topics,
         versions=config.feedback.signature_versions,
     )
+
+
+def listening(config: Config, now: float) -> Listening:
+    """By which doors events come."""
+    return Listening(now, webhook=bool(config.callbacks.listen), queues=config.feedback.queues)
+
+
+def queues(config: Config, session: boto3.Session) -> tuple[SqsQueue, ...]:
+    """Where events wait."""
+    found = ((url, *endpoint_and_region(url, config.ses.region)) for url in config.feedback.queues)
+    return tuple(
+        SqsQueue(clients.polling_client(session, "sqs", endpoint=endpoint, region=region), url)
+        for url, endpoint, region in found
+    )
+
+
+def collector(base: Base, feedback: Feedback, queue: FeedbackQueue) -> Collector:
+    """Who takes them from there."""
+    return Collector(
+        queue,
+        feedback=feedback,
+        quarantine=base.store.quarantine,
+        listening=base.listening,
+        clock=base.clock,
+        takes_raw=base.config.feedback.raw_queues,
+    )
+
+
+def redrive(base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...]) -> Redrive:
+    """What was given up."""
+    return Redrive(
+        queues=queues,
+        collector=lambda queue: collector(base, feedback, queue),
+        feedback=feedback,
+        quarantine=base.store.quarantine,
+        takes_raw=base.config.feedback.raw_queues,
+    )
+
+
+def redrive_alone(config: Config, store: SqliteStore) -> Redrive:
+    """The same while no relay runs. Raises ConfigError as above."""
+    clock, session = SteadyClock(wall=time.time, monotonic=time.monotonic), aws_session(config)
+    base = Base(
+        config=config,
+        store=store,
+        spool=Spool(config.store.spool),
+        clock=clock,
+        listening=listening(config, clock()),
+        wake=asyncio.Event(),
+    )
+    return redrive(base, feedback(base, session), queues(config, session))
 
 
 def _certificates(config: Config) -> Certificates:

@@ -113,6 +113,14 @@ def _check_playpen(config: Config) -> None:
 
 
 def _check_feedback(config: Config) -> None:
+    for queue in config.feedback.queues:
+        if not _is_url(queue) or len(urlsplit(queue).path.split("/")) < 3:
+            why = f"{queue} is not the URL of a queue, like https://sqs.us-east-1.amazonaws.com/123456789012/relay-events"
+            raise ConfigError(config.file, "feedback.queues", why)
+    if len(set(config.feedback.queues)) < len(config.feedback.queues):
+        raise ConfigError(config.file, "feedback.queues", "one of them is there twice")
+    if config.feedback.raw_queues and not config.feedback.queues:
+        raise ConfigError(config.file, "feedback.raw_queues", "there are no feedback.queues")
     for topic in config.feedback.topics:
         if len(topic.split(":")) != 6 or not topic.startswith("arn:"):
             raise ConfigError(config.file, "feedback.topics", f"{topic} is not the ARN of a topic")
@@ -138,7 +146,8 @@ def _check_failpoint(config: Config) -> None:
 
 
 def _check_sandbox(config: Config, file: str, what: str) -> None:
-    for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
+    endpoints = [("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)]
+    for key, endpoint in (*endpoints, *(("feedback.queues", queue) for queue in config.feedback.queues)):
         if not is_loopback(endpoint):
             raise ConfigError(file, what, f"is for sandboxes: {key} is not loopback")
 

@@ -137,12 +137,20 @@ class DoorClosed(NoRoom):
     """So much waits already, or so little disk is free, that nothing more is taken. Journaled once, not for each message."""
 
 
-class SesUnavailable(RelayError):
-    """SES could not be asked, or gave no answer that can be used. `kind` is the same for the same trouble."""
+class AwsUnavailable(RelayError):
+    """AWS could not be asked, or gave no answer that can be used. `kind` is the same for the same trouble."""
 
     def __init__(self, kind: str, why: str) -> None:
         super().__init__(why)
         self.kind = kind
+
+
+class SesUnavailable(AwsUnavailable):
+    """SES."""
+
+
+class QueueUnavailable(AwsUnavailable):
+    """A queue of SQS."""
 
 
 class AwsRefused(RelayError):

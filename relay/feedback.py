@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from relay import journal, ses_event, sns_message
 from relay.bounces import BounceRules
-from relay.errors import StoreUnavailable, TryAgain
+from relay.errors import StoreUnavailable, TryAgain, Unreadable
+from relay.listening import Listening
 from relay.ports import Certificates, Clock, FeedbackStore, Recorded, Topics
 from relay.sns_message import SnsMessage
 
-
-@dataclass(slots=True)
-class Listening:
-    """Since when every event that came could be kept: what came before may be lost, or come again much later."""
-
-    since: float
+# What SES posts to a topic when an event destination is made, as text.
+_VALIDATION = "Successfully validated SNS topic for Amazon SES event publishing."
 
 
 class Feedback:
@@ -50,7 +47,7 @@ class Feedback:
         try:
             await self._keep(message)
         except (StoreUnavailable, TryAgain):
-            self._listening.since = self._clock()
+            self._listening.begin_anew(self._clock())
             raise
         if message.type == sns_message.SUBSCRIPTION_CONFIRMATION:
             # By the API and never by visiting SubscribeURL: nothing in a body makes us fetch an address.
@@ -59,23 +56,59 @@ class Feedback:
         elif message.type == sns_message.UNSUBSCRIBE_CONFIRMATION:
             journal.topic_unsubscribed(topic=message.topic_arn)
 
+    async def receive_queued(self, body: str, *, id: str, queue: str, takes_raw: bool) -> None:
+        """One message of a queue. An envelope is judged as a post is; without one it is taken where the queue's policy vouches
+        for it. Raises as `receive` does.
+        """
+        octets = body.encode("utf-8", "surrogatepass")
+        if sns_message.is_envelope(octets):
+            await self.receive(octets)
+        elif takes_raw:
+            await self.receive_raw(body, id=id, source=queue)
+        else:
+            raise Unreadable("not an SNS message, and bodies without an envelope are not taken")
+
+    async def receive_raw(self, payload: str, *, id: str, source: str) -> None:
+        """What SES published, without envelope and signature, from a `source` that was authenticated otherwise.
+
+        Raises Unreadable or StoreUnavailable.
+        """
+        if not _is_of_ses(payload):
+            raise Unreadable("neither an SNS message nor an event of SES")
+        try:
+            await self._record(id, source, payload, self._clock())
+        except StoreUnavailable:
+            self._listening.begin_anew(self._clock())
+            raise
+
     async def _keep(self, message: SnsMessage) -> None:
         now = self._clock()
         sns_message.verify(message, await self._certificates.get(message.signing_cert_url), now=now)
-        await self._record(message, now)
-
-    async def _record(self, message: SnsMessage, now: float) -> None:
         is_event = message.type == sns_message.NOTIFICATION
+        await self._record(message.message_id, message.topic_arn, message.message, now, is_event=is_event)
+
+    async def _record(self, id: str, source: str, payload: str, now: float, *, is_event: bool = True) -> None:
         recorded = await self._store.record(
-            notification_id=message.message_id,
-            topic=message.topic_arn,
-            payload=message.message,
+            notification_id=id,
+            topic=source,
+            payload=payload,
             received_at=now,
-            events=ses_event.parse(message.message, received_at=now) if is_event else (),
+            events=ses_event.parse(payload, received_at=now) if is_event else (),
             rules=self._rules,
         )
         for fact in recorded:
             _tell(fact)
+
+
+def _is_of_ses(payload: str) -> bool:
+    """An event, or one of the things that SES posts when something is set up."""
+    if payload.strip() == _VALIDATION:
+        return True
+    try:
+        data = json.loads(payload)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and ("eventType" in data or "notificationType" in data)
 
 
 def _tell(fact: Recorded) -> None:

@@ -286,6 +286,31 @@ def topic_unsubscribed(*, topic: str) -> None:
     _write("topic_unsubscribed", ERROR, topic=topic)
 
 
+def queue_unreadable(*, queue: str, why: str) -> None:
+    """Nothing is heard from a queue of events until it can be read again: alarm."""
+    _write("feedback_queue_unreadable", ERROR, queue=queue, why=why)
+
+
+def queue_readable(*, queue: str) -> None:
+    """It can be read again."""
+    _write("feedback_queue_readable", queue=queue)
+
+
+def quarantined(*, queue: str, id: str, why: str) -> None:
+    """A message of a queue could not be used; it is kept, and may be tried again: alarm."""
+    _write("feedback_quarantined", ERROR, queue=queue, id=id, why=why)
+
+
+def dead_letters(*, queue: str, count: int) -> None:
+    """About so many messages were given up by the queue: alarm, unless there are none any more."""
+    _write("feedback_dead_letters", ERROR if count else INFO, queue=queue, count=count)
+
+
+def redriven(*, what: str, taken: int, put_aside: int) -> None:
+    """The operator had what was given up taken up once more."""
+    _write("feedback_redriven", what=what, taken=taken, put_aside=put_aside)
+
+
 def account(*, rate: float, quota: float, sent: float) -> None:
     """What GetAccount says: recipients a second, recipients in 24 hours, and how many of those are used."""
     _write("account", rate=rate, quota=quota, sent=sent)

@@ -31,4 +31,12 @@ queue_oldest = Gauge(
     "relay_queue_oldest_seconds", "How long the oldest message waits that could be sent and was never tried", registry=registry
 )
 queue_refusals = Counter("relay_queue_refusals", "Refusals for want of room in the queue or on the disk", registry=registry)
+queue_readable = Gauge(
+    "relay_feedback_queue_readable", "Whether a queue of events could be read last", ["queue"], registry=registry
+)
+queue_depth = Gauge(
+    "relay_feedback_queue_messages", "About how many messages wait in a queue of events", ["queue"], registry=registry
+)
+dead_letters = Gauge("relay_feedback_dead_letters", "About how many messages the queue gave up", ["queue"], registry=registry)
+quarantined = Counter("relay_feedback_quarantined", "Messages of a queue that could not be used", ["queue"], registry=registry)
 disk_free = Gauge("relay_disk_free_octets", "Octets that are free on the disk of the store", registry=registry)

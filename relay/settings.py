@@ -163,6 +163,7 @@ class FeedbackConfig:
     topics: tuple[str, ...] = ()
     signature_versions: tuple[str, ...] = ("1", "2")
     queues: tuple[str, ...] = ()
+    raw_queues: bool = False
     sns_endpoint: str = ""
     pinned_certificate: str = ""
 

@@ -79,6 +79,15 @@ def read(body: bytes) -> SnsMessage:
     )
 
 
+def is_envelope(body: bytes) -> bool:
+    """Whether it means to be one, genuine or not; else it may be what SNS delivers raw."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(data, dict) and "Type" in data and "TopicArn" in data
+
+
 def _string_to_sign(kind: str, data: dict[str, object]) -> bytes:
     lines = [f"{key}\n{data[key]}\n" for key in _SIGNED[kind] if data.get(key) is not None]
     try:

@@ -6,8 +6,8 @@ import asyncio
 
 from relay import journal
 from relay.errors import StoreUnavailable
-from relay.feedback import Listening
 from relay.lifecycle import Patience
+from relay.listening import Listening
 from relay.model import Delivery, State
 from relay.ports import FeedbackStore, Queue
 from relay.queueing import Doubt
@@ -85,7 +85,7 @@ class Upkeep:
             await self._queue.straighten(self._clock())
         self._has_jumped = bool(jump)
         if jump:
-            self._listening.since = self._clock()
+            self._listening.begin_anew(self._clock())
 
     async def beat(self) -> None:
         """A sign of life, by which the next start knows whether the clock was set back."""
@@ -100,7 +100,8 @@ class Upkeep:
     async def decide(self) -> None:
         """Doubts that no event settled, though for long enough it could have come: sent once more, and said so."""
         now = self._clock()
-        if now - self._listening.since < self._patience.in_doubt or not await self._queue.has_doubts(now=now):
+        has_caught_up = self._listening.has_caught_up(now, wait=self._patience.in_doubt)
+        if not has_caught_up or not await self._queue.has_doubts(now=now):
             return
         is_alive = await self._is_alive(now)
         if is_alive or self._resends:

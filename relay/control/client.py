@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,13 @@ import aiohttp
 
 from relay import documents
 from relay.credential import Credential
-from relay.errors import SesUnavailable, StoreUnavailable
+from relay.errors import AwsUnavailable, QueueUnavailable, SesUnavailable, StoreUnavailable
 from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.identities import KnownIdentities
 from relay.lifecycle import Cause
 from relay.outcome import Hold, HoldScope
+from relay.ports import Redriven
 from relay.queueing import Selection, Tally
 from relay.suppression import Release, Suppression
 
@@ -24,7 +26,7 @@ _PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10)
 
 
 class ControlClient:
-    """Implements ports.Admin by asking the relay that runs."""
+    """Implements ports.Admin and ports.SecondTry by asking the relay that runs."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -55,14 +57,20 @@ class ControlClient:
         """What SES says of our identities now. Raises SesUnavailable or StoreUnavailable."""
         return documents.read(KnownIdentities, json.dumps(await self._ask("sync-identities", "")))
 
-    async def _ask(self, verb: str, document: str) -> Any:
+    async def redrive(self) -> Redriven:
+        return documents.read(Redriven, json.dumps(await self._ask("redrive", "", unavailable=QueueUnavailable)))
+
+    async def retry(self, ids: Collection[str]) -> Redriven:
+        return documents.read(Redriven, json.dumps(await self._ask("retry-quarantine", json.dumps(list(ids)))))
+
+    async def _ask(self, verb: str, document: str, *, unavailable: type[AwsUnavailable] = SesUnavailable) -> Any:
         try:
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._path)), timeout=_PATIENCE) as http,
                 http.post(f"http://relay/{verb}", data=document) as answer,
             ):
                 if answer.status == 502:
-                    raise SesUnavailable(**await answer.json())
+                    raise unavailable(**await answer.json())
                 if answer.status != 200:
                     raise StoreUnavailable(await answer.text())
                 return await answer.json()

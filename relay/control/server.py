@@ -1,4 +1,4 @@
-"""The relay's end: HTTP over a Unix socket, one POST per verb of ports.Admin, and one that asks SES."""
+"""The relay's end: HTTP over a Unix socket, one POST per verb of ports.Admin and ports.SecondTry, and one that asks SES."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from aiohttp import web
 
 from relay import documents
 from relay.credential import Credential
-from relay.errors import SesUnavailable, StoreUnavailable
+from relay.errors import AwsUnavailable, StoreUnavailable
 from relay.identities import KnownIdentities
 from relay.lifecycle import Cause
 from relay.outcome import Hold, HoldScope
-from relay.ports import Admin
+from relay.ports import Admin, SecondTry
 from relay.queueing import Selection
 from relay.suppression import Release, Suppression
 
@@ -27,10 +27,11 @@ _STOP_SECONDS = 2.0
 class ControlServer:
     """Listens from `start` to `stop`. The process that holds the lock owns the socket's name."""
 
-    def __init__(self, path: Path, admin: Admin, sync: Callable[[], Awaitable[KnownIdentities]]) -> None:
+    def __init__(self, path: Path, admin: Admin, sync: Callable[[], Awaitable[KnownIdentities]], second_try: SecondTry) -> None:
         self._path = path
         self._admin = admin
         self._sync = sync
+        self._second_try = second_try
         app = web.Application()
         app.add_routes(
             [
@@ -42,6 +43,8 @@ class ControlServer:
                 web.post("/hold", self._hold),
                 web.post("/lift/{scope}", self._lift),
                 web.post("/sync-identities", self._sync_identities),
+                web.post("/redrive", self._redrive),
+                web.post("/retry-quarantine", self._retry_quarantine),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
@@ -86,11 +89,17 @@ class ControlServer:
     async def _sync_identities(self, _: web.Request) -> web.Response:
         return await _answered(self._sync())
 
+    async def _redrive(self, _: web.Request) -> web.Response:
+        return await _answered(self._second_try.redrive())
+
+    async def _retry_quarantine(self, request: web.Request) -> web.Response:
+        return await _answered(self._second_try.retry(json.loads(await request.text())))
+
 
 async def _answered(verb: Awaitable[object]) -> web.Response:
     try:
         return web.Response(text=json.dumps(await verb, default=asdict), content_type="application/json")
     except StoreUnavailable as error:
         return web.Response(status=503, text=str(error))
-    except SesUnavailable as error:
+    except AwsUnavailable as error:
         return web.json_response({"kind": error.kind, "why": str(error)}, status=502)

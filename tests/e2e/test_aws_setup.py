@@ -14,10 +14,7 @@ import pytest
 
 from relay.sandbox.cloud import Cloud
 from relay.sandbox.sns import Topic
-from tests.e2e.test_moto import moto_port
 from tests.harness import APPLICATION, TOPIC, Relay, mail, submit
-
-__all__ = ["moto_port"]  # the fixture
 
 BOUNCE = "bounce@simulator.amazonses.com"
 SET = "tests"  # what the harness sets

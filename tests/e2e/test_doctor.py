@@ -30,10 +30,7 @@ from relay.sandbox.faults import SesError
 from relay.sandbox.sns import Topic
 from relay.security.certificates import make_server_pair, self_signed
 from relay.settings import Config
-from tests.e2e.test_moto import moto_port
 from tests.harness import APPLICATION, TOPIC, Relay
-
-__all__ = ["moto_port"]  # the fixture
 
 SET = "relay"
 URL = "https://relay.example.com"

@@ -4,41 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import boto3
-import pytest
 
 from tests.harness import APPLICATION, Relay, mail, submit
-
-
-@pytest.fixture
-async def moto_port(unused_tcp_port: int) -> AsyncIterator[int]:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "moto.server",
-        "-H",
-        "127.0.0.1",
-        "-p",
-        str(unused_tcp_port),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    async with asyncio.timeout(30), aiohttp.ClientSession() as http:
-        while True:
-            try:
-                async with http.get(f"http://127.0.0.1:{unused_tcp_port}/moto-api/"):
-                    break
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.1)
-    yield unused_tcp_port
-    process.terminate()
-    await process.wait()
 
 
 async def test_moto_tells_which_senders_are_verified(moto_port: int, tmp_path: Path) -> None:

@@ -102,6 +102,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "feedback.topics": (f"{TOPIC}, {TOPIC}-2", (TOPIC, f"{TOPIC}-2")),
     "feedback.signature_versions": ("2", ("2",)),
     "feedback.queues": (QUEUE, (QUEUE,)),
+    "feedback.raw_queues": ("true", True),
     "feedback.sns_endpoint": ("http://127.0.0.1:4567", "http://127.0.0.1:4567"),
     "feedback.pinned_certificate": ("/srv/sns.pem", "/srv/sns.pem"),
     "callbacks.listen": ("127.0.0.1:8025", "127.0.0.1:8025"),
@@ -119,6 +120,7 @@ COMPANIONS: dict[str, dict[str, str]] = {
     "smtp.trusted": {"RELAY_SMTP__TRUSTED_NETWORKS": "10.0.0.0/8", "RELAY_SMTP__TRUSTED_CREDENTIAL": "printers"},
     "callbacks.certificate": {"RELAY_CALLBACKS__KEY": "/srv/key.pem"},
     "callbacks.key": {"RELAY_CALLBACKS__CERTIFICATE": "/srv/cert.pem"},
+    "feedback.raw_queues": {"RELAY_FEEDBACK__QUEUES": QUEUE},
     "feedback.pinned_certificate": {
         "RELAY_SES__ENDPOINT": "http://127.0.0.1:4566",
         "RELAY_FEEDBACK__SNS_ENDPOINT": "http://127.0.0.1:4567",

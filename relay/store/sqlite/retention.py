@@ -83,6 +83,13 @@ _NOTIFICATIONS = _Kind(
     (("notifications", "rowid"),),
     first=0,
 )
+_QUARANTINE = _Kind(
+    """SELECT rowid AS value, received_at < :before AS is_old, length(body) AS octets
+        FROM quarantine WHERE rowid > :after ORDER BY rowid""",
+    "EXISTS (SELECT 1 FROM quarantine WHERE rowid = value AND received_at >= :before)",
+    (("quarantine", "rowid"),),
+    first=0,
+)
 
 
 class SqliteRetention:
@@ -107,8 +114,9 @@ class SqliteRetention:
             yield count
 
     async def notifications(self, before: float) -> AsyncIterator[int]:
-        async for count in self._walk(_NOTIFICATIONS, before):
-            yield count
+        for kind in (_NOTIFICATIONS, _QUARANTINE):
+            async for count in self._walk(kind, before):
+                yield count
 
     async def suppressions(self, now: float) -> AsyncIterator[int]:
         while count := await self._writer.run(_expire_all, now):

@@ -19,6 +19,7 @@ from relay.store.sqlite.desk import SqliteDesk
 from relay.store.sqlite.feedback import SqliteFeedback
 from relay.store.sqlite.identities import SqliteIdentities
 from relay.store.sqlite.messages import SqliteMessages
+from relay.store.sqlite.quarantine import SqliteQuarantine
 from relay.store.sqlite.queue import SqliteQueue
 from relay.store.sqlite.retention import SqliteRetention
 from relay.store.sqlite.suppressions import SqliteSuppressions
@@ -41,6 +42,7 @@ class SqliteStore:
         self.account = SqliteAccount(writer, reader)
         self.backlog = SqliteBacklog(reader)
         self.counters = SqliteCounters(writer, reader)
+        self.quarantine = SqliteQuarantine(writer, reader)
         self.retention = SqliteRetention(writer, reader)
 
     @classmethod

@@ -228,3 +228,13 @@ CREATE TABLE counters (
     count         INTEGER NOT NULL,
     PRIMARY KEY (hour, credential, sender_domain, campaign, name)
 ) WITHOUT ROWID;
+
+-- Messages of queues that could not be used, in the order in which they came.
+CREATE TABLE quarantine (
+    id          TEXT NOT NULL UNIQUE,  -- the one it had in its queue
+    queue       TEXT NOT NULL,
+    sent_at     REAL NOT NULL,
+    received_at REAL NOT NULL,
+    reason      TEXT NOT NULL,
+    body        BLOB NOT NULL
+);

@@ -1,0 +1,341 @@
+"""Collector, SqsQueue, Feedback and the store together; the far side is a shelf with faults."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from cryptography import x509
+
+from relay import journal
+from relay.aws.certificates import PinnedCertificate
+from relay.aws.sqs import SqsQueue
+from relay.bounces import DEFAULT_RULES
+from relay.collector import Collector
+from relay.errors import TryAgain
+from relay.feedback import Feedback
+from relay.listening import Listening
+from relay.ports import Certificates, Redriven
+from relay.sandbox.sns import _SIGNED_OF_NOTIFICATION, Topic
+from relay.security.certificates import make_signing_pair
+from relay.store.sqlite.store import SqliteStore
+from tests.harness import TOPIC
+from tests.store.kit import database
+from tests.store.shelf import URL, Shelf, error
+
+
+class NoTopics:
+    async def confirm(self, topic_arn: str, token: str) -> None:
+        raise AssertionError("nothing here is confirmed")
+
+
+class NoCertificates:
+    """SNS's own address cannot be reached."""
+
+    async def get(self, url: str) -> x509.Certificate:
+        raise TryAgain("the certificate cannot be had")
+
+
+def event(number: int = 1) -> str:
+    mail = {"messageId": f"ses-{number}", "destination": [f"reader{number}@example.net"]}
+    return json.dumps({"eventType": "Delivery", "mail": mail, "delivery": {"recipients": mail["destination"]}}) + "\n"
+
+
+@pytest.fixture
+def topic(tmp_path: Path) -> Topic:
+    key, certificate = tmp_path / "sns.key", tmp_path / "sns.pem"
+    make_signing_pair(key_file=key, certificate_file=certificate, name="sns", now=time.time())
+    return Topic(arn=TOPIC, key_file=key, endpoint="")
+
+
+def posted(topic: Topic, message: str, **changes: str) -> str:
+    return json.dumps(topic.sign(topic._envelope("Notification", message), _SIGNED_OF_NOTIFICATION) | changes)
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def log() -> StringIO:
+    stream = StringIO()
+    journal.open_journal(stream=stream)
+    return stream
+
+
+def told(log: StringIO, event: str) -> list[dict[str, Any]]:
+    return [line for line in map(json.loads, log.getvalue().splitlines()) if line["event"] == event]
+
+
+def collector(
+    store: SqliteStore,
+    shelf: Shelf,
+    *,
+    certificates: Certificates | None = None,
+    takes_raw: bool = True,
+    listening: Listening | None = None,
+) -> Collector:
+    heard = listening or Listening(time.time(), webhook=False, queues=[URL])
+    feedback = Feedback(
+        store=store.feedback,
+        certificates=certificates or NoCertificates(),
+        sns=NoTopics(),
+        clock=time.time,
+        listening=heard,
+        rules=DEFAULT_RULES,
+        topics=[TOPIC],
+        versions=["1", "2"],
+    )
+    return Collector(
+        SqsQueue(shelf, URL),
+        feedback=feedback,
+        quarantine=store.quarantine,
+        listening=heard,
+        clock=time.time,
+        takes_raw=takes_raw,
+    )
+
+
+@asynccontextmanager
+async def running(part: Collector) -> AsyncIterator[None]:
+    task = asyncio.create_task(part.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
+    for _ in range(int(seconds / 0.01)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come to pass")
+
+
+def kept(folder: Path, query: str) -> list[Any]:
+    db = sqlite3.connect(database(folder))
+    try:
+        return [row[0] for row in db.execute(query)]
+    finally:
+        db.close()
+
+
+RECIPIENTS = "SELECT recipient FROM events ORDER BY id"
+PAYLOADS = "SELECT payload FROM notifications ORDER BY rowid"
+
+
+async def test_what_is_recorded_is_deleted(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put(event())
+    async with running(collector(store, shelf)):
+        await until(lambda: not shelf.lying)
+    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
+    assert kept(tmp_path, PAYLOADS) == [event().encode()]
+
+
+async def test_a_poll_is_a_long_one_and_asks_for_ten_at_most(store: SqliteStore, shelf: Shelf) -> None:
+    async with running(collector(store, shelf)):
+        await until(lambda: shelf.polls)
+    asked = shelf.polls[0]
+    assert (asked["WaitTimeSeconds"], asked["MaxNumberOfMessages"], asked["VisibilityTimeout"]) == (20, 10, 30)
+
+
+async def test_a_full_queue_gets_more_readers(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put(*map(event, range(400)))
+    shelf.poll_takes = 0.1
+    began = time.monotonic()
+    async with running(collector(store, shelf)):
+        await until(lambda: not shelf.lying)
+    assert len(kept(tmp_path, RECIPIENTS)) == 400
+    assert time.monotonic() - began < 0.7 * 40 * 0.1  # what one after another would take at least
+
+
+async def test_a_delete_that_was_lost_is_made_again(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put(event())
+    shelf.lost_deletes = 1
+    async with running(collector(store, shelf)):
+        await until(lambda: not shelf.lying)
+    assert shelf.lost_deletes == 0
+    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
+
+
+async def test_what_comes_twice_is_recorded_once(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put(event())
+    shelf.lost_deletes = 2
+    async with running(collector(store, shelf)):
+        await until(lambda: shelf.lost_deletes == 0)
+        shelf.lying[0].hidden_until = 0.0  # its time is over, and nobody deleted it
+        await until(lambda: not shelf.lying)
+    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        error("AWS.SimpleQueueService.NonExistentQueue"),
+        error("RequestThrottled"),
+        error("AccessDenied"),
+        error("OverLimit"),
+        error("KmsThrottled"),
+        EndpointConnectionError(endpoint_url="https://sqs.us-east-1.amazonaws.com"),
+        ReadTimeoutError(endpoint_url="https://sqs.us-east-1.amazonaws.com"),
+        ValueError("an answer that is no JSON"),
+    ],
+)
+async def test_a_queue_that_cannot_be_read_is_tried_on_and_told_of_once(
+    store: SqliteStore, shelf: Shelf, log: StringIO, tmp_path: Path, trouble: Exception
+) -> None:
+    shelf.put(event())
+    shelf.errors = [trouble, trouble]
+    async with running(collector(store, shelf)):
+        await until(lambda: not shelf.lying)
+    assert [line["queue"] for line in told(log, "feedback_queue_unreadable")] == [URL]
+    assert len(told(log, "feedback_queue_readable")) == 1
+    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
+
+
+async def test_a_queue_that_cannot_be_read_is_not_listened_to(store: SqliteStore, shelf: Shelf) -> None:
+    listening = Listening(time.time() - 3600, webhook=False, queues=[URL])
+    assert listening.has_caught_up(time.time(), wait=900)
+    shelf.errors = [error("AccessDenied")]
+    async with running(collector(store, shelf, listening=listening)):
+        await until(lambda: not shelf.errors)
+        await asyncio.sleep(0.1)
+    assert not listening.has_caught_up(time.time(), wait=900)
+
+
+async def test_empty_polls_are_told_to_who_waits_for_events(store: SqliteStore, shelf: Shelf) -> None:
+    listening = Listening(time.time(), webhook=False, queues=[URL])
+    async with running(collector(store, shelf, listening=listening)):
+        await until(lambda: listening.has_caught_up(listening.since + 60, wait=900))
+    assert len(shelf.polls) >= 2
+
+
+POISON = ["", "not json", "[]", "{}", "null", "[" * 100_000, '{"Type": 7, "TopicArn": 8}', '{"eventType"', "\x7f\ufffe"]
+
+
+@pytest.mark.parametrize("body", POISON)
+async def test_what_cannot_be_read_is_quarantined_and_stops_nobody(
+    store: SqliteStore, shelf: Shelf, log: StringIO, tmp_path: Path, body: str
+) -> None:
+    shelf.put(body, event(), sent_at=1000.0)
+    async with running(collector(store, shelf)):
+        await until(lambda: not shelf.lying)
+    (found,) = await store.quarantine.newest(limit=10)
+    assert (found.id, found.queue, found.sent_at, found.body) == ("sqs-0", URL, 1000.0, body)
+    assert [line["why"] for line in told(log, "feedback_quarantined")] == [found.reason]
+    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
+
+
+async def test_an_envelope_is_judged_as_a_post_is(store: SqliteStore, shelf: Shelf, topic: Topic, tmp_path: Path) -> None:
+    forged = {
+        "another message": posted(topic, event(2), Message=event(3)),
+        "another topic": posted(topic, event(2), TopicArn=f"{TOPIC}-2"),
+        "no signature": json.dumps(topic._envelope("Notification", event(2))),
+        "a certificate of others": posted(
+            topic, event(2), SigningCertURL="https://evil.example/SimpleNotificationService-x.pem"
+        ),
+    }
+    shelf.put(*forged.values(), posted(topic, event()))
+    async with running(collector(store, shelf, certificates=PinnedCertificate(tmp_path / "sns.pem"))):
+        await until(lambda: not shelf.lying)
+    assert [found.reason for found in reversed(await store.quarantine.newest(limit=10))] == [
+        "the signature does not fit",
+        "the topic is not on the list",
+        "SignatureVersion is missing",
+        "the certificate URL is not one of SNS in the topic's region",
+    ]
+    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
+
+
+async def test_a_raw_body_is_taken_only_where_the_setting_says_so(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put(event())
+    async with running(collector(store, shelf, takes_raw=False)):
+        await until(lambda: not shelf.lying)
+    assert kept(tmp_path, PAYLOADS) == []
+    assert await store.quarantine.ids() == ("sqs-0",)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Successfully validated SNS topic for Amazon SES event publishing.",
+        '{"notificationType": "AmazonSnsSubscriptionSucceeded", "message": "You have successfully subscribed"}',
+        '{"notificationType": "AMAZON_SES_SETUP_NOTIFICATION"}',
+    ],
+)
+async def test_what_ses_posts_when_something_is_set_up_is_no_poison(
+    store: SqliteStore, shelf: Shelf, tmp_path: Path, text: str
+) -> None:
+    shelf.put(text)
+    async with running(collector(store, shelf)):
+        await until(lambda: not shelf.lying)
+    assert kept(tmp_path, PAYLOADS) == [text.encode()]
+    assert (kept(tmp_path, RECIPIENTS), await store.quarantine.ids()) == ([], ())
+
+
+async def test_as_long_as_the_store_is_locked_messages_stay_hidden_and_are_taken_then(
+    store: SqliteStore, shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.put(*map(event, range(3)))
+    locking = sqlite3.connect(database(tmp_path), isolation_level=None)
+    locking.execute("BEGIN IMMEDIATE")
+    listening = Listening(time.time() - 3600, webhook=False, queues=[URL])
+    async with running(collector(store, shelf, listening=listening)):
+        await until(lambda: shelf.hidden == [30, 30, 30], seconds=15)
+        assert not listening.has_caught_up(time.time(), wait=900)
+        locking.execute("ROLLBACK")
+        locking.close()
+        await until(lambda: not shelf.lying, seconds=15)
+    assert sorted(kept(tmp_path, RECIPIENTS)) == [f"reader{number}@example.net" for number in range(3)]
+
+
+async def test_a_stop_makes_visible_again_what_is_not_committed(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put(*map(event, range(3)))
+    locking = sqlite3.connect(database(tmp_path), isolation_level=None)
+    locking.execute("BEGIN IMMEDIATE")
+    async with running(collector(store, shelf)):
+        await until(lambda: shelf.visible == 0)
+    assert (shelf.hidden, shelf.visible) == ([0, 0, 0], 3)
+    locking.execute("ROLLBACK")
+    locking.close()
+
+
+async def test_what_a_poll_brings_after_the_stop_is_visible_again_at_once(store: SqliteStore, shelf: Shelf) -> None:
+    shelf.longest_poll = 1.0
+    async with running(collector(store, shelf)):
+        await until(lambda: shelf.polls)
+    shelf.put(event())
+    await until(lambda: shelf.hidden == [0])
+    assert (len(shelf.lying), shelf.visible) == (1, 1)
+
+
+async def test_a_message_whose_certificate_cannot_be_had_is_held_and_not_given_up_at_once(
+    store: SqliteStore, shelf: Shelf, topic: Topic, tmp_path: Path
+) -> None:
+    shelf.put(posted(topic, event()))
+    shelf.put(event(2))
+    async with running(collector(store, shelf)):
+        await until(lambda: len(shelf.lying) == 1)  # the other one is not held up by it
+        await asyncio.sleep(1.0)
+        assert await store.quarantine.ids() == ()
+        assert shelf.visible == 0
+    assert shelf.visible == 1
+    assert kept(tmp_path, RECIPIENTS) == ["reader2@example.net"]
+
+
+async def test_a_drain_takes_all_and_says_how_much_that_was(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put(*map(event, range(12)), "not json", "[]")
+    assert await collector(store, shelf).drain() == Redriven(taken=12, put_aside=2)
+    assert (len(kept(tmp_path, RECIPIENTS)), shelf.lying) == (12, [])
