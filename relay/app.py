@@ -28,6 +28,7 @@ from relay.feedback import Feedback
 from relay.intake import Intake
 from relay.rate import Bucket, DailyQuota
 from relay.redrive import Redrive
+from relay.refusals import Refusals
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import ServerTls
 from relay.senders import IdentitySync
@@ -48,6 +49,7 @@ _STOP_SMTP_SECONDS = 8.0
 _STOP_CALLS_SECONDS = 18.0
 _WATCH_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
+_COUNT_SECONDS = 5.0
 _FILES_SETTLE_SECONDS = 1.0
 _FIRST_RATE = 1.0  # recipients a second until GetAccount has answered: what every account may
 
@@ -113,7 +115,18 @@ class App:
             journal.trouble(f"{lost} files in the spool belong to no message: moved to {spool.lost}")
         clock = SteadyClock(wall=time.time, monotonic=time.monotonic)
         listening = assembly.listening(self._config, clock())
-        return Base(config=self._config, store=store, spool=spool, clock=clock, listening=listening, wake=asyncio.Event())
+        refusals = Refusals(store=store.counters, clock=clock, every=_COUNT_SECONDS)
+        self._parts.push_async_callback(refusals.flush)  # the last that were refused
+        self._keep_running(refusals.run, "the count of refusals")
+        return Base(
+            config=self._config,
+            store=store,
+            spool=spool,
+            clock=clock,
+            listening=listening,
+            refusals=refusals,
+            wake=asyncio.Event(),
+        )
 
     async def _open_store(self, room: Room, admission: Admission) -> SqliteStore:
         def disk_is_full() -> None:

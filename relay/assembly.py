@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import ssl
 import time
@@ -37,6 +38,7 @@ from relay.ports import Certificates, FeedbackQueue
 from relay.quota import Quota
 from relay.rate import Bucket, DailyQuota
 from relay.redrive import Redrive
+from relay.refusals import Refusals
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
 from relay.senders import IdentitySync
@@ -64,6 +66,7 @@ class Base:
     spool: Spool
     clock: SteadyClock
     listening: Listening
+    refusals: Refusals
     wake: asyncio.Event
 
 
@@ -161,6 +164,7 @@ def redrive_alone(config: Config, store: SqliteStore) -> Redrive:
         spool=Spool(config.store.spool),
         clock=clock,
         listening=listening(config, clock()),
+        refusals=Refusals(store=store.counters, clock=clock, every=math.inf),  # nothing comes in
         wake=asyncio.Event(),
     )
     return redrive(base, feedback(base, session), queues(config, session))
@@ -292,6 +296,7 @@ async def intake(base: Base, identities: Identities, admission: Admission) -> In
         budget=Budget(max(smtp.max_octets_in_flight, smtp.max_size)),
         quota=await _quota(config.logins, base.store),
         admission=admission,
+        refusals=base.refusals,
         patience=patience(config),
         observed=frozenset(map(Rule, config.policy.observed)),
         playpen=_SIMULATOR if config.playpen.recipient == "simulator" else config.playpen.recipient,

@@ -15,6 +15,7 @@ from relay.model import Delivery, Envelope, Message, State
 from relay.ports import Bodies, Chance, Clock, Draft, Queue, Suppressions
 from relay.quota import Quota
 from relay.reading import mime
+from relay.refusals import Refusals
 from relay.replies import reply_to
 from relay.writing import edits
 
@@ -93,6 +94,7 @@ class Intake:
         budget: Budget,
         quota: Quota,
         admission: Admission,
+        refusals: Refusals,
         patience: Patience,
         observed: frozenset[Rule],
         playpen: str,
@@ -112,6 +114,7 @@ class Intake:
         self._identities = identities
         self.quota = quota
         self.admission = admission
+        self.refusals = refusals
         self._judging_large = asyncio.Semaphore(_LARGE_AT_ONCE)
         self._judging_largest = asyncio.Semaphore(1)
         self.max_size = max_size

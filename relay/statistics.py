@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from itertools import pairwise
 
 from relay import address
@@ -60,7 +59,6 @@ def of_end(state: State, reason: str) -> str:
     return f"{state}.{reason.partition(' ')[0]}" if state is State.SUPPRESSED else state.value
 
 
-@cache
 def of_refusal(kind: type[Refused]) -> str:
     """`refused.message_too_large`: by the refusal's own name."""
     return f"refused.{_CAPITAL.sub('_', kind.__name__).lower()}"

@@ -21,6 +21,7 @@ _VERBS = {
     "queue": "queue.queue",
     "feedback": "feedback.feedback",
     "suppression": "suppression.suppression",
+    "stats": "stats.stats",
     "credential": "credential.credential",
     "sender": "sender.sender",
     "aws": "aws.aws",

@@ -175,13 +175,15 @@ class Session:
         return Reply(250, "2.0.0", f"Ok: queued as {message.id}")
 
     def refused(self, refusal: Refused) -> Reply:
-        """The reply for a refusal, written down unless it is the same for all."""
+        """The reply for a refusal, which is counted, and written down unless it is the same for all."""
         reply = reply_to(refusal)
+        credential = self.credential.name if self.credential else ""
+        self._intake.refusals.note(refusal, credential)
         if isinstance(refusal, DoorClosed):
             return reply
         journal.refused(
             peer=self.peer,
-            credential=self.credential.name if self.credential else "",
+            credential=credential,
             reply=reply.line().decode("ascii").rstrip(),
             sender=self._sender or "",
             recipients=tuple(self._recipients),

@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from relay.bounces import BounceRules
+from relay.errors import MailLoop
 from relay.event import Event, EventType
 from relay.lifecycle import Cause
 from relay.model import Delivery, Labels, MessageClass, State
 from relay.outcome import Later, Never, Sent, Unknown
 from relay.queueing import Selection
+from relay.refusals import Refusals
 from relay.statistics import By, Wanted
 from relay.store.sqlite.salvage import salvage
 from relay.store.sqlite.store import SqliteStore
@@ -268,6 +270,21 @@ async def test_refusals_are_added_up(store: SqliteStore) -> None:
     await store.counters.refused([("refused.mail_loop", "app", NOW, 3), ("refused.wrong_login", "", NOW, 1)])
     await store.counters.refused([("refused.mail_loop", "app", NOW, 2)])
     assert await sums(store) == {"refused.mail_loop": 5, "refused.wrong_login": 1}
+
+
+async def test_refusals_that_the_store_does_not_take_are_counted_when_it_does(tmp_path: Path, store: SqliteStore) -> None:
+    assert store._writer._connection
+    store._writer._connection.execute("PRAGMA busy_timeout = 20")
+    refusals = Refusals(store=store.counters, clock=lambda: NOW, every=1.0)
+    refusals.note(MailLoop(), "app")
+    with closing(sqlite3.connect(database(tmp_path), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await refusals.flush()
+    refusals.note(MailLoop(), "app")
+    assert await sums(store) == {}
+    for _ in range(2):
+        await refusals.flush()
+        assert await sums(store) == {"refused.mail_loop": 2}
 
 
 # What they cost, and how long they stay.
