@@ -231,17 +231,17 @@ def listed(words: Sequence[str]) -> str:
 
 def statement_of(policy: str, sid: str) -> str:
     """Our statement of a policy, canonical; empty where there is none."""
-    return next((canonical(each) for each in _statements(policy) if each.get("Sid") == sid), "")
+    return next((canonical(each) for each in statements(policy) if each.get("Sid") == sid), "")
 
 
 def with_statement(policy: str, statement: Mapping[str, Any]) -> str:
     """The policy with our statement in place of the one of its name; what others wrote there stays."""
-    others = [each for each in _statements(policy) if each.get("Sid") != statement["Sid"]]
+    others = [each for each in statements(policy) if each.get("Sid") != statement["Sid"]]
     return canonical({"Version": "2012-10-17", "Statement": [*others, statement]})
 
 
-def _statements(policy: str) -> list[dict[str, Any]]:
-    """AWS takes one statement without a list around it."""
+def statements(policy: str) -> list[dict[str, Any]]:
+    """All of a policy. AWS takes one without a list around it."""
     found = json.loads(policy).get("Statement", []) if policy else []
     return [found] if isinstance(found, dict) else found
 

@@ -1,4 +1,4 @@
-"""Asks AWS by the name of a call, off the loop and with one try, and says in our words why it did not do it."""
+"""Asks AWS by the name of a call, off the loop, and says in our words why it did not do it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.errors import AwsRefused, RightMissing
 
+_TRIES = 4
+_PAUSE = 1.1  # SES answers one request a second, of those that do not send
+_SLOW_DOWN = ("TooManyRequests", "Throttl")
 _DENIED = ("AccessDenied", "AuthorizationError", "UnauthorizedOperation")
 _RIGHT = re.compile(r"not authorized to perform:? [`'\"]?([a-z0-9-]+:[A-Za-z]+)")
 _PREFIXES = {"sesv2": "ses"}  # in IAM, where it is not the client's name
@@ -26,7 +29,20 @@ class Aws:
         self._clients: dict[str, Any] = {}
 
     async def ask(self, service: str, call: str, **options: Any) -> Answer:
-        """A call as boto3 names it, like `get_account`. Raises AwsRefused; RightMissing where a policy forbids it."""
+        """A call as boto3 names it, like `get_account`; again where AWS wants us to slow down.
+
+        Raises AwsRefused; RightMissing where a policy forbids it.
+        """
+        for _ in range(_TRIES - 1):
+            try:
+                return await self._ask(service, call, **options)
+            except AwsRefused as error:
+                if not error.code.startswith(_SLOW_DOWN):
+                    raise
+            await asyncio.sleep(_PAUSE)
+        return await self._ask(service, call, **options)
+
+    async def _ask(self, service: str, call: str, **options: Any) -> Answer:
         if service not in self._clients:
             self._clients[service] = self._client(service)
         client = self._clients[service]

@@ -12,7 +12,7 @@ from relay.errors import AwsRefused
 from relay.provisioning import Part, Properties, Setup, Step, Transport
 
 _MAX_PAGES = 100
-_PENDING = "PendingConfirmation"
+_PENDING = "PendingConfirmation"  # an attribute, and what stands in place of the ARN until then
 
 
 class Provisioner:

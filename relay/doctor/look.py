@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +13,6 @@ from relay import assembly
 from relay.aws.asking import Answer, Aws
 from relay.errors import AwsRefused, ConfigError, RightMissing
 from relay.settings import Config
-
-_TRIES = 4
-_PAUSE = 1.1  # SES answers one request a second, of all that do not send
-_SLOW_DOWN = ("TooManyRequests", "Throttling")
 
 
 class NotLooked(Exception):
@@ -33,14 +30,13 @@ class Caller:
 
 
 class Look:
-    """`missing` are the IAM actions that were refused, `allowed` those that were not."""
+    """`missing` are the IAM actions that were refused so far."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.missing: set[str] = set()
         self._aws: Aws | None = None
         self._asked: dict[str, asyncio.Task[Any]] = {}
-        self._ses = asyncio.Lock()
 
     async def ask(self, service: str, call: str, **options: Any) -> Answer:
         """Raises AwsRefused, or NotLooked where AWS knows no one by our credentials."""
@@ -51,42 +47,27 @@ class Look:
         except AwsRefused as error:
             raise NotLooked("credentials") from error
         key = f"{service} {call} {json.dumps(options, sort_keys=True)}"
-        answer: Answer = await self._once(key, self._patiently(service, call, options))
+        answer: Answer = await self._once(key, lambda: self._answer(service, call, options))
         return answer
 
     async def caller(self) -> Caller:
         """Raises AwsRefused."""
-        found: Caller = await self._once("caller", self._caller())
+        found: Caller = await self._once("caller", self._caller)
         return found
 
-    async def _once(self, key: str, asking: Any) -> Any:
+    async def _once(self, key: str, asking: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
         """A check that is given up does not take the answer from the others."""
-        if key in self._asked:
-            asking.close()
-        else:
-            self._asked[key] = asyncio.create_task(asking)
+        if key not in self._asked:
+            self._asked[key] = asyncio.create_task(asking())
             self._asked[key].add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(self._asked[key])
 
     async def _caller(self) -> Caller:
-        answer = await self._plainly("sts", "get_caller_identity", {})
+        answer = await self._answer("sts", "get_caller_identity", {})
         date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
         return Caller(arn=answer["Arn"], account=answer["Account"], date=date, at=time.time())
 
-    async def _patiently(self, service: str, call: str, options: dict[str, Any]) -> Answer:
-        if service != "sesv2":
-            return await self._plainly(service, call, options)
-        async with self._ses:
-            for _ in range(_TRIES - 1):
-                try:
-                    return await self._plainly(service, call, options)
-                except AwsRefused as error:
-                    if not error.code.startswith(_SLOW_DOWN):
-                        raise
-                await asyncio.sleep(_PAUSE)
-            return await self._plainly(service, call, options)
-
-    async def _plainly(self, service: str, call: str, options: dict[str, Any]) -> Answer:
+    async def _answer(self, service: str, call: str, options: dict[str, Any]) -> Answer:
         try:
             if self._aws is None:
                 self._aws = assembly.aws(self.config, assembly.aws_session(self.config))

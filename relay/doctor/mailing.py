@@ -18,7 +18,7 @@ from ipaddress import ip_network
 
 from relay import config_rules
 from relay.credential import Credential, Kind
-from relay.errors import ConfigError
+from relay.errors import ConfigError, StoreUnavailable
 from relay.event import EventType
 from relay.findings import Finding, Verdict, fail, ok
 from relay.model import Life
@@ -83,6 +83,8 @@ class Mailing:
             verdict = await self._fate(local, password)
         except (OSError, smtplib.SMTPException, ConfigError) as error:
             verdict = fail(f"not accepted: {_said(error)}", "what the reply means stands in README.md and docs/smtp.md")
+        except StoreUnavailable as error:
+            verdict = fail(f"what became of it cannot be read: {error}", "see the row of the store")
         return Finding(f"mail to {local}", verdict.grade, verdict.seen, verdict.remedy)
 
     async def _fate(self, local: str, password: str) -> Verdict:

@@ -72,16 +72,22 @@ async def topic(look: Look) -> Verdict:
             if is_missing(error):
                 return fail(f"{arn} does not exist", f"{_SETUP}, or correct feedback.topics")
             raise
-        if "ses.amazonaws.com" not in attributes.get("Policy", ""):
+        lets_ses = [each for each in provisioning.statements(attributes.get("Policy", "")) if _is_for_ses(each)]
+        if not lets_ses:
             return fail(f"{arn}: its policy does not let SES publish", _SETUP)
-        if "aws:sourcea" not in attributes["Policy"].lower():
-            return warning(f"{arn}: its policy lets anybody's SES publish", _SETUP)
+        if not all("aws:sourcea" in json.dumps(each.get("Condition")).lower() for each in lets_ses):
+            remedy = "put AWS:SourceAccount and AWS:SourceArn into the condition of each statement for SES"
+            return warning(f"{arn}: its policy lets anybody's SES publish", remedy)
         if attributes.get("KmsMasterKeyId"):
             remedy = "let ses.amazonaws.com use kms:Decrypt and kms:GenerateDataKey* in the policy of its key"
             return warning(f"{arn} is encrypted with a key of its own", remedy)
         if (signed := attributes.get("SignatureVersion", "1")) != "2":
             return _signature(look, arn, signed)
     return ok(", ".join(look.config.feedback.topics))
+
+
+def _is_for_ses(statement: Mapping[str, Any]) -> bool:
+    return statement.get("Effect") == "Allow" and "ses.amazonaws.com" in json.dumps(statement.get("Principal"))
 
 
 def _signature(look: Look, arn: str, signed: str) -> Verdict:

@@ -30,7 +30,7 @@ async def public_url(look: Look) -> Verdict:
     except ssl.SSLCertVerificationError as error:
         why = f"{url}: SNS would not take its certificate: {error.verify_message}"
         return fail(why, "get one of a public authority, and serve it with its chain")
-    except (OSError, TimeoutError, UnicodeError, asyncio.IncompleteReadError) as error:
+    except (OSError, TimeoutError, ValueError) as error:
         remedy = "start the relay; see that the name leads to it, and that the port is open to the Internet"
         return fail(f"{url}: {str(error) or 'no answer within 15 s'}", remedy)
     return _judged(url, certificate) if status == 405 else _alien(url, status)
