@@ -52,7 +52,7 @@ def sandbox_config(folder: Path) -> Config:
         ),
         ses=SesConfig(configuration_set="sandbox", endpoint=cloud),
         feedback=FeedbackConfig(topics=(TOPIC,), sns_endpoint=cloud, pinned_certificate=str(folder / "sns.pem")),
-        callbacks=CallbacksConfig(listen=f"127.0.0.1:{CALLBACKS}"),
+        callbacks=CallbacksConfig(listen=f"127.0.0.1:{CALLBACKS}", public_url=f"http://127.0.0.1:{CALLBACKS}"),
         private=PrivateConfig(listen=f"127.0.0.1:{PRIVATE}"),
         file="(sandbox)",
     )
@@ -76,7 +76,7 @@ class Playground:
         smtp, sns_key = self._config.smtp, self._folder / "sns.key"
         make_server_pair(key_file=smtp.key, certificate_file=smtp.certificate, name="localhost", now=now)
         make_signing_pair(key_file=sns_key, certificate_file=self._folder / "sns.pem", name="sns", now=now)
-        _use_sandbox_keys()
+        use_sandbox_keys()
         log = self._parts.enter_context((self._folder / "delivered.jsonl").open("a", encoding="utf-8"))
         cloud = Cloud(log=log)
         cloud.topic = Topic(arn=TOPIC, key_file=sns_key, endpoint=f"http://127.0.0.1:{CALLBACKS}/sns")
@@ -133,7 +133,7 @@ async def demo(folder: Path, stack: AsyncExitStack) -> Demo:
     )
 
 
-def _use_sandbox_keys() -> None:
+def use_sandbox_keys() -> None:
     """The sandbox's own access key, and no profile or token of the surroundings beside it."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_DEFAULT_PROFILE"):
         os.environ.pop(name, None)

@@ -43,6 +43,7 @@ def on_config(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., N
 def _sandbox_config(folder: Path) -> Config:
     from relay import playground  # the whole relay: most verbs need nothing of it
 
+    playground.use_sandbox_keys()  # whoever looks into a sandbox does not ask the real AWS
     return playground.sandbox_config(folder)
 
 

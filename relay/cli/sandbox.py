@@ -85,5 +85,11 @@ See what became of it (other addresses to try: bounce@, complaint@, ooto@, suppr
   .venv/bin/relay message list --dir {folder}
   .venv/bin/relay message show ID --dir {folder}
   tail -f {folder}/relay.log
+
+Look at every hop between mail programs, SES and back; set up at this AWS what is missing; look again, and prove it with mail:
+
+  .venv/bin/relay doctor --dir {folder}
+  .venv/bin/relay aws setup --dir {folder}
+  .venv/bin/relay doctor --dir {folder} --send {APPLICATION.sender}
 """
     )
