@@ -41,7 +41,6 @@ from relay.store.lock import Lock
 from relay.store.room import Room
 from relay.store.sqlite.store import SqliteStore
 from relay.web import health, metrics
-from relay.web.callbacks import sns
 from relay.web.server import HttpServer
 
 # Together less than the 35 seconds after which a supervisor loses patience.
@@ -187,7 +186,7 @@ class App:
         healthy = health.routes(lambda: base.store.suppressions.find(["nobody@example.com"]))
         if config.callbacks.listen:
             tls = assembly.callbacks_tls(config)
-            routes = [*sns.routes(feedback), *healthy]
+            routes = [*assembly.webhook(config, feedback).routes(), *healthy]
             await self._serve_http("callbacks", config.callbacks.listen, routes, tls=self._watched(tls) if tls else None)
         if config.private.listen:
             await self._serve_http("private", config.private.listen, [*metrics.routes(), *healthy], tls=None)

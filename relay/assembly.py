@@ -50,6 +50,7 @@ from relay.store.bodies import Spool
 from relay.store.room import Room
 from relay.store.sqlite.store import SqliteStore
 from relay.upkeep import Upkeep
+from relay.web.callbacks.sns import Door, Webhook
 
 _UPKEEP_SECONDS = 5.0
 _KEEPING_SECONDS = 3600.0
@@ -116,6 +117,18 @@ def feedback(base: Base, session: boto3.Session) -> Feedback:
         topics=config.feedback.topics,
         versions=config.feedback.signature_versions,
     )
+
+
+def webhook(config: Config, feedback: Feedback) -> Webhook:
+    """Where SNS posts."""
+    settings = config.feedback
+    door = Door(
+        path=settings.webhook_path,
+        user=settings.webhook_user,
+        password=settings.webhook_password,
+        takes_raw=settings.raw_webhook,
+    )
+    return Webhook(feedback, door)
 
 
 def listening(config: Config, now: float) -> Listening:

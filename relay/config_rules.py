@@ -29,6 +29,9 @@ _REGION = re.compile(r"[a-z0-9-]{3,40}")
 _LISTENER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", re.ASCII)
 _URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[^\s?#@]*)?", re.ASCII)
 
+_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+", re.ASCII)
+_SECRET_PATH = 32
+
 _LONGEST_SOCKET = 107  # unix(7), and the 0 that ends it
 
 
@@ -129,11 +132,27 @@ def _check_feedback(config: Config) -> None:
     public = config.callbacks.public_url
     if public and not (_is_url(public) and not public.endswith("/") and (public.startswith("https:") or is_loopback(public))):
         raise ConfigError(config.file, "callbacks.public_url", "must be a URL like https://relay.example.com")
+    _check_webhook(config)
     if bool(config.callbacks.certificate) != bool(config.callbacks.key):
         raise ConfigError(config.file, "callbacks.key", "certificate and key come together")
     if config.feedback.pinned_certificate:
         # Whoever holds that key could suppress every address: only where nothing real is reached.
         _check_sandbox(config, config.file, "feedback.pinned_certificate")
+
+
+def _check_webhook(config: Config) -> None:
+    feedback = config.feedback
+    if not _PATH.fullmatch(feedback.webhook_path) or feedback.webhook_path in ("/healthz", "/readyz"):
+        raise ConfigError(
+            config.file, "feedback.webhook_path", "must be a path of its own, like /sns: letters, digits, - _ . ~"
+        )
+    if bool(feedback.webhook_user) != bool(feedback.webhook_password):
+        raise ConfigError(config.file, "feedback.webhook_password", "user and password come together")
+    if ":" in feedback.webhook_user:
+        raise ConfigError(config.file, "feedback.webhook_user", "may have no colon")
+    if feedback.raw_webhook and not feedback.webhook_password and len(feedback.webhook_path) < _SECRET_PATH:
+        why = f"needs a webhook_password, or a webhook_path of {_SECRET_PATH} characters or more"
+        raise ConfigError(config.file, "feedback.raw_webhook", why)
 
 
 def _check_failpoint(config: Config) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 
 from relay import journal, ses_event, sns_message
 from relay.bounces import BounceRules
-from relay.errors import StoreUnavailable, TryAgain, Unreadable
+from relay.errors import StoreUnavailable, TryAgain, Unreadable, Untrusted
 from relay.listening import Listening
 from relay.ports import Certificates, Clock, FeedbackStore, Recorded, Topics
 from relay.sns_message import SnsMessage
 
+_MESSAGE_ID = re.compile(r"[0-9A-Fa-f-]{36}", re.ASCII)
 # What SES posts to a topic when an event destination is made, as text.
 _VALIDATION = "Successfully validated SNS topic for Amazon SES event publishing."
 
@@ -67,6 +69,21 @@ class Feedback:
             await self.receive_raw(body, id=id, source=queue)
         else:
             raise Unreadable("not an SNS message, and bodies without an envelope are not taken")
+
+    async def receive_raw_post(self, body: bytes, *, id: str, topic: str) -> None:
+        """One post of SNS without envelope, by somebody who was authenticated otherwise; `id` and `topic` are its headers.
+
+        Raises Unreadable, Untrusted or StoreUnavailable.
+        """
+        if topic not in self._topics:
+            raise Untrusted("the topic is not on the list")
+        if not _MESSAGE_ID.fullmatch(id):
+            raise Unreadable("raw delivery without an identifier")
+        try:
+            payload = body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Unreadable("not UTF-8") from error
+        await self.receive_raw(payload, id=id, source=topic)
 
     async def receive_raw(self, payload: str, *, id: str, source: str) -> None:
         """What SES published, without envelope and signature, from a `source` that was authenticated otherwise.

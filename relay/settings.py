@@ -164,6 +164,10 @@ class FeedbackConfig:
     signature_versions: tuple[str, ...] = ("1", "2")
     queues: tuple[str, ...] = ()
     raw_queues: bool = False
+    webhook_path: str = "/sns"
+    webhook_user: str = ""
+    webhook_password: str = field(default="", repr=False)
+    raw_webhook: bool = False
     sns_endpoint: str = ""
     pinned_certificate: str = ""
 

@@ -56,7 +56,7 @@ class SnsMessage:
 def read(body: bytes) -> SnsMessage:
     """The envelope of a post. Raises Unreadable for anything else."""
     try:
-        data = json.loads(body)
+        data = json.loads(body.decode("utf-8"))  # of octets it would take UTF-16 as well
     except (ValueError, RecursionError) as error:
         raise Unreadable("not JSON") from error
     kind = data.get("Type") if isinstance(data, dict) else None
@@ -82,7 +82,7 @@ def read(body: bytes) -> SnsMessage:
 def is_envelope(body: bytes) -> bool:
     """Whether it means to be one, genuine or not; else it may be what SNS delivers raw."""
     try:
-        data = json.loads(body)
+        data = json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError):
         return False
     return isinstance(data, dict) and "Type" in data and "TopicArn" in data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from relay.errors import TryAgain
 _MAX_SIZE = 64 * 1024
 _SECONDS = 5.0
 _KEPT = 16
+_AT_ONCE = 8  # a stranger can make up addresses of SNS faster than SNS answers
 
 
 class FetchedCertificates:
@@ -21,16 +23,30 @@ class FetchedCertificates:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, x509.Certificate] = OrderedDict()
+        self._fetching: dict[str, asyncio.Task[x509.Certificate]] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def get(self, url: str) -> x509.Certificate:
-        if url not in self._kept:
-            self._kept[url] = await _fetch(url)
-            if len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+        """Who asks while it is fetched waits for the same answer."""
+        if url in self._kept:
+            return self._kept[url]
+        if url not in self._fetching:
+            self._fetching[url] = asyncio.create_task(self._fetch(url))
+            self._fetching[url].add_done_callback(lambda task: task.cancelled() or task.exception())  # all may be gone
+        return await asyncio.shield(self._fetching[url])
+
+    async def _fetch(self, url: str) -> x509.Certificate:
+        try:
+            async with self._turns:
+                self._kept[url] = await _fetched(url)
+        finally:
+            del self._fetching[url]
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
         return self._kept[url]
 
 
-async def _fetch(url: str) -> x509.Certificate:
+async def _fetched(url: str) -> x509.Certificate:
     timeout = aiohttp.ClientTimeout(total=_SECONDS)
     try:
         async with (

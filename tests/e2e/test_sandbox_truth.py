@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+import random
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from cryptography import x509
 
+from relay import sns_message
+from relay.errors import Unreadable, Untrusted
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.events import Call, compose
 from relay.sandbox.sns import _SIGNED_OF_CONFIRMATION, _SIGNED_OF_NOTIFICATION, Topic
@@ -148,19 +152,12 @@ def _envelopes(topic: Topic, call: Call) -> list[dict[str, Any]]:
     return envelopes
 
 
-async def test_sns_validator_finds_our_signatures_valid_and_tampered_ones_not(
-    far_side: tuple[Cloud, Any], tmp_path: Path
-) -> None:
+async def _judged_by_sns_validator(envelopes: Sequence[dict[str, Any]], certificate: Path) -> list[str]:
+    """Valid or invalid, each. Skips where it is not installed."""
     node = needs("node")
     if not (ROOT / ".node/node_modules/sns-validator").is_dir():
         assert os.environ.get("RELAY_CLIENTS") != "required"
         pytest.skip("sns-validator is not installed")
-    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
-    make_signing_pair(key_file=key, certificate_file=certificate, name="sns", now=1.7e9)
-    cloud, _ = far_side
-    await test_boto3_sends_through_the_sandbox(far_side)
-    good = _envelopes(Topic(arn=TOPIC, key_file=key, endpoint=""), cloud.calls[0])
-    bad = [{**envelope, "Message": envelope["Message"] + " "} for envelope in good]
     process = await asyncio.create_subprocess_exec(
         node,
         str(ROOT / "tests/e2e/node/judge_sns.js"),
@@ -169,6 +166,66 @@ async def test_sns_validator_finds_our_signatures_valid_and_tampered_ones_not(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    lines = "\n".join(json.dumps(envelope) for envelope in good + bad)
-    output, _ = await process.communicate(lines.encode())
-    assert output.decode().split() == ["valid"] * len(good) + ["invalid"] * len(bad)
+    output, _ = await process.communicate("\n".join(map(json.dumps, envelopes)).encode())
+    return output.decode().split()
+
+
+async def test_sns_validator_finds_our_signatures_valid_and_tampered_ones_not(
+    far_side: tuple[Cloud, Any], tmp_path: Path
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    make_signing_pair(key_file=key, certificate_file=certificate, name="sns", now=1.7e9)
+    cloud, _ = far_side
+    await test_boto3_sends_through_the_sandbox(far_side)
+    good = _envelopes(Topic(arn=TOPIC, key_file=key, endpoint=""), cloud.calls[0])
+    bad = [{**envelope, "Message": envelope["Message"] + " "} for envelope in good]
+    assert await _judged_by_sns_validator(good + bad, certificate) == ["valid"] * len(good) + ["invalid"] * len(bad)
+
+
+def _generated(topic: Topic, chance: random.Random) -> dict[str, Any]:
+    """A genuine message. sns-validator leaves the Token of an UnsubscribeConfirmation out of what is signed: none of those."""
+    topic.signature_version = chance.choice("12")
+    kind = chance.choice(["Notification", "SubscriptionConfirmation"])
+    envelope = topic._envelope(kind, "".join(chance.choices('ab "\\/\n\t\u00e9\u20ac\U0001f600{}', k=chance.randrange(300))))
+    if kind == "Notification":
+        subject = {"Subject": "Amazon SES Email Event Notification"} if chance.random() < 0.5 else {}
+        return topic.sign(envelope | subject, _SIGNED_OF_NOTIFICATION)
+    confirmation = {"Token": f"{chance.getrandbits(256):x}", "SubscribeURL": "https://sns.us-east-1.amazonaws.com/?Action=x"}
+    return topic.sign(envelope | confirmation, _SIGNED_OF_CONFIRMATION)
+
+
+def _tampered(envelope: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """One thing of it changed: what is signed, by what, or where its certificate is."""
+    signed = _SIGNED_OF_NOTIFICATION if envelope["Type"] == "Notification" else _SIGNED_OF_CONFIRMATION
+    key = chance.choice(
+        [*(set(signed) & set(envelope) - {"Type", "TopicArn"}), "Signature", "SignatureVersion", "SigningCertURL"]
+    )
+    others: dict[str, Callable[[str], str]] = {
+        "Signature": lambda text: ("A" if text[0] != "A" else "B") + text[1:],
+        "SignatureVersion": lambda text: {"1": "2", "2": "1"}[text],
+        "SigningCertURL": lambda text: text.replace("amazonaws.com/", "amazonaws.com.evil.example/"),
+    }
+    change = others.get(key, "{}x".format)
+    return envelope | {key: change(envelope[key])}
+
+
+def _judged_by_us(envelope: dict[str, Any], certificate: x509.Certificate) -> str:
+    try:
+        message = sns_message.read(json.dumps(envelope).encode())
+        sns_message.check_origin(message, topics=[TOPIC], versions=["1", "2"])
+        sns_message.verify(message, certificate, now=1.7e9)
+    except (Unreadable, Untrusted):
+        return "invalid"
+    return "valid"
+
+
+async def test_sns_validator_and_the_relay_agree_on_200_messages(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    make_signing_pair(key_file=key, certificate_file=certificate, name="sns", now=1.7e9)
+    topic, chance = Topic(arn=TOPIC, key_file=key, endpoint=""), random.Random(6)
+    good = [_generated(topic, chance) for _ in range(100)]
+    bad = [_tampered(_generated(topic, chance), chance) for _ in range(100)]
+    loaded = x509.load_pem_x509_certificate(certificate.read_bytes())
+    ours = [_judged_by_us(envelope, loaded) for envelope in good + bad]
+    assert ours == ["valid"] * 100 + ["invalid"] * 100
+    assert await _judged_by_sns_validator(good + bad, certificate) == ours
