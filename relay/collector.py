@@ -23,7 +23,7 @@ _DRAIN_POLL = 2
 _HELPERS = 7
 _LONGEST_PAUSE = 30.0
 _LONGEST_BACK_OFF = 60.0
-_CERTIFICATE_TRIES = 16  # about six minutes: the address is one of SNS's own, and what lies there may never have been there
+_CERTIFICATE_TRIES = 16  # about five minutes: the address is one of SNS's own, and what lies there may never have been there
 _RELEASE_SECONDS = 3.0
 
 

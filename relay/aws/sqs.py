@@ -55,7 +55,11 @@ class SqsQueue:
         return await in_daemon(lambda: self._receive(options))
 
     def _receive(self, options: Mapping[str, Any]) -> tuple[Queued, ...]:
-        messages = tuple(map(_queued, self._ask("receive_message", **options).get("Messages", ())))
+        answer = self._ask("receive_message", **options)
+        try:
+            messages = tuple(map(_queued, answer.get("Messages", ())))
+        except (KeyError, ValueError) as error:
+            raise QueueUnavailable("unreadable", f"messages without what belongs to them: {error!r}") from error
         if self._is_closed and messages:  # nobody is there to take them
             self._hide(messages, 0)
         return messages
@@ -85,7 +89,10 @@ class SqsQueue:
         policy = (await self._attributes("RedrivePolicy")).get("RedrivePolicy")
         if not policy:
             return None
-        name = str(json.loads(policy)["deadLetterTargetArn"]).rpartition(":")[2]
+        try:
+            name = str(json.loads(policy)["deadLetterTargetArn"]).rpartition(":")[2]
+        except (KeyError, TypeError, ValueError) as error:
+            raise QueueUnavailable("unreadable", f"a redrive policy that cannot be read: {policy}") from error
         return SqsQueue(self._client, f"{self._url.rpartition('/')[0]}/{name}")
 
     async def _attributes(self, name: str) -> Mapping[str, str]:

@@ -191,10 +191,11 @@ async def test_what_comes_twice_is_recorded_once(store: SqliteStore, shelf: Shel
         EndpointConnectionError(endpoint_url="https://sqs.us-east-1.amazonaws.com"),
         ReadTimeoutError(endpoint_url="https://sqs.us-east-1.amazonaws.com"),
         ValueError("an answer that is no JSON"),
+        {"Messages": [{"MessageId": "without a handle"}]},
     ],
 )
 async def test_a_queue_that_cannot_be_read_is_tried_on_and_told_of_once(
-    store: SqliteStore, shelf: Shelf, log: StringIO, tmp_path: Path, trouble: Exception
+    store: SqliteStore, shelf: Shelf, log: StringIO, tmp_path: Path, trouble: Exception | dict[str, Any]
 ) -> None:
     shelf.put(event())
     shelf.errors = [trouble, trouble]
