@@ -20,6 +20,7 @@ import pytest
 from cryptography import x509
 
 from relay.aws.certificates import FetchedCertificates, PinnedCertificate
+from relay.bounces import DEFAULT_RULES
 from relay.errors import TryAgain
 from relay.feedback import Feedback
 from relay.listening import Listening
@@ -114,6 +115,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         sns=confirmations,
         clock=time.time,
         listening=Listening(time.time()),
+        rules=DEFAULT_RULES,
         topics=[TOPIC],
         versions=["1", "2"],
     )
