@@ -20,6 +20,7 @@ CLIENTS = 30
 BODY = ("x" * 70 + "\r\n") * 142  # 10 KB
 MEGABYTE = 1 << 20
 LOOKS = 60
+CONNECTION_USED_UP = b"421 4.7.0 Too many messages in one connection"  # after 10,000; the client connects anew
 
 pytestmark = pytest.mark.timeout(MINUTES * 60 * 2 + 120)
 
@@ -66,7 +67,7 @@ async def test_a_steady_load_is_delivered_quickly_and_nothing_grows(tmp_path: Pa
         )
         assert delivered.keys() == clients.acked
         assert twice(delivered) == {}
-        assert clients.refused == {}
+        assert clients.refused.keys() <= {CONNECTION_USED_UP}
         assert max(log) < 32 * MEGABYTE
         if MINUTES >= 1:  # a few seconds beside other tests would measure the machine
             assert len(clients.acked) >= 0.95 * PER_SECOND * MINUTES * 60
