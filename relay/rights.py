@@ -58,7 +58,7 @@ _RIGHTS = (
     (
         Role.RELAY,
         "ReadTheQueues",
-        "sqs:GetQueueUrl sqs:GetQueueAttributes sqs:ReceiveMessage sqs:DeleteMessage sqs:ChangeMessageVisibility",
+        "sqs:GetQueueAttributes sqs:ReceiveMessage sqs:DeleteMessage sqs:ChangeMessageVisibility",
         "queues",
     ),
     (Role.DOCTOR, "LookAtTheAccount", "ses:GetAccount ses:ListEmailIdentities", "anywhere"),
@@ -66,7 +66,7 @@ _RIGHTS = (
     (Role.DOCTOR, "LookAtTheSet", "ses:GetConfigurationSet ses:GetConfigurationSetEventDestinations", "set"),
     (Role.DOCTOR, "LookAtTheTopic", "sns:GetTopicAttributes sns:ListSubscriptionsByTopic", "topic"),
     (Role.DOCTOR, "LookAtTheSubscription", "sns:GetSubscriptionAttributes", "anywhere"),
-    (Role.DOCTOR, "LookAtTheQueues", "sqs:GetQueueUrl sqs:GetQueueAttributes", "queues"),
+    (Role.DOCTOR, "LookAtTheQueues", "sqs:GetQueueAttributes", "queues"),
     (
         Role.SETUP,
         "MakeTheSet",
@@ -75,6 +75,6 @@ _RIGHTS = (
     ),
     (Role.SETUP, "MakeTheTopic", "sns:CreateTopic sns:SetTopicAttributes sns:Subscribe", "topic"),
     (Role.SETUP, "MendTheSubscription", "sns:SetSubscriptionAttributes", "anywhere"),
-    (Role.SETUP, "MakeTheQueues", "sqs:CreateQueue sqs:SetQueueAttributes", "queues"),
+    (Role.SETUP, "MakeTheQueues", "sqs:CreateQueue sqs:GetQueueUrl sqs:SetQueueAttributes", "queues"),
 )
 _ONLY_FOR = {"ConfirmTheWebhook": Transport.HTTPS, "queues": Transport.SQS}  # by statement, by place

@@ -214,7 +214,6 @@ resource "aws_iam_policy" "relay" {
           "Sid": "ReadTheQueues",
           "Effect": "Allow",
           "Action": [
-            "sqs:GetQueueUrl",
             "sqs:GetQueueAttributes",
             "sqs:ReceiveMessage",
             "sqs:DeleteMessage",

@@ -118,6 +118,41 @@ async def test_a_dry_run_shows_the_plan_and_the_rights_and_changes_nothing(relay
     assert (dict(cloud.configuration_sets), cloud.topics.attributes, cloud.topics.subscriptions) == ({}, {}, [])
 
 
+class AllBut(set[str]):
+    """All rights but these."""
+
+    def __contains__(self, right: object) -> bool:
+        return not super().__contains__(right)
+
+
+async def rights(relay: Relay, role: str) -> set[str]:
+    """Whose they are anybody may ask."""
+    _, printed = await relay.cli("aws", "policy", "--for", role)
+    return {"sts:GetCallerIdentity", *(action for each in json.loads(printed)["Statement"] for action in each["Action"])}
+
+
+async def test_the_rights_of_the_relay_are_enough_for_it(relay: Relay, cloud: Cloud) -> None:
+    own = await rights(relay, "relay")
+    cloud.denied = AllBut(own | await rights(relay, "setup"))
+    await relay.cli("aws", "setup")  # for which it confirms
+    cloud.denied = AllBut(own)
+    await relay.cli("sender", "sync")
+    with relay.smtp() as client:
+        id = await asyncio.to_thread(submit, client, mail())
+    assert await relay.status(id, "delivered") == ["delivered"]
+
+
+async def test_the_rights_of_the_set_up_are_enough_for_it(stopped: Relay, cloud: Cloud) -> None:
+    cloud.denied = AllBut(await rights(stopped, "setup"))
+    for change in ("made", "changed"):
+        _, shown = await stopped.cli("aws", "setup", "--wait", "0", check=False)
+        assert f"event destination relay-events: {change}" in shown
+        cloud.topics.subscriptions[0].is_confirmed = True
+        raw(cloud)
+        without_send(cloud)
+        old_signatures(cloud)
+
+
 @pytest.mark.parametrize(
     "right",
     [

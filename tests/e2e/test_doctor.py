@@ -25,6 +25,7 @@ from relay.doctor.look import Look
 from relay.doctor.rounds import CHECKS, Check
 from relay.findings import Finding, Grade, Report, Verdict
 from relay.provisioning import Setup, Transport
+from relay.rights import Role, policy
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.faults import SesError
 from relay.sandbox.sns import Topic
@@ -34,6 +35,15 @@ from tests.harness import APPLICATION, TOPIC, Relay
 
 SET = "relay"
 URL = "https://relay.example.com"
+SETUP = Setup(
+    partition="aws",
+    region="us-east-1",
+    account="123456789012",
+    configuration_set=SET,
+    topic=TOPIC.rpartition(":")[2],
+    transport=Transport.HTTPS,
+    webhook=f"{URL}/sns",
+)
 
 
 @pytest.fixture
@@ -51,18 +61,9 @@ async def cloud(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cloud]:
 
 
 async def set_up(cloud: Cloud) -> None:
-    setup = Setup(
-        partition="aws",
-        region="us-east-1",
-        account="123456789012",
-        configuration_set=SET,
-        topic=TOPIC.rpartition(":")[2],
-        transport=Transport.HTTPS,
-        webhook=f"{URL}/sns",
-    )
     config = settings(cloud)
-    provisioner = Provisioner(assembly.aws(config, assembly.aws_session(config)), setup)
-    for step in provisioning.steps(provisioning.wanted(setup), await provisioner.found()):
+    provisioner = Provisioner(assembly.aws(config, assembly.aws_session(config)), SETUP)
+    for step in provisioning.steps(provisioning.wanted(SETUP), await provisioner.found()):
         await provisioner.take(step)
     cloud.topics.subscriptions[0].is_confirmed = True
 
@@ -255,6 +256,21 @@ async def test_a_right_that_is_missing_is_named(cloud: Cloud, right: str, grade:
     assert permissions.grade is grade
     assert right in permissions.seen
     assert sum(bool(right) and right in finding.seen for finding in seen) == bool(right)
+
+
+class AllBut(set[str]):
+    """All rights but these."""
+
+    def __contains__(self, right: object) -> bool:
+        return not super().__contains__(right)
+
+
+async def test_the_rights_of_the_doctor_are_enough_for_it(cloud: Cloud) -> None:
+    actions = [action for statement in policy(Role.DOCTOR, SETUP)["Statement"] for action in statement["Action"]]
+    cloud.denied = AllBut([*actions, "sts:GetCallerIdentity"])
+    findings = await rounds.examine(Look(settings(cloud)), CHECKS)
+    assert {finding.check: finding.grade for finding in findings}["permissions"] is Grade.OK
+    assert not [finding for finding in findings if "not allowed" in finding.seen]
 
 
 async def test_ses_may_ask_for_patience(cloud: Cloud) -> None:
