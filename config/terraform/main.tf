@@ -2,7 +2,8 @@
 #
 #   terraform apply -var public_url=https://relay.example.com
 #
-# Put the topic (and the queue) of the outputs into the relay's settings; with https the relay must run, so that it can confirm.
+# With https the relay must be there to confirm: first put arn:aws:sns:REGION:ACCOUNT:relay-events into its feedback.topics, and
+# start it. With sqs put the outputs into its settings afterwards. `relay doctor` then says whether all fits.
 
 terraform {
   required_providers {
