@@ -49,6 +49,7 @@ _STOP_CALLS_SECONDS = 18.0
 _WATCH_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
 _COUNT_SECONDS = 5.0
+_ALARM_SECONDS = 60.0
 _FILES_SETTLE_SECONDS = 1.0
 _FIRST_RATE = 1.0  # recipients a second until GetAccount has answered: what every account may
 
@@ -106,6 +107,8 @@ class App:
         self._start_smtp(base.store, await assembly.intake(base, sync.identities, admission), smtp_tls)
         self._keep_running(self._watch_certificates, "the look at the certificates")
         self._keep_running(assembly.keeping(base).run, "the removal of what is old")
+        alarms = assembly.alarms(base)
+        self._keep_running(lambda: alarms.run(every=_ALARM_SECONDS), "the look at the counters")
 
     async def _base(self, room: Room, admission: Admission) -> Base:
         spool = Spool(self._config.store.spool)  # which makes its folder: the room is that of both

@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 
+from relay.alarms import Alarms
 from relay.aws import clients
 from relay.aws.asking import Aws
 from relay.aws.certificates import FetchedCertificates, PinnedCertificate
@@ -43,6 +44,7 @@ from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
 from relay.senders import IdentitySync
 from relay.settings import Config, LoginsConfig
+from relay.silence import Silence
 from relay.smtp.limits import Limits
 from relay.smtp.login import Login
 from relay.steady import SteadyClock
@@ -251,6 +253,21 @@ def keeping(base: Base) -> Keeping:
         kept_for=KeptFor(bodies=days.bodies_days, notifications=days.notifications_days, facts=days.facts_days),
         every=_KEEPING_SECONDS,
         pause=_KEEPING_PAUSE,
+    )
+
+
+def alarms(base: Base) -> Alarms:
+    """What rings."""
+    config = base.config
+    silence = Silence(
+        after_sent=config.feedback.alarm_after_sent, after_seconds=60.0 * config.feedback.alarm_after_minutes, now=base.clock()
+    )
+    return Alarms(
+        counters=base.store.counters,
+        desk=base.store.desk,
+        clock=base.clock,
+        rules=config.reputation.rules,
+        silence=silence,
     )
 
 

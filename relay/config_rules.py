@@ -20,6 +20,8 @@ _MAY_BE_ZERO = frozenset(
         "ses": ["identities_seconds"],
         "queue": ["max_age_seconds", "min_free_octets", "ballast_octets"],
         "bounces": ["soft_count", "mailbox_full_count"],
+        "reputation": ["review_bounces", "pause_bounces", "review_complaints", "pause_complaints"],
+        "feedback": ["alarm_after_sent", "alarm_after_minutes"],
         "retention": ["bodies_days", "notifications_days", "facts_days"],
     }.items()
     for key in keys

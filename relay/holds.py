@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from relay.lifecycle import NEVER
-from relay.model import Delivery, Flow
+from relay.model import Delivery, Flow, Lane
 from relay.outcome import HoldScope
 
 
 class Holder(StrEnum):
-    """Who put a hold there. SES's end by themselves, the operator's only by the operator."""
+    """Who put a hold there. SES's end by themselves, the others only by the operator."""
 
     SES = "ses"
     OPERATOR = "operator"
+    RELAY = "relay"  # which does not like what its own counters say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +39,11 @@ class HoldRecord:
         return self.scope is HoldScope.ACCOUNT or self.subject == _SUBJECT[self.scope](flow)
 
 
-_SUBJECT = {
+_SUBJECT: dict[HoldScope, Callable[[Flow], str | None]] = {
     HoldScope.IDENTITY: lambda flow: flow.identity,
     HoldScope.CONFIGURATION_SET: lambda flow: flow.configuration_set,
     HoldScope.CREDENTIAL: lambda flow: flow.credential,
+    HoldScope.CREDENTIAL_BULK: lambda flow: flow.credential if flow.lane is Lane.BULK else None,
 }
 
 
@@ -50,8 +52,9 @@ _PLACE = {
     HoldScope.IDENTITY: "sender domain",
     HoldScope.CONFIGURATION_SET: "configuration set",
     HoldScope.CREDENTIAL: "credential",
+    HoldScope.CREDENTIAL_BULK: "bulk mail of credential",
 }
-_BY = {Holder.SES: "by SES", Holder.OPERATOR: "by the operator"}
+_BY = {Holder.SES: "by SES", Holder.OPERATOR: "by the operator", Holder.RELAY: "by the relay"}
 
 
 def place(scope: HoldScope, subject: str) -> str:

@@ -316,6 +316,34 @@ def account(*, rate: float, quota: float, sent: float) -> None:
     _write("account", rate=rate, quota=quota, sent=sent)
 
 
+def account_standing(*, enforcement: str, sends: bool, is_well: bool) -> None:
+    """SES has changed what it thinks of the account, or lets it do. What is not well: alarm."""
+    _write("account_standing", INFO if is_well else ERROR, enforcement=enforcement, sends=sends)
+
+
+def reputation(
+    *, scope: str, name: str, measure: str, standing: str, is_worse: bool, rate: float, count: int, sent: int, hours: int
+) -> None:
+    """Bounces or complaints have reached a level at which SES acts, or left it. What gets worse: alarm."""
+    how_much = {"rate": round(rate, 6), "count": count, "sent": sent, "hours": hours}
+    _write("reputation", ERROR if is_worse else INFO, scope=scope, name=name, measure=measure, standing=standing, **how_much)
+
+
+def paused(*, scope: str, subject: str, reason: str) -> None:
+    """The relay holds mail until an operator resumes it: alarm."""
+    _write("paused", ERROR, scope=scope, subject=subject, reason=reason)
+
+
+def feedback_silent(*, sent: int, since: float) -> None:
+    """So much was sent since anything was heard of SES: alarm."""
+    _write("feedback_silent", ERROR, sent=sent, since=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since)))
+
+
+def feedback_heard() -> None:
+    """Events come again."""
+    _write("feedback_heard")
+
+
 def clock_differs(*, seconds: float) -> None:
     """AWS refused signatures for their time: from now on they bear its own, so far ahead of ours. Ours needs mending: alarm."""
     _write("clock_differs", ERROR, seconds=round(seconds))

@@ -39,4 +39,19 @@ queue_depth = Gauge(
 )
 dead_letters = Gauge("relay_feedback_dead_letters", "About how many messages the queue gave up", ["queue"], registry=registry)
 quarantined = Counter("relay_feedback_quarantined", "Messages of a queue that could not be used", ["queue"], registry=registry)
+reputation_rate = Gauge(
+    "relay_reputation_rate",
+    "Hard bounces and complaints as a share of what was sent: the worst of the last day and the last week",
+    ["measure", "scope", "name"],
+    registry=registry,
+)
+reputation_level = Gauge(
+    "relay_reputation_level",
+    "How bad that is: 0 fine, 1 SES reviews the account, 2 SES may pause it",
+    ["measure", "scope", "name"],
+    registry=registry,
+)
+feedback_silent = Gauge("relay_feedback_silent", "1 while mail goes out and no events come back", registry=registry)
+account_healthy = Gauge("relay_account_healthy", "1 while SES enforces nothing against the account", registry=registry)
+account_sending = Gauge("relay_account_sending_enabled", "1 while SES lets the account send", registry=registry)
 disk_free = Gauge("relay_disk_free_octets", "Octets that are free on the disk of the store", registry=registry)

@@ -35,6 +35,7 @@ class HoldScope(StrEnum):
     IDENTITY = "identity"
     CONFIGURATION_SET = "configuration_set"
     CREDENTIAL = "credential"
+    CREDENTIAL_BULK = "credential_bulk"  # its mail to many, and nothing else of it
     DELIVERY = "delivery"
 
 

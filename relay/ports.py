@@ -11,7 +11,7 @@ from cryptography import x509
 from relay.bounces import DEFAULT_RULES, BounceRules
 from relay.credential import Credential, LastUse
 from relay.event import Event, Replayed
-from relay.holds import HoldRecord
+from relay.holds import Holder, HoldRecord
 from relay.identities import Identity, KnownIdentities
 from relay.lifecycle import Cause, Patience
 from relay.model import Claimed, Delivery, Life, Message, Settlement
@@ -118,8 +118,8 @@ class Desk(Protocol):
     def move(self, cause: Cause, selection: Selection, *, now: float) -> AsyncIterator[tuple[Moved, ...]]:
         """RETRIED, HELD_BACK or CANCELLED, in small steps: what was moved in each. What is being sent is let go."""
 
-    async def hold(self, hold: Hold, *, now: float) -> bool:
-        """By the operator, until lifted. False if it stood already."""
+    async def hold(self, hold: Hold, *, now: float, holder: Holder = Holder.OPERATOR) -> bool:
+        """Until lifted. False if it stood already."""
 
     async def lift(self, scope: HoldScope, subject: str, *, now: float) -> tuple[HoldRecord, ...]:
         """Ends the holds there, SES's own as well."""
@@ -326,14 +326,21 @@ class FeedbackStore(Protocol):
         """Of the newest deliveries accepted and sent between these times: how many, and of how many there are events."""
 
 
+Counted = tuple[str, str, float, int]
+"""A name, a credential, a time, and how often."""
+
+
 class Counters(Protocol):
     """Sums of what happened. All raise StoreUnavailable."""
 
     async def sums(self, wanted: Wanted) -> Mapping[str | int, Figures]:
         """By what they are told apart by: seconds for an hour or a day, or a name; under "" where it is nothing."""
 
-    async def refused(self, refusals: Iterable[tuple[str, str, float, int]]) -> None:
-        """Names, credentials, times, and how often: what is refused leaves no other trace in the store."""
+    async def count(self, counted: Iterable[Counted]) -> None:
+        """What leaves no other trace in the store."""
+
+    async def newest_event(self) -> int:
+        """The number of the last that was recorded, 0 for none."""
 
 
 class Sender(Protocol):

@@ -36,6 +36,6 @@ class Refusals:
         if not counts:
             return
         try:
-            await self._store.refused([(*key, count) for key, count in counts.items()])
+            await self._store.count([(*key, count) for key, count in counts.items()])
         except StoreUnavailable:
             self._counts.update(counts)

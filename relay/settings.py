@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from relay.bounces import BounceClass, BounceRules, Threshold
+from relay.reputation import ReputationRules, Thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +171,29 @@ class FeedbackConfig:
     raw_webhook: bool = False
     sns_endpoint: str = ""
     pinned_certificate: str = ""
+    alarm_after_sent: int = 100
+    alarm_after_minutes: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReputationConfig:
+    """From which rates on an alarm rings. Thresholds are of 10,000 sent, and 0 is never reached."""
+
+    volume: int = 1000
+    review_bounces: int = 500
+    pause_bounces: int = 1000
+    review_complaints: int = 10
+    pause_complaints: int = 50
+    pause_bulk: bool = False
+
+    @property
+    def rules(self) -> ReputationRules:
+        return ReputationRules(
+            volume=self.volume,
+            bounces=Thresholds(self.review_bounces, self.pause_bounces),
+            complaints=Thresholds(self.review_complaints, self.pause_complaints),
+            pauses=self.pause_bulk,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +235,7 @@ class Config:
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     bounces: BouncesConfig = field(default_factory=BouncesConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
+    reputation: ReputationConfig = field(default_factory=ReputationConfig)
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
     private: PrivateConfig = field(default_factory=PrivateConfig)
     log: LogConfig = field(default_factory=LogConfig)

@@ -81,13 +81,16 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which counts are summed: those of all hours that `since` to `until` touch, seconds since the epoch; None for all."""
+    """Which counts are summed: those of all hours that `since` to `until` touch, seconds since the epoch; None for all, and
+    for all names where there are none.
+    """
 
     since: float
     until: float
     by: By | None = None
     credential: str | None = None
     campaign: str | None = None
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from relay import journal
+from relay import journal, metrics
 from relay.ports import AccountStore, Clock
 from relay.rate import Account, Bucket, DailyQuota
 
 _EVERY = 60.0
+_HEALTHY = "HEALTHY"
 
 
 class AccountWatch:
-    """Keeps the bucket at the account's rate, and the quota at what SES has counted."""
+    """Keeps the bucket at the account's rate, and the quota at what SES has counted; tells what SES thinks of the account."""
 
     def __init__(self, *, client: Any, store: AccountStore, bucket: Bucket, quota: DailyQuota, clock: Clock) -> None:
         self._client = client
@@ -21,6 +22,7 @@ class AccountWatch:
         self._bucket = bucket
         self._quota = quota
         self._clock = clock
+        self._standing = (_HEALTHY, True)
 
     async def restore(self) -> None:
         """What SES said last, until it says more. Raises StoreUnavailable."""
@@ -37,7 +39,9 @@ class AccountWatch:
             await asyncio.sleep(_EVERY)
 
     async def _look(self) -> None:
-        found = (await asyncio.to_thread(self._client.get_account))["SendQuota"]
+        answer = await asyncio.to_thread(self._client.get_account)
+        self._judge(str(answer.get("EnforcementStatus", _HEALTHY)), bool(answer.get("SendingEnabled", True)))
+        found = answer["SendQuota"]
         account = Account(
             rate=float(found["MaxSendRate"]),
             quota=float(found["Max24HourSend"]),
@@ -47,6 +51,15 @@ class AccountWatch:
         self._use(account)
         journal.account(rate=account.rate, quota=account.quota, sent=account.sent)
         await self._store.put(account)
+
+    def _judge(self, enforcement: str, sends: bool) -> None:
+        """HEALTHY, PROBATION (under review) or SHUTDOWN; told when it changes, and at the start where it is not well."""
+        metrics.account_healthy.set(enforcement == _HEALTHY)
+        metrics.account_sending.set(sends)
+        if (enforcement, sends) != self._standing:
+            is_well = enforcement == _HEALTHY and sends
+            journal.account_standing(enforcement=enforcement, sends=sends, is_well=is_well)
+        self._standing = (enforcement, sends)
 
     def _use(self, account: Account) -> None:
         self._bucket.set_rate(account.rate)

@@ -48,14 +48,15 @@ def _subject(verb: Callable[..., None]) -> Callable[..., None]:
 
 @queue.command("pause")
 @_subject
+@click.option("--bulk", is_flag=True, help="Of a login only its mail to many.")
 @click.option("--reason", default="paused", show_default=True, help="Why, for whoever looks later.")
 @on_config
-async def queue_pause(config: Config, *, reason: str, **subjects: str | None) -> None:
+async def queue_pause(config: Config, *, reason: str, bulk: bool, **subjects: str | None) -> None:
     """Send nothing until `resume`: of the whole account, or of what is named. Mail is still accepted."""
     if name := subjects["credential"]:
         await find_credential(config.store, name)
     async with changing(config.store) as admin:
-        for scope, subject in _places(config, subjects):
+        for scope, subject in _bulk(subjects) if bulk else _places(config, subjects):
             is_new = await admin.hold(Hold(scope, reason, NEVER, subject))
             click.echo(f"{place(scope, subject)}: {'paused' if is_new else 'was paused already'}")
 
@@ -68,6 +69,8 @@ async def queue_resume(config: Config, **subjects: str | None) -> None:
     async with changing(config.store) as admin:
         for scope, subject in _places(config, subjects):
             lifted = await admin.lift(scope, subject)
+            if scope is HoldScope.CREDENTIAL:
+                lifted += await admin.lift(HoldScope.CREDENTIAL_BULK, subject)
             for said in map(_lifted, lifted) if lifted else ["was not held"]:
                 click.echo(f"{place(scope, subject)}: {said}")
 
@@ -81,9 +84,19 @@ def _places(config: Config, subjects: dict[str, str | None]) -> list[tuple[HoldS
     return [*own, *given] or [(HoldScope.ACCOUNT, "")]
 
 
+def _bulk(subjects: dict[str, str | None]) -> list[tuple[HoldScope, str]]:
+    name = subjects["credential"]
+    if not name or any(subject for scope, subject in subjects.items() if scope != HoldScope.CREDENTIAL):
+        raise Failure("--bulk is for a --credential")
+    return [(HoldScope.CREDENTIAL_BULK, name)]
+
+
 def _lifted(hold: HoldRecord) -> str:
-    by = "paused by the operator" if hold.holder is Holder.OPERATOR else "stopped by SES"
-    return f"resumed; {by} since {when(hold.since)}: {hold.reason}"
+    what = "its bulk mail " if hold.scope is HoldScope.CREDENTIAL_BULK else ""
+    return f"resumed; {what}{_PUT[hold.holder]} since {when(hold.since)}: {hold.reason}"
+
+
+_PUT = {Holder.SES: "stopped by SES", Holder.OPERATOR: "paused by the operator", Holder.RELAY: "paused by the relay"}
 
 
 @dataclass(frozen=True, slots=True)

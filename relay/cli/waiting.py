@@ -64,7 +64,7 @@ def _holds(holds: tuple[HoldRecord, ...], now: float) -> Table:
 
 
 def _until(hold: HoldRecord, now: float) -> str:
-    if hold.holder is Holder.OPERATOR:
+    if hold.holder is not Holder.SES:
         return "it is resumed"
     return f"a probe gets through, in {lasting(hold.until - now)}" if hold.until > now else "a probe gets through, now"
 

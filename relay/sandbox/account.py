@@ -21,6 +21,8 @@ class SendingAccount:
         self.rate = rate
         self.quota = quota
         self.sent = 0
+        self.enforcement = "HEALTHY"
+        self.is_enabled = True
         self.details: dict[str, Any] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -38,9 +40,9 @@ class SendingAccount:
         return web.json_response(
             {
                 "SendQuota": quota,
-                "SendingEnabled": True,
+                "SendingEnabled": self.is_enabled,
                 "ProductionAccessEnabled": True,
-                "EnforcementStatus": "HEALTHY",
+                "EnforcementStatus": self.enforcement,
                 "SuppressionAttributes": {"SuppressedReasons": ["BOUNCE", "COMPLAINT"]},
                 **self.details,
             }

@@ -69,6 +69,23 @@ async def test_what_is_paused_is_accepted_and_not_sent_until_it_is_resumed(relay
     assert [(line["scope"], line["holder"]) for line in journal(relay, "lifted")] == [("account", "operator")]
 
 
+async def test_of_a_login_only_the_bulk_mail_can_be_paused(relay: Relay, cloud: Cloud) -> None:
+    assert await said(relay, "pause", "--credential", "app", "--bulk") == "bulk mail of credential app: paused\n"
+
+    def session() -> list[str]:
+        with relay.smtp() as client:
+            return [submit(client, mail(extra=extra)) for extra in ("X-Relay-Class: marketing\r\n", "")]
+
+    held, free = await asyncio.to_thread(session)
+    assert await relay.status(free, "delivered") == ["delivered"]
+    assert "held: bulk mail of credential app by the operator: paused" in (await relay.cli("message", "show", held))[1]
+    resumed = await said(relay, "resume", "--credential", "app")
+    assert resumed.startswith("credential app: resumed; its bulk mail paused by the operator since 20")
+    assert await relay.status(held, "delivered") == ["delivered"]
+    status, refused = await relay.cli("queue", "pause", "--bulk", check=False)
+    assert (status, refused) == (2, "relay: --bulk is for a --credential\n")
+
+
 @pytest.mark.parametrize(
     ("option", "subject", "place"),
     [

@@ -5,14 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import smtplib
+import time
+from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
 from relay.sandbox.cloud import Cloud
-from tests.harness import Relay, mail, submit
+from relay.store.sqlite.store import SqliteStore
+from tests.harness import Relay, mail, running_relay, submit
 
 BOUNCE = "bounce@simulator.amazonses.com"
+
+
+def metrics(relay: Relay) -> str:
+    with urlopen(f"http://127.0.0.1:{relay.ports['private']}/metrics") as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def under_review() -> Cloud:
+    """An account that SES looks at."""
+    cloud = Cloud()
+    cloud.account.enforcement = "PROBATION"
+    return cloud
 
 
 async def stats(relay: Relay, *words: str) -> list[dict[str, Any]]:
@@ -73,3 +90,19 @@ async def test_what_was_refused_last_is_counted_at_the_stop_and_what_was_refused
     (row,) = await stats(relay, "--by", "credential")
     assert row["credential"] == ""
     assert row["counts"] == {"refused.not_authenticated": 1, "refused.wrong_login": 2}
+
+
+async def test_what_stands_badly_is_told_at_the_start_and_pauses_nothing(tmp_path: Path) -> None:
+    store = await SqliteStore.open(tmp_path / "relay.db")
+    await store.counters.count([("sent", "app", time.time(), 2000), ("complained", "app", time.time(), 30)])
+    await store.close()
+    settings = {"RELAY_REPUTATION__PAUSE_BULK": "true"}
+    async with running_relay(tmp_path, far_side=under_review, settings=settings) as (relay, _):
+        assert (await relay.told("account_standing"))["enforcement"] == "PROBATION"
+        line = await relay.told("reputation", scope="credential")
+        assert (line["name"], line["measure"], line["standing"], line["rate"]) == ("app", "complained", "pause", 0.015)
+        shown = await asyncio.to_thread(metrics, relay)
+        assert 'relay_reputation_level{measure="complained",name="app",scope="credential"} 2.0' in shown
+        assert "relay_account_healthy 0.0" in shown
+        assert "relay_feedback_silent 0.0" in shown
+        assert [line["event"] for line in relay.journal() if line["event"] == "paused"] == []

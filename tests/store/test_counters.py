@@ -267,8 +267,8 @@ async def test_the_hours_that_the_time_asked_for_touches_count_whole(store: Sqli
 
 
 async def test_refusals_are_added_up(store: SqliteStore) -> None:
-    await store.counters.refused([("refused.mail_loop", "app", NOW, 3), ("refused.wrong_login", "", NOW, 1)])
-    await store.counters.refused([("refused.mail_loop", "app", NOW, 2)])
+    await store.counters.count([("refused.mail_loop", "app", NOW, 3), ("refused.wrong_login", "", NOW, 1)])
+    await store.counters.count([("refused.mail_loop", "app", NOW, 2)])
     assert await sums(store) == {"refused.mail_loop": 5, "refused.wrong_login": 1}
 
 

@@ -96,6 +96,14 @@ OTHERS: dict[str, tuple[str, object]] = {
     "bounces.mailbox_full_days": ("9", 9),
     "bounces.trust_diagnostics": ("true", True),
     "bounces.trust_predictions": ("true", True),
+    "reputation.volume": ("41", 41),
+    "reputation.review_bounces": ("0", 0),
+    "reputation.pause_bounces": ("0", 0),
+    "reputation.review_complaints": ("0", 0),
+    "reputation.pause_complaints": ("0", 0),
+    "reputation.pause_bulk": ("true", True),
+    "feedback.alarm_after_sent": ("0", 0),
+    "feedback.alarm_after_minutes": ("0", 0),
     "retention.bodies_days": ("7", 7),
     "retention.notifications_days": ("0", 0),
     "retention.facts_days": ("0", 0),
@@ -408,6 +416,8 @@ OFF_BY_ZERO = {
     *(("queue", key) for key in ("max_age_seconds", "min_free_octets", "ballast_octets")),
     ("bounces", "soft_count"),
     ("bounces", "mailbox_full_count"),
+    *(("reputation", f"{level}_{what}") for level in ("review", "pause") for what in ("bounces", "complaints")),
+    *(("feedback", f"alarm_after_{what}") for what in ("sent", "minutes")),
     *(("retention", f"{what}_days") for what in ("bodies", "notifications", "facts")),
 }
 NUMBERS = [(s, k) for s, k, default in settings() if type(default) is int and (s, k) not in OFF_BY_ZERO]

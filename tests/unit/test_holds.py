@@ -44,6 +44,8 @@ def hold(
         (HoldScope.CONFIGURATION_SET, "tracked", (NEWS,)),
         (HoldScope.CREDENTIAL, "app", (APP, OTHER)),
         (HoldScope.CREDENTIAL, "", ()),
+        (HoldScope.CREDENTIAL_BULK, "news", (NEWS,)),
+        (HoldScope.CREDENTIAL_BULK, "app", ()),
     ],
 )
 def test_a_hold_covers_the_flows_of_its_subject(scope: HoldScope, subject: str, covered: tuple[Flow, ...]) -> None:
@@ -153,6 +155,7 @@ def test_the_time_is_that_of_the_seconds_in_which_any_hold_stood(made: list[tupl
         (HoldScope.CONFIGURATION_SET, "tracked", "configuration set tracked"),
         (HoldScope.CONFIGURATION_SET, "", "the relay's own configuration set"),
         (HoldScope.CREDENTIAL, "app", "credential app"),
+        (HoldScope.CREDENTIAL_BULK, "app", "bulk mail of credential app"),
     ],
 )
 def test_what_a_hold_stops_is_said_in_words(scope: HoldScope, subject: str, words: str) -> None:
@@ -170,6 +173,7 @@ def test_all_that_holds_a_delivery_is_said_and_nothing_else() -> None:
         hold(),
         replace(hold(2, HoldScope.CREDENTIAL, "app"), holder=Holder.OPERATOR, reason="maintenance"),
         hold(3, HoldScope.CREDENTIAL, "news"),
+        hold(5, HoldScope.CREDENTIAL_BULK, "app"),
         hold(4, ended_at=NOW),
     ]
     words = "the account by SES: paused; credential app by the operator: maintenance"

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import aiosqlite
 
@@ -13,6 +14,7 @@ from relay import statistics
 from relay.errors import StoreUnavailable
 from relay.event import Event, EventType
 from relay.model import Origin
+from relay.ports import Counted
 from relay.statistics import HOUR, UNIQUE, By, Figures, Wanted
 from relay.store.sqlite.rows import insert
 from relay.store.sqlite.writer import Writer
@@ -29,6 +31,7 @@ _KEYS: Mapping[By | None, str] = {
     By.CAMPAIGN: "campaign",
 }
 _SUMS = """SELECT {key}, name, sum(count) FROM counters WHERE hour >= :first AND hour <= :last
+    AND (:names = '[]' OR name IN (SELECT value FROM json_each(:names)))
     AND (:credential IS NULL OR credential = :credential) AND (:campaign IS NULL OR campaign = :campaign)
     GROUP BY 1, 2 HAVING sum(count) > 0"""
 # Those that are new now, and all.
@@ -83,30 +86,37 @@ class SqliteCounters:
         self._writer = writer
         self._reader = reader
 
-    async def refused(self, refusals: Iterable[tuple[str, str, float, int]]) -> None:
-        await self._writer.run(_count_refusals, tuple(refusals))
+    async def count(self, counted: Iterable[Counted]) -> None:
+        await self._writer.run(_count_all, tuple(counted))
 
     async def sums(self, wanted: Wanted) -> dict[str | int, Figures]:
         found: defaultdict[str | int, dict[str, int]] = defaultdict(dict)
         values = {
             "first": wanted.since // HOUR * HOUR,
             "last": wanted.until,
+            "names": json.dumps(wanted.names),
             "credential": wanted.credential,
             "campaign": wanted.campaign,
         }
-        try:
-            rows = await self._reader.execute_fetchall(_SUMS.format(key=_KEYS[wanted.by]), values)
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
-        for key, name, count in rows:
+        for key, name, count in await self._rows(_SUMS.format(key=_KEYS[wanted.by]), values):
             found[key][name] = count
         return {key: Figures(counts) for key, counts in found.items()}
 
+    async def newest_event(self) -> int:
+        ((number,),) = await self._rows("SELECT coalesce(max(id), 0) FROM events", {})
+        return int(number)
 
-def _count_refusals(db: sqlite3.Connection, items: Sequence[tuple[tuple[str, str, float, int], ...]]) -> list[None]:
+    async def _rows(self, query: str, values: Mapping[str, Any]) -> list[Any]:
+        try:
+            return list(await self._reader.execute_fetchall(query, values))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+
+
+def _count_all(db: sqlite3.Connection, items: Sequence[tuple[Counted, ...]]) -> list[None]:
     counts = Counts()
-    for refusals in items:
-        for name, credential, at, count in refusals:
+    for counted in items:
+        for name, credential, at, count in counted:
             counts.add(name, Origin(credential, "", ""), at, count)
     counts.write(db)
     return [None] * len(items)

@@ -87,8 +87,8 @@ class SqliteDesk:
             yield await self._writer.run(_move_all, (cause, found, now))
             last = found[-1]
 
-    async def hold(self, hold: Hold, *, now: float) -> bool:
-        return await self._writer.run(_hold_all, (hold, now))
+    async def hold(self, hold: Hold, *, now: float, holder: Holder = Holder.OPERATOR) -> bool:
+        return await self._writer.run(_hold_all, (hold, now, holder))
 
     async def lift(self, scope: HoldScope, subject: str, *, now: float) -> tuple[HoldRecord, ...]:
         return await self._writer.run(_lift_all, (scope, subject, now))
@@ -140,8 +140,8 @@ def _moved(db: sqlite3.Connection, cause: Cause, delivery: Delivery, now: float,
     return Moved(delivery=requeue(db, delivery, cause, then, reason), tries=tries)
 
 
-def _hold_all(db: sqlite3.Connection, items: Sequence[tuple[Hold, float]]) -> list[bool]:
-    return [holds.put(db, hold, holder=Holder.OPERATOR, at=now) for hold, now in items]
+def _hold_all(db: sqlite3.Connection, items: Sequence[tuple[Hold, float, Holder]]) -> list[bool]:
+    return [holds.put(db, hold, holder=holder, at=now) for hold, now, holder in items]
 
 
 def _lift_all(db: sqlite3.Connection, items: Sequence[tuple[HoldScope, str, float]]) -> list[tuple[HoldRecord, ...]]:

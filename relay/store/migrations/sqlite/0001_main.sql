@@ -106,7 +106,7 @@ CREATE TABLE holds (
     id       INTEGER PRIMARY KEY,
     scope    TEXT NOT NULL,
     subject  TEXT NOT NULL,
-    holder   TEXT NOT NULL,  -- ses or operator
+    holder   TEXT NOT NULL,  -- ses, operator or relay
     reason   TEXT NOT NULL,
     bounded  INTEGER NOT NULL,  -- mail under it waits no longer than its own time
     since    REAL NOT NULL,

@@ -1,0 +1,127 @@
+"""Looks at the counters once a minute: at the rates that decide whether SES goes on, and whether anything comes back at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from enum import StrEnum
+from typing import NamedTuple
+
+from relay import journal, metrics, reputation
+from relay.errors import StoreUnavailable
+from relay.holds import Holder
+from relay.lifecycle import NEVER
+from relay.outcome import Hold, HoldScope
+from relay.ports import Clock, Counters, Desk
+from relay.reputation import WINDOWS, Finding, Level, Measure, ReputationRules
+from relay.silence import Silence
+from relay.statistics import SENT, By, Figures, Wanted
+
+
+class Scope(StrEnum):
+    """Whose rates are looked at."""
+
+    ACCOUNT = "account"
+    CREDENTIAL = "credential"
+    SENDER_DOMAIN = "sender_domain"
+
+
+class Subject(NamedTuple):
+    """`name` is empty for the account."""
+
+    scope: Scope
+    name: str
+
+
+_BY = {None: Scope.ACCOUNT, By.CREDENTIAL: Scope.CREDENTIAL, By.DOMAIN: Scope.SENDER_DOMAIN}
+
+
+class Alarms:
+    """Each alarm is told once, and once more when it is over. What stands at the start is told and pauses nothing: somebody
+    may have resumed it.
+    """
+
+    def __init__(self, *, counters: Counters, desk: Desk, clock: Clock, rules: ReputationRules, silence: Silence) -> None:
+        self._counters = counters
+        self._desk = desk
+        self._clock = clock
+        self._rules = rules
+        self._silence = silence
+        self._is_silent = False
+        self._levels: defaultdict[tuple[Subject, Measure], Level] = defaultdict(lambda: Level.FINE)
+        self._has_looked = False
+
+    async def run(self, *, every: float) -> None:
+        """A look every so many seconds, until cancelled."""
+        while True:
+            try:
+                await self.listen()
+                await self.weigh()
+            except StoreUnavailable as error:
+                journal.trouble("the counters cannot be looked at", error)
+            await asyncio.sleep(every)
+
+    async def listen(self) -> None:
+        """Whether events come."""
+        now = self._clock()
+        self._silence.hear(await self._counters.newest_event(), now)
+        found = await self._counters.sums(Wanted(since=self._silence.since, until=now, names=(SENT,)))
+        is_silent = self._silence.look(sum(figures.of(SENT) for figures in found.values()), now)
+        metrics.feedback_silent.set(is_silent)
+        if is_silent and not self._is_silent:
+            journal.feedback_silent(sent=self._silence.sent, since=self._silence.since)
+        elif self._is_silent and not is_silent:
+            journal.feedback_heard()
+        self._is_silent = is_silent
+
+    async def weigh(self) -> None:
+        """How everybody stands who has sent anything within the longest window, or stood badly before."""
+        seen = await self._seen(self._clock())
+        metrics.reputation_rate.clear()
+        metrics.reputation_level.clear()
+        for subject in {*seen, *(subject for subject, _ in self._levels)}:
+            windows = [(window, seen[subject].get(window, Figures({}))) for window in WINDOWS]
+            for measure in Measure:
+                was = self._levels[subject, measure]
+                found = reputation.judge(measure, windows, self._rules, was)
+                _show(subject, measure, found)
+                if found.level is not was:
+                    await self._change(subject, measure, found, was)
+        self._levels = defaultdict(lambda: Level.FINE, {key: level for key, level in self._levels.items() if level})
+        self._has_looked = True
+
+    async def _seen(self, now: float) -> defaultdict[Subject, dict[float, Figures]]:
+        seen: defaultdict[Subject, dict[float, Figures]] = defaultdict(dict)
+        for window in WINDOWS:
+            for by, scope in _BY.items():
+                wanted = Wanted(since=now - window, until=now, by=by, names=reputation.NAMES)
+                for name, figures in (await self._counters.sums(wanted)).items():
+                    seen[Subject(scope, str(name))][window] = figures
+        return seen
+
+    async def _change(self, subject: Subject, measure: Measure, found: Finding, was: Level) -> None:
+        if found.level is Level.PAUSE and subject.scope is Scope.CREDENTIAL and self._rules.pauses and self._has_looked:
+            await self._pause(subject.name, measure, found)
+        self._levels[subject, measure] = found.level
+        journal.reputation(
+            scope=subject.scope,
+            name=subject.name,
+            measure=measure,
+            standing=found.level.name.lower(),
+            is_worse=found.level > was,
+            rate=found.rate,
+            count=found.count,
+            sent=found.sent,
+            hours=round(found.window / 3600),
+        )
+
+    async def _pause(self, credential: str, measure: Measure, found: Finding) -> None:
+        why = f"{100 * found.rate:.2f} % {measure} of {found.sent} in {found.window / 3600:.0f} hours"
+        hold = Hold(HoldScope.CREDENTIAL_BULK, why, NEVER, credential)
+        if await self._desk.hold(hold, now=self._clock(), holder=Holder.RELAY):
+            journal.paused(scope=hold.scope, subject=credential, reason=why)
+
+
+def _show(subject: Subject, measure: Measure, found: Finding) -> None:
+    metrics.reputation_rate.labels(measure, *subject).set(found.rate)
+    metrics.reputation_level.labels(measure, *subject).set(found.level)

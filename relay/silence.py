@@ -1,0 +1,39 @@
+"""Mail goes out and nothing comes back: told from a quiet hour by what was sent, and when."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class Silence:
+    """Once `after_sent` messages have each been sent for `after_seconds`, and no event of any has come since; 0 for never."""
+
+    def __init__(self, *, after_sent: int, after_seconds: float, now: float) -> None:
+        self._after_sent = after_sent
+        self._after_seconds = after_seconds
+        self._heard = 0
+        self._before: int | None = None  # sent in the hour of `since` when it began
+        self._sent: deque[tuple[float, int]] = deque()
+        self.since = now  # when anything was heard last
+
+    @property
+    def sent(self) -> int:
+        """How many since then."""
+        return self._sent[-1][1] if self._sent else 0
+
+    def hear(self, newest: int, now: float) -> None:
+        """The number of the newest event: they rise."""
+        if newest > self._heard:
+            self.since, self._before = now, None
+            self._sent.clear()
+        self._heard = newest
+
+    def look(self, sent: int, now: float) -> bool:
+        """Whether it lasts. `sent` is what was sent in the hour of `since` and later."""
+        if self._before is None:
+            self._before = sent
+        self._sent.append((now, sent - self._before))
+        while len(self._sent) > 1 and self._sent[1][0] <= now - self._after_seconds:
+            self._sent.popleft()
+        at, waiting = self._sent[0]
+        return 0 < self._after_sent <= waiting and 0 < self._after_seconds <= now - at
