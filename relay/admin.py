@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from relay import journal
 from relay.bounces import BounceRules
@@ -11,9 +11,9 @@ from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.lifecycle import Cause
 from relay.outcome import Hold, HoldScope
-from relay.ports import Clock, Credentials, Desk, FeedbackStore, Suppressions
+from relay.ports import Clock, Credentials, Desk, FeedbackStore, Imports, Suppressions
 from relay.queueing import Moved, Selection, Tally
-from relay.suppression import Release, Suppression
+from relay.suppression import Imported, Release, Suppression
 
 
 class Admin:
@@ -26,6 +26,7 @@ class Admin:
         self,
         *,
         suppressions: Suppressions,
+        imports: Imports,
         credentials: Credentials,
         desk: Desk,
         feedback: FeedbackStore,
@@ -35,6 +36,7 @@ class Admin:
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._suppressions = suppressions
+        self._imports = imports
         self._credentials = credentials
         self._desk = desk
         self._feedback = feedback
@@ -54,6 +56,11 @@ class Admin:
         if removed:
             journal.released(address=release.address)
         return removed
+
+    async def take_list(self, batches: AsyncIterator[Sequence[Suppression]], *, source: str, again: bool) -> Imported:
+        done = await self._imports.take(batches, source=source, again=again, now=self._clock())
+        journal.list_imported(source=source, added=done.added, graver=done.graver, stood=done.stood, released=done.released)
+        return done
 
     async def replay(self) -> Replayed:
         done = Replayed()

@@ -172,6 +172,7 @@ class App:
     async def _start_control(self, base: Base, sync: IdentitySync, redrive: Redrive) -> None:
         admin = Admin(
             suppressions=base.store.suppressions,
+            imports=base.store.imports,
             credentials=base.store.credentials,
             desk=base.store.desk,
             feedback=base.store.feedback,

@@ -261,6 +261,11 @@ def replayed(*, added: int, changed: int, suppressed: int, released: int) -> Non
     _write("feedback_replayed", added=added, changed=changed, suppressed=suppressed, released=released)
 
 
+def list_imported(*, source: str, **counts: int) -> None:
+    """All of a list is on the suppression list now."""
+    _write("suppressions_imported", INFO, source=_free(source), **counts)
+
+
 def released(*, address: str) -> None:
     """An address was taken off the suppression list."""
     _write("suppression_removed", address=_shown(address))

@@ -55,6 +55,7 @@ class Keeping:
             "facts": await self._forget(self._store.facts, now, self._kept_for.facts),
             "counters": await self._forget(self._store.counters, now, self._kept_for.facts),
             "suppressions": await self._count(self._store.suppressions(now)),
+            "imports": await self._count(self._store.imports(now)),
             "flows_and_holds": await self._store.flows_and_holds(now),
             "pages": await self._count(self._store.free_pages()),
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -20,7 +20,7 @@ from relay.queueing import Claims, Doubt, Moved, QueueStatus, Round, Selection, 
 from relay.rate import Account
 from relay.reading.mime import Octets, Slices
 from relay.statistics import Figures, Wanted
-from relay.suppression import Filter, PastChange, Reason, Release, Suppressed, Suppression
+from relay.suppression import Filter, Imported, PastChange, Reason, Release, Suppressed, Suppression
 
 Clock = Callable[[], float]
 """Seconds since the epoch, UTC."""
@@ -147,6 +147,9 @@ class Retention(Protocol):
     def suppressions(self, now: float) -> AsyncIterator[int]:
         """Entries of the suppression list whose time is over."""
 
+    def imports(self, now: float) -> AsyncIterator[int]:
+        """What imports that were broken off have left, and what finished ones had still to do."""
+
     async def flows_and_holds(self, now: float) -> int:
         """Flows of which no delivery is left, and holds that ended before any open delivery came."""
 
@@ -220,8 +223,21 @@ class Suppressions(Protocol):
     async def listed(self, wanted: Filter, *, limit: int) -> tuple[Suppression, ...]:
         """The newest first."""
 
+    def pages(self, wanted: Filter, *, now: float) -> AsyncIterator[tuple[Suppression, ...]]:
+        """All whose time is not over, by address, some at a time; what changes meanwhile may or may not be among them."""
+
     async def history(self, address: str) -> tuple[PastChange, ...]:
         """The oldest first."""
+
+
+class Imports(Protocol):
+    """Whole lists at once: nothing of one counts before all of it does."""
+
+    async def take(self, batches: AsyncIterator[Sequence[Suppression]], *, source: str, again: bool, now: float) -> Imported:
+        """In small steps, and one list after the other. Who was removed since stays so, unless it is `again`.
+
+        Whatever ends it before its time leaves nothing that counts. Raises StoreUnavailable, and what `batches` raises.
+        """
 
 
 class Credentials(Protocol):
@@ -271,6 +287,9 @@ class Admin(Protocol):
 
     async def replay(self) -> Replayed:
         """Goes over all facts from SES once more, by the rules of today."""
+
+    async def take_list(self, batches: AsyncIterator[Sequence[Suppression]], *, source: str, again: bool) -> Imported:
+        """Suppresses all of a list, as ports.Imports does."""
 
     async def put_credential(self, credential: Credential) -> None:
         """Adds it, or replaces the one of the same name."""

@@ -90,6 +90,26 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What came of the entries of a list: new ones, those graver than what stood, those that changed nothing for something as
+    grave stands or their time is over, and those that somebody has removed since.
+    """
+
+    added: int = 0
+    graver: int = 0
+    stood: int = 0
+    released: int = 0
+
+    def __add__(self, other: Imported) -> Imported:
+        return Imported(
+            added=self.added + other.added,
+            graver=self.graver + other.graver,
+            stood=self.stood + other.stood,
+            released=self.released + other.released,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which entries are listed: all that fit what is given. `text` is a part of the address. Times are seconds, 0 for any."""
 

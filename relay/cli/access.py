@@ -77,6 +77,7 @@ async def changing(where: StoreConfig, rules: BounceRules = DEFAULT_RULES) -> As
 def _admin(store: SqliteStore, rules: BounceRules) -> Admin:
     return Admin(
         suppressions=store.suppressions,
+        imports=store.imports,
         credentials=store.credentials,
         desk=store.desk,
         feedback=store.feedback,

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from ipaddress import ip_network
 
+import click
+
 from relay import address
 from relay.cli.terminal import Failure
 from relay.errors import NotAscii
+from relay.suppression import EVERYWHERE, of_credential, of_list
 
 _DURATION = re.compile(r"([0-9]{1,4})([mhd])", re.ASCII)
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
@@ -51,6 +54,17 @@ def name(text: str) -> str:
     if not text or not text.isprintable():  # a lone surrogate, out of octets that are no UTF-8, is not printable
         raise Failure(f"{text!r}: not a name")
     return text
+
+
+credential_option = click.option("--credential", metavar="NAME", type=name, help="Only for this login's mail.")
+list_option = click.option("--list", "list_", metavar="NAME", type=name, help="Only for mail to this list (X-Relay-List).")
+
+
+def scope(credential: str | None, list_: str | None) -> str:
+    """For what mail, by the two options above."""
+    if credential and list_:
+        raise Failure("either --credential or --list")
+    return of_credential(credential) if credential else of_list(list_) if list_ else EVERYWHERE
 
 
 def attachment(text: str) -> str:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import chain, islice
+from typing import TextIO
 
 import click
 from rich.table import Table
 
+from relay.cli import lists
 from relay.cli.access import changing, on_store, reading
-from relay.cli.arguments import duration, mail_address, name
+from relay.cli.arguments import credential_option, duration, list_option, mail_address, scope
 from relay.cli.terminal import Failure, add_row, line, show, when
 from relay.settings import StoreConfig
-from relay.suppression import EVERYWHERE, Filter, Reason, Release, Suppression, of_credential, of_list
+from relay.suppression import Filter, Reason, Release, Suppressed, Suppression
 
 _SOURCE = "command line"
+_AT_ONCE = 1000
 
 _address = click.argument("address", metavar="ADDRESS", type=mail_address)
-_credential = click.option("--credential", metavar="NAME", type=name, help="Only for this login's mail.")
-_list = click.option("--list", "list_", metavar="NAME", type=name, help="Only for mail to this list (X-Relay-List).")
 _note = click.option("--note", default="", help="Why, for whoever looks later.")
 
 
@@ -27,14 +29,34 @@ def suppression() -> None:
     """Addresses that must not be mailed."""
 
 
+for _verb in (lists.suppression_import, lists.suppression_export):
+    suppression.add_command(_verb)
+
+
 @suppression.command("check")
-@click.argument("addresses", metavar="ADDRESS...", nargs=-1, required=True, type=mail_address)
+@click.argument("addresses", metavar="ADDRESS...", nargs=-1, type=mail_address)
+@click.option(
+    "--file",
+    "listed",
+    type=click.File(encoding="utf-8-sig"),
+    help="Those in a file as well, one per line; - is standard input.",
+)
 @on_store
-async def suppression_check(where: StoreConfig, addresses: tuple[str, ...]) -> None:
+async def suppression_check(where: StoreConfig, addresses: tuple[str, ...], listed: TextIO | None) -> None:
     """Say whether addresses are suppressed; exit 1 if one is."""
-    now, is_any = time.time(), False
+    if not addresses and listed is None:
+        raise Failure("name addresses, or a --file of them")
+    wanted = chain(addresses, (mail_address(text) for text in map(str.strip, listed or ()) if text))
+    is_any = False
     async with reading(where) as store:
-        found = await store.suppressions.find(addresses)
+        while some := list(islice(wanted, _AT_ONCE)):
+            is_any = _tell(some, await store.suppressions.find(some)) or is_any
+    sys.exit(int(is_any))
+
+
+def _tell(addresses: list[str], found: Suppressed) -> bool:
+    """Whether any of them is suppressed."""
+    now, is_any = time.time(), False
     for address in addresses:
         standing = [entry for entry in found.entries(address) if not 0 < entry.expires_at <= now]
         is_any = is_any or bool(standing)
@@ -42,7 +64,7 @@ async def suppression_check(where: StoreConfig, addresses: tuple[str, ...]) -> N
             line(f"{address}: {_told(entry)}")
         if not standing:
             line(f"{address}: not suppressed")
-    sys.exit(int(is_any))
+    return is_any
 
 
 def _told(entry: Suppression) -> str:
@@ -54,8 +76,8 @@ def _told(entry: Suppression) -> str:
 
 @suppression.command("add")
 @_address
-@_credential
-@_list
+@credential_option
+@list_option
 @click.option("--for", "seconds", metavar="TIME", type=duration, default=None, help="30m, 2h, 3d; for ever without it.")
 @_note
 @on_store
@@ -70,7 +92,7 @@ async def suppression_add(
         source=_SOURCE,
         created_at=now,
         note=note,
-        scope=_scope(credential, list_),
+        scope=scope(credential, list_),
         expires_at=now + seconds if seconds else 0.0,
     )
     async with changing(where) as admin:
@@ -80,22 +102,16 @@ async def suppression_add(
 
 @suppression.command("remove")
 @_address
-@_credential
-@_list
+@credential_option
+@list_option
 @_note
 @on_store
 async def suppression_remove(where: StoreConfig, address: str, credential: str | None, list_: str | None, note: str) -> None:
     """Let an address be mailed again. What happened before does not bring it back."""
-    release = Release(address=address, source=_SOURCE, at=time.time(), scope=_scope(credential, list_), note=note)
+    release = Release(address=address, source=_SOURCE, at=time.time(), scope=scope(credential, list_), note=note)
     async with changing(where) as admin:
         changed = await admin.release(release)
     line(f"{address}: {'may be mailed again' if changed else 'was not suppressed'}")
-
-
-def _scope(credential: str | None, list_: str | None) -> str:
-    if credential and list_:
-        raise Failure("either --credential or --list")
-    return of_credential(credential) if credential else of_list(list_) if list_ else EVERYWHERE
 
 
 @suppression.command("list")
@@ -103,8 +119,8 @@ def _scope(credential: str | None, list_: str | None) -> str:
 @click.option("--reason", type=click.Choice([str(reason) for reason in Reason]))
 @click.option("--text", default="", help="A part of the address.")
 @click.option("--newer", "seconds", metavar="TIME", type=duration, default=None, help="Of the last 30m, 2h, 3d.")
-@_credential
-@_list
+@credential_option
+@list_option
 @on_store
 async def suppression_list(
     where: StoreConfig,
@@ -118,7 +134,7 @@ async def suppression_list(
     """The newest suppressed addresses."""
     wanted = Filter(
         reason=Reason(reason) if reason else None,
-        scope=_scope(credential, list_) or None,
+        scope=scope(credential, list_) or None,
         text=text,
         since=time.time() - seconds if seconds else 0.0,
     )
@@ -126,8 +142,8 @@ async def suppression_list(
     async with reading(where) as store:
         for found in await store.suppressions.listed(wanted, limit=limit):
             until = when(found.expires_at) if found.expires_at else ""
-            scope, since = found.scope or "all mail", when(found.created_at)
-            add_row(table, found.address, found.reason, since, until, scope, found.source, found.note)
+            mail, since = found.scope or "all mail", when(found.created_at)
+            add_row(table, found.address, found.reason, since, until, mail, found.source, found.note)
     show(table)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from relay import documents
+from relay.control import lists
 from relay.credential import Credential
 from relay.errors import AwsUnavailable, QueueUnavailable, SesUnavailable, StoreUnavailable
 from relay.event import Replayed
@@ -19,7 +20,7 @@ from relay.lifecycle import Cause
 from relay.outcome import Hold, HoldScope
 from relay.ports import Redriven
 from relay.queueing import Selection, Tally
-from relay.suppression import Release, Suppression
+from relay.suppression import Imported, Release, Suppression
 
 # What an operator asks may take long, and can be given up by hand.
 _PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10)
@@ -36,6 +37,10 @@ class ControlClient:
 
     async def release(self, release: Release) -> bool:
         return bool(await self._ask("release", documents.written(release)))
+
+    async def take_list(self, batches: AsyncIterator[Sequence[Suppression]], *, source: str, again: bool) -> Imported:
+        sent = lists.sent(batches, source=source, again=again)
+        return documents.read(Imported, json.dumps(await self._ask("take-list", sent)))
 
     async def replay(self) -> Replayed:
         return documents.read(Replayed, json.dumps(await self._ask("replay", "")))
@@ -63,7 +68,9 @@ class ControlClient:
     async def retry(self, ids: Collection[str]) -> Redriven:
         return documents.read(Redriven, json.dumps(await self._ask("retry-quarantine", json.dumps(list(ids)))))
 
-    async def _ask(self, verb: str, document: str, *, unavailable: type[AwsUnavailable] = SesUnavailable) -> Any:
+    async def _ask(
+        self, verb: str, document: str | AsyncIterator[bytes], *, unavailable: type[AwsUnavailable] = SesUnavailable
+    ) -> Any:
         try:
             async with (
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._path)), timeout=_PATIENCE) as http,

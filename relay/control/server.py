@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 from relay import documents
+from relay.control import lists
 from relay.credential import Credential
 from relay.errors import AwsUnavailable, StoreUnavailable
 from relay.identities import KnownIdentities
@@ -37,6 +38,7 @@ class ControlServer:
             [
                 web.post("/suppress", self._suppress),
                 web.post("/release", self._release),
+                web.post("/take-list", self._take_list),
                 web.post("/replay", self._replay),
                 web.post("/put-credential", self._put_credential),
                 web.post("/move/{cause}", self._move),
@@ -68,6 +70,12 @@ class ControlServer:
 
     async def _release(self, request: web.Request) -> web.Response:
         return await _answered(self._admin.release(documents.read(Release, await request.text())))
+
+    async def _take_list(self, request: web.Request) -> web.Response:
+        received = await lists.received(request.content)
+        answer = await _answered(self._admin.take_list(received.batches, source=received.source, again=received.again))
+        await lists.drain(request.content)  # who still sends would not hear why
+        return answer
 
     async def _replay(self, _: web.Request) -> web.Response:
         return await _answered(self._admin.replay())

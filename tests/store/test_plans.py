@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import AsyncIterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown
 from relay.queueing import Selection
 from relay.statistics import By, Wanted
 from relay.store.sqlite.store import SqliteStore
-from relay.suppression import Filter
+from relay.suppression import Filter, Suppression
 from tests.store.kit import (
     NOW,
     PATIENCE,
@@ -34,6 +36,7 @@ from tests.store.kit import (
 )
 
 DAY = 86400.0
+LIST: dict[str, Any] = {"source": "list.csv", "again": False, "now": NOW}
 
 # What may be gone through: what is never long, the open deliveries by their own index, and the newest by their limit.
 SHORT = re.compile(
@@ -54,6 +57,7 @@ async def everything(store: SqliteStore) -> None:
     await events(store)
     await looks(store)
     await operators(store)
+    await lists(store)
     await retention(store)
 
 
@@ -122,6 +126,22 @@ async def operators(store: SqliteStore) -> None:
         for selection in selections:
             async for _ in store.desk.move(cause, selection, now=NOW):
                 pass
+
+
+async def lists(store: SqliteStore) -> None:
+    async def batches(*entries: Suppression) -> AsyncIterator[Sequence[Suppression]]:
+        yield entries
+        if len(entries) == 1:
+            raise ValueError("broken off")
+
+    await store.suppressions.add(suppression("old@example.net"))
+    await store.imports.take(
+        batches(suppression("old@example.net", reason="complaint"), suppression("new@example.net")), **LIST
+    )
+    with pytest.raises(ValueError, match="broken off"):
+        await store.imports.take(batches(suppression("newer@example.net")), **LIST)
+    assert [count async for count in store.retention.imports(NOW)] == [1, 1]
+    assert [page async for page in store.suppressions.pages(Filter(), now=NOW)]
 
 
 async def retention(store: SqliteStore) -> None:

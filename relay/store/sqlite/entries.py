@@ -12,6 +12,9 @@ from relay.suppression import Change, Reason, Release, Suppression
 ENTRY = "address, reason, source, created_at, note, scope, expires_at"
 VISIBLE = "(import_id IS NULL OR import_id NOT IN (SELECT id FROM imports WHERE finished_at IS NULL))"
 _ONE = f"SELECT {ENTRY} FROM suppressions WHERE address_key = ? AND scope = ? AND {VISIBLE}"
+# One of an import that is under way: the import's may be the graver of both, and would be lost where it makes room.
+_STAGED = f"""INSERT OR REPLACE INTO suppressions_due (import_id, address_key, {ENTRY})
+    SELECT import_id, address_key, {ENTRY} FROM suppressions WHERE address_key = ? AND scope = ? AND NOT {VISIBLE}"""
 _STEP = 500
 
 
@@ -26,6 +29,11 @@ def entry_of(row: Any) -> Suppression:
         scope=row[5],
         expires_at=row[6],
     )
+
+
+def values(entry: Suppression) -> tuple[str | float, ...]:
+    """The columns of `ENTRY` out of an entry."""
+    return (entry.address, entry.reason, entry.source, entry.created_at, entry.note, entry.scope, entry.expires_at)
 
 
 def standing(db: sqlite3.Connection, key: str, scope: str) -> Suppression | None:
@@ -52,12 +60,13 @@ def add_fact(db: sqlite3.Connection, new: Suppression, *, at: float) -> bool:
 
 def put(db: sqlite3.Connection, new: Suppression) -> None:
     """In place of what is there."""
-    values = (new.address, new.reason, new.source, new.created_at, new.note, new.scope, new.expires_at)
+    key = address.key(new.address)
+    db.execute(_STAGED, (key, new.scope))
     db.execute(
         f"INSERT INTO suppressions (address_key, {ENTRY}) VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET"
         " address = excluded.address, reason = excluded.reason, source = excluded.source, created_at = excluded.created_at,"
         " note = excluded.note, expires_at = excluded.expires_at, import_id = NULL",
-        (address.key(new.address), *values),
+        (key, *values(new)),
     )
 
 
@@ -97,12 +106,18 @@ def revoke(db: sqlite3.Connection, found: Suppression, *, note: str, at: float) 
 
 def expire(db: sqlite3.Connection, now: float) -> int:
     """Some of those whose time is over; 0 when there are no more."""
-    rows = db.execute(f"SELECT {ENTRY} FROM suppressions WHERE expires_at > 0 AND expires_at <= ? LIMIT {_STEP}", (now,))
+    query = f"SELECT {ENTRY} FROM suppressions WHERE expires_at > 0 AND expires_at <= ? AND {VISIBLE} LIMIT {_STEP}"
+    rows = db.execute(query, (now,))
     over = [entry_of(row) for row in rows.fetchall()]
     for found in over:
-        _delete(db, found)
-        _note(db, found, Change.EXPIRED, now)
+        end(db, found, now)
     return len(over)
+
+
+def end(db: sqlite3.Connection, found: Suppression, now: float) -> None:
+    """Its time is over."""
+    _delete(db, found)
+    _note(db, found, Change.EXPIRED, now)
 
 
 def released_at(db: sqlite3.Connection, key: str, scope: str) -> float:

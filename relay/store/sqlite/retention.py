@@ -20,6 +20,7 @@ from relay import ids
 from relay.errors import StoreUnavailable
 from relay.statistics import HOUR
 from relay.store.sqlite import entries, holds
+from relay.store.sqlite.imports import SqliteImports
 from relay.store.sqlite.records import OPEN
 from relay.store.sqlite.writer import Writer
 
@@ -95,9 +96,10 @@ _QUARANTINE = _Kind(
 class SqliteRetention:
     """Implements ports.Retention."""
 
-    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+    def __init__(self, writer: Writer, reader: aiosqlite.Connection, imports: SqliteImports) -> None:
         self._writer = writer
         self._reader = reader
+        self._imports = imports
 
     async def bodies(self, before: float) -> AsyncIterator[int]:
         for kind in (_BODIES, _SPOOLED):
@@ -120,6 +122,10 @@ class SqliteRetention:
 
     async def suppressions(self, now: float) -> AsyncIterator[int]:
         while count := await self._writer.run(_expire_all, now):
+            yield count
+
+    async def imports(self, now: float) -> AsyncIterator[int]:
+        async for count in self._imports.clear(now):
             yield count
 
     async def flows_and_holds(self, now: float) -> int:

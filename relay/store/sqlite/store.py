@@ -18,6 +18,7 @@ from relay.store.sqlite.credentials import SqliteCredentials
 from relay.store.sqlite.desk import SqliteDesk
 from relay.store.sqlite.feedback import SqliteFeedback
 from relay.store.sqlite.identities import SqliteIdentities
+from relay.store.sqlite.imports import SqliteImports
 from relay.store.sqlite.messages import SqliteMessages
 from relay.store.sqlite.quarantine import SqliteQuarantine
 from relay.store.sqlite.queue import SqliteQueue
@@ -43,7 +44,8 @@ class SqliteStore:
         self.backlog = SqliteBacklog(reader)
         self.counters = SqliteCounters(writer, reader)
         self.quarantine = SqliteQuarantine(writer, reader)
-        self.retention = SqliteRetention(writer, reader)
+        self.imports = SqliteImports(writer)
+        self.retention = SqliteRetention(writer, reader, self.imports)
 
     @classmethod
     async def open(cls, path: Path, *, on_full: Callable[[], None] = lambda: None) -> SqliteStore:

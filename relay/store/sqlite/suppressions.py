@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 import aiosqlite
@@ -17,10 +17,15 @@ from relay.store.sqlite.entries import ENTRY, VISIBLE, entry_of
 from relay.store.sqlite.writer import Writer
 from relay.suppression import Change, Filter, PastChange, Reason, Release, Suppressed, Suppression
 
+_AT_ONCE = 1000
 _FIND = f"SELECT {ENTRY} FROM suppressions WHERE address_key IN (SELECT value FROM json_each(?)) AND {VISIBLE}"
 _LIST = f"""SELECT {ENTRY} FROM suppressions WHERE (:reason IS NULL OR reason = :reason) AND (:scope IS NULL OR scope = :scope)
     AND (:text = '' OR instr(address_key, :text)) AND created_at >= :since AND (:until = 0 OR created_at < :until) AND {VISIBLE}
     ORDER BY created_at DESC LIMIT :limit"""
+_PAGE = f"""SELECT address_key, {ENTRY} FROM suppressions WHERE (address_key, scope) > (:key, :after)
+    AND (:reason IS NULL OR reason = :reason) AND (:scope IS NULL OR scope = :scope)
+    AND (:text = '' OR instr(address_key, :text)) AND created_at >= :since AND (:until = 0 OR created_at < :until)
+    AND (expires_at = 0 OR expires_at > :now) AND {VISIBLE} ORDER BY address_key, scope LIMIT {_AT_ONCE}"""
 _HISTORY = "SELECT at, change, address, scope, reason, source, note FROM suppression_history WHERE address_key = ? ORDER BY id"
 
 
@@ -65,9 +70,15 @@ class SqliteSuppressions:
         return await self._writer.run(_remove_all, release)
 
     async def listed(self, wanted: Filter, *, limit: int) -> tuple[Suppression, ...]:
-        values = {"reason": wanted.reason, "scope": wanted.scope, "text": wanted.text.lower(), "limit": limit}
-        rows = await self._rows(_LIST, values | {"since": wanted.since, "until": wanted.until})
+        rows = await self._rows(_LIST, _values(wanted) | {"limit": limit})
         return tuple(map(entry_of, rows))
+
+    async def pages(self, wanted: Filter, *, now: float) -> AsyncIterator[tuple[Suppression, ...]]:
+        values = _values(wanted) | {"now": now, "key": "", "after": ""}
+        while rows := await self._rows(_PAGE, values):
+            page = tuple(entry_of(row[1:]) for row in rows)
+            yield page
+            values |= {"key": rows[-1][0], "after": page[-1].scope}
 
     async def history(self, wanted: str) -> tuple[PastChange, ...]:
         return tuple(_change_of(row) for row in await self._rows(_HISTORY, (address.key(wanted),)))
@@ -77,6 +88,16 @@ class SqliteSuppressions:
             return list(await self._reader.execute_fetchall(query, values))
         except sqlite3.Error as error:
             raise StoreUnavailable(repr(error)) from error
+
+
+def _values(wanted: Filter) -> dict[str, Any]:
+    return {
+        "reason": wanted.reason,
+        "scope": wanted.scope,
+        "text": wanted.text.lower(),
+        "since": wanted.since,
+        "until": wanted.until,
+    }
 
 
 def _answer(waiting: Sequence[tuple[list[str], asyncio.Future[Suppressed]]], found: Suppressed | StoreUnavailable) -> None:

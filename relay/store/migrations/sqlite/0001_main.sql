@@ -172,6 +172,20 @@ CREATE TABLE imports (
 
 CREATE INDEX imports_open ON imports (id) WHERE finished_at IS NULL;
 
+-- What outweighs an entry that stands: it takes that one's place once its import is finished.
+CREATE TABLE suppressions_due (
+    import_id   INTEGER NOT NULL,
+    address_key TEXT NOT NULL,
+    scope       TEXT NOT NULL,
+    address     TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    source      TEXT NOT NULL,
+    created_at  REAL NOT NULL,
+    note        TEXT NOT NULL,
+    expires_at  REAL NOT NULL,
+    PRIMARY KEY (import_id, address_key, scope)
+) WITHOUT ROWID;
+
 -- What SES said last of our addresses and domains.
 CREATE TABLE identities (
     name      TEXT PRIMARY KEY,  -- as SES writes it

@@ -1,0 +1,1 @@
+"""Suppression lists as files: ours, and what SES, Mailgun, SendGrid, Postmark and Postal export."""

@@ -1,0 +1,246 @@
+"""Whole lists: in small steps, visible at once, and not at all where they are broken off."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from relay.model import State
+from relay.store.sqlite.store import SqliteStore
+from relay.suppression import Change, Filter, Imported, Reason, Suppression, of_list
+from tests.store.kit import NOW, database, enqueue, hard_bounce, release, suppressed, suppression
+
+LATER = NOW + 1000
+
+
+class BrokenOff(Exception):
+    pass
+
+
+class Arriving:
+    """A list that comes in pieces: what is put is taken as one batch; `stop` ends it before its time."""
+
+    def __init__(self, store: SqliteStore, *, again: bool = False) -> None:
+        self._pieces: asyncio.Queue[Sequence[Suppression] | BrokenOff | None] = asyncio.Queue()
+        self.taking = asyncio.ensure_future(store.imports.take(self._batches(), source="list.csv", again=again, now=LATER))
+
+    async def put(self, *entries: Suppression) -> None:
+        """Returns when they are staged."""
+        self._pieces.put_nowait(entries)
+        await self._pieces.join()
+
+    async def end(self) -> Imported:
+        self._pieces.put_nowait(None)
+        return await self.taking
+
+    async def break_off(self) -> None:
+        self._pieces.put_nowait(BrokenOff())
+        with pytest.raises(BrokenOff):
+            await self.taking
+
+    async def _batches(self) -> AsyncIterator[Sequence[Suppression]]:
+        while (piece := await self._pieces.get()) is not None:
+            if isinstance(piece, BrokenOff):
+                raise piece
+            yield piece
+            self._pieces.task_done()
+
+
+async def imported(store: SqliteStore, *entries: Suppression, again: bool = False) -> Imported:
+    arriving = Arriving(store, again=again)
+    await arriving.put(*entries)
+    return await arriving.end()
+
+
+def listed(address: str = "reader@example.net", reason: str = "imported") -> Suppression:
+    return replace(suppression(address, reason=reason), source="list.csv")
+
+
+async def clear(store: SqliteStore) -> int:
+    return sum([count async for count in store.imports.clear(LATER)])
+
+
+def left(folder: Path) -> tuple[int, int, int]:
+    """Rows of any import, those that wait, imports that are not finished."""
+    with closing(sqlite3.connect(database(folder))) as db:
+        queries = (
+            "SELECT count(*) FROM suppressions WHERE import_id IS NOT NULL",
+            "SELECT count(*) FROM suppressions_due",
+            "SELECT count(*) FROM imports WHERE finished_at IS NULL",
+        )
+        first, second, third = (db.execute(query).fetchone()[0] for query in queries)
+        return first, second, third
+
+
+async def test_nothing_of_a_list_counts_before_all_of_it_does(store: SqliteStore) -> None:
+    arriving = Arriving(store)
+    await arriving.put(listed("a@example.net"), listed("b@example.net"))
+    assert await suppressed(store, "a@example.net", "b@example.net") == {}
+    assert await store.suppressions.listed(Filter(), limit=10) == ()
+    assert (await enqueue(store, 1, recipient="a@example.net")).state is State.QUEUED
+    assert await arriving.end() == Imported(added=2)
+    assert set(await suppressed(store, "A@example.net", "b@example.net")) == {"A@example.net", "b@example.net"}
+    assert (await enqueue(store, 2, recipient="b@example.net")).state is State.SUPPRESSED
+
+
+async def test_a_list_that_is_broken_off_leaves_nothing(store: SqliteStore, tmp_path: Path) -> None:
+    await store.suppressions.add(suppression("b@example.net"))
+    arriving = Arriving(store)
+    await arriving.put(listed("a@example.net"), listed("b@example.net", "complaint"))
+    await arriving.break_off()
+    assert left(tmp_path) == (1, 1, 1)
+    assert await suppressed(store, "a@example.net") == {}
+    assert await clear(store) == 3
+    assert left(tmp_path) == (0, 0, 0)
+    assert (await suppressed(store, "b@example.net"))["b@example.net"].reason is Reason.MANUAL
+
+
+async def test_what_a_crash_left_goes_at_the_next_start(store: SqliteStore, tmp_path: Path) -> None:
+    arriving = Arriving(store)
+    await arriving.put(*(listed(f"a{number}@example.net") for number in range(1200)))
+    arriving.taking.cancel()
+    await store.close()
+    again = await SqliteStore.open(database(tmp_path))
+    steps = [count async for count in again.retention.imports(LATER)]
+    assert steps == [500, 500, 200, 1]
+    assert left(tmp_path) == (0, 0, 0)
+    await again.close()
+
+
+async def test_a_list_under_way_is_not_taken_for_one_that_was_broken_off(store: SqliteStore) -> None:
+    arriving = Arriving(store)
+    await arriving.put(listed())
+    assert await clear(store) == 0
+    assert await arriving.end() == Imported(added=1)
+    assert list(await suppressed(store, "reader@example.net")) == ["reader@example.net"]
+
+
+async def test_who_bounces_while_his_entry_is_staged_is_suppressed_at_once_and_stays_so(store: SqliteStore) -> None:
+    arriving = Arriving(store)
+    await arriving.put(listed())
+    await bounces(store)
+    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.HARD_BOUNCE
+    await arriving.break_off()
+    await clear(store)
+    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.HARD_BOUNCE
+
+
+async def test_a_bounce_in_place_of_a_graver_staged_entry_is_outweighed_in_the_end(store: SqliteStore, tmp_path: Path) -> None:
+    arriving = Arriving(store)
+    await arriving.put(listed(reason="complaint"))
+    await bounces(store)
+    await arriving.end()
+    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.COMPLAINT
+    assert left(tmp_path) == (0, 0, 0)
+
+
+async def bounces(store: SqliteStore) -> None:
+    hard = replace(hard_bounce(), recipient="reader@example.net")
+    await store.feedback.record(notification_id="n1", topic="t", payload="{}", received_at=NOW + 5, events=(hard,))
+
+
+@pytest.mark.parametrize(("reason", "stands"), [("complaint", "complaint"), ("imported", "manual"), ("manual", "manual")])
+async def test_of_two_the_graver_stands_once_the_list_is_whole(store: SqliteStore, reason: str, stands: str) -> None:
+    await store.suppressions.add(suppression())
+    arriving = Arriving(store)
+    await arriving.put(replace(listed(reason=reason), created_at=NOW + 1))
+    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.MANUAL
+    done = await arriving.end()
+    assert (done.graver, done.stood) == ((1, 0) if reason == "complaint" else (0, 1))
+    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason == stands
+
+
+async def test_what_was_replaced_is_in_the_history(store: SqliteStore) -> None:
+    await store.suppressions.add(suppression())
+    await imported(store, listed(reason="complaint"))
+    past = await store.suppressions.history("reader@example.net")
+    assert [(each.change, each.reason) for each in past] == [(Change.ADDED, "manual"), (Change.CHANGED, "complaint")]
+
+
+async def test_who_was_removed_since_stays_so(store: SqliteStore) -> None:
+    await store.suppressions.add(suppression())
+    await store.suppressions.remove(release(at=NOW + 100))
+    assert await imported(store, listed()) == Imported(released=1)
+    assert await suppressed(store, "reader@example.net") == {}
+    assert await imported(store, replace(listed(), created_at=NOW + 101)) == Imported(added=1)
+
+
+async def test_who_was_removed_comes_back_where_that_is_said(store: SqliteStore) -> None:
+    await store.suppressions.add(suppression())
+    await store.suppressions.remove(release(at=NOW + 100))
+    assert await imported(store, listed(), again=True) == Imported(added=1)
+
+
+async def test_who_is_removed_while_a_graver_entry_waits_stays_so(store: SqliteStore) -> None:
+    await store.suppressions.add(suppression())
+    arriving = Arriving(store)
+    await arriving.put(listed(reason="complaint"))
+    await store.suppressions.remove(release(at=LATER + 1))
+    await arriving.end()
+    assert await suppressed(store, "reader@example.net") == {}
+
+
+async def test_an_entry_that_is_over_makes_room_and_one_that_is_over_already_is_none(store: SqliteStore) -> None:
+    await store.suppressions.add(replace(suppression("a@example.net", reason="complaint"), expires_at=LATER - 1))
+    over = replace(listed("b@example.net"), expires_at=LATER)
+    assert await imported(store, listed("a@example.net"), over) == Imported(added=1, stood=1)
+    found = await suppressed(store, "a@example.net", "b@example.net", now=LATER)
+    assert [(address, entry.reason) for address, entry in found.items()] == [("a@example.net", "imported")]
+
+
+async def test_the_same_list_once_more_changes_nothing(store: SqliteStore) -> None:
+    entries = [listed(f"a{number}@example.net") for number in range(300)]
+    assert await imported(store, *entries) == Imported(added=300)
+    assert await imported(store, *entries) == Imported(stood=300)
+
+
+async def test_of_an_address_that_is_listed_twice_the_graver_entry_stands(store: SqliteStore) -> None:
+    done = await imported(store, listed(reason="imported"), listed("Reader@example.net", "complaint"), listed(reason="manual"))
+    assert done == Imported(added=1, stood=2)
+    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.COMPLAINT
+
+
+async def test_entries_of_other_scopes_are_others(store: SqliteStore) -> None:
+    await store.suppressions.add(suppression())
+    assert await imported(store, replace(listed(), scope=of_list("news"))) == Imported(added=1)
+
+
+async def test_a_second_list_waits_for_the_first_and_may_have_what_a_broken_one_left(store: SqliteStore) -> None:
+    broken = Arriving(store)
+    await broken.put(listed("a@example.net", "complaint"), listed("b@example.net"))
+    await broken.break_off()
+    first, second = Arriving(store), Arriving(store)
+    await first.put(listed("a@example.net"))
+    assert not second.taking.done()
+    await first.end()
+    assert await second.end() == Imported()
+    await clear(store)
+    found = await suppressed(store, "a@example.net", "b@example.net")
+    assert [(address, entry.reason) for address, entry in found.items()] == [("a@example.net", "imported")]
+
+
+async def test_a_restart_after_the_flip_does_what_was_left_to_do(store: SqliteStore, tmp_path: Path) -> None:
+    await store.suppressions.add(suppression())
+    arriving = Arriving(store)
+    await arriving.put(listed(reason="complaint"))
+    await arriving.break_off()
+    with closing(sqlite3.connect(database(tmp_path))) as db, db:
+        db.execute("UPDATE imports SET finished_at = 1.0")
+    await clear(store)
+    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.COMPLAINT
+
+
+async def test_all_of_the_list_comes_in_pages(store: SqliteStore) -> None:
+    entries = [listed(f"a{number:04}@example.net") for number in range(2500)]
+    await imported(store, *entries, replace(listed("a0000@example.net"), scope=of_list("x")))
+    pages = [page async for page in store.suppressions.pages(Filter(), now=NOW)]
+    assert [len(page) for page in pages] == [1000, 1000, 501]
+    assert {entry.address for page in pages for entry in page} == {entry.address for entry in entries}
+    of_one = [page async for page in store.suppressions.pages(Filter(text="a0007"), now=NOW)]
+    assert of_one == [(entries[7],)]
