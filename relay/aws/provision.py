@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-from relay import provisioning
+from relay import provisioning, statements
 from relay.aws.asking import Answer, Aws, is_missing
 from relay.errors import AwsRefused
 from relay.provisioning import Part, Properties, Setup, Step, Transport
@@ -62,7 +62,7 @@ class Provisioner:
         if answer is None:
             return None
         attributes = answer["Attributes"]
-        statement = provisioning.statement_of(attributes.get("Policy", ""), self._publish["Sid"])
+        statement = statements.statement_of(attributes.get("Policy", ""), self._publish["Sid"])
         return {"SignatureVersion": attributes.get("SignatureVersion", "1"), "Policy": statement}
 
     async def _make_topic(self, step: Step) -> None:
@@ -70,7 +70,7 @@ class Provisioner:
         if step.is_new:
             await self._aws.ask("sns", "create_topic", Name=self._setup.topic)
         there = (await self._aws.ask("sns", "get_topic_attributes", TopicArn=topic))["Attributes"]
-        policy = provisioning.with_statement(there.get("Policy", ""), self._publish)
+        policy = statements.with_statement(there.get("Policy", ""), self._publish)
         for name, value in (("SignatureVersion", "2"), ("Policy", policy)):
             if any(change.key == name for change in step.changes):
                 await self._aws.ask("sns", "set_topic_attributes", TopicArn=topic, AttributeName=name, AttributeValue=value)
@@ -84,7 +84,7 @@ class Provisioner:
         return {key: read.get(key, str)(value) for key, value in attributes.items()}
 
     def _own_statement(self, policy: str) -> str:
-        return provisioning.statement_of(policy, self._send["Sid"])
+        return statements.statement_of(policy, self._send["Sid"])
 
     async def _queue_attributes(self, address: str) -> Mapping[str, str]:
         answer = await self._aws.ask("sqs", "get_queue_attributes", QueueUrl=address, AttributeNames=["All"])
@@ -97,7 +97,7 @@ class Provisioner:
         values = {change.key: change.becomes for change in step.changes}
         if "Policy" in values:
             there = await self._queue_attributes(made["QueueUrl"])
-            values["Policy"] = provisioning.with_statement(there.get("Policy", ""), self._send)
+            values["Policy"] = statements.with_statement(there.get("Policy", ""), self._send)
         await self._aws.ask("sqs", "set_queue_attributes", QueueUrl=made["QueueUrl"], Attributes=values)
 
     async def _subscription(self) -> Properties | None:
@@ -108,7 +108,7 @@ class Provisioner:
             return {"PendingConfirmation": "true"}
         answer = await self._aws.ask("sns", "get_subscription_attributes", SubscriptionArn=listed["SubscriptionArn"])
         attributes = answer["Attributes"]
-        retrying = provisioning.alike(attributes.get("DeliveryPolicy", ""), provisioning.RETRY_POLICY)
+        retrying = statements.alike(attributes.get("DeliveryPolicy", ""), provisioning.RETRY_POLICY)
         raw = attributes.get("RawMessageDelivery", "false")
         return {"PendingConfirmation": "false", "RawMessageDelivery": raw, "DeliveryPolicy": retrying}
 
@@ -139,7 +139,7 @@ class Provisioner:
         return {
             "Enabled": str(bool(there.get("Enabled"))).lower(),
             "TopicArn": (there.get("SnsDestination") or {}).get("TopicArn", ""),
-            "MatchingEventTypes": provisioning.listed(there.get("MatchingEventTypes", [])),
+            "MatchingEventTypes": statements.listed(there.get("MatchingEventTypes", [])),
         }
 
     async def _own_destination(self) -> Answer | None:
@@ -194,8 +194,8 @@ _TAKEN = {
 
 
 def _redrive(text: str) -> str:
-    return provisioning.alike(text, {"deadLetterTargetArn": "", "maxReceiveCount": 0})
+    return statements.alike(text, {"deadLetterTargetArn": "", "maxReceiveCount": 0})
 
 
 def _redrive_allow(text: str) -> str:
-    return provisioning.canonical(json.loads(text))
+    return statements.canonical(json.loads(text))

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from relay import provisioning
+from relay import provisioning, statements
 from relay.aws.asking import is_missing
 from relay.doctor.look import Look, NotLooked
 from relay.errors import AwsRefused
@@ -72,7 +72,7 @@ async def topic(look: Look) -> Verdict:
             if is_missing(error):
                 return fail(f"{arn} does not exist", f"{_SETUP}, or correct feedback.topics")
             raise
-        lets_ses = [each for each in provisioning.statements(attributes.get("Policy", "")) if _is_for_ses(each)]
+        lets_ses = [each for each in statements.of_policy(attributes.get("Policy", "")) if _is_for_ses(each)]
         if not lets_ses:
             return fail(f"{arn}: its policy does not let SES publish", _SETUP)
         if not all("aws:sourcea" in json.dumps(each.get("Condition")).lower() for each in lets_ses):

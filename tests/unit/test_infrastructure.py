@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from relay import provisioning
-from relay.provisioning import EVENT_TYPES, RETRY_POLICY, Part, Setup, Transport, canonical, wanted
+from relay.provisioning import EVENT_TYPES, RETRY_POLICY, Part, Setup, Transport, wanted
 from relay.rights import Role, policy
+from relay.statements import canonical
 
 CONFIG = Path(__file__).parents[2] / "config"
 WEBHOOK = Setup(

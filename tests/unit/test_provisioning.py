@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from relay import provisioning
+from relay import provisioning, statements
 from relay.provisioning import EVENT_TYPES, RETRY_POLICY, Part, Properties, Setup, Transport, steps, wanted
 from relay.rights import Role, policy
 
@@ -83,18 +83,18 @@ def test_what_others_wrote_into_a_policy_stays() -> None:
     theirs = {"Sid": "theirs", "Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": WEBHOOK.topic_arn}
     ours = provisioning.publish_statement(WEBHOOK)
     before = json.dumps({"Version": "2012-10-17", "Statement": theirs})
-    after = provisioning.with_statement(before, ours)
+    after = statements.with_statement(before, ours)
     assert json.loads(after)["Statement"] == [theirs, ours]
-    assert provisioning.with_statement(after, ours) == after
-    assert provisioning.statement_of(before, ours["Sid"]) == ""
-    assert provisioning.statement_of(after, ours["Sid"]) == provisioning.canonical(ours)
+    assert statements.with_statement(after, ours) == after
+    assert statements.statement_of(before, ours["Sid"]) == ""
+    assert statements.statement_of(after, ours["Sid"]) == statements.canonical(ours)
 
 
 def test_what_aws_adds_to_a_document_is_no_difference() -> None:
     told = {"healthyRetryPolicy": {**RETRY_POLICY["healthyRetryPolicy"], "throttlePolicy": None}, "guaranteed": False}
-    assert provisioning.alike(json.dumps(told), RETRY_POLICY) == provisioning.canonical(RETRY_POLICY)
+    assert statements.alike(json.dumps(told), RETRY_POLICY) == statements.canonical(RETRY_POLICY)
     other = {"healthyRetryPolicy": {**RETRY_POLICY["healthyRetryPolicy"], "numRetries": 3}}
-    assert provisioning.alike(json.dumps(other), RETRY_POLICY) != provisioning.canonical(RETRY_POLICY)
+    assert statements.alike(json.dumps(other), RETRY_POLICY) != statements.canonical(RETRY_POLICY)
 
 
 def test_all_ten_types_are_published() -> None:
