@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
+from math import inf
 
 from relay import address
 from relay.bounces import BOT, BounceClass, ComplaintClass
@@ -22,7 +24,7 @@ HARD_BOUNCE, AUTO_REPLY = f"bounced.{BounceClass.HARD}", f"bounced.{BounceClass.
 UNIQUE = {EventType.OPEN: "opened_unique", EventType.CLICK: "clicked_unique"}
 # Seconds; what took longer is in the last bucket.
 BOUNDS = (1, 2, 3, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 14400, 43200, 86400, 259200)
-_LONGER = "longer"
+_BUCKETS = tuple(f"latency.{bound}" for bound in (*BOUNDS, "longer"))
 
 # (type of event, our class of it, None for all of the others) -> its name.
 _EVENTS: dict[tuple[EventType, str | None], str] = {
@@ -66,7 +68,7 @@ def of_refusal(kind: type[Refused]) -> str:
 
 def of_latency(seconds: float) -> str:
     """The bucket of so many seconds from when a message might be sent to its delivery."""
-    return f"latency.{next((bound for bound in BOUNDS if seconds <= bound), _LONGER)}"
+    return _BUCKETS[bisect_left(BOUNDS, seconds)]
 
 
 class By(StrEnum):
@@ -131,13 +133,9 @@ class Figures:
         if not wanted:
             return None
         below = 0
-        for (lower, upper), count in self._buckets():
+        for name, (lower, upper) in zip(_BUCKETS, pairwise((0.0, *BOUNDS)), strict=False):
+            count = self.of(name)
             if count and below + count >= wanted:
-                return lower + (upper - lower) * (wanted - below) / count if upper < float("inf") else upper
+                return lower + (upper - lower) * (wanted - below) / count
             below += count
-        return float("inf")
-
-    def _buckets(self) -> Iterator[tuple[tuple[float, float], int]]:
-        for lower, upper in pairwise((0, *BOUNDS)):
-            yield (lower, upper), self.of(f"latency.{upper}")
-        yield (BOUNDS[-1], float("inf")), self.of(f"latency.{_LONGER}")
+        return inf

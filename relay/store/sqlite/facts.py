@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from relay import address, bounces, documents, ses_event, statistics
 from relay.bounces import BounceClass, BounceRules, Fact
 from relay.event import Event, EventType
-from relay.model import Origin
+from relay.model import Origin, State
 from relay.ports import Recorded
 from relay.store.sqlite import entries
 from relay.store.sqlite.counters import ORIGIN, Counts
@@ -25,7 +25,7 @@ _COLUMNS = {"type", "at", "recipient", "ses_message_id", "detail"}
 _DEFAULTS = {field.name: field.default for field in fields(Event) if field.name not in _COLUMNS}
 _INSERT = """INSERT INTO events (fingerprint, type, class, at, received_at, recipient, address_key, message_id, number,
     ses_message_id, detail, document, notification_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"""
-_OF = f"""SELECT d.message_id, d.number, m.list, max(m.accepted_at, m.send_at), {ORIGIN}
+_OF = f"""SELECT d.message_id, d.number, d.state, m.list, max(m.accepted_at, m.send_at), {ORIGIN}
     FROM deliveries d JOIN messages m ON m.id = d.message_id"""
 _JOINED = f"""SELECT e.message_id, e.number, e.class, max(m.accepted_at, m.send_at), {ORIGIN},
     e.type, e.at, e.recipient, e.ses_message_id, e.detail, e.document
@@ -43,6 +43,7 @@ class _About(NamedTuple):
 
     message_id: str
     number: int
+    state: str
     list: str
     due_at: float
     origin: Origin
@@ -78,8 +79,9 @@ def record(
     )
     if not cursor.rowcount:
         return None
-    if about:
+    if about and about.state != State.SENT:
         prove_sent(db, about.message_id, about.number, event.ses_message_id, event.at, counts)
+    if about:
         counts.event(event, found, about.origin, about.due_at)
         counts.first(db, event.type, (about.message_id, about.number), [cursor.lastrowid or 0], about.origin)
     suppressed = follow(db, event, rules, list=about.list if about else "", at=received_at)
@@ -95,8 +97,8 @@ def _about(db: sqlite3.Connection, event: Event) -> _About | None:
         row = db.execute(f"{_OF} WHERE d.ses_message_id = ?", (event.ses_message_id,)).fetchone()
     if row is None:
         return None
-    id, number, list, due_at, *whose = row
-    return _About(id, number, list, due_at, statistics.origin(*whose))
+    message_id, number, state, list, due_at, *whose = row
+    return _About(message_id, number, state, list, due_at, statistics.origin(*whose))
 
 
 def _document(event: Event) -> str:
