@@ -15,7 +15,7 @@ from relay.outcome import Hold, HoldScope
 from relay.ports import Clock, Counters, Desk
 from relay.reputation import WINDOWS, Finding, Level, Measure, ReputationRules
 from relay.silence import Silence
-from relay.statistics import SENT, By, Figures, Wanted
+from relay.statistics import SENT, Figures
 
 
 class Scope(StrEnum):
@@ -31,9 +31,6 @@ class Subject(NamedTuple):
 
     scope: Scope
     name: str
-
-
-_BY = {None: Scope.ACCOUNT, By.CREDENTIAL: Scope.CREDENTIAL, By.DOMAIN: Scope.SENDER_DOMAIN}
 
 
 class Alarms:
@@ -65,7 +62,7 @@ class Alarms:
         """Whether events come."""
         now = self._clock()
         self._silence.hear(await self._counters.newest_event(), now)
-        found = await self._counters.sums(Wanted(since=self._silence.since, until=now, names=(SENT,)))
+        found = await self._counters.by_sender([SENT], since=self._silence.since, until=now)
         is_silent = self._silence.look(sum(figures.of(SENT) for figures in found.values()), now)
         metrics.feedback_silent.set(is_silent)
         if is_silent and not self._is_silent:
@@ -93,10 +90,11 @@ class Alarms:
     async def _seen(self, now: float) -> defaultdict[Subject, dict[float, Figures]]:
         seen: defaultdict[Subject, dict[float, Figures]] = defaultdict(dict)
         for window in WINDOWS:
-            for by, scope in _BY.items():
-                wanted = Wanted(since=now - window, until=now, by=by, names=reputation.NAMES)
-                for name, figures in (await self._counters.sums(wanted)).items():
-                    seen[Subject(scope, str(name))][window] = figures
+            found = await self._counters.by_sender(reputation.NAMES, since=now - window, until=now)
+            for (credential, sender_domain), figures in found.items():
+                for name, scope in (("", Scope.ACCOUNT), (credential, Scope.CREDENTIAL), (sender_domain, Scope.SENDER_DOMAIN)):
+                    subject = Subject(scope, name)
+                    seen[subject][window] = seen[subject].get(window, Figures({})) + figures
         return seen
 
     async def _change(self, subject: Subject, measure: Measure, found: Finding, was: Level) -> None:

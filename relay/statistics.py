@@ -83,16 +83,13 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which counts are summed: those of all hours that `since` to `until` touch, seconds since the epoch; None for all, and
-    for all names where there are none.
-    """
+    """Which counts are summed: those of all hours that `since` to `until` touch, seconds since the epoch; None for all."""
 
     since: float
     until: float
     by: By | None = None
     credential: str | None = None
     campaign: str | None = None
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +97,9 @@ class Figures:
     """Sums by name, and what they say. Rates are of what was sent, and None where nothing was."""
 
     counts: Mapping[str, int]
+
+    def __add__(self, other: Figures) -> Figures:
+        return Figures({name: self.counts.get(name, 0) + other.counts.get(name, 0) for name in {**self.counts, **other.counts}})
 
     def of(self, name: str) -> int:
         """Of one name, or of all under it: `bounced` is the sum of `bounced.hard` and the others."""

@@ -266,6 +266,21 @@ async def test_the_hours_that_the_time_asked_for_touches_count_whole(store: Sqli
     assert await sums(store, Wanted(since=0.0, until=hour - 1)) == {}
 
 
+async def test_single_names_are_summed_by_who_sent(store: SqliteStore) -> None:
+    await enqueue(store, 1, credential="crm", sender="news@example.org", labels=Labels(campaign="spring"))
+    await enqueue(store, 2, credential="crm", sender="news@example.org")
+    await enqueue(store, 3)
+    hour = NOW // HOUR * HOUR
+    for since, until in ((hour + HOUR - 1, hour + HOUR), (NOW - 900 * HOUR, hour)):
+        found = await store.counters.by_sender(["accepted", "sent"], since=since, until=until)
+        assert {key: dict(figures.counts) for key, figures in found.items()} == {
+            ("crm", "example.org"): {"accepted": 2},
+            ("app", "example.com"): {"accepted": 1},
+        }
+    assert await store.counters.by_sender(["sent"], since=0.0, until=NOW) == {}
+    assert await store.counters.by_sender(["accepted"], since=hour + HOUR, until=hour + HOUR) == {}
+
+
 async def test_refusals_are_added_up(store: SqliteStore) -> None:
     await store.counters.count([("refused.mail_loop", "app", NOW, 3), ("refused.wrong_login", "", NOW, 1)])
     await store.counters.count([("refused.mail_loop", "app", NOW, 2)])

@@ -109,6 +109,8 @@ async def looks(store: SqliteStore) -> None:
     await store.credentials.accepted_since(NOW)
     for by in (None, *By):
         await store.counters.sums(Wanted(since=NOW - DAY, until=NOW, by=by))
+    await store.counters.by_sender(["sent"], since=NOW - DAY, until=NOW)
+    await store.counters.newest_event()
 
 
 async def operators(store: SqliteStore) -> None:

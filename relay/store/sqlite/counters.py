@@ -20,7 +20,7 @@ from relay.store.sqlite.rows import insert
 from relay.store.sqlite.writer import Writer
 
 ORIGIN = "m.credential, m.sender, m.campaign"  # what statistics.origin makes one of
-_COLUMNS = "hour, credential, sender_domain, campaign, name"
+_COLUMNS = "hour, name, credential, sender_domain, campaign"
 _LESS = f"UPDATE counters SET count = max(0, count - ?) WHERE ({_COLUMNS}) = (?,?,?,?,?)"
 _KEYS: Mapping[By | None, str] = {
     None: "''",
@@ -31,9 +31,11 @@ _KEYS: Mapping[By | None, str] = {
     By.CAMPAIGN: "campaign",
 }
 _SUMS = """SELECT {key}, name, sum(count) FROM counters WHERE hour >= :first AND hour <= :last
-    AND (:names = '[]' OR name IN (SELECT value FROM json_each(:names)))
     AND (:credential IS NULL OR credential = :credential) AND (:campaign IS NULL OR campaign = :campaign)
     GROUP BY 1, 2 HAVING sum(count) > 0"""
+# A few names of many hours: a look-up for each.
+_BY_SENDER = """SELECT credential, sender_domain, name, sum(count) FROM counters
+    WHERE hour IN (SELECT value FROM json_each(:hours)) AND name IN (SELECT value FROM json_each(:names)) GROUP BY 1, 2, 3"""
 # Those that are new now, and all.
 _FIRST = """SELECT min(at) FILTER (WHERE id NOT IN (SELECT value FROM json_each(?))), min(at) FROM events
     WHERE message_id = ? AND number = ? AND type = ? AND class = ''"""
@@ -50,7 +52,7 @@ class Counts:
     def add(self, name: str, of: Origin, at: float, count: int = 1) -> None:
         """In the hour of `at`. A negative count takes back what was counted there; an empty name counts nothing."""
         if name:
-            self._counts[int(at // HOUR * HOUR), *of, name] += count
+            self._counts[int(at // HOUR * HOUR), name, *of] += count
 
     def event(self, event: Event, found: str, of: Origin, due_at: float) -> None:
         """An event of our class `found`, about mail that might be sent from `due_at` on."""
@@ -94,12 +96,19 @@ class SqliteCounters:
         values = {
             "first": wanted.since // HOUR * HOUR,
             "last": wanted.until,
-            "names": json.dumps(wanted.names),
             "credential": wanted.credential,
             "campaign": wanted.campaign,
         }
         for key, name, count in await self._rows(_SUMS.format(key=_KEYS[wanted.by]), values):
             found[key][name] = count
+        return {key: Figures(counts) for key, counts in found.items()}
+
+    async def by_sender(self, names: Collection[str], *, since: float, until: float) -> dict[tuple[str, str], Figures]:
+        found: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+        hours = range(int(since // HOUR * HOUR), int(until) + 1, int(HOUR))
+        values = {"hours": json.dumps(list(hours)), "names": json.dumps(list(names))}
+        for credential, sender_domain, name, count in await self._rows(_BY_SENDER, values):
+            found[credential, sender_domain][name] = count
         return {key: Figures(counts) for key, counts in found.items()}
 
     async def newest_event(self) -> int:

@@ -179,8 +179,9 @@ def _forget_old(db: sqlite3.Connection, kind: _Kind, values: Sequence[int | str]
 
 def _forget_hours(db: sqlite3.Connection, items: Sequence[float]) -> list[int]:
     """Hours that were over before that, the oldest first."""
-    old = "SELECT hour, credential, sender_domain, campaign, name FROM counters WHERE hour <= ? ORDER BY hour LIMIT ?"
-    delete = f"DELETE FROM counters WHERE (hour, credential, sender_domain, campaign, name) IN ({old})"
+    key = "hour, name, credential, sender_domain, campaign"
+    old = f"SELECT {key} FROM counters WHERE hour <= ? ORDER BY hour LIMIT ?"
+    delete = f"DELETE FROM counters WHERE ({key}) IN ({old})"
     return [db.execute(delete, (before - HOUR, _STEP)).rowcount for before in items]
 
 

@@ -235,12 +235,12 @@ CREATE INDEX events_strange ON events (ses_message_id) WHERE message_id IS NULL;
 -- Sums of what happened, by the hour in which it did: as long to read for ten million messages as for a thousand.
 CREATE TABLE counters (
     hour          INTEGER NOT NULL,  -- when it begins
+    name          TEXT NOT NULL,
     credential    TEXT NOT NULL,     -- these three are empty where they are not known
     sender_domain TEXT NOT NULL,
     campaign      TEXT NOT NULL,
-    name          TEXT NOT NULL,
     count         INTEGER NOT NULL,
-    PRIMARY KEY (hour, credential, sender_domain, campaign, name)
+    PRIMARY KEY (hour, name, credential, sender_domain, campaign)
 ) WITHOUT ROWID;
 
 -- Messages of queues that could not be used, in the order in which they came.
