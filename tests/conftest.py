@@ -6,9 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from relay.sandbox.cloud import Cloud
 from tests.harness import Relay, running_relay
+
+# How long it takes to make up examples says something of the machine, and nothing of the relay.
+settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 @pytest.fixture
