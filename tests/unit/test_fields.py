@@ -6,7 +6,7 @@ import email
 import re
 from contextlib import suppress
 from email.policy import default
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from hypothesis import example, given, settings
@@ -136,10 +136,10 @@ def test_what_white_space_cannot_break_is_not_written(value: bytes) -> None:
 
 @pytest.mark.parametrize("value", [b" " * 99_000, b" " * 99_000 + b"x", b"x" + b"\r\n " * 30_000, b"x " * 45_000])
 def test_the_longest_header_there_may_be_is_folded_in_a_moment(value: bytes) -> None:
-    began = perf_counter()
+    began = thread_time()
     with suppress(ValueError):
         fields.folded(b"X:" + value + b"\r\n")
-    assert perf_counter() - began < 3  # the square of its length would take minutes
+    assert thread_time() - began < 3  # the square of its length would take minutes
 
 
 def test_a_name_is_left_alone_on_its_line_only_where_it_must_be() -> None:
