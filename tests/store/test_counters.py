@@ -220,6 +220,22 @@ async def test_facts_that_waited_for_a_late_answer_count_with_it(store: SqliteSt
     assert await sums(store) == {"accepted": 1, "sent": 1, "delivered": 1}
 
 
+async def test_facts_that_waited_for_an_answer_that_never_came_count_with_the_event_that_proves_the_call(
+    store: SqliteStore,
+) -> None:
+    made = await enqueue(store)
+    await claim_one(store)
+    await record(store, event(EventType.OPEN, of=made, at=NOW + 60, **CLASSIC))
+    await store.queue.rescue(now=NOW, everything=True, patience=PATIENCE)
+    await record(store, event(EventType.OPEN, of=made, at=NOW + 2 * HOUR))
+    found = await store.counters.sums(replace(EVER, by=By.HOUR))
+    hour = NOW // HOUR * HOUR
+    assert {at: dict(figures.counts) for at, figures in found.items()} == {
+        hour: {"accepted": 1, "opened": 1, "opened_unique": 1},
+        hour + 2 * HOUR: {"sent": 1, "opened": 1},
+    }
+
+
 async def test_latency_begins_when_a_message_might_be_sent(store: SqliteStore) -> None:
     made = await enqueue(store, labels=Labels(send_at=NOW + 1000), due_at=NOW + 1000)
     await settle(store, (await claim(store, now=NOW + 1000))[0], Sent("ses-1"), now=NOW + 1001)

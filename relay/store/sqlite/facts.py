@@ -79,11 +79,12 @@ def record(
     )
     if not cursor.rowcount:
         return None
-    if about and about.state != State.SENT:
-        prove_sent(db, about.message_id, about.number, event.ses_message_id, event.at, counts)
     if about:
         counts.event(event, found, about.origin, about.due_at)
         counts.first(db, event.type, (about.message_id, about.number), [cursor.lastrowid or 0], about.origin)
+    if about and about.state != State.SENT:
+        prove_sent(db, about.message_id, about.number, event.ses_message_id, event.at, counts)
+        join(db, [event.ses_message_id], counts)
     suppressed = follow(db, event, rules, list=about.list if about else "", at=received_at)
     return Recorded(event=event, delivery_id=about.delivery_id if about else "", suppressed=suppressed)
 
