@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -12,6 +13,8 @@ from relay.errors import AwsRefused
 from relay.provisioning import Part, Properties, Setup, Step, Transport
 
 _MAX_PAGES = 100
+_TRIES = 5
+_PAUSE = 2.0
 _PENDING = "PendingConfirmation"  # an attribute, and what stands in place of the ARN until then
 
 
@@ -157,13 +160,24 @@ class Provisioner:
             "MatchingEventTypes": list(self._setup.event_types),
             "SnsDestination": {"TopicArn": self._setup.topic_arn},
         }
-        await self._aws.ask(
-            "sesv2",
+        await self._once_it_may_publish(
             f"{'create' if step.is_new else 'update'}_configuration_set_event_destination",
             ConfigurationSetName=self._setup.configuration_set,
             EventDestinationName=there.get("Name", step.resource.name),
             EventDestination=definition,
         )
+
+    async def _once_it_may_publish(self, call: str, **options: Any) -> None:
+        """SES tries the topic first, and a policy that was just made may not hold yet."""
+        for _ in range(_TRIES - 1):
+            try:
+                await self._aws.ask("sesv2", call, **options)
+                return
+            except AwsRefused as error:
+                if error.code != "BadRequestException" or "topic" not in str(error).lower():
+                    raise
+            await asyncio.sleep(_PAUSE)
+        await self._aws.ask("sesv2", call, **options)
 
     async def _seek(self, service: str, call: str, **options: Any) -> Answer | None:
         """None where it is not there."""

@@ -41,6 +41,12 @@ async def relay(cloud: Cloud, tmp_path: Path, unused_tcp_port: int) -> AsyncIter
     await relay.stop()
 
 
+@pytest.fixture
+def stopped(cloud: Cloud, tmp_path: Path) -> Relay:
+    """Nobody is there to confirm."""
+    return Relay(tmp_path, cloud.port, RELAY_CALLBACKS__PUBLIC_URL="https://relay.example.com")
+
+
 async def test_one_command_sets_up_the_way_back_and_events_come(relay: Relay, cloud: Cloud) -> None:
     status, shown = await relay.cli("aws", "setup")
     assert status == 0
@@ -166,14 +172,15 @@ async def test_the_rights_of_the_set_up_are_enough_for_it(stopped: Relay, cloud:
         "sns:Subscribe",
     ],
 )
-async def test_a_right_that_is_missing_is_named(relay: Relay, cloud: Cloud, right: str) -> None:
+async def test_a_right_that_is_missing_is_named(stopped: Relay, cloud: Cloud, right: str) -> None:
     cloud.denied = {right}
-    status, shown = await relay.cli("aws", "setup", check=False)
+    status, shown = await stopped.cli("aws", "setup", check=False)
     assert status == 2
     assert f"the right {right} is missing" in shown
     assert "Traceback" not in shown
     cloud.denied = set()
-    assert (await relay.cli("aws", "setup"))[0] == 0  # what was made before it is no hindrance
+    _, shown = await stopped.cli("aws", "setup", "--wait", "0", check=False)
+    assert "event destination relay-events: made" in shown  # what was made before it is no hindrance
 
 
 async def test_a_relay_that_does_not_know_the_topic_is_told_what_to_set(cloud: Cloud, tmp_path: Path) -> None:
@@ -184,6 +191,12 @@ async def test_a_relay_that_does_not_know_the_topic_is_told_what_to_set(cloud: C
     assert 'configuration_set = "relay"' in shown
     assert 'topics = ["arn:aws:sns:us-east-1:123456789012:relay-events"]' in shown
     assert [each.endpoint for each in cloud.topics.subscriptions] == ["https://relay.example.com/sns"]
+
+
+async def test_a_policy_that_does_not_hold_at_once_is_waited_for(stopped: Relay, cloud: Cloud) -> None:
+    cloud.topics.late = 1
+    _, shown = await stopped.cli("aws", "setup", "--wait", "0", check=False)
+    assert "event destination relay-events: made" in shown
 
 
 async def test_without_a_public_url_it_says_what_is_missing(cloud: Cloud, tmp_path: Path) -> None:
