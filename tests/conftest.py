@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,23 @@ from hypothesis import HealthCheck, settings
 
 from relay.sandbox.cloud import Cloud
 from tests.harness import Relay, running_relay
+from tests.ports import reserved_port
 
 # How long it takes to make up examples says something of the machine, and nothing of the relay.
 settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+
+
+@pytest.fixture
+def unused_tcp_port_factory() -> Iterator[Callable[[], int]]:
+    """pytest-asyncio's own gives ports that another test may have taken before they are used."""
+    with ExitStack() as reserved:
+        yield lambda: reserved.enter_context(reserved_port())
+
+
+@pytest.fixture
+def unused_tcp_port(unused_tcp_port_factory: Callable[[], int]) -> int:
+    return unused_tcp_port_factory()
 
 
 @pytest.fixture

@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import sqlite3
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import NamedTuple
 
 from relay.sandbox.cloud import Cloud
 from relay.sandbox.sns import Topic
 from tests.harness import APPLICATION, Relay, Settings, running_relay
+from tests.ports import reserved_port
 
 FULL = os.environ.get("RELAY_CHAOS") == "full"
 
@@ -99,13 +99,3 @@ async def scene(folder: Path, *, rate: float = 100_000.0, settings: Settings | N
             assert cloud.topic
             cloud.topic.shuffle, cloud.topic.repeats, cloud.topic.longest_pause = True, 0.05, 0.5
             yield Scene(relay, cloud, cloud.topic, deliveries)
-
-
-@contextmanager
-def reserved_port() -> Iterator[int]:
-    """A port that nobody else gets, for a listener that comes and goes: bound, with SO_REUSEADDR, and not listened on."""
-    with socket.socket() as reserved:
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserved.bind(("127.0.0.1", 0))
-        port: int = reserved.getsockname()[1]
-        yield port

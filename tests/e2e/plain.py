@@ -11,6 +11,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 
 from tests.harness import unverified
+from tests.ports import reserved_port
 
 
 class Taking:
@@ -42,14 +43,13 @@ class Failing(Taking):
 @contextmanager
 def plain(handler: Taking | None = None, **options: Any) -> Iterator[int]:
     """A plain aiosmtpd that runs; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(handler or Taking(), hostname="127.0.0.1", port=port, **options)
-    controller.start()
-    try:
-        yield int(port)
-    finally:
-        controller.stop()
+    with reserved_port() as port:
+        controller = Controller(handler or Taking(), hostname="127.0.0.1", port=port, **options)
+        controller.start()
+        try:
+            yield port
+        finally:
+            controller.stop()
 
 
 def connect(port: int, *, implicit_tls: bool = False) -> socket.socket:

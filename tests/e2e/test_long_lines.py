@@ -7,17 +7,14 @@ import email
 import os
 import re
 import smtplib
-import socket
 from base64 import b64encode, encodebytes
-from collections.abc import Iterator
-from contextlib import contextmanager
 from email.policy import default
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from relay.sandbox.cloud import Cloud
+from tests.e2e.plain import plain
 from tests.harness import RECEIVED, Relay, arrived, mail, submit
 
 LINE = "Ein Satz mit 25 Zeichen. " * 200
@@ -104,28 +101,8 @@ async def test_a_long_line_that_must_stay_is_refused_and_the_session_goes_on(
     assert len(cloud.calls) == before + 1
 
 
-@contextmanager
-def plain_aiosmtpd() -> Iterator[int]:
-    """aiosmtpd as its manual shows it; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    controller = Controller(Keep(), hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
-        yield port
-    finally:
-        controller.stop()
-
-
-class Keep:
-    """Takes every message that aiosmtpd gives it."""
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
-        return "250 OK"
-
-
 async def test_plain_aiosmtpd_refuses_the_long_lines_that_the_relay_takes() -> None:
-    with plain_aiosmtpd() as port:
+    with plain() as port:
         for content in (mail(), *(content for content, _, _ in MESSAGES.values())):
             with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
                 client.ehlo()
