@@ -26,6 +26,7 @@ from relay.dead_letters import DeadLetterWatch
 from relay.errors import ConfigError
 from relay.feedback import Feedback
 from relay.intake import Intake
+from relay.list_sync import SuppressionSync
 from relay.rate import Bucket, DailyQuota
 from relay.redrive import Redrive
 from relay.refusals import Refusals
@@ -95,10 +96,12 @@ class App:
         sesv2 = assembly.sesv2(config, session)
         sync = await assembly.identity_sync(base.store, sesv2)
         feedback, queues = assembly.feedback(base, session), assembly.queues(config, session)
-        await self._start_control(base, sync, assembly.redrive(base, feedback, queues))
+        lists = assembly.suppression_sync(config, base.store, sesv2)
+        await self._start_control(base, sync, lists, assembly.redrive(base, feedback, queues))
         await self._start_http(base, feedback)
         self._start_queues(base, feedback, queues)
         self._start_sync(sync)
+        self._start_list_sync(lists)
         await self._start_dispatch(base, session, sesv2)
         self._keep_running(upkeep.run, "upkeep")
         if config.playpen.recipient:
@@ -169,7 +172,7 @@ class App:
         await watch.look(store, room, admission, now=clock())
         self._keep_running(lambda: watch.run(store, room, admission, clock=clock, every=_LOOK_SECONDS), "the look at the queue")
 
-    async def _start_control(self, base: Base, sync: IdentitySync, redrive: Redrive) -> None:
+    async def _start_control(self, base: Base, sync: IdentitySync, lists: SuppressionSync, redrive: Redrive) -> None:
         admin = Admin(
             suppressions=base.store.suppressions,
             imports=base.store.imports,
@@ -181,7 +184,7 @@ class App:
             tell=self._credential_changed,
             wake=base.wake.set,
         )
-        control = ControlServer(self._config.store.control, admin, sync.once, redrive)
+        control = ControlServer(self._config.store.control, admin, sync.once, lists.once, redrive)
         await control.start()
         self._parts.push_async_callback(control.stop)
 
@@ -226,6 +229,13 @@ class App:
     def _start_sync(self, sync: IdentitySync) -> None:
         if every := self._config.ses.identities_seconds:
             self._keep_running(lambda: sync.run(every=every, chance=random.random), "the look at the identities")
+
+    def _start_list_sync(self, lists: SuppressionSync) -> None:
+        """What an operator removed is deleted at SES also where both lists are not compared."""
+        self._keep_running(lists.work, "what is to be done on SES's suppression list")
+        if minutes := self._config.suppression.sync_minutes:
+            what = "the comparison with SES's suppression list"
+            self._keep_running(lambda: lists.run(every=60.0 * minutes, chance=random.random), what)
 
     def _start_smtp(self, store: SqliteStore, intake: Intake, tls: ssl.SSLContext) -> None:
         config = self._config.smtp

@@ -22,6 +22,7 @@ from relay.aws.identities import BotoIdentities
 from relay.aws.ses import SesSender
 from relay.aws.sns import SnsTopics
 from relay.aws.sqs import SqsQueue, endpoint_and_region
+from relay.aws.suppressed import BotoAccountList
 from relay.backlog import Admission, BacklogLimits
 from relay.collector import Collector
 from relay.config_rules import is_loopback
@@ -34,6 +35,7 @@ from relay.intake import Budget, Intake
 from relay.judge import Rule
 from relay.keeping import Keeping, KeptFor
 from relay.lifecycle import Patience
+from relay.list_sync import SuppressionSync
 from relay.listening import Listening
 from relay.ports import Certificates, FeedbackQueue
 from relay.quota import Quota
@@ -288,6 +290,12 @@ async def identity_sync(store: SqliteStore, client: Any) -> IdentitySync:
     sync = IdentitySync(ses=BotoIdentities(client, time.time), store=store.identities, clock=time.time)
     await sync.restore()
     return sync
+
+
+def suppression_sync(config: Config, store: SqliteStore, client: Any) -> SuppressionSync:
+    """Our suppression list beside SES's own."""
+    pushes = config.suppression.push
+    return SuppressionSync(ses=BotoAccountList(client), store=store.account_list, clock=time.time, pushes=pushes)
 
 
 def room(config: Config) -> Room:

@@ -22,6 +22,7 @@ _MAY_BE_ZERO = frozenset(
         "bounces": ["soft_count", "mailbox_full_count"],
         "reputation": ["review_bounces", "pause_bounces", "review_complaints", "pause_complaints"],
         "feedback": ["alarm_after_sent", "alarm_after_minutes"],
+        "suppression": ["sync_minutes"],
         "retention": ["bodies_days", "notifications_days", "facts_days"],
     }.items()
     for key in keys

@@ -266,6 +266,16 @@ def list_imported(*, source: str, **counts: int) -> None:
     _write("suppressions_imported", INFO, source=_free(source), **counts)
 
 
+def list_synced(*, listed: int, added: int, queued: int) -> None:
+    """Ours and SES's own were compared."""
+    _write("suppressions_synced", INFO, listed=listed, added=added, queued=queued)
+
+
+def list_errand_done(*, address: str, reason: str) -> None:
+    """An address was put on SES's own list for a reason, or deleted there for none."""
+    _write("suppression_at_ses", INFO, address=_shown(address), reason=reason)
+
+
 def released(*, address: str) -> None:
     """An address was taken off the suppression list."""
     _write("suppression_removed", address=_shown(address))

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from cryptography import x509
 
+from relay.account_list import Errand, Listed
 from relay.bounces import DEFAULT_RULES, BounceRules
 from relay.credential import Credential, LastUse
 from relay.event import Event, Replayed
@@ -238,6 +239,43 @@ class Imports(Protocol):
 
         Whatever ends it before its time leaves nothing that counts. Raises StoreUnavailable, and what `batches` raises.
         """
+
+
+class AccountList(Protocol):
+    """SES's own suppression list. Each is one request, and raises SesUnavailable."""
+
+    async def page(self, *, since: float, token: str) -> tuple[tuple[Listed, ...], str]:
+        """Some that were put there since, and the token of the page behind it; "" where there is none."""
+
+    async def put(self, address: str, reason: Reason) -> None: ...
+
+    async def delete(self, address: str) -> bool:
+        """False if it was not there, written like this."""
+
+
+class AccountListStore(Protocol):
+    """What is known of SES's own list, and what is to be done there. All raise StoreUnavailable."""
+
+    async def known_until(self) -> float:
+        """0.0 before the first time."""
+
+    async def know_until(self, at: float) -> None: ...
+
+    async def learn(self, page: Sequence[Listed], *, now: float, dry: bool) -> int:
+        """How many of these are new on ours; who was removed after SES listed him is none of them."""
+
+    async def missing(self, after: tuple[str, str]) -> tuple[tuple[Suppression, ...], tuple[str, str]]:
+        """Those of some of ours that belong there and are not, and where the next ones begin; at the beginning, if these were
+        the last."""
+
+    async def queue(self, missing: Sequence[Suppression]) -> int:
+        """They are to be put there."""
+
+    async def due(self, now: float) -> Errand | None:
+        """The first thing that is to be done."""
+
+    async def done(self, errand: Errand, *, in_vain: bool = False) -> None: ...
+    async def postpone(self, errand: Errand, *, until: float) -> None: ...
 
 
 class Credentials(Protocol):

@@ -158,6 +158,14 @@ class BouncesConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressionConfig:
+    """The suppression list beside SES's own. Minutes of 0 are off."""
+
+    sync_minutes: int = 0
+    push: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeedbackConfig:
     """The way back."""
 
@@ -234,6 +242,7 @@ class Config:
     retry: RetryConfig = field(default_factory=RetryConfig)
     retention: RetentionConfig = field(default_factory=RetentionConfig)
     bounces: BouncesConfig = field(default_factory=BouncesConfig)
+    suppression: SuppressionConfig = field(default_factory=SuppressionConfig)
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     reputation: ReputationConfig = field(default_factory=ReputationConfig)
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)

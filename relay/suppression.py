@@ -80,13 +80,16 @@ class PastChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """An address that may be mailed again. Facts of before `at` do not suppress it any more."""
+    """An address that may be mailed again, and is to be deleted from SES's own list. Facts of before `at` do not suppress it
+    any more.
+    """
 
     address: str
     source: str
     at: float
     scope: str = EVERYWHERE
     note: str = ""
+    keep_at_ses: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

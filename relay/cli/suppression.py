@@ -10,11 +10,13 @@ from typing import TextIO
 import click
 from rich.table import Table
 
+from relay.account_list import ListSync
 from relay.cli import lists
-from relay.cli.access import changing, on_store, reading
+from relay.cli.access import changing, control, on_config, on_store, owning, reading
 from relay.cli.arguments import credential_option, duration, list_option, mail_address, scope
 from relay.cli.terminal import Failure, add_row, line, show, when
-from relay.settings import StoreConfig
+from relay.errors import SesUnavailable
+from relay.settings import Config, StoreConfig
 from relay.suppression import Filter, Reason, Release, Suppressed, Suppression
 
 _SOURCE = "command line"
@@ -104,14 +106,48 @@ async def suppression_add(
 @_address
 @credential_option
 @list_option
+@click.option("--keep-at-ses", is_flag=True, help="Leave it on SES's own list: SES will not send to it.")
 @_note
 @on_store
-async def suppression_remove(where: StoreConfig, address: str, credential: str | None, list_: str | None, note: str) -> None:
-    """Let an address be mailed again. What happened before does not bring it back."""
-    release = Release(address=address, source=_SOURCE, at=time.time(), scope=scope(credential, list_), note=note)
+async def suppression_remove(
+    where: StoreConfig, address: str, credential: str | None, list_: str | None, keep_at_ses: bool, note: str
+) -> None:
+    """Let an address be mailed again, by SES too. What happened before does not bring it back."""
+    release = Release(
+        address=address,
+        source=_SOURCE,
+        at=time.time(),
+        scope=scope(credential, list_),
+        note=note,
+        keep_at_ses=keep_at_ses,
+    )
     async with changing(where) as admin:
         changed = await admin.release(release)
     line(f"{address}: {'may be mailed again' if changed else 'was not suppressed'}")
+
+
+@suppression.command("sync")
+@click.option("--dry-run", is_flag=True, help="Only look.")
+@on_config
+async def suppression_sync(config: Config, *, dry_run: bool) -> None:
+    """Compare the list with SES's own now; exit 1 if SES cannot be asked."""
+    try:
+        done = await _sync(config, dry_run)
+    except SesUnavailable as error:
+        line(f"relay: SES does not say whom it has suppressed: {error}", err=True)
+        sys.exit(1)
+    queued = f", {done.queued} of ours to be put there, one a second while a relay runs" if config.suppression.push else ""
+    line(f"{done.listed} on SES's list{'' if dry_run else ' since the last time'}, {done.added} of them new here{queued}")
+
+
+async def _sync(config: Config, dry: bool) -> ListSync:
+    from relay import assembly  # boto3: the other verbs need nothing of it
+
+    async with owning(config.store) as store:
+        if store is None:
+            return await control(config.store).sync_list(dry=dry)
+        client = assembly.sesv2(config, assembly.aws_session(config))
+        return await assembly.suppression_sync(config, store, client).once(dry=dry)
 
 
 @suppression.command("list")

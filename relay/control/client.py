@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from relay import documents
+from relay.account_list import ListSync
 from relay.control import lists
 from relay.credential import Credential
 from relay.errors import AwsUnavailable, QueueUnavailable, SesUnavailable, StoreUnavailable
@@ -67,6 +68,10 @@ class ControlClient:
 
     async def retry(self, ids: Collection[str]) -> Redriven:
         return documents.read(Redriven, json.dumps(await self._ask("retry-quarantine", json.dumps(list(ids)))))
+
+    async def sync_list(self, *, dry: bool) -> ListSync:
+        """Compares our suppression list with SES's own. Raises SesUnavailable or StoreUnavailable."""
+        return documents.read(ListSync, json.dumps(await self._ask("sync-list", json.dumps(dry))))
 
     async def _ask(
         self, verb: str, document: str | AsyncIterator[bytes], *, unavailable: type[AwsUnavailable] = SesUnavailable

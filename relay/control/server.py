@@ -7,10 +7,12 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol
 
 from aiohttp import web
 
 from relay import documents
+from relay.account_list import ListSync
 from relay.control import lists
 from relay.credential import Credential
 from relay.errors import AwsUnavailable, StoreUnavailable
@@ -25,13 +27,27 @@ from relay.suppression import Release, Suppression
 _STOP_SECONDS = 2.0
 
 
+class SyncList(Protocol):
+    """What compares our suppression list with SES's own."""
+
+    async def __call__(self, *, dry: bool) -> ListSync: ...
+
+
 class ControlServer:
     """Listens from `start` to `stop`. The process that holds the lock owns the socket's name."""
 
-    def __init__(self, path: Path, admin: Admin, sync: Callable[[], Awaitable[KnownIdentities]], second_try: SecondTry) -> None:
+    def __init__(
+        self,
+        path: Path,
+        admin: Admin,
+        sync: Callable[[], Awaitable[KnownIdentities]],
+        sync_list: SyncList,
+        second_try: SecondTry,
+    ) -> None:
         self._path = path
         self._admin = admin
         self._sync = sync
+        self._sync_list = sync_list
         self._second_try = second_try
         app = web.Application()
         app.add_routes(
@@ -47,6 +63,7 @@ class ControlServer:
                 web.post("/sync-identities", self._sync_identities),
                 web.post("/redrive", self._redrive),
                 web.post("/retry-quarantine", self._retry_quarantine),
+                web.post("/sync-list", self._compare_lists),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
@@ -102,6 +119,9 @@ class ControlServer:
 
     async def _retry_quarantine(self, request: web.Request) -> web.Response:
         return await _answered(self._second_try.retry(json.loads(await request.text())))
+
+    async def _compare_lists(self, request: web.Request) -> web.Response:
+        return await _answered(self._sync_list(dry=bool(json.loads(await request.text()))))
 
 
 async def _answered(verb: Awaitable[object]) -> web.Response:

@@ -197,7 +197,7 @@ class Cloud:
             self._log.flush()
         if self.topic and call.configuration_set:
             for recipient in call.recipients:
-                for template in mailbox.events_for(recipient, call.raw, self.suppressed.keys()):
+                for template in mailbox.events_for(recipient, call.raw, is_suppressed=self.suppressed.covers(recipient)):
                     if self.configuration_sets.publishes(call.configuration_set, kind_of(template)):
                         self.topic.publish(compose(template, call, recipient))
 

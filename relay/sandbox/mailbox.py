@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 _DOMAIN = "simulator.amazonses.com"
 
 _BEHAVIOUR = {
@@ -23,12 +21,12 @@ def is_simulated(recipient: str) -> bool:
     return recipient.lower().endswith(f"@{_DOMAIN}")
 
 
-def events_for(recipient: str, raw: bytes, suppressed: Collection[str]) -> tuple[str, ...]:
+def events_for(recipient: str, raw: bytes, *, is_suppressed: bool) -> tuple[str, ...]:
     """The names of the events, in the order in which they happen. A `+label` changes nothing."""
     if is_simulated(recipient):
         local = recipient.lower().rpartition("@")[0]
         return _BEHAVIOUR.get(local.partition("+")[0], ("send", "bounce"))
-    if recipient.lower() in suppressed:
+    if is_suppressed:
         return ("send", "on_account_suppression_list")
     if _EICAR in raw:
         return ("send", "reject")

@@ -104,6 +104,8 @@ OTHERS: dict[str, tuple[str, object]] = {
     "reputation.pause_bulk": ("true", True),
     "feedback.alarm_after_sent": ("0", 0),
     "feedback.alarm_after_minutes": ("0", 0),
+    "suppression.sync_minutes": ("15", 15),
+    "suppression.push": ("true", True),
     "retention.bodies_days": ("7", 7),
     "retention.notifications_days": ("0", 0),
     "retention.facts_days": ("0", 0),
@@ -418,6 +420,7 @@ OFF_BY_ZERO = {
     ("bounces", "mailbox_full_count"),
     *(("reputation", f"{level}_{what}") for level in ("review", "pause") for what in ("bounces", "complaints")),
     *(("feedback", f"alarm_after_{what}") for what in ("sent", "minutes")),
+    ("suppression", "sync_minutes"),
     *(("retention", f"{what}_days") for what in ("bodies", "notifications", "facts")),
 }
 NUMBERS = [(s, k) for s, k, default in settings() if type(default) is int and (s, k) not in OFF_BY_ZERO]

@@ -12,6 +12,7 @@ import aiosqlite
 from relay.errors import ConfigError
 from relay.store.sqlite import schema
 from relay.store.sqlite.account import SqliteAccount
+from relay.store.sqlite.account_list import SqliteAccountList
 from relay.store.sqlite.backlog import SqliteBacklog
 from relay.store.sqlite.counters import SqliteCounters
 from relay.store.sqlite.credentials import SqliteCredentials
@@ -44,6 +45,7 @@ class SqliteStore:
         self.backlog = SqliteBacklog(reader)
         self.counters = SqliteCounters(writer, reader)
         self.quarantine = SqliteQuarantine(writer, reader)
+        self.account_list = SqliteAccountList(writer, reader)
         self.imports = SqliteImports(writer)
         self.retention = SqliteRetention(writer, reader, self.imports)
 

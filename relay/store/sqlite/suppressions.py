@@ -12,10 +12,10 @@ import aiosqlite
 
 from relay import address
 from relay.errors import StoreUnavailable
-from relay.store.sqlite import entries
+from relay.store.sqlite import account_list, entries
 from relay.store.sqlite.entries import ENTRY, VISIBLE, entry_of
 from relay.store.sqlite.writer import Writer
-from relay.suppression import Change, Filter, PastChange, Reason, Release, Suppressed, Suppression
+from relay.suppression import EVERYWHERE, Change, Filter, PastChange, Reason, Release, Suppressed, Suppression
 
 _AT_ONCE = 1000
 _FIND = f"SELECT {ENTRY} FROM suppressions WHERE address_key IN (SELECT value FROM json_each(?)) AND {VISIBLE}"
@@ -121,4 +121,11 @@ def _add_all(db: sqlite3.Connection, items: Sequence[Suppression]) -> list[bool]
 
 
 def _remove_all(db: sqlite3.Connection, items: Sequence[Release]) -> list[bool]:
-    return [entries.remove(db, release) for release in items]
+    return [_remove(db, release) for release in items]
+
+
+def _remove(db: sqlite3.Connection, release: Release) -> bool:
+    """At SES as well, where its list may have the address even if ours has not."""
+    if release.scope == EVERYWHERE and not release.keep_at_ses:
+        account_list.to_delete(db, release.address, release.at)
+    return entries.remove(db, release)

@@ -186,6 +186,30 @@ CREATE TABLE suppressions_due (
     PRIMARY KEY (import_id, address_key, scope)
 ) WITHOUT ROWID;
 
+-- SES's own suppression list, as far as we know it: an address as it is written there, for only so can it be deleted.
+CREATE TABLE account_list (
+    address_key TEXT NOT NULL,
+    address     TEXT NOT NULL,
+    PRIMARY KEY (address_key, address)
+) WITHOUT ROWID;
+
+-- What is newer there is not known; no row before the first time.
+CREATE TABLE account_list_known (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    until REAL NOT NULL
+);
+
+-- What is to be done there.
+CREATE TABLE account_list_errands (
+    address_key TEXT PRIMARY KEY,
+    address     TEXT NOT NULL,
+    reason      TEXT NOT NULL,  -- '': to be deleted
+    tries       INTEGER NOT NULL,
+    due_at      REAL NOT NULL
+) WITHOUT ROWID;
+
+CREATE INDEX account_list_errands_due ON account_list_errands (due_at);
+
 -- What SES said last of our addresses and domains.
 CREATE TABLE identities (
     name      TEXT PRIMARY KEY,  -- as SES writes it

@@ -1,0 +1,151 @@
+"""What is known of SES's own suppression list, and what is to be done there, on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import aiosqlite
+
+from relay import address
+from relay.account_list import REASONS, UNTIL_LISTED, Errand, Listed
+from relay.errors import StoreUnavailable
+from relay.store.sqlite import entries
+from relay.store.sqlite.entries import ENTRY, VISIBLE, entry_of
+from relay.store.sqlite.writer import Writer
+from relay.suppression import EVERYWHERE, Reason, Suppression
+
+_STEP = 200
+_LOOKED_AT = 1000
+
+_KNOWN = "SELECT until FROM account_list_known"
+_DUE = "SELECT address_key, address, reason, tries FROM account_list_errands WHERE due_at <= ? ORDER BY due_at LIMIT 1"
+_SPELLINGS = "SELECT address FROM account_list WHERE address_key = ?"
+# Ours, by address, each with whether SES has it, or is about to.
+_OURS = f"""SELECT address_key, EXISTS (SELECT 1 FROM account_list a WHERE a.address_key = s.address_key)
+        OR EXISTS (SELECT 1 FROM account_list_errands e WHERE e.address_key = s.address_key), {ENTRY}
+    FROM suppressions s WHERE (address_key, scope) > (?, ?) AND {VISIBLE} ORDER BY address_key, scope LIMIT {_LOOKED_AT}"""
+_SAME = "address_key = ? AND reason = ? AND tries = ?"  # another may have taken its place meanwhile
+
+
+class SqliteAccountList:
+    """Implements ports.AccountListStore."""
+
+    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def known_until(self) -> float:
+        rows = await self._rows(_KNOWN, ())
+        return float(rows[0][0]) if rows else 0.0
+
+    async def know_until(self, at: float) -> None:
+        await self._writer.run(_know_all, at)
+
+    async def learn(self, page: Sequence[Listed], *, now: float, dry: bool) -> int:
+        count = 0
+        for first in range(0, len(page), _STEP):
+            count += await self._writer.run(_learn_all, (page[first : first + _STEP], now, dry))
+        return count
+
+    async def missing(self, after: tuple[str, str]) -> tuple[tuple[Suppression, ...], tuple[str, str]]:
+        rows = [(key, is_there, entry_of(columns)) for key, is_there, *columns in await self._rows(_OURS, after)]
+        found = tuple(entry for _, is_there, entry in rows if not is_there and _belongs_there(entry))
+        return found, (rows[-1][0], rows[-1][2].scope) if len(rows) == _LOOKED_AT else ("", "")
+
+    async def queue(self, missing: Sequence[Suppression]) -> int:
+        return await self._writer.run(_queue_all, missing) if missing else 0
+
+    async def due(self, now: float) -> Errand | None:
+        for key, given, reason, tries in await self._rows(_DUE, (now,)):
+            spellings = tuple(row[0] for row in await self._rows(_SPELLINGS, (key,)))
+            return Errand(address=given, reason=Reason(reason) if reason else None, tries=tries, spellings=spellings)
+        return None
+
+    async def done(self, errand: Errand, *, in_vain: bool = False) -> None:
+        await self._writer.run(_done_all, (errand, in_vain))
+
+    async def postpone(self, errand: Errand, *, until: float) -> None:
+        await self._writer.run(_postpone_all, (errand, until))
+
+    async def _rows(self, query: str, values: Any) -> list[Any]:
+        try:
+            return list(await self._reader.execute_fetchall(query, values))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+
+
+def _belongs_there(entry: Suppression) -> bool:
+    return entry.reason in REASONS and entry.scope == EVERYWHERE and not entry.expires_at
+
+
+def to_delete(db: sqlite3.Connection, given: str, at: float) -> None:
+    """In place of whatever else was to be done with the address; as it is written there, if we know."""
+    db.execute("INSERT OR REPLACE INTO account_list_errands VALUES (?,?,'',0,?)", (address.key(given), given, at))
+
+
+def _know_all(db: sqlite3.Connection, items: Sequence[float]) -> list[float]:
+    """What SES did not list by now it does not have."""
+    db.executemany("INSERT OR REPLACE INTO account_list_known VALUES (1, ?)", [(at,) for at in items])
+    db.execute("DELETE FROM account_list_errands WHERE due_at >= ?", (UNTIL_LISTED,))
+    return list(items)
+
+
+def _learn_all(db: sqlite3.Connection, items: Sequence[tuple[Sequence[Listed], float, bool]]) -> list[int]:
+    return [_learn(db, *item) for item in items]
+
+
+def _learn(db: sqlite3.Connection, page: Sequence[Listed], now: float, dry: bool) -> int:
+    """How many are new here; a dry run leaves all as it was."""
+    db.execute("SAVEPOINT learning")
+    added = sum(_learn_one(db, listed, now) for listed in page)
+    if dry:
+        db.execute("ROLLBACK TO learning")
+    db.execute("RELEASE learning")
+    return added
+
+
+def _learn_one(db: sqlite3.Connection, listed: Listed, now: float) -> bool:
+    """What is newer there than its removal here is not to be deleted there any more; what is not can be, now."""
+    key = address.key(listed.address)
+    db.execute("INSERT OR IGNORE INTO account_list VALUES (?,?)", (key, listed.address))
+    is_new = entries.add_fact(db, listed.entry(now), at=now)
+    if is_new:
+        db.execute("DELETE FROM account_list_errands WHERE address_key = ? AND reason = ''", (key,))
+    else:
+        db.execute("UPDATE account_list_errands SET due_at = 0 WHERE address_key = ? AND due_at >= ?", (key, UNTIL_LISTED))
+    return is_new
+
+
+def _queue_all(db: sqlite3.Connection, items: Sequence[Sequence[Suppression]]) -> list[int]:
+    return [sum(_queue(db, entry) for entry in missing) for missing in items]
+
+
+def _queue(db: sqlite3.Connection, entry: Suppression) -> int:
+    values = (address.key(entry.address), entry.address, entry.reason)
+    return db.execute("INSERT OR IGNORE INTO account_list_errands VALUES (?,?,?,0,0)", values).rowcount
+
+
+def _done_all(db: sqlite3.Connection, items: Sequence[tuple[Errand, bool]]) -> list[bool]:
+    return [_done(db, errand, in_vain) for errand, in_vain in items]
+
+
+def _done(db: sqlite3.Connection, errand: Errand, in_vain: bool) -> bool:
+    """What is refused for good counts as if it were there: it would be refused again."""
+    key = address.key(errand.address)
+    gone = db.execute(f"DELETE FROM account_list_errands WHERE {_SAME}", (key, errand.reason or "", errand.tries)).rowcount
+    if errand.reason:
+        db.execute("INSERT OR IGNORE INTO account_list VALUES (?,?)", (key, errand.address))
+    elif not in_vain:
+        db.execute("DELETE FROM account_list WHERE address_key = ?", (key,))
+    return bool(gone)
+
+
+def _postpone_all(db: sqlite3.Connection, items: Sequence[tuple[Errand, float]]) -> list[bool]:
+    return [_postpone(db, errand, until) for errand, until in items]
+
+
+def _postpone(db: sqlite3.Connection, errand: Errand, until: float) -> bool:
+    values = (until, address.key(errand.address), errand.reason or "", errand.tries)
+    return bool(db.execute(f"UPDATE account_list_errands SET tries = tries + 1, due_at = ? WHERE {_SAME}", values).rowcount)
