@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -20,8 +21,10 @@ from relay.store.sqlite.entries import ENTRY, entry_of, values
 from relay.store.sqlite.writer import Writer
 from relay.suppression import Change, Imported, Suppression
 
-# A step takes as many rows as it has lately needed this long for: others wait meanwhile, and get as long a turn afterwards.
+# A step takes as many rows as it has lately needed this long for: others wait meanwhile, and have the processor for a part of
+# that time afterwards.
 _STEP_SECONDS = 0.01
+_PAUSE = 0.25
 _FEWEST, _MOST = 20, 2000
 _CLEARED = 500
 
@@ -77,7 +80,7 @@ class SqliteImports:
         done = await self._writer.run(_stage_all, step)
         taken = perf_counter() - began
         self._size = min(max(_FEWEST, int(len(step.entries) * _STEP_SECONDS / taken)), 2 * self._size, _MOST)
-        await asyncio.sleep(min(taken, _STEP_SECONDS))
+        await asyncio.sleep(min(taken, _STEP_SECONDS) * _PAUSE)
         return done
 
     async def clear(self, now: float) -> AsyncIterator[int]:
@@ -120,23 +123,24 @@ class _Staging:
         keys = json.dumps([address.key(entry.address) for entry in self.step.entries])
         stands, staged = self._there(keys)
         released = {} if self.step.again else self._released(keys)
-        counts = Imported()
+        counts: Counter[str] = Counter()
         for entry in self.step.entries:
             place = (address.key(entry.address), entry.scope)
             if released.get(place, 0.0) >= entry.created_at:
-                counts += Imported(released=1)
+                counts["released"] += 1
             else:
-                counts += self._put(place, entry, stands.get(place), staged.get(place))
+                counts[self._put(place, entry, stands.get(place), staged.get(place))] += 1
         self._write(_STAGE, self.new)
         self._write(_WAIT, self.due)
-        return counts
+        return Imported(**counts)
 
-    def _put(self, place: _Place, entry: Suppression, stands: Suppression | None, staged: Suppression | None) -> Imported:
-        kept, told = (self.due, Imported(graver=1)) if stands else (self.new, Imported(added=1))
+    def _put(self, place: _Place, entry: Suppression, stands: Suppression | None, staged: Suppression | None) -> str:
+        """The name of what it counts as."""
+        kept, told = (self.due, "graver") if stands else (self.new, "added")
         old = kept.get(place) or stands or staged
         if 0 < entry.expires_at <= self.step.now or (old and not entry.outweighs(old)):
-            return Imported(stood=1)
-        told = Imported(stood=1) if place in kept or staged else told
+            return "stood"
+        told = "stood" if place in kept or staged else told
         kept[place] = entry
         return told
 
