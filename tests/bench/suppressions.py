@@ -125,9 +125,8 @@ def main() -> None:
             path = folder / f"{rows}.db"
             seconds = _fill(path, rows)
             there, absent = _look_up(path, rows)
-            print(
-                f"{rows:>10} rows (in {seconds:.0f} s): {there:.1f} µs for one that is there, {absent:.1f} µs for one that is not"
-            )
+            told = f"{there:.1f} µs for an address that is there, {absent:.1f} µs for another"
+            print(f"{rows:>10} rows, filled in {seconds:.0f} s: {told}")
 
 
 def _show_import(run: Callable[[], tuple[float, list[float]]], rows: int) -> None:
