@@ -65,7 +65,7 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What is wanted. `webhook` is the whole URL; empty for SQS."""
+    """What is wanted. `webhook` is the whole URL; empty for SQS. The relay `suppresses` if it puts its own on SES's list."""
 
     partition: str
     region: str
@@ -75,6 +75,7 @@ class Setup:
     transport: Transport
     webhook: str = ""
     event_types: tuple[str, ...] = EVENT_TYPES
+    suppresses: bool = False
 
     def arn(self, service: str, name: str) -> str:
         """Of something of this account and region."""

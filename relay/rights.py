@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -27,7 +28,7 @@ def policy(role: Role, setup: Setup) -> dict[str, Any]:
         "Statement": [
             {"Sid": sid, "Effect": "Allow", "Action": actions.split(), "Resource": places[place]}
             for owner, sid, actions, place in _RIGHTS
-            if owner in _INCLUDED[role] and setup.transport is _ONLY_FOR.get(sid, _ONLY_FOR.get(place, setup.transport))
+            if owner in _INCLUDED[role] and all(_ONLY_FOR[each](setup) for each in (sid, place) if each in _ONLY_FOR)
         ],
     }
 
@@ -54,6 +55,8 @@ _RIGHTS = (
     (Role.RELAY, "Send", "ses:SendEmail ses:SendRawEmail", "senders"),
     (Role.RELAY, "KnowTheAccount", "ses:GetAccount ses:ListEmailIdentities", "anywhere"),
     (Role.RELAY, "KnowTheIdentities", "ses:GetEmailIdentity", "identities"),
+    (Role.RELAY, "KnowTheSuppressed", "ses:ListSuppressedDestinations ses:DeleteSuppressedDestination", "anywhere"),
+    (Role.RELAY, "Suppress", "ses:PutSuppressedDestination", "anywhere"),
     (Role.RELAY, "ConfirmTheWebhook", "sns:ConfirmSubscription", "topic"),
     (
         Role.RELAY,
@@ -62,6 +65,7 @@ _RIGHTS = (
         "queues",
     ),
     (Role.DOCTOR, "LookAtTheAccount", "ses:GetAccount ses:ListEmailIdentities", "anywhere"),
+    (Role.DOCTOR, "LookAtTheSuppressed", "ses:ListSuppressedDestinations", "anywhere"),
     (Role.DOCTOR, "LookAtTheIdentities", "ses:GetEmailIdentity", "identities"),
     (Role.DOCTOR, "LookAtTheSet", "ses:GetConfigurationSet ses:GetConfigurationSetEventDestinations", "set"),
     (Role.DOCTOR, "LookAtTheTopic", "sns:GetTopicAttributes sns:ListSubscriptionsByTopic", "topic"),
@@ -77,4 +81,8 @@ _RIGHTS = (
     (Role.SETUP, "MendTheSubscription", "sns:SetSubscriptionAttributes", "anywhere"),
     (Role.SETUP, "MakeTheQueues", "sqs:CreateQueue sqs:GetQueueUrl sqs:SetQueueAttributes", "queues"),
 )
-_ONLY_FOR = {"ConfirmTheWebhook": Transport.HTTPS, "queues": Transport.SQS}  # by statement, by place
+_ONLY_FOR: Mapping[str, Callable[[Setup], bool]] = {  # by statement, by place
+    "Suppress": lambda setup: setup.suppresses,
+    "ConfirmTheWebhook": lambda setup: setup.transport is Transport.HTTPS,
+    "queues": lambda setup: setup.transport is Transport.SQS,
+}

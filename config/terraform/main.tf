@@ -210,6 +210,12 @@ resource "aws_iam_policy" "relay" {
           "Action": ["ses:GetEmailIdentity"],
           "Resource": ["${local.ses}:identity/*"]
         },
+        {
+          "Sid": "KnowTheSuppressed",
+          "Effect": "Allow",
+          "Action": ["ses:ListSuppressedDestinations", "ses:DeleteSuppressedDestination"],
+          "Resource": ["*"]
+        },
         %{if local.uses_queue}
         {
           "Sid": "ReadTheQueues",

@@ -114,6 +114,7 @@ async def _setup(
         transport=Transport(transport),
         webhook=webhook,
         event_types=tuple(each for each in EVENT_TYPES if not (no_tracking and each in TRACKING)),
+        suppresses=config.suppression.push,
     )
     if not quietly:
         line(f"Account {setup.account} in {setup.region}, as {caller['Arn']}")

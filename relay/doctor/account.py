@@ -81,6 +81,17 @@ async def production(look: Look) -> Verdict:
     )
 
 
+async def suppression_list(look: Look) -> Verdict:
+    """SES's own, on which an address gets no mail whatever ours says."""
+    some = await look.ask("sesv2", "list_suppressed_destinations", PageSize=1)
+    every = look.config.suppression.sync_minutes
+    if every:
+        return ok(f"compared with ours every {every} minutes")
+    if some.get("SuppressedDestinationSummaries"):
+        return warning("has addresses, and is not compared with ours", "set suppression.sync_minutes, to 60 for example")
+    return ok("empty, and not compared with ours")
+
+
 async def quota(look: Look) -> Verdict:
     """Of 24 hours, and of a second."""
     found = (await look.ask("sesv2", "get_account"))["SendQuota"]

@@ -30,6 +30,7 @@ CHECKS: Mapping[str, Check] = {
     "account": Check(account.sending),
     "production": Check(account.production),
     "quota": Check(account.quota),
+    "suppression list": Check(account.suppression_list),
     "identities": Check(senders.identities),
     "DKIM": Check(senders.dkim),
     "MAIL FROM": Check(senders.mail_from),

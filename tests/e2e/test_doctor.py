@@ -29,6 +29,7 @@ from relay.rights import Role, policy
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.faults import SesError
 from relay.sandbox.sns import Topic
+from relay.sandbox.suppressed import Entry
 from relay.security.certificates import make_server_pair, self_signed
 from relay.settings import Config
 from tests.harness import APPLICATION, TOPIC, Relay
@@ -145,6 +146,13 @@ CASES: list[tuple[str, Callable[[Cloud], None], Grade, str]] = [
     ("quota", attribute(lambda cloud: cloud.account, "sent", 800_000), Grade.WARNING, "800000 of 1000000"),
     ("quota", attribute(lambda cloud: cloud.account, "sent", 1_000_000), Grade.FAIL, "1000000 of 1000000"),
     ("quota", attribute(lambda cloud: cloud.account, "quota", -1.0), Grade.OK, "no limit a day"),
+    ("suppression list", nothing, Grade.OK, "empty"),
+    (
+        "suppression list",
+        set_on(lambda cloud: cloud.suppressed, "a@example.net", Entry("BOUNCE")),
+        Grade.WARNING,
+        "not compared",
+    ),
     ("identities", nothing, Grade.OK, "example.com"),
     ("identities", set_on(lambda cloud: cloud.identities.states, "b.example", ("PENDING", False)), Grade.WARNING, "b.example"),
     ("identities", lambda cloud: cloud.identities.states.clear(), Grade.FAIL, "no domain"),
@@ -222,6 +230,7 @@ SETTINGS: list[tuple[str, dict[str, str], Grade, str]] = [
     ("public URL", {"RELAY_CALLBACKS__PUBLIC_URL": ""}, Grade.WARNING, "not looked at"),
     ("credentials", {"RELAY_SES__PROFILE": "nobodys"}, Grade.FAIL, "AWS does not know us"),
     ("quota", {"RELAY_SES__PROFILE": "nobodys"}, Grade.WARNING, "not looked at"),
+    ("suppression list", {"RELAY_SUPPRESSION__SYNC_MINUTES": "60"}, Grade.OK, "every 60 minutes"),
     ("SMTP certificate", {"RELAY_SMTP__CERTIFICATE": "/nowhere/cert.pem"}, Grade.FAIL, "/nowhere/cert.pem does not exist"),
     ("callbacks certificate", {}, Grade.OK, "a proxy ends TLS"),
     ("disk", {"RELAY_QUEUE__MIN_FREE_OCTETS": "1"}, Grade.OK, "GB free"),

@@ -64,9 +64,9 @@ class Both:
 async def both(tmp_path: Path) -> AsyncIterator[Both]:
     cloud = Cloud()
     await cloud.start()
-    store = await SqliteStore.open(tmp_path / "relay.db")
-    yield Both(store, cloud)
-    await store.close()
+    both = Both(await SqliteStore.open(tmp_path / "relay.db"), cloud)
+    yield both
+    await both.store.close()
     await cloud.stop()
 
 

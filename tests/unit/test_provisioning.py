@@ -108,6 +108,12 @@ def test_the_relay_may_send_and_make_nothing() -> None:
         assert not {action for action in actions if action.split(":")[1].startswith(("Create", "Set", "Update", "Put"))}
 
 
+def test_only_who_puts_his_own_on_the_list_of_ses_may() -> None:
+    plain, putting = policy(Role.RELAY, WEBHOOK), policy(Role.RELAY, replace(WEBHOOK, suppresses=True))
+    more = [each["Action"] for each in putting["Statement"] if each not in plain["Statement"]]
+    assert more == [["ses:PutSuppressedDestination"]]
+
+
 def test_a_webhook_has_no_right_to_queues_and_a_queue_none_to_confirm() -> None:
     webhook, queue = json.dumps(policy(Role.RELAY, WEBHOOK)), json.dumps(policy(Role.RELAY, QUEUE))
     assert ("sqs:" in webhook, "sns:" in webhook) == (False, True)
@@ -117,6 +123,13 @@ def test_a_webhook_has_no_right_to_queues_and_a_queue_none_to_confirm() -> None:
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("setup", [WEBHOOK, QUEUE])
 def test_every_right_that_knows_a_resource_names_it(role: Role, setup: Setup) -> None:
-    anywhere = {"ses:GetAccount", "ses:ListEmailIdentities", "sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes"}
+    anywhere = {
+        "ses:GetAccount",
+        "ses:ListEmailIdentities",
+        "ses:ListSuppressedDestinations",
+        "ses:DeleteSuppressedDestination",
+        "sns:GetSubscriptionAttributes",
+        "sns:SetSubscriptionAttributes",
+    }
     for statement in policy(role, setup)["Statement"]:
         assert statement["Resource"] != ["*"] or set(statement["Action"]) <= anywhere
