@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import count
 from pathlib import Path
 
@@ -68,23 +68,32 @@ def _fill(path: Path, rows: int) -> float:
     return time.perf_counter() - began
 
 
-def _look_up(path: Path, rows: int) -> tuple[float, float]:
-    """Microseconds for an address that is there, and for one that is not: the median of rounds after a first one."""
+def _look_up(paths: dict[int, Path]) -> Iterator[tuple[int, float, float]]:
+    """Rows, and microseconds for an address that is there and for one that is not: medians of rounds in which the lists take
+    turns, so that whatever else the machine does is in all of them. The first round is not counted."""
+    seen: dict[tuple[int, bool], list[float]] = {}
+    with ExitStack() as stack:
+        lists = {rows: stack.enter_context(closing(sqlite3.connect(path))) for rows, path in paths.items()}
+        for _ in range(_ROUNDS + 1):
+            for rows, db in lists.items():
+                there = _names(rows)
+                seen.setdefault((rows, True), []).append(_each(db, there))
+                seen.setdefault((rows, False), []).append(_each(db, [f"{name}.org" for name in there]))
+    for rows in lists:
+        yield rows, statistics.median(seen[rows, True][1:]), statistics.median(seen[rows, False][1:])
+
+
+def _names(rows: int) -> list[str]:
     chance = random.Random(3)
-    there = [_address(chance.randrange(rows)) for _ in range(_LOOKS)]
-    absent = [f"{name}.org" for name in there]
-    with closing(sqlite3.connect(path)) as db:
-        return _median(db, there), _median(db, absent)
+    return [_address(chance.randrange(rows)) for _ in range(_LOOKS)]
 
 
-def _median(db: sqlite3.Connection, names: list[str]) -> float:
-    found = []
-    for _ in range(_ROUNDS + 1):
-        began = time.perf_counter()
-        for name in names:
-            lookups.find(db, [address.key(name)])
-        found.append(1e6 * (time.perf_counter() - began) / len(names))
-    return statistics.median(found[1:])
+def _each(db: sqlite3.Connection, names: list[str]) -> float:
+    """Microseconds."""
+    began = time.perf_counter()
+    for name in names:
+        lookups.find(db, [address.key(name)])
+    return 1e6 * (time.perf_counter() - began) / len(names)
 
 
 async def _import_beside_mail(path: Path, rows: int) -> tuple[float, list[float]]:
@@ -121,12 +130,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as name:
         folder = Path(name)
         _show_import(lambda: asyncio.run(_import_beside_mail(folder / "import.db", options.imported)), options.imported)
-        for rows in (_SMALL, options.rows):
-            path = folder / f"{rows}.db"
-            seconds = _fill(path, rows)
-            there, absent = _look_up(path, rows)
-            told = f"{there:.1f} µs for an address that is there, {absent:.1f} µs for another"
-            print(f"{rows:>10} rows, filled in {seconds:.0f} s: {told}")
+        paths = {rows: folder / f"{rows}.db" for rows in (_SMALL, options.rows)}
+        for rows, path in paths.items():
+            print(f"{rows:>10} rows filled in {_fill(path, rows):.0f} s", flush=True)
+        for rows, there, absent in _look_up(paths):
+            print(f"{rows:>10} rows: {there:.1f} µs for an address that is there, {absent:.1f} µs for another")
 
 
 def _show_import(run: Callable[[], tuple[float, list[float]]], rows: int) -> None:

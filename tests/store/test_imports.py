@@ -186,6 +186,16 @@ async def test_who_is_removed_while_a_graver_entry_waits_stays_so(store: SqliteS
     assert await suppressed(store, "reader@example.net") == {}
 
 
+async def test_who_is_removed_while_his_only_entry_is_staged_stays_so(store: SqliteStore) -> None:
+    arriving = Arriving(store)
+    await arriving.put(listed())
+    assert await store.suppressions.remove(release(at=LATER + 1))
+    await arriving.put(listed("other@example.net"))
+    await arriving.end()
+    assert await suppressed(store, "other@example.net")
+    assert not await suppressed(store, "reader@example.net")
+
+
 async def test_an_entry_that_is_over_makes_room_and_one_that_is_over_already_is_none(store: SqliteStore) -> None:
     await store.suppressions.add(replace(suppression("a@example.net", reason="complaint"), expires_at=LATER - 1))
     over = replace(listed("b@example.net"), expires_at=LATER)

@@ -11,7 +11,8 @@ from relay.suppression import Change, Reason, Release, Suppression
 
 ENTRY = "address, reason, source, created_at, note, scope, expires_at"
 VISIBLE = "(import_id IS NULL OR import_id NOT IN (SELECT id FROM imports WHERE finished_at IS NULL))"
-_ONE = f"SELECT {ENTRY} FROM suppressions WHERE address_key = ? AND scope = ? AND {VISIBLE}"
+_ANY = f"SELECT {ENTRY} FROM suppressions WHERE address_key = ? AND scope = ?"
+_ONE = f"{_ANY} AND {VISIBLE}"
 # One of an import that is under way: the import's may be the graver of both, and would be lost where it makes room.
 _STAGED = f"""INSERT OR REPLACE INTO suppressions_due (import_id, address_key, {ENTRY})
     SELECT import_id, address_key, {ENTRY} FROM suppressions WHERE address_key = ? AND scope = ? AND NOT {VISIBLE}"""
@@ -71,8 +72,9 @@ def put(db: sqlite3.Connection, new: Suppression) -> None:
 
 
 def remove(db: sqlite3.Connection, release: Release) -> bool:
-    """By somebody who knows better than all facts of until now."""
-    found = standing(db, address.key(release.address), release.scope)
+    """By somebody who knows better than all facts of until now, and than a list that is coming in."""
+    row = db.execute(_ANY, (address.key(release.address), release.scope)).fetchone()
+    found = entry_of(row) if row else None
     if found:
         _delete(db, found)
         released = replace(found, address=release.address, source=release.source, note=release.note)
