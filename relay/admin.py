@@ -11,7 +11,11 @@ from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.lifecycle import Cause
 from relay.outcome import Hold, HoldScope
-from relay.ports import Clock, Credentials, Desk, FeedbackStore, Imports, Suppressions
+from relay.ports.clock import Clock
+from relay.ports.feedback import FeedbackStore
+from relay.ports.logins import Credentials
+from relay.ports.queue import Desk
+from relay.ports.suppressions import Imports, Suppressions
 from relay.queueing import Moved, Selection, Tally
 from relay.suppression import Imported, Release, Suppression
 

@@ -12,7 +12,9 @@ from relay.errors import StoreUnavailable
 from relay.holds import Holder
 from relay.lifecycle import NEVER
 from relay.outcome import Hold, HoldScope
-from relay.ports import Clock, Counters, Desk
+from relay.ports.clock import Clock
+from relay.ports.operators import Counters
+from relay.ports.queue import Desk
 from relay.reputation import WINDOWS, Finding, Level, Measure, ReputationRules
 from relay.silence import Silence
 from relay.statistics import SENT, Figures

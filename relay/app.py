@@ -1,4 +1,4 @@
-"""Starts the parts of the relay in order and stops them in reverse. Only this file and assembly.py know concrete parts."""
+"""Starts the parts of the relay in order and stops them in reverse. Only this file and assembly/ know concrete parts."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from typing import Any
 import boto3
 from aiohttp.web import RouteDef
 
-from relay import assembly, config_rules, journal, watch
+from relay import config_rules, journal, watch
 from relay.admin import Admin
-from relay.assembly import Base
+from relay.assembly import at_aws, way_back, way_in, way_out
+from relay.assembly.base import Base
 from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
 from relay.aws.sqs import SqsQueue
@@ -86,18 +87,18 @@ class App:
 
     async def _start(self) -> None:
         config = self._config
-        smtp_tls = self._watched(assembly.smtp_tls(config))
-        session = assembly.aws_session(config)
+        smtp_tls = self._watched(way_in.smtp_tls(config))
+        session = at_aws.session(config)
         self._take_lock()
-        room, admission = assembly.room(config), assembly.admission(config)
+        room, admission = way_in.room(config), way_in.admission(config)
         base = await self._base(room, admission)
-        upkeep = assembly.upkeep(base)
+        upkeep = way_out.upkeep(base)
         await upkeep.begin()
-        sesv2 = assembly.sesv2(config, session)
-        sync = await assembly.identity_sync(base.store, sesv2)
-        feedback, queues = assembly.feedback(base, session), assembly.queues(config, session)
-        lists = assembly.suppression_sync(config, base.store, sesv2)
-        await self._start_control(base, sync, lists, assembly.redrive(base, feedback, queues))
+        sesv2 = at_aws.sesv2(config, session)
+        sync = await at_aws.identity_sync(base.store, sesv2)
+        feedback, queues = way_back.feedback(base, session), way_back.queues(config, session)
+        lists = at_aws.suppression_sync(config, base.store, sesv2)
+        await self._start_control(base, sync, lists, way_back.redrive(base, feedback, queues))
         await self._start_http(base, feedback)
         self._start_queues(base, feedback, queues)
         self._start_sync(sync)
@@ -107,10 +108,10 @@ class App:
         if config.playpen.recipient:
             journal.in_playpen(recipient=config.playpen.recipient)
         await self._start_watch(base, room, admission)
-        self._start_smtp(base.store, await assembly.intake(base, sync.identities, admission), smtp_tls)
+        self._start_smtp(base.store, await way_in.intake(base, sync.identities, admission), smtp_tls)
         self._keep_running(self._watch_certificates, "the look at the certificates")
-        self._keep_running(assembly.keeping(base).run, "the removal of what is old")
-        alarms = assembly.alarms(base)
+        self._keep_running(way_out.keeping(base).run, "the removal of what is old")
+        alarms = way_back.alarms(base)
         self._keep_running(lambda: alarms.run(every=_ALARM_SECONDS), "the look at the counters")
 
     async def _base(self, room: Room, admission: Admission) -> Base:
@@ -119,7 +120,7 @@ class App:
         if lost := await spool.sweep(store.spooled):
             journal.trouble(f"{lost} files in the spool belong to no message: moved to {spool.lost}")
         clock = SteadyClock(wall=time.time, monotonic=time.monotonic)
-        listening = assembly.listening(self._config, clock())
+        listening = way_back.listening(self._config, clock())
         refusals = Refusals(store=store.counters, clock=clock, every=_COUNT_SECONDS)
         self._parts.push_async_callback(refusals.flush)  # the last that were refused
         self._keep_running(refusals.run, "the count of refusals")
@@ -192,15 +193,15 @@ class App:
         config = self._config
         healthy = health.routes(lambda: base.store.suppressions.find(["nobody@example.com"]))
         if config.callbacks.listen:
-            tls = assembly.callbacks_tls(config)
-            routes = [*assembly.webhook(config, feedback).routes(), *healthy]
+            tls = way_back.callbacks_tls(config)
+            routes = [*way_back.webhook(config, feedback).routes(), *healthy]
             await self._serve_http("callbacks", config.callbacks.listen, routes, tls=self._watched(tls) if tls else None)
         if config.private.listen:
             await self._serve_http("private", config.private.listen, [*metrics.routes(), *healthy], tls=None)
 
     def _start_queues(self, base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...]) -> None:
         for queue in queues:
-            self._keep_running(assembly.collector(base, feedback, queue).run, f"the reading of {queue.url}")
+            self._keep_running(way_back.collector(base, feedback, queue).run, f"the reading of {queue.url}")
         if queues:
             self._keep_running(DeadLetterWatch(queues).run, "the look at the queues of events")
 
@@ -213,14 +214,14 @@ class App:
 
     async def _start_dispatch(self, base: Base, session: boto3.Session, sesv2: Any) -> None:
         config = self._config
-        credentials = ChainCredentials(session, new_session=lambda: assembly.aws_session(config), clock=time.time)
+        credentials = ChainCredentials(session, new_session=lambda: at_aws.session(config), clock=time.time)
         await credentials.refresh()
-        sender = assembly.ses_sender(config, credentials, sesv2.meta.endpoint_url)
+        sender = way_out.ses_sender(config, credentials, sesv2.meta.endpoint_url)
         self._parts.push_async_callback(sender.close)
         bucket, quota = Bucket(_FIRST_RATE, time.monotonic()), DailyQuota()
         account = AccountWatch(client=sesv2, store=base.store.account, bucket=bucket, quota=quota, clock=base.clock)
         await account.restore()
-        dispatcher = assembly.dispatcher(base, sender, bucket, quota)
+        dispatcher = way_out.dispatcher(base, sender, bucket, quota)
         self._keep_running(credentials.run, "the refresh of AWS credentials")
         self._keep_running(account.run, "the look at the account")
         self._keep_running(dispatcher.run, "the dispatcher")
@@ -243,10 +244,10 @@ class App:
         self._parts.callback(passwords.close)
         self._smtp = server = SmtpServer(
             intake=intake,
-            login=assembly.login(self._config.logins, store, passwords),
+            login=way_in.login(self._config.logins, store, passwords),
             hostname=config.hostname,
             tls=tls,
-            limits=assembly.limits(self._config),
+            limits=way_in.limits(self._config),
             proxies=config.proxies,
         )
         self._parts.push_async_callback(server.stop, limit=_STOP_SMTP_SECONDS)

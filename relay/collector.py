@@ -15,7 +15,8 @@ from relay import journal, metrics
 from relay.errors import QueueUnavailable, StoreUnavailable, TryAgain, Unreadable, Untrusted
 from relay.feedback import Feedback
 from relay.listening import Listening
-from relay.ports import FULL, Clock, FeedbackQueue, Quarantine, Quarantined, Queued, Redriven
+from relay.ports.clock import Clock
+from relay.ports.event_queues import FULL, FeedbackQueue, Quarantine, Quarantined, Queued, Redriven
 
 HIDDEN_SECONDS = 30.0  # Listening knows that it is no more
 _LONG_POLL = 20  # seconds, the most that SQS waits

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from relay import journal, metrics
 from relay.errors import QueueUnavailable
-from relay.ports import FeedbackQueue
+from relay.ports.event_queues import FeedbackQueue
 
 _EVERY = 60.0
 

@@ -15,7 +15,10 @@ from relay.errors import DamagedBody, StoreUnavailable
 from relay.lifecycle import Patience
 from relay.model import Claimed, Lane, Settlement
 from relay.outcome import Hold, HoldScope, Later, Outcome, SlowDown, Unknown
-from relay.ports import Bodies, Clock, Queue, Sender
+from relay.ports.bodies import Bodies
+from relay.ports.clock import Clock
+from relay.ports.queue import Queue
+from relay.ports.ses import Sender
 from relay.queueing import Round, Settled
 from relay.rate import Bucket, DailyQuota
 from relay.turns import Turns

@@ -10,7 +10,8 @@ from relay import journal, ses_event, sns_message
 from relay.bounces import BounceRules
 from relay.errors import StoreUnavailable, TryAgain, Unreadable, Untrusted
 from relay.listening import Listening
-from relay.ports import Certificates, Clock, FeedbackStore, Recorded, Topics
+from relay.ports.clock import Clock
+from relay.ports.feedback import Certificates, FeedbackStore, Recorded, Topics
 from relay.sns_message import SnsMessage
 
 _MESSAGE_ID = re.compile(r"[0-9A-Fa-f-]{36}", re.ASCII)

@@ -12,7 +12,10 @@ from relay.identities import Identities
 from relay.judge import Finding, Rule
 from relay.lifecycle import Patience
 from relay.model import Delivery, Envelope, Message, State
-from relay.ports import Bodies, Chance, Clock, Draft, Queue, Suppressions
+from relay.ports.bodies import Bodies, Draft
+from relay.ports.clock import Chance, Clock
+from relay.ports.queue import Queue
+from relay.ports.suppressions import Suppressions
 from relay.quota import Quota
 from relay.reading import mime
 from relay.refusals import Refusals

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from relay import journal
 from relay.errors import StoreUnavailable
 from relay.lifecycle import DAY
-from relay.ports import Clock, Retention, SpooledFiles
+from relay.ports.bodies import SpooledFiles
+from relay.ports.clock import Clock
+from relay.ports.queue import Retention
 
 _NAMES = 500  # files that are asked for at once
 

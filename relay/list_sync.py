@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from relay import address, journal
 from relay.account_list import UNTIL_LISTED, Errand, Listed, ListSync
 from relay.errors import SesUnavailable, StoreUnavailable
-from relay.ports import AccountList, AccountListStore, Clock
+from relay.ports.clock import Clock
+from relay.ports.suppressions import AccountList, AccountListStore
 
 _PAUSE = 1.1  # seconds; the API takes one request a second
 _LOOK_SECONDS = 5.0

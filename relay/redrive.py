@@ -13,7 +13,7 @@ from relay import journal
 from relay.collector import Collector
 from relay.errors import FeedbackError
 from relay.feedback import Feedback
-from relay.ports import FeedbackQueue, Quarantine, Redriven
+from relay.ports.event_queues import FeedbackQueue, Quarantine, Redriven
 
 
 class Redrive:

@@ -7,7 +7,8 @@ from collections import Counter
 
 from relay import statistics
 from relay.errors import Refused, StoreUnavailable
-from relay.ports import Clock, Counters
+from relay.ports.clock import Clock
+from relay.ports.operators import Counters
 
 
 class Refusals:

@@ -10,7 +10,8 @@ from dataclasses import replace
 from relay import journal, metrics
 from relay.errors import SesUnavailable, StoreUnavailable
 from relay.identities import Identities, Identity, IdentityState, KnownIdentities, merged
-from relay.ports import Clock, IdentityStore, SesIdentities
+from relay.ports.clock import Clock
+from relay.ports.ses import IdentityStore, SesIdentities
 
 _LOOKS = 50
 _PAUSE = 1.0  # seconds; SES throttles what comes faster

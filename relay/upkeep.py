@@ -9,7 +9,8 @@ from relay.errors import StoreUnavailable
 from relay.lifecycle import Patience
 from relay.listening import Listening
 from relay.model import Delivery, State
-from relay.ports import FeedbackStore, Queue
+from relay.ports.feedback import FeedbackStore
+from relay.ports.queue import Queue
 from relay.queueing import Doubt
 from relay.steady import SteadyClock
 

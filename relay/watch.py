@@ -7,7 +7,8 @@ import asyncio
 from relay import journal, metrics
 from relay.backlog import Admission, Backlog
 from relay.errors import StoreUnavailable
-from relay.ports import BacklogStore, Clock, Room
+from relay.ports.clock import Clock
+from relay.ports.queue import BacklogStore, Room
 
 _SHARE = 20  # a look that takes long comes more rarely: so many times as long lies between two
 

@@ -6,7 +6,8 @@ import asyncio
 from typing import Any
 
 from relay import journal, metrics
-from relay.ports import AccountStore, Clock
+from relay.ports.clock import Clock
+from relay.ports.ses import AccountStore
 from relay.rate import Account, Bucket, DailyQuota
 
 _EVERY = 60.0

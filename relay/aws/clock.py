@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 
 from relay import journal
-from relay.ports import Clock
+from relay.ports.clock import Clock
 
 # An error's code, without what may stand around it, and its text in lower case; empty for any.
 _REFUSED_FOR_ITS_TIME = (

@@ -10,7 +10,7 @@ from contextlib import suppress
 import boto3
 
 from relay import journal
-from relay.ports import Clock
+from relay.ports.clock import Clock
 from relay.sigv4 import AccessKey
 
 # botocore asks for new ones 15 minutes before the end of the old, but only when it is asked itself. What lives for less is

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.errors import SesUnavailable
 from relay.identities import Identity, IdentityState
-from relay.ports import Clock
+from relay.ports.clock import Clock
 
 _PAGE = 1000  # the most that SES gives at once
 _MAX_PAGES = 100  # SES keeps 10,000 identities; what goes on and on is not SES

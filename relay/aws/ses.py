@@ -24,7 +24,7 @@ from relay.aws.http import Body, HttpClient, NoAnswer, NoConnection, NotSent
 from relay.aws.http_answers import Answer
 from relay.model import Claimed
 from relay.outcome import Hold, HoldScope, Later, Outcome, Sent, Unknown
-from relay.ports import Clock
+from relay.ports.clock import Clock
 from relay.reading.mime import Slices
 from relay.writing import edits
 

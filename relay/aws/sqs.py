@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay.aws.threads import in_daemon
 from relay.collector import HIDDEN_SECONDS
 from relay.errors import QueueUnavailable
-from relay.ports import FULL, Queued
+from relay.ports.event_queues import FULL, Queued
 
 # A region's own endpoint, one in a VPC (vpce-1.sqs.REGION.vpce.amazonaws.com), and the oldest form.
 _REGION = re.compile(r"(?:^|\.)sqs(?:-fips)?\.([a-z0-9-]+)\.|^([a-z0-9-]+)\.queue\.amazonaws\.")

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from relay import ports
 from relay.admin import Admin
 from relay.bounces import DEFAULT_RULES, BounceRules
 from relay.cli.loop import run
 from relay.cli.terminal import Failure
 from relay.config import load
 from relay.credential import Credential
+from relay.ports import operators
 from relay.settings import Config, StoreConfig
 from relay.store.lock import Lock
 from relay.store.sqlite.store import SqliteStore
@@ -68,7 +68,7 @@ async def reading(where: StoreConfig) -> AsyncIterator[SqliteStore]:
 
 
 @asynccontextmanager
-async def changing(where: StoreConfig, rules: BounceRules = DEFAULT_RULES) -> AsyncIterator[ports.Admin]:
+async def changing(where: StoreConfig, rules: BounceRules = DEFAULT_RULES) -> AsyncIterator[operators.Admin]:
     """The relay that runs, through its socket and by its own rules; or the database itself, if nobody has the lock."""
     async with owning(where) as store:
         yield _admin(store, rules) if store else control(where)

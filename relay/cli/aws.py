@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from relay import assembly, config_rules, provisioning
+from relay import config_rules, provisioning
+from relay.assembly import at_aws
 from relay.aws.asking import Aws
 from relay.aws.identities import listed
 from relay.aws.provision import Provisioner
@@ -100,7 +101,7 @@ async def _setup(
     config: Config, *, transport: str, public_url: str | None, no_tracking: bool, quietly: bool = False
 ) -> tuple[Aws, Setup]:
     """What is wanted, in the account that the credentials are of. Names come from the settings where they have them."""
-    asking = assembly.aws(config, assembly.aws_session(config))
+    asking = at_aws.asking(config, at_aws.session(config))
     caller = await _answered(asking.ask("sts", "get_caller_identity"))
     webhook = _webhook(public_url or config.callbacks.public_url) if transport == Transport.HTTPS else ""
     configuration_set = config.ses.configuration_set or "relay"

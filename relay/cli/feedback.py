@@ -12,7 +12,7 @@ from relay.cli.access import changing, control, on_config, owning
 from relay.cli.quarantine import quarantine_list, quarantine_show
 from relay.cli.terminal import line
 from relay.errors import QueueUnavailable
-from relay.ports import Redriven, SecondTry
+from relay.ports.event_queues import Redriven, SecondTry
 from relay.settings import Config
 
 
@@ -72,9 +72,9 @@ async def _second_try(config: Config) -> AsyncIterator[SecondTry]:
         if store is None:
             yield control(config.store)
             return
-        from relay import assembly  # boto3: the other verbs need nothing of it
+        from relay.assembly import way_back  # boto3: the other verbs need nothing of it
 
-        yield assembly.redrive_alone(config, store)
+        yield way_back.redrive_alone(config, store)
 
 
 def _tell(done: Redriven) -> None:

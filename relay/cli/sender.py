@@ -76,12 +76,12 @@ async def sender_sync(config: Config) -> None:
 
 async def _sync(config: Config) -> KnownIdentities:
     """Through the relay that runs, so that it obeys at once."""
-    from relay import assembly  # boto3: the other verbs need nothing of it
+    from relay.assembly import at_aws  # boto3: the other verbs need nothing of it
 
     async with owning(config.store) as store:
         if store is None:
             return await control(config.store).sync_identities()
-        sync = await assembly.identity_sync(store, assembly.sesv2(config, assembly.aws_session(config)))
+        sync = await at_aws.identity_sync(store, at_aws.sesv2(config, at_aws.session(config)))
         return await sync.once()
 
 

@@ -141,13 +141,13 @@ async def suppression_sync(config: Config, *, dry_run: bool) -> None:
 
 
 async def _sync(config: Config, dry: bool) -> ListSync:
-    from relay import assembly  # boto3: the other verbs need nothing of it
+    from relay.assembly import at_aws  # boto3: the other verbs need nothing of it
 
     async with owning(config.store) as store:
         if store is None:
             return await control(config.store).sync_list(dry=dry)
-        client = assembly.sesv2(config, assembly.aws_session(config))
-        return await assembly.suppression_sync(config, store, client).once(dry=dry)
+        client = at_aws.sesv2(config, at_aws.session(config))
+        return await at_aws.suppression_sync(config, store, client).once(dry=dry)
 
 
 @suppression.command("list")

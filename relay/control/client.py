@@ -19,7 +19,7 @@ from relay.holds import HoldRecord
 from relay.identities import KnownIdentities
 from relay.lifecycle import Cause
 from relay.outcome import Hold, HoldScope
-from relay.ports import Redriven
+from relay.ports.event_queues import Redriven
 from relay.queueing import Selection, Tally
 from relay.suppression import Imported, Release, Suppression
 

@@ -19,7 +19,8 @@ from relay.errors import AwsUnavailable, StoreUnavailable
 from relay.identities import KnownIdentities
 from relay.lifecycle import Cause
 from relay.outcome import Hold, HoldScope
-from relay.ports import Admin, SecondTry
+from relay.ports.event_queues import SecondTry
+from relay.ports.operators import Admin
 from relay.queueing import Selection
 from relay.suppression import Release, Suppression
 

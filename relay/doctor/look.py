@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from relay import assembly
+from relay.assembly import at_aws
 from relay.aws.asking import Answer, Aws
 from relay.errors import AwsRefused, ConfigError, RightMissing
 from relay.settings import Config
@@ -70,7 +70,7 @@ class Look:
     async def _answer(self, service: str, call: str, options: dict[str, Any]) -> Answer:
         try:
             if self._aws is None:
-                self._aws = assembly.aws(self.config, assembly.aws_session(self.config))
+                self._aws = at_aws.asking(self.config, at_aws.session(self.config))
             return await self._aws.ask(service, call, **options)
         except ConfigError as error:
             raise AwsRefused("ProfileNotFound", str(error)) from error

@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from relay import assembly, config_rules
+from relay import config_rules
+from relay.assembly import way_back, way_in
 from relay.doctor.look import Look
 from relay.errors import ConfigError, StoreUnavailable
 from relay.findings import Verdict, fail, ok, warning
@@ -25,12 +26,12 @@ _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where one listens o
 
 async def smtp_certificate(look: Look) -> Verdict:
     """Of the SMTP door, and of those beside it for other names."""
-    return await asyncio.to_thread(_ends, lambda: assembly.smtp_tls(look.config))
+    return await asyncio.to_thread(_ends, lambda: way_in.smtp_tls(look.config))
 
 
 async def callbacks_certificate(look: Look) -> Verdict:
     """Of the HTTP listener, where it has one of its own."""
-    return await asyncio.to_thread(_ends, lambda: assembly.callbacks_tls(look.config))
+    return await asyncio.to_thread(_ends, lambda: way_back.callbacks_tls(look.config))
 
 
 def _ends(tls: Callable[[], ServerTls | None]) -> Verdict:

@@ -22,7 +22,7 @@ from relay.errors import ConfigError, StoreUnavailable
 from relay.event import EventType
 from relay.findings import Finding, Verdict, fail, ok
 from relay.model import Life
-from relay.ports import Admin, Messages
+from relay.ports.operators import Admin, Messages
 from relay.security.passwords import hash_password
 from relay.settings import Config
 from relay.suppression import Release

@@ -16,7 +16,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from relay.credential import Credential
 from relay.errors import TooBusy
-from relay.ports import Clock
+from relay.ports.clock import Clock
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _THREADS = 2

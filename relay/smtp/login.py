@@ -12,7 +12,8 @@ from relay import journal, policy
 from relay.credential import Credential, LastUse
 from relay.errors import StoreUnavailable, TooManyFailures, WrongLogin
 from relay.guesses import Guesses
-from relay.ports import Clock, Credentials, Passwords
+from relay.ports.clock import Clock
+from relay.ports.logins import Credentials, Passwords
 from relay.replies import Reply
 from relay.smtp import answers
 

@@ -17,7 +17,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from relay import assembly, documents, provisioning
+from relay import documents, provisioning
+from relay.assembly import at_aws
 from relay.aws.provision import Provisioner
 from relay.config import load
 from relay.doctor import rounds
@@ -63,7 +64,7 @@ async def cloud(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cloud]:
 
 async def set_up(cloud: Cloud) -> None:
     config = settings(cloud)
-    provisioner = Provisioner(assembly.aws(config, assembly.aws_session(config)), SETUP)
+    provisioner = Provisioner(at_aws.asking(config, at_aws.session(config)), SETUP)
     for step in provisioning.steps(provisioning.wanted(SETUP), await provisioner.found()):
         await provisioner.take(step)
     cloud.topics.subscriptions[0].is_confirmed = True
@@ -313,7 +314,7 @@ async def test_a_check_that_hangs_or_breaks_is_a_finding(cloud: Cloud) -> None:
 
 async def test_forwarding_that_was_switched_off_at_ses_is_off(cloud: Cloud) -> None:
     config = settings(cloud)
-    ses = assembly.sesv2(config, assembly.aws_session(config))
+    ses = at_aws.sesv2(config, at_aws.session(config))
     off = {"EmailIdentity": "example.com", "EmailForwardingEnabled": False}
     await asyncio.to_thread(ses.put_email_identity_feedback_attributes, **off)
     assert (await found("feedback forwarding", config)).seen == "off"

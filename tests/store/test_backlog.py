@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from relay.outcome import Hold, HoldScope, Later, Never, Sent, Unknown
-from relay.ports import Waiting
+from relay.ports.queue import Waiting
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import CONTENT, NOW, claim, claim_one, delivery, enqueue, message, settle
 

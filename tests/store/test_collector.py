@@ -24,7 +24,8 @@ from relay.collector import Collector
 from relay.errors import TryAgain
 from relay.feedback import Feedback
 from relay.listening import Listening
-from relay.ports import Certificates, Redriven
+from relay.ports.event_queues import Redriven
+from relay.ports.feedback import Certificates
 from relay.sandbox.sns import _SIGNED_OF_NOTIFICATION, Topic
 from relay.security.certificates import make_signing_pair
 from relay.store.sqlite.store import SqliteStore

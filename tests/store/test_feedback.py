@@ -10,7 +10,7 @@ from relay.errors import StoreUnavailable
 from relay.event import Event, EventType
 from relay.model import Labels, State
 from relay.outcome import Later, Never, Sent, Unknown
-from relay.ports import Recorded
+from relay.ports.feedback import Recorded
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import Reason
 from tests.store.kit import (

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from relay.ports import Quarantined
+from relay.ports.event_queues import Quarantined
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import NOW
 

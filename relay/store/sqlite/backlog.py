@@ -7,7 +7,7 @@ import sqlite3
 import aiosqlite
 
 from relay.errors import StoreUnavailable
-from relay.ports import Waiting
+from relay.ports.queue import Waiting
 
 _LOAD = "SELECT coalesce(sum(open_count), 0), coalesce(sum(open_octets), 0) FROM flows WHERE open_count > 0"
 # What is due first in a flow has waited longest of it. What one sender's or one set's hold stops is no backlog of the relay.

@@ -14,7 +14,7 @@ from relay import statistics
 from relay.errors import StoreUnavailable
 from relay.event import Event, EventType
 from relay.model import Origin
-from relay.ports import Counted
+from relay.ports.operators import Counted
 from relay.statistics import HOUR, UNIQUE, By, Figures, Wanted
 from relay.store.sqlite.rows import insert
 from relay.store.sqlite.writer import Writer

@@ -12,7 +12,7 @@ from relay import address, bounces, documents, ses_event, statistics
 from relay.bounces import BounceClass, BounceRules, Fact
 from relay.event import Event, EventType
 from relay.model import Origin, State
-from relay.ports import Recorded
+from relay.ports.feedback import Recorded
 from relay.store.sqlite import entries
 from relay.store.sqlite.counters import ORIGIN, Counts
 from relay.store.sqlite.moves import prove_sent

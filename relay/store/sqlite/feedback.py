@@ -11,7 +11,7 @@ from relay import ids
 from relay.bounces import DEFAULT_RULES, BounceRules
 from relay.errors import StoreUnavailable
 from relay.event import Event, Replayed
-from relay.ports import Recorded
+from relay.ports.feedback import Recorded
 from relay.store.sqlite import facts, replay
 from relay.store.sqlite.counters import Counts
 from relay.store.sqlite.replay import Step

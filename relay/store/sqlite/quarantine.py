@@ -9,7 +9,7 @@ from typing import Any
 import aiosqlite
 
 from relay.errors import StoreUnavailable
-from relay.ports import Quarantined
+from relay.ports.event_queues import Quarantined
 from relay.store.sqlite.writer import Writer
 
 _COLUMNS = "id, queue, sent_at, received_at, reason, body"

@@ -1,0 +1,144 @@
+"""The way back: events, by webhook and by queue, and what rings."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from pathlib import Path
+
+import boto3
+
+from relay.alarms import Alarms
+from relay.assembly import at_aws
+from relay.assembly.base import Base
+from relay.aws import clients
+from relay.aws.certificates import FetchedCertificates, PinnedCertificate
+from relay.aws.sns import SnsTopics
+from relay.aws.sqs import SqsQueue, endpoint_and_region
+from relay.collector import Collector
+from relay.errors import ConfigError
+from relay.feedback import Feedback
+from relay.listening import Listening
+from relay.ports.event_queues import FeedbackQueue
+from relay.ports.feedback import Certificates
+from relay.redrive import Redrive
+from relay.refusals import Refusals
+from relay.security.tls import Pair, ServerTls
+from relay.settings import Config
+from relay.silence import Silence
+from relay.steady import SteadyClock
+from relay.store.bodies import Spool
+from relay.store.sqlite.store import SqliteStore
+from relay.web.callbacks.sns import Door, Webhook
+
+
+def callbacks_tls(config: Config) -> ServerTls | None:
+    """None where a proxy before us ends TLS. Raises ConfigError as above."""
+    if not config.callbacks.certificate:
+        return None
+    pair = Pair(Path(config.callbacks.certificate), Path(config.callbacks.key))
+    return ServerTls([pair], section="callbacks", file=config.file)
+
+
+def feedback(base: Base, session: boto3.Session) -> Feedback:
+    """The way back. Raises ConfigError for a pinned certificate that cannot be read."""
+    config = base.config
+    return Feedback(
+        store=base.store.feedback,
+        certificates=_certificates(config),
+        sns=SnsTopics(clients.client(session, "sns", config.feedback.sns_endpoint)),
+        clock=base.clock,
+        listening=base.listening,
+        rules=config.bounces.rules,
+        topics=config.feedback.topics,
+        versions=config.feedback.signature_versions,
+    )
+
+
+def webhook(config: Config, feedback: Feedback) -> Webhook:
+    """Where SNS posts."""
+    settings = config.feedback
+    door = Door(
+        path=settings.webhook_path,
+        user=settings.webhook_user,
+        password=settings.webhook_password,
+        takes_raw=settings.raw_webhook,
+    )
+    return Webhook(feedback, door)
+
+
+def listening(config: Config, now: float) -> Listening:
+    """By which doors events come."""
+    return Listening(now, webhook=bool(config.callbacks.listen), queues=config.feedback.queues)
+
+
+def queues(config: Config, session: boto3.Session) -> tuple[SqsQueue, ...]:
+    """Where events wait."""
+    found = ((url, *endpoint_and_region(url, config.ses.region)) for url in config.feedback.queues)
+    return tuple(
+        SqsQueue(clients.polling_client(session, "sqs", endpoint=endpoint, region=region), url)
+        for url, endpoint, region in found
+    )
+
+
+def collector(base: Base, feedback: Feedback, queue: FeedbackQueue) -> Collector:
+    """Who takes them from there."""
+    return Collector(
+        queue,
+        feedback=feedback,
+        quarantine=base.store.quarantine,
+        listening=base.listening,
+        clock=base.clock,
+        takes_raw=base.config.feedback.raw_queues,
+    )
+
+
+def redrive(base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...]) -> Redrive:
+    """What was given up."""
+    return Redrive(
+        queues=queues,
+        collector=lambda queue: collector(base, feedback, queue),
+        feedback=feedback,
+        quarantine=base.store.quarantine,
+        takes_raw=base.config.feedback.raw_queues,
+    )
+
+
+def redrive_alone(config: Config, store: SqliteStore) -> Redrive:
+    """The same while no relay runs. Raises ConfigError as above."""
+    clock, session = SteadyClock(wall=time.time, monotonic=time.monotonic), at_aws.session(config)
+    base = Base(
+        config=config,
+        store=store,
+        spool=Spool(config.store.spool),
+        clock=clock,
+        listening=listening(config, clock()),
+        refusals=Refusals(store=store.counters, clock=clock, every=math.inf),  # nothing comes in
+        wake=asyncio.Event(),
+    )
+    return redrive(base, feedback(base, session), queues(config, session))
+
+
+def _certificates(config: Config) -> Certificates:
+    if not config.feedback.pinned_certificate:
+        return FetchedCertificates()
+    try:
+        return PinnedCertificate(Path(config.feedback.pinned_certificate))
+    except (OSError, ValueError) as error:
+        raise ConfigError(config.file, "feedback.pinned_certificate", str(error)) from error
+
+
+def alarms(base: Base) -> Alarms:
+    """What rings."""
+    config = base.config
+    silence = Silence(
+        after_sent=config.feedback.alarm_after_sent, after_seconds=60.0 * config.feedback.alarm_after_minutes, now=base.clock()
+    )
+    return Alarms(
+        counters=base.store.counters,
+        desk=base.store.desk,
+        clock=base.clock,
+        rules=config.reputation.rules,
+        silence=silence,
+    )

@@ -1,0 +1,113 @@
+"""The way in: SMTP, and who may come."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from relay.assembly.base import Base, patience
+from relay.backlog import Admission, BacklogLimits
+from relay.guesses import Guesses
+from relay.identities import Identities
+from relay.intake import Budget, Intake
+from relay.judge import Rule
+from relay.quota import Quota
+from relay.security.passwords import ArgonPasswords
+from relay.security.tls import Pair, ServerTls
+from relay.settings import Config, LoginsConfig
+from relay.smtp.limits import Limits
+from relay.smtp.login import Login
+from relay.store.room import Room
+from relay.store.sqlite.store import SqliteStore
+
+_SIMULATOR = "success@simulator.amazonses.com"  # SES developer guide, "Using the mailbox simulator"
+
+
+def smtp_tls(config: Config) -> ServerTls:
+    """Raises ConfigError for certificates that cannot be used."""
+    smtp = config.smtp
+    further = zip(map(Path, smtp.further_certificates), map(Path, smtp.further_keys), strict=True)
+    pairs = [Pair(smtp.certificate, smtp.key), *(Pair(certificate, key) for certificate, key in further)]
+    return ServerTls(pairs, section="smtp", file=config.file)
+
+
+async def intake(base: Base, identities: Identities, admission: Admission) -> Intake:
+    """The way in. Raises StoreUnavailable."""
+    config, smtp = base.config, base.config.smtp
+    return Intake(
+        queue=base.store.queue,
+        bodies=base.spool,
+        suppressions=base.store.suppressions,
+        clock=base.clock,
+        chance=os.urandom,
+        wake=base.wake,
+        hostname=smtp.hostname,
+        max_size=smtp.max_size,
+        budget=Budget(max(smtp.max_octets_in_flight, smtp.max_size)),
+        quota=await _quota(config.logins, base.store),
+        admission=admission,
+        refusals=base.refusals,
+        patience=patience(config),
+        observed=frozenset(map(Rule, config.policy.observed)),
+        playpen=_SIMULATOR if config.playpen.recipient == "simulator" else config.playpen.recipient,
+        identities=identities if config.ses.identities_seconds else Identities(),
+    )
+
+
+async def _quota(logins: LoginsConfig, store: SqliteStore) -> Quota:
+    quota = Quota(clock=time.time, per_minute=logins.messages_per_minute, per_day=logins.messages_per_day)
+    quota.restore(await store.credentials.accepted_since(time.time() // 86400 * 86400))
+    return quota
+
+
+def login(logins: LoginsConfig, store: SqliteStore, passwords: ArgonPasswords) -> Login:
+    """Who it is."""
+    guesses = Guesses(
+        monotonic=time.monotonic,
+        seconds=logins.failure_seconds,
+        per_address=logins.failures_per_address,
+        per_name=logins.failures_per_name,
+    )
+    return Login(store.credentials, passwords, guesses, time.time)
+
+
+def limits(config: Config) -> Limits:
+    """What connections may do."""
+    smtp = config.smtp
+    return Limits(
+        handshake_seconds=smtp.handshake_seconds,
+        login_seconds=smtp.login_seconds,
+        line_seconds=smtp.line_seconds,
+        idle_seconds=smtp.timeout_seconds,
+        session_seconds=smtp.session_seconds,
+        data_rate=smtp.min_data_rate,
+        soft_errors=smtp.soft_errors,
+        error_seconds=smtp.error_seconds,
+        errors=smtp.max_errors,
+        login_failures=config.logins.failures_per_connection,
+        messages=smtp.max_messages_per_connection,
+        connections=smtp.max_connections,
+        connections_per_client=smtp.max_connections_per_client,
+    )
+
+
+def admission(config: Config) -> Admission:
+    """How much may wait."""
+    queue = config.queue
+    return Admission(
+        BacklogLimits(
+            rows=queue.max_messages,
+            octets=queue.max_octets,
+            seconds=float(queue.max_age_seconds),
+            free_octets=queue.min_free_octets,
+        )
+    )
+
+
+def room(config: Config) -> Room:
+    """The disk below the store."""
+    store, queue = config.store, config.queue
+    return Room(
+        (store.path.parent, store.spool), ballast=store.ballast, octets=queue.ballast_octets, spare=queue.min_free_octets
+    )

@@ -1,0 +1,56 @@
+"""Where the content of messages is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+from relay.model import Claimed
+from relay.reading.mime import Octets, Slices
+
+
+class Draft(Protocol):
+    """The content of one message while it comes in: in memory first, in a file once it is large."""
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def wants_flush(self) -> bool: ...
+
+    def write(self, piece: bytes) -> None:
+        """Into memory; to be followed by `flush` when that is wanted."""
+
+    async def flush(self) -> None:
+        """Raises StoreUnavailable where the disk does not take it."""
+
+    async def finish(self) -> bytes:
+        """All has come. Returns its BLAKE3; a file is on disk, synced, with its folder."""
+
+    def octets(self) -> Octets:
+        """The content, readable after `finish`."""
+
+    @property
+    def inline(self) -> bytes | None:
+        """The content if it belongs in the row; None if it lies in a file."""
+
+    def close(self, *, keep: bool) -> None:
+        """Lets go of the file, and removes it unless a stored message needs it."""
+
+
+class Bodies(Protocol):
+    """Where content is kept."""
+
+    def draft(self, message_id: str) -> Draft: ...
+
+    async def read(self, claimed: Claimed) -> Slices:
+        """The accepted content. Raises DamagedBody if it is not what was accepted, StoreUnavailable if unreadable."""
+
+
+class SpooledFiles(Protocol):
+    """The files of large content. Both raise StoreUnavailable."""
+
+    async def listed(self) -> tuple[str, ...]:
+        """The messages that have one."""
+
+    async def remove(self, message_ids: Collection[str]) -> None: ...

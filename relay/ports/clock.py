@@ -1,0 +1,11 @@
+"""Time and randomness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Clock = Callable[[], float]
+"""Seconds since the epoch, UTC."""
+
+Chance = Callable[[int], bytes]
+"""So many random octets."""

@@ -1,0 +1,74 @@
+"""What operators change and look at."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from relay.credential import Credential
+from relay.event import Replayed
+from relay.holds import HoldRecord
+from relay.lifecycle import Cause
+from relay.model import Life
+from relay.outcome import Hold, HoldScope
+from relay.queueing import Selection, Tally
+from relay.statistics import Figures, Wanted
+from relay.suppression import Imported, Release, Suppression
+
+
+class Admin(Protocol):
+    """What an operator changes."""
+
+    async def suppress(self, suppression: Suppression) -> bool:
+        """False if the address was suppressed already."""
+
+    async def release(self, release: Release) -> bool:
+        """False if the address was not suppressed there."""
+
+    async def replay(self) -> Replayed:
+        """Goes over all facts from SES once more, by the rules of today."""
+
+    async def take_list(self, batches: AsyncIterator[Sequence[Suppression]], *, source: str, again: bool) -> Imported:
+        """Suppresses all of a list, as ports.Imports does."""
+
+    async def put_credential(self, credential: Credential) -> None:
+        """Adds it, or replaces the one of the same name."""
+
+    async def move(self, cause: Cause, selection: Selection) -> Tally:
+        """Retries, holds back or cancels what waits."""
+
+    async def hold(self, hold: Hold) -> bool:
+        """Until it is lifted. False if it stood already."""
+
+    async def lift(self, scope: HoldScope, subject: str) -> tuple[HoldRecord, ...]:
+        """The holds that stood there, SES's own as well."""
+
+
+class Messages(Protocol):
+    """Reading back what happened."""
+
+    async def newest(self, *, limit: int) -> tuple[Life, ...]: ...
+    async def show(self, message_id: str) -> Life | None: ...
+
+    async def notifications(self, message_id: str) -> tuple[bytes, ...]:
+        """What SES reported of a message, as it was posted and as long as that is kept; the oldest first."""
+
+
+Counted = tuple[str, str, float, int]
+"""A name, a credential, a time, and how often."""
+
+
+class Counters(Protocol):
+    """Sums of what happened. All raise StoreUnavailable."""
+
+    async def sums(self, wanted: Wanted) -> Mapping[str | int, Figures]:
+        """By what they are told apart by: seconds for an hour or a day, or a name; under "" where it is nothing."""
+
+    async def by_sender(self, names: Collection[str], *, since: float, until: float) -> Mapping[tuple[str, str], Figures]:
+        """Of these names only, by login and sender domain, for all hours that `since` to `until` touch."""
+
+    async def count(self, counted: Iterable[Counted]) -> None:
+        """What leaves no other trace in the store."""
+
+    async def newest_event(self) -> int:
+        """The number of the last that was recorded, 0 for none."""

@@ -1,0 +1,134 @@
+"""What waits to be sent, what is kept of what was, and the room for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from typing import NamedTuple, Protocol
+
+from relay.holds import Holder, HoldRecord
+from relay.lifecycle import Cause, Patience
+from relay.model import Delivery, Message, Settlement
+from relay.outcome import Hold, HoldScope
+from relay.queueing import Claims, Doubt, Moved, QueueStatus, Round, Selection, Settled, Tally
+
+
+class Queue(Protocol):
+    """The durable queue. Every verb is one transaction and returns after the commit. All raise StoreUnavailable."""
+
+    async def enqueue(self, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
+        """The deliveries as they were stored: what is queued to a suppressed address has ended before it began.
+
+        The suppression list is read in the same transaction: if it cannot be read, nothing is stored.
+        """
+
+    async def claim(self, this: Round) -> Claims:
+        """Due deliveries that nothing holds, as `sending`, their attempt counted."""
+
+    async def settle(self, settlement: Settlement) -> Settled:
+        """Writes what came of a call, if no other was made since; a late Sent always."""
+
+    async def rescue(self, *, now: float, everything: bool, patience: Patience) -> tuple[Delivery, ...]:
+        """Deliveries whose lease ran out (or all that are `sending`: right after start) go `in_doubt`."""
+
+    async def has_doubts(self, *, now: float) -> bool:
+        """Whether the time of any doubt is over."""
+
+    async def decide(self, *, now: float) -> tuple[Doubt, ...]:
+        """Some of the deliveries nobody proved sent in time leave `in_doubt`; none when there are no more."""
+
+    async def expire(self, *, now: float, max_hold: float) -> tuple[Delivery, ...]:
+        """Some of those that were held for so many seconds beyond their time; none when there are no more."""
+
+    async def shift(self, seconds: float) -> None:
+        """The clock jumped: all waits keep their length. Times that a sender set stay as they are."""
+
+    async def straighten(self, now: float) -> None:
+        """What was accepted by the clock of before, while it was shifted: first tries that nobody put off are due."""
+
+    async def last_heartbeat(self) -> float:
+        """When the relay was last seen alive, 0.0 for never."""
+
+    async def beat(self, at: float) -> None:
+        """It is alive."""
+
+
+class Desk(Protocol):
+    """What an operator sees of the queue, and does with it. All raise StoreUnavailable."""
+
+    async def status(self, *, now: float) -> QueueStatus: ...
+
+    async def count(self, cause: Cause, selection: Selection) -> Tally:
+        """What `move` would move now."""
+
+    def move(self, cause: Cause, selection: Selection, *, now: float) -> AsyncIterator[tuple[Moved, ...]]:
+        """RETRIED, HELD_BACK or CANCELLED, in small steps: what was moved in each. What is being sent is let go."""
+
+    async def hold(self, hold: Hold, *, now: float, holder: Holder = Holder.OPERATOR) -> bool:
+        """Until lifted. False if it stood already."""
+
+    async def lift(self, scope: HoldScope, subject: str, *, now: float) -> tuple[HoldRecord, ...]:
+        """Ends the holds there, SES's own as well."""
+
+
+class Retention(Protocol):
+    """What is kept no longer. Each step of an iteration is one small transaction, and gives how much went; all raise
+    StoreUnavailable. What has an open delivery stays whole.
+    """
+
+    def bodies(self, before: float) -> AsyncIterator[int]:
+        """The content of messages whose deliveries have all ended before that."""
+
+    def facts(self, before: float) -> AsyncIterator[int]:
+        """Messages that ended before that and have no content any more, with all that is known of them; and events of before
+        that about messages that are not ours.
+        """
+
+    def notifications(self, before: float) -> AsyncIterator[int]:
+        """Raw ones that came before that."""
+
+    def counters(self, before: float) -> AsyncIterator[int]:
+        """Hours that were over before that."""
+
+    def suppressions(self, now: float) -> AsyncIterator[int]:
+        """Entries of the suppression list whose time is over."""
+
+    def imports(self, now: float) -> AsyncIterator[int]:
+        """What imports that were broken off have left, and what finished ones had still to do."""
+
+    async def flows_and_holds(self, now: float) -> int:
+        """Flows of which no delivery is left, and holds that ended before any open delivery came."""
+
+    async def files_to_go(self, message_ids: Collection[str]) -> tuple[str, ...]:
+        """Those of some messages whose content is not kept any more. A message that the store does not know is none of them."""
+
+    def free_pages(self) -> AsyncIterator[int]:
+        """Makes the database's file shorter, where much of it is free."""
+
+
+class Waiting(NamedTuple):
+    """Deliveries that are not over, the octets of their messages, and when the oldest became due that nothing holds and
+    nobody has tried."""
+
+    rows: int
+    octets: int
+    oldest_at: float | None
+
+
+class BacklogStore(Protocol):
+    """What waits."""
+
+    async def waiting(self, *, now: float) -> Waiting:
+        """Raises StoreUnavailable."""
+
+
+class Room(Protocol):
+    """The disk below the store. Raises StoreUnavailable where it cannot be seen."""
+
+    @property
+    def has_ballast(self) -> bool:
+        """Whether the room is there that is kept for a full disk."""
+
+    def free_octets(self) -> int: ...
+
+    async def restore(self) -> None:
+        """Makes the ballast again, if it was given up and there is room."""

@@ -1,0 +1,49 @@
+"""SES: the way out, the account, its identities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from relay.identities import Identity, KnownIdentities
+from relay.model import Claimed
+from relay.outcome import Outcome
+from relay.rate import Account
+from relay.reading.mime import Slices
+
+
+class Sender(Protocol):
+    """The way out."""
+
+    async def send(self, claimed: Claimed, content: Slices, *, time_left: Callable[[], float]) -> Outcome:
+        """One call, one recipient, one try. `time_left` are the seconds of lease, asked just before the request is written."""
+
+
+class AccountStore(Protocol):
+    """The last that SES said of the account."""
+
+    async def known(self) -> Account | None:
+        """None before the first time."""
+
+    async def put(self, account: Account) -> None:
+        """In place of what was known."""
+
+
+class SesIdentities(Protocol):
+    """What SES says of our addresses and domains. Each raises SesUnavailable."""
+
+    async def all(self) -> tuple[Identity, ...]:
+        """Their states, and nothing else of them."""
+
+    async def look(self, identity: Identity) -> Identity:
+        """The same with all that SES tells of one."""
+
+
+class IdentityStore(Protocol):
+    """The last that SES said of them."""
+
+    async def known(self) -> KnownIdentities | None:
+        """None before the first time."""
+
+    async def put(self, known: KnownIdentities) -> None:
+        """In place of all that was known."""
