@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from relay.aws.sesv2 import ask
 from relay.errors import SesUnavailable
 from relay.identities import Identity, IdentityState
 from relay.ports.clock import Clock
@@ -35,7 +33,7 @@ class BotoIdentities:
         found: dict[str, Identity] = {}
         page: dict[str, Any] = {}
         for _ in range(_MAX_PAGES):
-            answer = await self._ask("list_email_identities", PageSize=_PAGE, **page)
+            answer = await ask(self._client, "list_email_identities", PageSize=_PAGE, **page)
             if "EmailIdentities" not in answer:
                 raise SesUnavailable("listless", "ListEmailIdentities answered without a list")
             found.update((identity.name, identity) for identity in map(listed, answer["EmailIdentities"]))
@@ -45,7 +43,7 @@ class BotoIdentities:
         raise SesUnavailable("endless", "ListEmailIdentities has no last page")
 
     async def look(self, identity: Identity) -> Identity:
-        answer = await self._ask("get_email_identity", EmailIdentity=identity.name)
+        answer = await ask(self._client, "get_email_identity", EmailIdentity=identity.name)
         return replace(
             identity,
             dkim=_word(answer, "DkimAttributes", "Status"),
@@ -53,17 +51,6 @@ class BotoIdentities:
             error=_word(answer, "VerificationInfo", "ErrorType"),
             looked_at=self._clock(),
         )
-
-    async def _ask(self, verb: str, **options: Any) -> Mapping[str, Any]:
-        try:
-            answer: Mapping[str, Any] = await asyncio.to_thread(getattr(self._client, verb), **options)
-        except ClientError as error:
-            raise SesUnavailable(str(error.response.get("Error", {}).get("Code", "")), str(error)) from error
-        except BotoCoreError as error:
-            raise SesUnavailable(type(error).__name__, str(error)) from error
-        except Exception as error:  # urllib3's, a credential process's, and those of an answer that is no JSON
-            raise SesUnavailable(type(error).__name__, repr(error)) from error
-        return answer
 
 
 def listed(row: Mapping[str, Any]) -> Identity:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from relay.account_list import REASONS, Listed
+from relay.aws.sesv2 import ask
 from relay.errors import SesUnavailable
 from relay.suppression import Reason
 
@@ -27,33 +25,22 @@ class BotoAccountList:
         options: dict[str, Any] = {"PageSize": _PAGE}
         options |= {"StartDate": datetime.fromtimestamp(since, UTC)} if since else {}
         options |= {"NextToken": token} if token else {}
-        answer = await self._ask("list_suppressed_destinations", **options)
+        answer = await ask(self._client, "list_suppressed_destinations", **options)
         if "SuppressedDestinationSummaries" not in answer:
             raise SesUnavailable("listless", "ListSuppressedDestinations answered without a list")
         return tuple(map(_listed, answer["SuppressedDestinationSummaries"])), str(answer.get("NextToken") or "")
 
     async def put(self, address: str, reason: Reason) -> None:
-        await self._ask("put_suppressed_destination", EmailAddress=address, Reason=REASONS[reason])
+        await ask(self._client, "put_suppressed_destination", EmailAddress=address, Reason=REASONS[reason])
 
     async def delete(self, address: str) -> bool:
         try:
-            await self._ask("delete_suppressed_destination", EmailAddress=address)
+            await ask(self._client, "delete_suppressed_destination", EmailAddress=address)
         except SesUnavailable as error:
             if error.kind == "NotFoundException":
                 return False
             raise
         return True
-
-    async def _ask(self, verb: str, **options: Any) -> Mapping[str, Any]:
-        try:
-            answer: Mapping[str, Any] = await asyncio.to_thread(getattr(self._client, verb), **options)
-        except ClientError as error:
-            raise SesUnavailable(str(error.response.get("Error", {}).get("Code", "")), str(error)) from error
-        except BotoCoreError as error:
-            raise SesUnavailable(type(error).__name__, str(error)) from error
-        except Exception as error:  # urllib3's, a credential process's, and those of an answer that is no JSON
-            raise SesUnavailable(type(error).__name__, repr(error)) from error
-        return answer
 
 
 def _listed(row: Mapping[str, Any]) -> Listed:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
+from functools import wraps
 from ipaddress import ip_network
+from typing import Any
 
 import click
 
 from relay import address
 from relay.cli.terminal import Failure
 from relay.errors import NotAscii
-from relay.suppression import EVERYWHERE, of_credential, of_list
+from relay.suppression import EVERYWHERE, Filter, Reason, of_credential, of_list
 
 _DURATION = re.compile(r"([0-9]{1,4})([mhd])", re.ASCII)
 _SECONDS = {"m": 60, "h": 3600, "d": 86400}
@@ -65,6 +69,32 @@ def scope(credential: str | None, list_: str | None) -> str:
     if credential and list_:
         raise Failure("either --credential or --list")
     return of_credential(credential) if credential else of_list(list_) if list_ else EVERYWHERE
+
+
+reason_choice = click.Choice([str(reason) for reason in Reason])
+
+
+def filtered(verb: Callable[..., None]) -> Callable[..., None]:
+    """Options that say which entries of the suppression list; they come as one argument, `wanted`."""
+
+    @click.option("--reason", type=reason_choice)
+    @click.option("--text", default="", help="A part of the address.")
+    @click.option("--newer", "seconds", metavar="TIME", type=duration, default=None, help="Of the last 30m, 2h, 3d.")
+    @credential_option
+    @list_option
+    @wraps(verb)
+    def with_filter(
+        *, reason: str | None, text: str, seconds: float | None, credential: str | None, list_: str | None, **options: Any
+    ) -> None:
+        wanted = Filter(
+            reason=Reason(reason) if reason else None,
+            scope=scope(credential, list_) or None,
+            text=text,
+            since=time.time() - seconds if seconds else 0.0,
+        )
+        verb(wanted=wanted, **options)
+
+    return with_filter
 
 
 def attachment(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import TextIO
 import click
 
 from relay.cli.access import changing, on_store, reading
-from relay.cli.arguments import credential_option, duration, list_option, scope
+from relay.cli.arguments import credential_option, filtered, list_option, reason_choice, scope
 from relay.cli.sorting import Sorted
 from relay.cli.terminal import Failure, counting, line
 from relay.lists import tables, writing
@@ -23,13 +23,12 @@ from relay.suppression import Filter, Imported, Reason, Suppression
 
 _AT_ONCE = 1000
 _SHOWN = 20  # bad rows; how many more there are is told
-_reasons = click.Choice([str(reason) for reason in Reason])
 
 
 @click.command("import")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--format", "format_", type=click.Choice(["auto", *tables.FORMATS]), default="auto", show_default=True)
-@click.option("--reason", type=_reasons, help="In place of what the file says.")
+@click.option("--reason", type=reason_choice, help="In place of what the file says.")
 @credential_option
 @list_option
 @click.option("--again", is_flag=True, help="Also those that were removed since they came on that list.")
@@ -121,34 +120,14 @@ def _told(done: Imported) -> str:
 @click.command("export")
 @click.option("--format", "format_", type=click.Choice(list(writing.FORMATS)), default="relay", show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), help="A file, in place of standard output.")
-@click.option("--reason", type=_reasons)
-@click.option("--text", default="", help="A part of the address.")
-@click.option("--newer", "seconds", metavar="TIME", type=duration, default=None, help="Of the last 30m, 2h, 3d.")
-@credential_option
-@list_option
+@filtered
 @on_store
-async def suppression_export(
-    where: StoreConfig,
-    format_: str,
-    output: Path | None,
-    reason: str | None,
-    text: str,
-    seconds: float | None,
-    credential: str | None,
-    list_: str | None,
-) -> None:
+async def suppression_export(where: StoreConfig, format_: str, output: Path | None, wanted: Filter) -> None:
     """The suppression list as CSV that `import` reads, as SES's own import reads it, or an address per line."""
-    now = time.time()
-    wanted = Filter(
-        reason=Reason(reason) if reason else None,
-        scope=scope(credential, list_) or None,
-        text=text,
-        since=now - seconds if seconds else 0.0,
-    )
     async with reading(where) as store:
         with _written(output) as file, counting("written", None) as count:
             writer = writing.Writer(file, format_)
-            async for page in store.suppressions.pages(wanted, now=now):
+            async for page in store.suppressions.pages(wanted, now=time.time()):
                 writer.write(page)
                 count(len(page))
     left_out = f", {writer.left_out} left out that the format has no place for" if writer.left_out else ""

@@ -13,7 +13,7 @@ from rich.table import Table
 from relay.account_list import ListSync
 from relay.cli import lists
 from relay.cli.access import changing, control, on_config, on_store, owning, reading
-from relay.cli.arguments import credential_option, duration, list_option, mail_address, scope
+from relay.cli.arguments import credential_option, duration, filtered, list_option, mail_address, scope
 from relay.cli.terminal import Failure, add_row, line, show, when
 from relay.errors import SesUnavailable
 from relay.settings import Config, StoreConfig
@@ -152,28 +152,10 @@ async def _sync(config: Config, dry: bool) -> ListSync:
 
 @suppression.command("list")
 @click.option("--limit", default=100, show_default=True)
-@click.option("--reason", type=click.Choice([str(reason) for reason in Reason]))
-@click.option("--text", default="", help="A part of the address.")
-@click.option("--newer", "seconds", metavar="TIME", type=duration, default=None, help="Of the last 30m, 2h, 3d.")
-@credential_option
-@list_option
+@filtered
 @on_store
-async def suppression_list(
-    where: StoreConfig,
-    limit: int,
-    reason: str | None,
-    text: str,
-    seconds: float | None,
-    credential: str | None,
-    list_: str | None,
-) -> None:
+async def suppression_list(where: StoreConfig, limit: int, wanted: Filter) -> None:
     """The newest suppressed addresses."""
-    wanted = Filter(
-        reason=Reason(reason) if reason else None,
-        scope=scope(credential, list_) or None,
-        text=text,
-        since=time.time() - seconds if seconds else 0.0,
-    )
     table = Table("address", "reason", "since", "until", "for", "source", "note")
     async with reading(where) as store:
         for found in await store.suppressions.listed(wanted, limit=limit):

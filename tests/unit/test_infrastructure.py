@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,9 @@ from relay import provisioning
 from relay.provisioning import EVENT_TYPES, RETRY_POLICY, Part, Setup, Transport, wanted
 from relay.rights import Role, policy
 from relay.statements import canonical
+from tests.unit.setups import QUEUE, WEBHOOK
 
 CONFIG = Path(__file__).parents[2] / "config"
-WEBHOOK = Setup(
-    partition="aws",
-    region="eu-west-1",
-    account="123456789012",
-    configuration_set="relay",
-    topic="relay-events",
-    transport=Transport.HTTPS,
-    webhook="https://relay.example.com/sns",
-)
-QUEUE = replace(WEBHOOK, transport=Transport.SQS, webhook="")
 BOTH = pytest.mark.parametrize("setup", [WEBHOOK, QUEUE])
 
 

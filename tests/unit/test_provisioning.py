@@ -6,19 +6,9 @@ from dataclasses import replace
 import pytest
 
 from relay import provisioning, statements
-from relay.provisioning import EVENT_TYPES, RETRY_POLICY, Part, Properties, Setup, Transport, steps, wanted
+from relay.provisioning import EVENT_TYPES, RETRY_POLICY, Part, Properties, Setup, steps, wanted
 from relay.rights import Role, policy
-
-WEBHOOK = Setup(
-    partition="aws",
-    region="eu-west-1",
-    account="123456789012",
-    configuration_set="relay",
-    topic="relay-events",
-    transport=Transport.HTTPS,
-    webhook="https://relay.example.com/sns",
-)
-QUEUE = replace(WEBHOOK, transport=Transport.SQS, webhook="")
+from tests.unit.setups import QUEUE, WEBHOOK
 
 
 def all_there(setup: Setup) -> dict[Part, Properties | None]:
