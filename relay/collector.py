@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from relay import journal, metrics
-from relay.errors import QueueUnavailable, StoreUnavailable, TryAgain, Unreadable, Untrusted
+from relay.errors import QueueUnavailable, StoreRefuses, StoreUnavailable, TryAgain, Unreadable, Untrusted
 from relay.feedback import Feedback
 from relay.listening import Listening
 from relay.ports.clock import Clock
@@ -146,6 +146,8 @@ class Collector:
         """Whether it may be deleted."""
         try:
             await self._feedback.receive_queued(message.body, id=message.id, queue=self._queue.url, takes_raw=self._takes_raw)
+        except StoreRefuses as error:
+            return await self._keep_aside(message, f"a fault of ours: {error}")
         except StoreUnavailable:
             return False
         except (Unreadable, Untrusted, TryAgain) as error:

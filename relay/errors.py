@@ -109,6 +109,10 @@ class StoreLocked(StoreUnavailable):
     """Another process has held the store for longer than we wait; nothing was kept."""
 
 
+class StoreRefuses(StoreUnavailable):
+    """The store does not take this, today or later: a fault of ours. Nothing was kept."""
+
+
 class DiskFull(StoreUnavailable):
     """There is no room on the disk for it; nothing was kept."""
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from threading import Lock
 from typing import Any
 
@@ -33,12 +36,15 @@ class Shelf:
     longest_poll: float = 0.05
     poll_takes: float = 0.0
     polls: list[dict[str, Any]] = field(default_factory=list)
+    most_readers: int = 0
+    _readers: int = 0
     hidden: list[int] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=count)
     _lock: Lock = field(default_factory=Lock)
 
     def put(self, *bodies: str, sent_at: float = 0.0) -> None:
         for body in bodies:
-            self.lying.append(Lying(f"sqs-{len(self.lying)}", body, sent_at or time.time()))
+            self.lying.append(Lying(f"sqs-{next(self._numbers)}", body, sent_at or time.time()))
 
     @property
     def visible(self) -> int:
@@ -51,11 +57,21 @@ class Shelf:
             if isinstance(error, dict):
                 return error
             raise error
-        time.sleep(self.poll_takes)
+        with self._reading():
+            time.sleep(self.poll_takes)
         until = time.monotonic() + min(options["WaitTimeSeconds"], self.longest_poll)
         while not (found := self._some(options)) and time.monotonic() < until:
             time.sleep(0.005)
         return {"Messages": found} if found else {}
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._lock:
+            self._readers += 1
+            self.most_readers = max(self.most_readers, self._readers)
+        yield
+        with self._lock:
+            self._readers -= 1
 
     def _some(self, options: dict[str, Any]) -> list[dict[str, Any]]:
         with self._lock:

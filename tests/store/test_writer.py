@@ -68,7 +68,7 @@ async def test_verbs_at_once_share_one_transaction(writer: Writer, connection: s
 async def test_one_that_violates_a_constraint_fails_alone(writer: Writer, other: sqlite3.Connection) -> None:
     await put(writer, message(5))
     results = await asyncio.gather(*(put(writer, message(number)) for number in range(10)), return_exceptions=True)
-    expected = ["StoreUnavailable" if number == 5 else message(number).id for number in range(10)]
+    expected = ["StoreRefuses" if number == 5 else message(number).id for number in range(10)]
     assert answers(results) == expected
     assert stored(other) == stored(other, "bodies", "message_id") == {message(number).id for number in range(10)}
 

@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar, cast
 
-from relay.errors import DiskFull, StoreLocked, StoreUnavailable
+from relay.errors import DiskFull, StoreLocked, StoreRefuses, StoreUnavailable
 
 I = TypeVar("I")  # noqa: E741
 T = TypeVar("T")
@@ -38,6 +38,7 @@ _UNAVAILABLE: dict[int | None, type[StoreUnavailable]] = {
     sqlite3.SQLITE_IOERR_SHMSIZE: DiskFull,
     sqlite3.SQLITE_BUSY: StoreLocked,
 }
+_OUR_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 
 
 class _Job(NamedTuple):
@@ -154,6 +155,13 @@ def _unavailable(error: Exception) -> StoreUnavailable:
     return _UNAVAILABLE.get(getattr(error, "sqlite_errorcode", None), StoreUnavailable)(repr(error))
 
 
+def _told(error: Exception) -> Exception:
+    """What an item of its own gets to hear."""
+    if isinstance(error, _OUR_FAULTS):
+        return StoreRefuses(repr(error))
+    return _unavailable(error) if isinstance(error, sqlite3.Error) else error
+
+
 def _commit(connection: sqlite3.Connection, group: list[_Job], run: Callable[..., list[Any]]) -> list[Any]:
     results: list[Any] = []
     for verb, jobs in groupby(group, key=lambda job: job.verb):
@@ -180,6 +188,6 @@ def _run_apart(connection: sqlite3.Connection, verb: Verb[Any, Any], items: list
             if not connection.in_transaction:
                 raise
             connection.execute("ROLLBACK TO item")
-            results.append(_unavailable(error) if isinstance(error, sqlite3.Error) else error)
+            results.append(_told(error))
         connection.execute("RELEASE item")
     return results
