@@ -161,9 +161,9 @@ class Relay:
             lines = log.read().split(b"\n")
         return [json.loads(line) for line in lines[:-1] if line.startswith(b"{")]
 
-    async def told(self, event: str, **fields: Any) -> dict[str, Any]:
-        """The first line of an event that has these fields, once it is there."""
-        for _ in range(300):
+    async def told(self, event: str, *, within: float = 15.0, **fields: Any) -> dict[str, Any]:
+        """The first line of an event that has these fields, once it is there; `within` so many seconds."""
+        for _ in range(int(within / 0.05)):
             for line in self.journal():
                 if line["event"] == event and fields.items() <= line.items():
                     return line
