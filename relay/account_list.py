@@ -13,6 +13,10 @@ REASONS = {Reason.HARD_BOUNCE: "BOUNCE", Reason.COMPLAINT: "COMPLAINT"}
 # When an errand is due that waits for SES to tell how it writes the address, if it has it.
 UNTIL_LISTED = 1e12
 
+Place = tuple[str, str, str, int]
+"""Of an entry among all of ours, in the order in which they are looked at."""
+BEGINNING: Place = ("", "", "", 0)
+
 _FIRST_WAIT, _LONGEST_WAIT = 30.0, 3600.0
 
 

@@ -63,7 +63,7 @@ class Admin:
 
     async def take_list(self, batches: AsyncIterator[Sequence[Suppression]], *, source: str, again: bool) -> Imported:
         done = await self._imports.take(batches, source=source, again=again, now=self._clock())
-        journal.list_imported(source=source, added=done.added, graver=done.graver, stood=done.stood, released=done.released)
+        journal.list_imported(source=source, added=done.added, longer=done.longer, stood=done.stood, released=done.released)
         return done
 
     async def replay(self) -> Replayed:

@@ -15,7 +15,7 @@ from relay.outcome import Hold, HoldScope
 from relay.ports.clock import Clock
 from relay.ports.operators import Counters
 from relay.ports.queue import Desk
-from relay.reputation import WINDOWS, Finding, Level, Measure, ReputationRules
+from relay.reputation import DOCTOR, WINDOWS, Finding, Level, Measure, ReputationRules
 from relay.silence import Silence
 from relay.statistics import SENT, Figures
 
@@ -94,6 +94,8 @@ class Alarms:
         for window in WINDOWS:
             found = await self._counters.by_sender(reputation.NAMES, since=now - window, until=now)
             for (credential, sender_domain), figures in found.items():
+                if credential == DOCTOR:
+                    continue
                 for name, scope in (("", Scope.ACCOUNT), (credential, Scope.CREDENTIAL), (sender_domain, Scope.SENDER_DOMAIN)):
                     subject = Subject(scope, name)
                     seen[subject][window] = seen[subject].get(window, Figures({})) + figures

@@ -5,6 +5,7 @@ Vocabularies: SES developer guide, "Contents of event data that Amazon SES publi
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -104,12 +105,16 @@ def crm_category(event: Event, rules: BounceRules = DEFAULT_RULES) -> str:
     return _row(event, rules).crm
 
 
+# For good: an enhanced status (RFC 3463), or the reply itself after `smtp;` (RFC 3464 2.3.6).
+_REFUSED = re.compile(r"(?<![\d.])5\.\d{1,3}\.\d{1,3}(?![\d.])|(?:^|;)\s*5\d\d(?!\d)", re.ASCII)
+
+
 def _row(event: Event, rules: BounceRules) -> _Row:
     """An answer from the mailbox itself (out of office) comes as Transient/General too, but no server has said anything."""
     if (event.bounce_type, event.bounce_subtype) == ("Transient", "General"):
         if not event.status and not event.diagnostic:
             return _AUTO_REPLY
-        if rules.trusts_diagnostics and event.status.startswith("5."):
+        if rules.trusts_diagnostics and _REFUSED.search(event.status or event.diagnostic):
             return _PERMANENT
     return _TABLE.get((event.bounce_type, event.bounce_subtype), _NOT_LISTED)
 
@@ -125,6 +130,8 @@ class ComplaintClass(StrEnum):
 
 BOT = "bot"
 """The class of opens and clicks that are likely those of a program."""
+LEFT, CAME_BACK = "left", "came_back"
+"""The classes of what somebody did with the lists of SES's list management."""
 
 
 def complaint_class(event: Event) -> ComplaintClass:
@@ -145,6 +152,8 @@ def event_class(event: Event, rules: BounceRules) -> str:
             return complaint_class(event)
         case EventType.OPEN | EventType.CLICK:
             return BOT if event.is_bot else ""
+        case EventType.SUBSCRIPTION:
+            return LEFT if event.opted_out else CAME_BACK
         case _:
             return ""
 
@@ -163,6 +172,11 @@ def suppresses(event: Event, rules: BounceRules = DEFAULT_RULES) -> Reason | Non
         is_sure = complaint_class(event) in (ComplaintClass.COMPLAINT, ComplaintClass.ALREADY_SUPPRESSED)
         return Reason.COMPLAINT if is_sure else None
     return None
+
+
+def is_mirrored(event: Event) -> bool:
+    """SES did not even try, for the address is on its own list."""
+    return event.bounce_subtype in _MIRRORED or event.complaint_subtype in _MIRRORED
 
 
 class Fact(NamedTuple):

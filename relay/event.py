@@ -26,7 +26,8 @@ class EventType(StrEnum):
 class Event:
     """One fact about one recipient, in SES's words; empty where it said nothing.
 
-    `at` are seconds since the epoch. `detail` is the short text a person reads; the raw notification is kept beside it.
+    `at` are seconds since the epoch, and `sent_at`, when SES took the message, 0.0 where that is not said. `detail` is the
+    short text a person reads; the raw notification is kept beside it.
     `is_bot` is SES's guess about an open or a click. `tags` are those of the call but for our own, SES's automatic ones among
     them. `opted_out` and `opted_in` are lists and topics of SES's list management.
     """
@@ -35,6 +36,7 @@ class Event:
     at: float
     recipient: str
     ses_message_id: str
+    sent_at: float = 0.0
     relay_id: str = ""
     client_message_id: str = ""
     feedback_id: str = ""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from relay import address, journal
-from relay.account_list import UNTIL_LISTED, Errand, Listed, ListSync
+from relay.account_list import BEGINNING, UNTIL_LISTED, Errand, Listed, ListSync
 from relay.errors import SesUnavailable, StoreUnavailable
 from relay.ports.clock import Clock
 from relay.ports.suppressions import AccountList, AccountListStore
@@ -21,17 +21,29 @@ _HOPELESS = frozenset({"BadRequestException", "InvalidParameterValue", "ParamVal
 
 
 class SuppressionSync:
-    """One comparison at a time, whoever asks. Ours are put there if it `pushes`; `pause` is in seconds."""
+    """One comparison at a time, whoever asks. Ours are put there if it `pushes`; `pause` is in seconds. Where nobody
+    `compares` regularly nothing waits until it is found there.
+    """
 
-    def __init__(self, *, ses: AccountList, store: AccountListStore, clock: Clock, pushes: bool, pause: float = _PAUSE) -> None:
+    def __init__(
+        self,
+        *,
+        ses: AccountList,
+        store: AccountListStore,
+        clock: Clock,
+        pushes: bool,
+        compares: bool = True,
+        pause: float = _PAUSE,
+    ) -> None:
         self._ses = ses
         self._store = store
         self._clock = clock
         self._pushes = pushes
+        self._compares = compares
         self._pause = pause
         self._comparing = asyncio.Lock()
         self._asking = asyncio.Lock()
-        self._after = ("", "")
+        self._after = BEGINNING
         self._told: set[str] = set()
 
     async def run(self, *, every: float, chance: Callable[[], float]) -> None:
@@ -87,16 +99,16 @@ class SuppressionSync:
         while self._pushes and queued < _MOST_QUEUED:
             missing, self._after = await self._store.missing(self._after)
             queued += await self._store.queue(missing)
-            if not any(self._after):
+            if self._after == BEGINNING:
                 break
         return queued
 
     async def _count_missing(self, listed: set[str]) -> int:
-        count, after = 0, ("", "")
+        count, after = 0, BEGINNING
         while self._pushes:
             missing, after = await self._store.missing(after)
             count += sum(address.key(entry.address) not in listed for entry in missing)
-            if not any(after):
+            if after == BEGINNING:
                 break
         return count
 
@@ -117,14 +129,16 @@ class SuppressionSync:
             return False
         try:
             if await self._do(errand):
-                await self._store.done(errand)
+                await self._store.done(errand, now=self._clock())
                 journal.list_errand_done(address=errand.address, reason=errand.reason or "")
-            else:
+            elif self._compares:
                 await self._store.postpone(errand, until=UNTIL_LISTED)
+            else:  # nobody compares: nothing will ever tell
+                await self._store.done(errand, now=self._clock(), in_vain=True)
         except SesUnavailable as error:
             self._tell(error)
             if error.kind in _HOPELESS:
-                await self._store.done(errand, in_vain=True)
+                await self._store.done(errand, now=self._clock(), in_vain=True)
             else:
                 await self._store.postpone(errand, until=self._clock() + errand.wait)
         return True

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from relay.statistics import COMPLAINED, HARD_BOUNCE, SENT, Figures
 
 WINDOWS = (86400.0, 7 * 86400.0)  # seconds
+DOCTOR = "relay-doctor"  # the login of `relay doctor --send`: it writes to SES's simulator, which SES does not count
 NAMES = (SENT, HARD_BOUNCE, COMPLAINED)
 _LEAST = 3  # fewer bounces or complaints are chance, whatever their share
 _OVER = 0.9  # of what it was reached at: a rate that sways about a threshold is one alarm

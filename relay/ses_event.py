@@ -7,7 +7,9 @@ notification contents for Amazon SES". Fields come and go in practice: nothing o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,6 +37,7 @@ _RECIPIENTS = {
     EventType.COMPLAINT: "complainedRecipients",
     EventType.DELIVERY_DELAY: "delayedRecipients",
 }
+_BRACKETED = re.compile(r"<([^<>]*)>[^<>]*\Z")
 _OURS = ("relay_id", "relay_try")
 
 
@@ -62,12 +65,14 @@ def _events(
     # Where the object itself names recipients, nobody else is meant, even if it names none.
     named = about.get(_RECIPIENTS[kind]) if kind in _RECIPIENTS else mail.get("destination")
     recipients = [_recipient(item) for item in _list(named)]
+    count = len({address.key(found) for found, _ in recipients})
     tags = _mapping(mail.get("tags"))
     at = _time(about.get("timestamp")) or _time(mail.get("timestamp")) or received_at
     for found, extra in recipients or [("", {})]:
         yield Event(
             type=kind,
             at=at,
+            sent_at=_time(mail.get("timestamp")),
             recipient=found,
             ses_message_id=_text(mail.get("messageId")),
             relay_id=_first(tags.get("relay_id")),
@@ -79,7 +84,7 @@ def _events(
             diagnostic=_text(extra.get("diagnosticCode")),
             complaint_type=_text(about.get("complaintFeedbackType")),
             complaint_subtype=_text(about.get("complaintSubType")),
-            exact=len(recipients) == 1,
+            exact=count == 1,
             link=_text(about.get("link")),
             user_agent=_text(about.get("userAgent")),
             is_bot=about.get("isBotEvent") == "Likely",
@@ -104,13 +109,17 @@ def fingerprint(event: Event) -> str:
 
 
 def _recipient(item: object) -> tuple[str, Mapping[str, Any]]:
-    """The bare address; bounces may write `Name <addr>`."""
+    """The bare address. Bounces quote what other servers wrote: `Name <addr>`, even with a comma in the name, `rfc822;addr`,
+    `addr.`; where none is to be found, what is there.
+    """
     extra = item if isinstance(item, dict) else {}
-    text = _text(extra.get("emailAddress")) if extra else _text(item)
-    try:
-        return address.mailbox(text.encode("utf-8")), extra
-    except ValueError:
-        return text.strip(), extra
+    text = (_text(extra.get("emailAddress")) if extra else _text(item)).strip()
+    bracketed = _BRACKETED.search(text)
+    bare = (bracketed[1] if bracketed else text).rpartition(";")[2].strip(" '\"").removesuffix(".")
+    for found in (text, bare):
+        with suppress(ValueError):
+            return address.mailbox(found.encode("utf-8")), extra
+    return text, extra
 
 
 def _detail(kind: EventType, name: str, about: Mapping[str, Any], extra: Mapping[str, Any]) -> str:

@@ -19,7 +19,9 @@ from relay.model import Origin, State
 HOUR = 3600.0
 
 ACCEPTED, SENT, DELIVERED, COMPLAINED = "accepted", "sent", "delivered", "complained"
-HARD_BOUNCE, AUTO_REPLY = f"bounced.{BounceClass.HARD}", f"bounced.{BounceClass.AUTO_REPLY}"
+HARD_BOUNCE, SOFT_BOUNCE, AUTO_REPLY = (
+    f"bounced.{found}" for found in (BounceClass.HARD, BounceClass.SOFT, BounceClass.AUTO_REPLY)
+)
 # The first of its kind for a delivery is counted once more, under a name of its own.
 UNIQUE = {EventType.OPEN: "opened_unique", EventType.CLICK: "clicked_unique"}
 # Seconds; what took longer is in the last bucket.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from relay.bounces import BOT, BounceClass, ComplaintClass
+from relay.bounces import BOT, LEFT, BounceClass, ComplaintClass
 from relay.event import EventType
 from relay.model import State
 
@@ -16,7 +16,7 @@ _SHOWN: tuple[tuple[EventType, tuple[str, ...], str], ...] = (
     (EventType.COMPLAINT, (ComplaintClass.COMPLAINT, ComplaintClass.CANDIDATE), "complained"),
     (EventType.BOUNCE, _NOT_SENT, "bounced hard"),
     (EventType.COMPLAINT, (ComplaintClass.ALREADY_SUPPRESSED,), "bounced hard"),
-    (EventType.SUBSCRIPTION, _ALL, "unsubscribed"),
+    (EventType.SUBSCRIPTION, (LEFT,), "unsubscribed"),
     (EventType.BOUNCE, (BounceClass.OPT_OUT,), "unsubscribed"),
     (EventType.REJECT, _ALL, "rejected"),
     (EventType.RENDERING_FAILURE, _ALL, "rejected"),
@@ -33,12 +33,7 @@ _SHOWN: tuple[tuple[EventType, tuple[str, ...], str], ...] = (
 
 def shown_status(state: State, facts: Collection[tuple[str, str]]) -> str:
     """`facts` holds types of events and our classes of them. Without any of them it is the state."""
-    is_delivered = any(kind == EventType.DELIVERY for kind, _ in facts)
     for kind, classes, word in _SHOWN:
-        for fact, found in facts:
-            if fact != kind or (classes and found not in classes):
-                continue
-            if is_delivered and kind == EventType.BOUNCE and found == BounceClass.SOFT:
-                continue  # a delivered message that bounces softly was answered by an out-of-office reply
+        if any(fact == kind and (not classes or found in classes) for fact, found in facts):
             return word
     return state.value.replace("_", " ")

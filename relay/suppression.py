@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from time import gmtime, strftime
 
 from relay import address
@@ -46,13 +47,22 @@ class Suppression:
         """`hard_bounce since 2026-11-21`: for the reply and the record."""
         return f"{self.reason} since {strftime('%Y-%m-%d', gmtime(self.created_at))}"
 
-    def outweighs(self, other: Suppression) -> bool:
-        """Which of two of one address and scope stands, whichever came first: the graver one, or else the earlier one."""
-        return self.weight > other.weight
+    def outlasts(self, other: Suppression) -> bool:
+        """Whether it ends later."""
+        return (self.expires_at or inf) > (other.expires_at or inf)
+
+    def replaces(self, other: Suppression) -> bool:
+        """Which of two of one address, scope and reason stands, whichever came first: that which ends later, or else that
+        which began earlier.
+        """
+        if self.expires_at != other.expires_at:
+            return self.outlasts(other)
+        return (-self.created_at, self.source) > (-other.created_at, other.source)
 
     @property
-    def weight(self) -> tuple[int, float, str]:
-        return (_WEIGHTS[self.reason], -self.created_at, self.source)
+    def weight(self) -> tuple[int, float]:
+        """Of all that hold for an address the heaviest is told."""
+        return (_WEIGHTS[self.reason], -self.created_at)
 
 
 class Change(StrEnum):
@@ -67,13 +77,13 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastChange:
-    """One line of an address's history. `source` says who or what did it."""
+    """One line of an address's history. `source` says who or what did it; who was removed and was not there has no reason."""
 
     at: float
     change: Change
     address: str
     scope: str
-    reason: Reason
+    reason: Reason | None
     source: str
     note: str
 
@@ -94,19 +104,19 @@ class Release:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What came of the entries of a list: new ones, those graver than what stood, those that changed nothing for something as
-    grave stands or their time is over, and those that somebody has removed since.
+    """What came of the entries of a list: new ones, those that end later than what stood for the same reason, those that
+    changed nothing for that, or they themselves, are over later or already, and those that somebody has removed since.
     """
 
     added: int = 0
-    graver: int = 0
+    longer: int = 0
     stood: int = 0
     released: int = 0
 
     def __add__(self, other: Imported) -> Imported:
         return Imported(
             added=self.added + other.added,
-            graver=self.graver + other.graver,
+            longer=self.longer + other.longer,
             stood=self.stood + other.stood,
             released=self.released + other.released,
         )

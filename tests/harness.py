@@ -67,12 +67,13 @@ RECEIVED = rb"Received: by localhost with ESMTPSA id [0-9A-Z]{26};\r\n\t[^\r\n]+
 
 Settings = dict[str, str]
 
-_LISTENERS = {
-    "smtp submission": "submission",
-    "smtp submissions (TLS)": "submissions",
-    "smtp trusted": "trusted",
-    "http callbacks": "callbacks",
-    "http private": "private",
+# What the journal calls a door, its short name, and the setting that opens it.
+_DOORS = {
+    "smtp submission": ("submission", "RELAY_SMTP__SUBMISSION"),
+    "smtp submissions (TLS)": ("submissions", "RELAY_SMTP__SUBMISSIONS"),
+    "smtp trusted": ("trusted", "RELAY_SMTP__TRUSTED"),
+    "http callbacks": ("callbacks", "RELAY_CALLBACKS__LISTEN"),
+    "http private": ("private", "RELAY_PRIVATE__LISTEN"),
 }
 
 
@@ -137,13 +138,14 @@ class Relay:
                 await store.credentials.put(credential)
             await store.close()
         self.ports = {}
+        environment = {**self._environment, **settings}
         began = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", self.module, "serve", env={**self._environment, **settings}, stderr=log, stdout=log
+                sys.executable, "-m", self.module, "serve", env=environment, stderr=log, stdout=log
             )
         async with asyncio.timeout(30):
-            while len(self.ports) < 4 + ("RELAY_SMTP__TRUSTED" in self._environment):
+            while len(self.ports) < sum(bool(environment.get(setting)) for _, setting in _DOORS.values()):
                 await asyncio.sleep(0.02)
                 if self._process.returncode is not None:
                     raise RuntimeError(f"the relay did not start: {self.log.read_text()[-2000:]}")
@@ -151,8 +153,8 @@ class Relay:
 
     def _read_ports(self, began: int) -> None:
         for line in self.journal(began):
-            if line.get("event") == "started" and line["what"] in _LISTENERS:
-                self.ports[_LISTENERS[line["what"]]] = int(line["where"].rpartition(":")[2])
+            if line.get("event") == "started" and line["what"] in _DOORS:
+                self.ports[_DOORS[line["what"]][0]] = int(line["where"].rpartition(":")[2])
 
     def journal(self, began: int = 0) -> list[dict[str, Any]]:
         """The journal's lines, from an offset of the file."""

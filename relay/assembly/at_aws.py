@@ -48,5 +48,10 @@ async def identity_sync(store: SqliteStore, client: Any) -> IdentitySync:
 
 def suppression_sync(config: Config, store: SqliteStore, client: Any) -> SuppressionSync:
     """Our suppression list beside SES's own."""
-    pushes = config.suppression.push
-    return SuppressionSync(ses=BotoAccountList(client), store=store.account_list, clock=time.time, pushes=pushes)
+    return SuppressionSync(
+        ses=BotoAccountList(client),
+        store=store.account_list,
+        clock=time.time,
+        pushes=config.suppression.push,
+        compares=bool(config.suppression.sync_minutes),
+    )

@@ -111,7 +111,7 @@ async def _batches(found: Sorted) -> AsyncIterator[Sequence[Suppression]]:
 
 def _told(done: Imported) -> str:
     words = [f"{done.added} added"]
-    words += [f"{done.graver} for a graver reason than before"] if done.graver else []
+    words += [f"{done.longer} for longer than before"] if done.longer else []
     words += [f"{done.stood} as they were"] if done.stood else []
     words += [f"{done.released} left out, for they were removed since (--again)"] if done.released else []
     return ", ".join(words)

@@ -6,7 +6,6 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import groupby
 from types import TracebackType
 from typing import Any
 
@@ -19,7 +18,7 @@ _PUT_AT_ONCE = 1000
 
 
 class Sorted:
-    """Entries put in any order, and taken by address; of one address and scope the gravest. On the disk, not in memory."""
+    """Entries put in any order, and taken by address. On the disk, not in memory."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="relay-import-")
@@ -52,25 +51,15 @@ class Sorted:
     def batches(self, size: int) -> Iterator[list[Suppression]]:
         """So many at once, or fewer."""
         self._write()
-        batch: list[Suppression] = []
-        with closing(self._db.execute("SELECT * FROM list ORDER BY key, scope")) as rows:
-            for _, same in groupby(rows, key=lambda row: (row[0], row[6])):
-                batch.append(_gravest([_entry(row) for row in same]))
-                if len(batch) == size:
-                    yield batch
-                    batch = []
-        if batch:
-            yield batch
+        with closing(self._db.execute("SELECT * FROM list ORDER BY key, scope, reason")) as rows:
+            while batch := rows.fetchmany(size):
+                yield list(map(_entry, batch))
 
     def _write(self) -> None:
         self._db.execute("BEGIN")
         self._db.executemany("INSERT INTO list VALUES (?,?,?,?,?,?,?,?)", self._waiting)
         self._db.execute("COMMIT")
         self._waiting.clear()
-
-
-def _gravest(entries: list[Suppression]) -> Suppression:
-    return entries[0] if len(entries) == 1 else max(entries, key=lambda entry: entry.weight)
 
 
 def _entry(row: tuple[Any, ...]) -> Suppression:

@@ -173,5 +173,5 @@ async def suppression_history(where: StoreConfig, address: str) -> None:
     table = Table("at", "what", "reason", "for", "source", "note")
     async with reading(where) as store:
         for past in await store.suppressions.history(address):
-            add_row(table, when(past.at), past.change, past.reason, past.scope or "all mail", past.source, past.note)
+            add_row(table, when(past.at), past.change, past.reason or "", past.scope or "all mail", past.source, past.note)
     show(table)

@@ -23,6 +23,7 @@ from relay.event import EventType
 from relay.findings import Finding, Verdict, fail, ok
 from relay.model import Life
 from relay.ports.operators import Admin, Messages
+from relay.reputation import DOCTOR
 from relay.security.passwords import hash_password
 from relay.settings import Config
 from relay.suppression import Release
@@ -33,7 +34,6 @@ _SIMULATED = {
     "bounce": (EventType.SEND, EventType.BOUNCE),
     "complaint": (EventType.SEND, EventType.DELIVERY, EventType.COMPLAINT),
 }
-_NAME = "relay-doctor"
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 _LOOK_EVERY = 0.2
 _SMTP_SECONDS = 30.0
@@ -59,7 +59,7 @@ class Mailing:
     async def _login(self) -> AsyncIterator[str]:
         password = secrets.token_urlsafe(24)
         login = Credential(
-            name=_NAME,
+            name=DOCTOR,
             kind=Kind.APPLICATION,
             password_hashes=(await asyncio.to_thread(hash_password, password),),
             senders=(self._sender,),
@@ -69,7 +69,7 @@ class Mailing:
         try:
             yield password
         finally:
-            gone = Credential(name=_NAME, kind=Kind.APPLICATION, password_hashes=login.password_hashes, disabled=True)
+            gone = Credential(name=DOCTOR, kind=Kind.APPLICATION, password_hashes=login.password_hashes, disabled=True)
             await self._admin.put_credential(gone)
             for local in _SIMULATED:
                 released = Release(address=self._address(local), source="doctor", at=time.time(), keep_at_ses=True)
@@ -105,7 +105,7 @@ class Mailing:
         message["From"], message["To"], message["Subject"] = self._sender, recipient, "relay doctor"
         message.set_content("A mail of `relay doctor` to the mailbox simulator of Amazon SES.\n")
         with self._connected() as client:
-            client.login(_NAME, password)
+            client.login(DOCTOR, password)
             _taken(client.mail(self._sender))
             _taken(client.rcpt(recipient))
             return _taken(client.data(message.as_bytes(policy=SMTP))).rpartition(" ")[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Protocol
 
-from relay.account_list import Errand, Listed
+from relay.account_list import Errand, Listed, Place
 from relay.suppression import Filter, Imported, PastChange, Reason, Release, Suppressed, Suppression
 
 
@@ -16,10 +16,10 @@ class Suppressions(Protocol):
         """All entries of these."""
 
     async def add(self, suppression: Suppression) -> bool:
-        """False if what was there already is as grave, or graver."""
+        """False if an entry of that reason was there already, for as long."""
 
     async def remove(self, release: Release) -> bool:
-        """False if the address was not there."""
+        """All that there is of the address in that scope. False if there was nothing."""
 
     async def listed(self, wanted: Filter, *, limit: int) -> tuple[Suppression, ...]:
         """The newest first."""
@@ -64,7 +64,7 @@ class AccountListStore(Protocol):
     async def learn(self, page: Sequence[Listed], *, now: float, dry: bool) -> int:
         """How many of these are new on ours; who was removed after SES listed him is none of them."""
 
-    async def missing(self, after: tuple[str, str]) -> tuple[tuple[Suppression, ...], tuple[str, str]]:
+    async def missing(self, after: Place) -> tuple[tuple[Suppression, ...], Place]:
         """Those of some of ours that belong there and are not, and where the next ones begin; at the beginning, if these were
         the last."""
 
@@ -74,5 +74,5 @@ class AccountListStore(Protocol):
     async def due(self, now: float) -> Errand | None:
         """The first thing that is to be done."""
 
-    async def done(self, errand: Errand, *, in_vain: bool = False) -> None: ...
+    async def done(self, errand: Errand, *, now: float, in_vain: bool = False) -> None: ...
     async def postpone(self, errand: Errand, *, until: float) -> None: ...

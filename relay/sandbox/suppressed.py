@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -28,12 +29,15 @@ class Entry:
 
 
 class SuppressionList(dict[str, Entry]):
-    """Address as it was put -> its entry. More requests in a second than `rate` are throttled; `requests` are their times."""
+    """Address as it was put -> its entry. More requests in a second than `rate` are throttled; `requests` are their times.
+    `before_put` happens while an address is being put there.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.rate = 0
         self.requests: list[float] = []
+        self.before_put: Callable[[], Awaitable[None]] | None = None
 
     def covers(self, recipient: str) -> bool:
         """Whether mail to it is not sent."""
@@ -61,6 +65,8 @@ class SuppressionList(dict[str, Entry]):
         if throttled := self._count():
             return throttled
         body = json.loads(await request.read())
+        if self.before_put:
+            await self.before_put()
         self[body["EmailAddress"]] = Entry(body["Reason"])
         return web.json_response({})
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import boto3
 import pytest
 
-from relay.account_list import ListSync
+from relay.account_list import UNTIL_LISTED, ListSync
 from relay.aws.clients import client
 from relay.aws.suppressed import BotoAccountList
 from relay.errors import SesUnavailable
+from relay.event import Event, EventType
 from relay.list_sync import SuppressionSync
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.suppressed import Entry
@@ -37,8 +38,10 @@ class Both:
         self.now = NOW
         self.sync = self.syncing()
 
-    def syncing(self, *, pushes: bool = True, pause: float = 0.0) -> SuppressionSync:
-        return SuppressionSync(ses=self.ses, store=self.store.account_list, clock=lambda: self.now, pushes=pushes, pause=pause)
+    def syncing(self, *, pushes: bool = True, compares: bool = True, pause: float = 0.0) -> SuppressionSync:
+        return SuppressionSync(
+            ses=self.ses, store=self.store.account_list, clock=lambda: self.now, pushes=pushes, compares=compares, pause=pause
+        )
 
     async def work(self) -> int:
         """How much was to be done."""
@@ -54,6 +57,11 @@ class Both:
         await self.store.suppressions.add(
             Suppression(address=address, reason=reason, source="test", created_at=self.now, **fields)  # type: ignore[arg-type]
         )
+
+    async def bounces(self, address: str, *, subtype: str, at: float) -> None:
+        id, kind = f"ses-{at}", EventType.BOUNCE
+        bounce = Event(type=kind, at=at, recipient=address, ses_message_id=id, bounce_type="Permanent", bounce_subtype=subtype)
+        await self.store.feedback.record(notification_id=id, topic="t", payload="{}", received_at=at, events=(bounce,))
 
     async def remove(self, address: str, *, keep_at_ses: bool = False) -> None:
         release = Release(address=address, source="test", at=self.now, keep_at_ses=keep_at_ses)
@@ -221,3 +229,72 @@ async def test_without_a_relay_the_command_line_asks_ses_itself(tmp_path: Path) 
     await cloud.stop()
     status, said = await relay.cli("suppression", "sync", check=False)
     assert (status, said.count("\n"), "does not say whom" in said) == (1, 1, True)
+
+
+async def test_who_is_removed_before_the_first_comparison_stays_so(both: Both) -> None:
+    both.cloud.suppressed["a@example.net"] = Entry("BOUNCE", NOW - DAY)
+    await both.remove("a@example.net")
+    both.now += 1
+    await both.sync.once()
+    await both.work()
+    assert await both.suppressed("a@example.net") is None
+    assert both.cloud.suppressed == {}
+
+
+async def test_what_is_to_be_deleted_there_goes_before_what_is_to_be_put(both: Both) -> None:
+    for number in range(300):
+        await both.add(f"a{number}@example.net")
+    both.cloud.suppressed["gone@example.net"] = Entry("BOUNCE", NOW - DAY)
+    both.now += 10
+    await both.sync.once()
+    await both.remove("gone@example.net")
+    assert await both.sync.work_once()
+    assert both.cloud.suppressed == {}
+
+
+async def test_what_ses_did_not_send_for_its_old_entry_brings_nobody_back(both: Both) -> None:
+    both.cloud.suppressed["gone@example.net"] = Entry("BOUNCE", NOW - DAY)
+    await both.sync.once()
+    both.now += 10
+    await both.remove("gone@example.net")
+    await both.bounces("gone@example.net", subtype="OnAccountSuppressionList", at=both.now + 2)
+    await both.work()
+    await both.bounces("gone@example.net", subtype="OnAccountSuppressionList", at=both.now + 3)
+    both.now += 60
+    await both.sync.once()
+    assert await both.suppressed("gone@example.net") is None
+    await both.bounces("gone@example.net", subtype="OnAccountSuppressionList", at=both.now + DAY)
+    assert await both.suppressed("gone@example.net")
+
+
+async def test_who_bounces_anew_is_not_deleted_there(both: Both) -> None:
+    await both.remove("a@example.net")
+    both.now += 10
+    await both.bounces("a@example.net", subtype="General", at=both.now)
+    both.cloud.suppressed["a@example.net"] = Entry("BOUNCE", both.now)
+    assert await both.work() == 0
+    assert "a@example.net" in both.cloud.suppressed
+
+
+async def test_who_is_removed_while_he_is_being_put_there_stays_removed(both: Both) -> None:
+    """SES notes the time at which it was asked, which is after the removal."""
+    await both.add("a@example.net")
+    both.now += 10
+    await both.sync.once()
+    both.cloud.suppressed.before_put = lambda: both.remove("a@example.net")
+    assert await both.sync.work_once()
+    both.cloud.suppressed["a@example.net"] = Entry("BOUNCE", both.now)
+    both.now += 60
+    await both.sync.once()
+    await both.work()
+    assert await both.suppressed("a@example.net") is None
+    assert both.cloud.suppressed == {}
+
+
+@pytest.mark.parametrize("compares", [True, False])
+async def test_what_was_never_there_waits_only_where_a_comparison_may_find_it(both: Both, compares: bool) -> None:
+    both.sync = both.syncing(compares=compares)
+    await both.remove("a@example.net")
+    assert await both.work() == 1
+    both.now = UNTIL_LISTED
+    assert await both.sync.work_once() == compares

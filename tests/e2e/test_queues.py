@@ -22,6 +22,7 @@ import aiohttp
 import boto3
 import pytest
 
+from relay.sandbox.cloud import Cloud
 from relay.sandbox.events import Call, compose
 from tests.harness import APPLICATION, TOPIC, Relay, mail, submit
 
@@ -105,7 +106,7 @@ async def reading(aws: Aws, tmp_path: Path, **changes: str) -> AsyncIterator[Rel
         "RELAY_FEEDBACK__QUEUES": aws.queue,
         "RELAY_FEEDBACK__PINNED_CERTIFICATE": str(tmp_path / "moto.pem"),
     }
-    relay = Relay(tmp_path, 0, **settings, **changes)
+    relay = Relay(tmp_path, 0, **settings | changes)
     await relay.start(APPLICATION)
     try:
         yield relay
@@ -213,6 +214,26 @@ async def test_a_queue_that_is_gone_ends_nothing_and_is_read_again_once_it_is_ba
 
 def _set_up_again(aws: Aws) -> None:
     aws.sqs.create_queue(QueueName="relay-events")
+
+
+async def test_a_call_without_an_answer_is_proven_by_its_event_and_made_again_without_one(aws: Aws, tmp_path: Path) -> None:
+    """A queue has told all once it was empty twice, a minute after the relay began to listen."""
+    cloud = Cloud()
+    endpoint = f"http://127.0.0.1:{await cloud.start()}"
+    cloud.faults.times, cloud.faults.reset = 2, "after"
+    off = {"RELAY_CALLBACKS__LISTEN": "", "RELAY_SES__ENDPOINT": endpoint}
+    async with reading(aws, tmp_path, **off) as relay:
+        with relay.smtp() as smtp:
+            proven, lost = [await asyncio.to_thread(submit, smtp, mail()) for _ in range(2)]
+        for each in (proven, lost):
+            assert await relay.status(each, "in doubt") == ["in doubt"]
+        [call] = [call for call in cloud.calls if call.tags["relay_id"].startswith(proven)]
+        await aws.publish(compose("send", call, "reader@example.net"))
+        assert await relay.status(proven, "sent") == ["sent"]
+        await relay.told("possible_duplicate", within=90)
+        assert await relay.status(lost, "sent") == ["sent"]
+    await cloud.stop()
+    assert sorted(call.tags["relay_id"][:26] for call in cloud.calls) == sorted([proven, lost, lost])
 
 
 async def test_a_stop_in_the_middle_of_a_long_poll_is_quick(relay: Relay) -> None:

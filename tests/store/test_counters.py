@@ -354,3 +354,26 @@ async def test_what_is_salvaged_is_counted_once(tmp_path: Path, store: SqliteSto
     with closing(sqlite3.connect(tmp_path / "new.db")) as db:
         assert dict(db.execute("SELECT name, sum(count) FROM counters GROUP BY 1").fetchall()) == before
     assert before == Counter(accepted=29, sent=29)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_the_answer_of_somebody_who_is_out_of_office_is_no_bounce(store: SqliteStore, order: tuple[int, int]) -> None:
+    made = await sent(store)
+    answer = replace(hard_bounce(of=made, bounce_type="Transient", status="4.0.0"), at=NOW + 7)
+    told = (event(EventType.DELIVERY, of=made), answer)
+    for each in order:
+        await record(store, told[each])
+    assert await sums(store) == {"accepted": 1, "sent": 1, "delivered": 1, "bounced.auto_reply": 1}
+    assert (await store.counters.sums(EVER))[""].bounced == 0
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_what_events_prove_was_sent_when_they_say_it_was(store: SqliteStore, order: tuple[int, int]) -> None:
+    made = await enqueue(store)
+    await claim_one(store)
+    last = NOW // HOUR * HOUR + HOUR - 1  # of its hour
+    told = [event(kind, of=made, at=at, sent_at=last) for kind, at in ((EventType.SEND, last), (EventType.DELIVERY, last + 60))]
+    for each in order:
+        await record(store, told[each])
+    by_hour = await store.counters.sums(replace(EVER, by=By.HOUR))
+    assert by_hour[int(NOW // HOUR * HOUR)].of("sent") == 1

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -191,10 +192,12 @@ async def test_a_soft_bounce_suppresses_nobody(store: SqliteStore) -> None:
     assert await suppressed(store, first.recipient) == {}
 
 
-async def test_who_was_suppressed_already_is_not_suppressed_again(store: SqliteStore) -> None:
+async def test_who_bounces_twice_is_suppressed_once_and_beside_any_other_reason(store: SqliteStore) -> None:
     first = await enqueue(store)
     await store.suppressions.add(suppression(first.recipient, reason="complaint"))
     (recorded,) = await record(store, hard_bounce(of=first))
+    assert recorded.suppressed is Reason.HARD_BOUNCE
+    (recorded,) = await record(store, replace(hard_bounce(of=first, feedback_id="2"), at=NOW + 6), notification_id="n-2")
     assert recorded.suppressed is None
     assert (await suppressed(store, first.recipient))[first.recipient].reason is Reason.COMPLAINT
 
@@ -259,3 +262,32 @@ async def test_a_bounce_for_having_unsubscribed_is_of_the_message_s_list_only(st
     assert recorded.suppressed is None
     entries = (await store.suppressions.find([sent.recipient])).entries(sent.recipient)
     assert [entry.scope for entry in entries] == ["list:news"]
+
+
+async def test_a_classic_notification_that_comes_first_leaves_the_proof_to_the_tagged_one(store: SqliteStore) -> None:
+    waiting = await enqueue(store)
+    await settle(store, await claim_one(store), Unknown("no answer"))
+    bounce = hard_bounce(of=waiting, feedback_id="F")
+    await record(store, replace(bounce, relay_id=""))
+    assert await state(store, waiting) is State.IN_DOUBT
+    assert await record(store, bounce, notification_id="n-2") == ()
+    assert await state(store, waiting) is State.SENT
+
+
+async def test_what_happened_before_a_removal_counts_no_more_also_where_nobody_knew_of_it(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    await store.suppressions.remove(release(first.recipient, at=NOW + 8))
+    (recorded,) = await record(store, hard_bounce(of=first))
+    assert recorded.suppressed is None
+    assert await suppressed(store, first.recipient) == {}
+
+
+async def test_a_bounce_is_not_later_than_it_was_heard_of(store: SqliteStore) -> None:
+    first = await enqueue(store)
+    await record(store, replace(hard_bounce(of=first), at=NOW + 3600))  # by the clock of the server that refused it
+    assert (await suppressed(store, first.recipient))[first.recipient].created_at == NOW + 9
+
+
+async def test_what_is_no_address_keeps_nobody_from_mail(store: SqliteStore) -> None:
+    await record(store, hard_bounce(recipient="MAILER-DAEMON"))
+    assert (await store.suppressions.find(["MAILER-DAEMON"])).entries("MAILER-DAEMON") == ()

@@ -13,7 +13,7 @@ import pytest
 
 from relay.model import State
 from relay.store.sqlite.store import SqliteStore
-from relay.suppression import Change, Filter, Imported, Reason, Suppression, of_list
+from relay.suppression import Filter, Imported, Reason, Suppression, of_list
 from tests.store.kit import NOW, database, enqueue, hard_bounce, release, suppressed, suppression
 
 LATER = NOW + 1000
@@ -66,16 +66,15 @@ async def clear(store: SqliteStore) -> int:
     return sum([count async for count in store.imports.clear(LATER)])
 
 
-def left(folder: Path) -> tuple[int, int, int]:
-    """Rows of any import, those that wait, imports that are not finished."""
+def left(folder: Path) -> tuple[int, int]:
+    """Rows of any import, and imports that are not finished."""
     with closing(sqlite3.connect(database(folder))) as db:
         queries = (
-            "SELECT count(*) FROM suppressions WHERE import_id IS NOT NULL",
-            "SELECT count(*) FROM suppressions_due",
+            "SELECT count(*) FROM suppressions WHERE import_id > 0",
             "SELECT count(*) FROM imports WHERE finished_at IS NULL",
         )
-        first, second, third = (db.execute(query).fetchone()[0] for query in queries)
-        return first, second, third
+        first, second = (db.execute(query).fetchone()[0] for query in queries)
+        return first, second
 
 
 async def test_nothing_of_a_list_counts_before_all_of_it_does(store: SqliteStore) -> None:
@@ -94,10 +93,10 @@ async def test_a_list_that_is_broken_off_leaves_nothing(store: SqliteStore, tmp_
     arriving = Arriving(store)
     await arriving.put(listed("a@example.net"), listed("b@example.net", "complaint"))
     await arriving.break_off()
-    assert left(tmp_path) == (1, 1, 1)
+    assert left(tmp_path) == (2, 1)
     assert await suppressed(store, "a@example.net") == {}
     assert await clear(store) == 3
-    assert left(tmp_path) == (0, 0, 0)
+    assert left(tmp_path) == (0, 0)
     assert (await suppressed(store, "b@example.net"))["b@example.net"].reason is Reason.MANUAL
 
 
@@ -109,7 +108,7 @@ async def test_what_a_crash_left_goes_at_the_next_start(store: SqliteStore, tmp_
     again = await SqliteStore.open(database(tmp_path))
     steps = [count async for count in again.retention.imports(LATER)]
     assert steps == [500, 500, 200, 1]
-    assert left(tmp_path) == (0, 0, 0)
+    assert left(tmp_path) == (0, 0)
     await again.close()
 
 
@@ -131,13 +130,13 @@ async def test_who_bounces_while_his_entry_is_staged_is_suppressed_at_once_and_s
     assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.HARD_BOUNCE
 
 
-async def test_a_bounce_in_place_of_a_graver_staged_entry_is_outweighed_in_the_end(store: SqliteStore, tmp_path: Path) -> None:
+async def test_who_bounces_while_a_graver_entry_is_staged_has_both_in_the_end(store: SqliteStore) -> None:
     arriving = Arriving(store)
     await arriving.put(listed(reason="complaint"))
     await bounces(store)
     await arriving.end()
-    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.COMPLAINT
-    assert left(tmp_path) == (0, 0, 0)
+    reasons = {entry.reason for entry in (await store.suppressions.find(["reader@example.net"])).entries("reader@example.net")}
+    assert reasons == {Reason.COMPLAINT, Reason.HARD_BOUNCE}
 
 
 async def bounces(store: SqliteStore) -> None:
@@ -145,22 +144,39 @@ async def bounces(store: SqliteStore) -> None:
     await store.feedback.record(notification_id="n1", topic="t", payload="{}", received_at=NOW + 5, events=(hard,))
 
 
-@pytest.mark.parametrize(("reason", "stands"), [("complaint", "complaint"), ("imported", "manual"), ("manual", "manual")])
-async def test_of_two_the_graver_stands_once_the_list_is_whole(store: SqliteStore, reason: str, stands: str) -> None:
+@pytest.mark.parametrize(
+    ("reason", "until", "done", "told"),
+    [
+        ("complaint", 0.0, Imported(added=1), "complaint"),
+        ("complaint", 60.0, Imported(added=1), "complaint"),
+        ("imported", 0.0, Imported(added=1), "manual"),
+        ("manual", 0.0, Imported(stood=1), "manual"),
+        ("manual", 60.0, Imported(stood=1), "manual"),
+    ],
+)
+async def test_an_entry_stands_beside_those_of_other_reasons(
+    store: SqliteStore, reason: str, until: float, done: Imported, told: str
+) -> None:
     await store.suppressions.add(suppression())
-    arriving = Arriving(store)
-    await arriving.put(replace(listed(reason=reason), created_at=NOW + 1))
-    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.MANUAL
-    done = await arriving.end()
-    assert (done.graver, done.stood) == ((1, 0) if reason == "complaint" else (0, 1))
-    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason == stands
+    entry = replace(listed(reason=reason), created_at=NOW - 1, expires_at=LATER + until if until else 0.0)
+    assert await imported(store, entry) == done
+    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason == told
+    later = await suppressed(store, "reader@example.net", now=LATER + 61)
+    assert later["reader@example.net"].reason == ("complaint" if (reason, until) == ("complaint", 0.0) else "manual")
 
 
-async def test_what_was_replaced_is_in_the_history(store: SqliteStore) -> None:
-    await store.suppressions.add(suppression())
-    await imported(store, listed(reason="complaint"))
-    past = await store.suppressions.history("reader@example.net")
-    assert [(each.change, each.reason) for each in past] == [(Change.ADDED, "manual"), (Change.CHANGED, "complaint")]
+async def test_a_list_that_says_longer_makes_it_longer(store: SqliteStore) -> None:
+    await store.suppressions.add(replace(suppression(), expires_at=LATER + 60))
+    assert await imported(store, listed(reason="manual")) == Imported(longer=1)
+    assert await suppressed(store, "reader@example.net", now=LATER + 61)
+
+
+async def test_one_more_soft_bounce_lets_nobody_go_whom_a_list_has_brought(store: SqliteStore) -> None:
+    await imported(store, listed(reason="soft_bounces"))
+    soft = hard_bounce(bounce_type="Transient", bounce_subtype="MailboxFull", status="4.2.2")
+    soft = replace(soft, recipient="reader@example.net")
+    await store.feedback.record(notification_id="n1", topic="t", payload="{}", received_at=NOW + 5, events=(soft,))
+    assert await suppressed(store, "reader@example.net")
 
 
 async def test_who_was_removed_since_stays_so(store: SqliteStore) -> None:
@@ -177,20 +193,11 @@ async def test_who_was_removed_comes_back_where_that_is_said(store: SqliteStore)
     assert await imported(store, listed(), again=True) == Imported(added=1)
 
 
-async def test_who_is_removed_while_a_graver_entry_waits_stays_so(store: SqliteStore) -> None:
-    await store.suppressions.add(suppression())
-    arriving = Arriving(store)
-    await arriving.put(listed(reason="complaint"))
-    await store.suppressions.remove(release(at=LATER + 1))
-    await arriving.end()
-    assert await suppressed(store, "reader@example.net") == {}
-
-
 async def test_who_is_removed_while_his_only_entry_is_staged_stays_so(store: SqliteStore) -> None:
     arriving = Arriving(store)
     await arriving.put(listed())
-    assert await store.suppressions.remove(release(at=LATER + 1))
-    await arriving.put(listed("other@example.net"))
+    assert not await store.suppressions.remove(release(at=LATER + 1))
+    await arriving.put(listed("other@example.net"), listed())
     await arriving.end()
     assert await suppressed(store, "other@example.net")
     assert not await suppressed(store, "reader@example.net")
@@ -210,9 +217,9 @@ async def test_the_same_list_once_more_changes_nothing(store: SqliteStore) -> No
     assert await imported(store, *entries) == Imported(stood=300)
 
 
-async def test_of_an_address_that_is_listed_twice_the_graver_entry_stands(store: SqliteStore) -> None:
-    done = await imported(store, listed(reason="imported"), listed("Reader@example.net", "complaint"), listed(reason="manual"))
-    assert done == Imported(added=1, stood=2)
+async def test_an_address_that_is_listed_twice_has_each_reason_once(store: SqliteStore) -> None:
+    done = await imported(store, listed(), listed("Reader@example.net", "complaint"), listed(reason="imported"))
+    assert done == Imported(added=2, stood=1)
     assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.COMPLAINT
 
 
@@ -233,17 +240,6 @@ async def test_a_second_list_waits_for_the_first_and_may_have_what_a_broken_one_
     await clear(store)
     found = await suppressed(store, "a@example.net", "b@example.net")
     assert [(address, entry.reason) for address, entry in found.items()] == [("a@example.net", "imported")]
-
-
-async def test_a_restart_after_the_flip_does_what_was_left_to_do(store: SqliteStore, tmp_path: Path) -> None:
-    await store.suppressions.add(suppression())
-    arriving = Arriving(store)
-    await arriving.put(listed(reason="complaint"))
-    await arriving.break_off()
-    with closing(sqlite3.connect(database(tmp_path))) as db, db:
-        db.execute("UPDATE imports SET finished_at = 1.0")
-    await clear(store)
-    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.COMPLAINT
 
 
 async def test_all_of_the_list_comes_in_pages(store: SqliteStore) -> None:

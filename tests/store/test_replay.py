@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from relay import ses_event
@@ -12,7 +13,7 @@ from relay.bounces import DEFAULT_RULES, BounceRules
 from relay.event import Event, EventType, Replayed
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import Change, Reason
-from tests.store.kit import NOW, database, enqueue, event, hard_bounce, release, suppressed
+from tests.store.kit import NOW, database, enqueue, event, hard_bounce, release, suppressed, suppression
 
 READER = "reader@example.net"
 TRUSTING = BounceRules(trusts_diagnostics=True, trusts_predictions=True)
@@ -101,3 +102,34 @@ async def test_a_long_history_is_gone_over_in_steps(store: SqliteStore) -> None:
     steps = [step async for step in store.feedback.replay(rules=TRUSTING, now=NOW + 500)]
     assert len(steps) == 6
     assert sum(step.suppressed for step in steps) == 250
+
+
+async def test_an_entry_that_is_revoked_leaves_those_of_other_facts(store: SqliteStore) -> None:
+    """The one that stands came first, and counts from a later time."""
+    sent = await enqueue(store)
+    stands = replace(hard_bounce(of=sent, feedback_id="B"), at=NOW + 8)
+    predicted = hard_bounce(of=sent, feedback_id="A", bounce_subtype="EmailValidationSuppressed", ses_message_id="ses-0")
+    for number, bounce in enumerate((stands, predicted)):
+        await store.feedback.record(
+            notification_id=str(number), topic="t", payload="{}", received_at=NOW + 9, events=(bounce,), rules=TRUSTING
+        )
+    assert (await suppressed(store, READER))[READER].created_at == predicted.at
+    assert await replay(store) == NOTHING
+    assert (await suppressed(store, READER))[READER].created_at == stands.at
+    assert await replay(store) == NOTHING
+
+
+async def test_what_an_operator_has_added_stays_when_a_bounce_is_revoked(store: SqliteStore) -> None:
+    sent = await enqueue(store)
+    await store.suppressions.add(suppression(READER))
+    await record(store, hard_bounce(of=sent, bounce_type="Transient", status="5.1.1"))
+    await replay(store, TRUSTING)
+    await replay(store)
+    assert (await suppressed(store, READER))[READER].reason is Reason.MANUAL
+
+
+async def test_somebody_who_came_back_did_so_once(store: SqliteStore) -> None:
+    await record(store, event(EventType.SUBSCRIPTION, opted_in=("news",), recipient=READER))
+    for _ in range(2):
+        await replay(store)
+    assert len(await store.suppressions.history(READER)) == 1

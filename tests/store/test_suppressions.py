@@ -27,9 +27,9 @@ async def test_two_spellings_in_one_question_are_both_answered(store: SqliteStor
 
 @pytest.mark.parametrize("order", [("hard_bounce", "complaint", "manual"), ("complaint", "manual", "hard_bounce")])
 async def test_the_gravest_reason_stands_whichever_came_first(store: SqliteStore, order: tuple[str, ...]) -> None:
-    for reason in order:
-        await store.suppressions.add(suppression(reason=reason))
-    assert not await store.suppressions.add(suppression("READER@example.net", reason="soft_bounces"))
+    for reason in (*order, "soft_bounces"):
+        assert await store.suppressions.add(suppression(reason=reason))
+        assert not await store.suppressions.add(suppression("READER@example.net", reason=reason))
     found = await suppressed(store, "reader@example.net")
     assert found["reader@example.net"].reason is Reason.COMPLAINT
 
@@ -40,6 +40,29 @@ async def test_removed_is_gone_and_may_come_back(store: SqliteStore) -> None:
     assert await suppressed(store, "reader@example.net") == {}
     assert not await store.suppressions.remove(release("reader@example.net"))
     assert await store.suppressions.add(suppression())
+
+
+async def test_a_removal_where_nothing_is_keeps_what_happened_before_away(store: SqliteStore) -> None:
+    assert not await store.suppressions.remove(release(at=NOW + 100))
+    [past] = await store.suppressions.history("reader@example.net")
+    assert (past.change, past.reason, past.source) == (Change.REMOVED, None, "cli")
+
+
+@pytest.mark.parametrize(("first", "second"), [(60.0, 0.0), (60.0, 120.0)])
+async def test_of_one_reason_the_entry_that_ends_later_stands(store: SqliteStore, first: float, second: float) -> None:
+    early, late = (replace(suppression(), expires_at=NOW + end if end else 0.0) for end in (first, second))
+    assert await store.suppressions.add(early)
+    assert await store.suppressions.add(late)
+    assert not await store.suppressions.add(early)
+    assert await suppressed(store, "reader@example.net", now=NOW + 61)
+
+
+async def test_a_graver_reason_for_a_time_leaves_the_lesser_one_that_has_no_end(store: SqliteStore) -> None:
+    await store.suppressions.add(suppression(reason="unsubscribed"))
+    await store.suppressions.add(replace(suppression(reason="complaint"), expires_at=NOW + 60))
+    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.COMPLAINT
+    later = await suppressed(store, "reader@example.net", now=NOW + 61)
+    assert later["reader@example.net"].reason is Reason.UNSUBSCRIBED
 
 
 async def test_nobody_is_asked_for_and_nobody_found(store: SqliteStore) -> None:
@@ -149,8 +172,9 @@ async def test_the_history_has_every_change_with_who_made_it(store: SqliteStore)
     told = [(past.change, past.reason, past.source) for past in await store.suppressions.history("READER@example.net")]
     assert told == [
         (Change.ADDED, Reason.MANUAL, "cli"),
-        (Change.CHANGED, Reason.HARD_BOUNCE, "ses-1"),
+        (Change.ADDED, Reason.HARD_BOUNCE, "ses-1"),
         (Change.REMOVED, Reason.HARD_BOUNCE, "cli"),
+        (Change.REMOVED, Reason.MANUAL, "cli"),
     ]
     assert await store.suppressions.history("other@example.net") == ()
 

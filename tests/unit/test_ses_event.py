@@ -54,7 +54,14 @@ TAGS = (
 
 def event(**fields: Any) -> Event:
     """As nearly all files have it."""
-    usual = {"recipient": ANNA, "ses_message_id": SES_ID, "relay_id": OUR_ID, "client_message_id": CLIENT_ID, "tags": TAGS}
+    usual: dict[str, Any] = {
+        "recipient": ANNA,
+        "sent_at": at("2025-01-15 10:20:30.123"),
+        "ses_message_id": SES_ID,
+        "relay_id": OUR_ID,
+        "client_message_id": CLIENT_ID,
+        "tags": TAGS,
+    }
     return Event(**(usual | fields))
 
 
@@ -275,7 +282,10 @@ def test_a_bounce_or_complaint_that_names_nobody_suppresses_nobody(name: str, ke
         (" anna@example.net ", ANNA),
         ("Jörg <anna@example.net>", ANNA),
         ("Anna@Example.NET", "Anna@Example.NET"),
-        ("rfc822;anna@example.net", "rfc822;anna@example.net"),
+        ("rfc822;anna@example.net", ANNA),
+        ("rfc822; anna@example.net.", ANNA),
+        ("Berg, Anna <anna@example.net>", ANNA),
+        ("'anna@example.net'", ANNA),
         ("MAILER-DAEMON", "MAILER-DAEMON"),
     ],
 )

@@ -17,7 +17,7 @@ RANKS: list[tuple[tuple[str, str], str]] = [
     ((EventType.BOUNCE, "hard"), "bounced hard"),
     ((EventType.BOUNCE, "already_suppressed"), "bounced hard"),
     ((EventType.COMPLAINT, "already_suppressed"), "bounced hard"),
-    ((EventType.SUBSCRIPTION, ""), "unsubscribed"),
+    ((EventType.SUBSCRIPTION, "left"), "unsubscribed"),
     ((EventType.BOUNCE, "opt_out"), "unsubscribed"),
     ((EventType.REJECT, ""), "rejected"),
     ((EventType.RENDERING_FAILURE, ""), "rejected"),
@@ -29,6 +29,7 @@ RANKS: list[tuple[tuple[str, str], str]] = [
     ((EventType.OPEN, "bot"), "delivered"),
     ((EventType.BOUNCE, "auto_reply"), "auto-reply"),
     ((EventType.DELIVERY_DELAY, ""), "delayed"),
+    ((EventType.SUBSCRIPTION, "came_back"), "sent"),
     ((EventType.SEND, ""), "sent"),
 ]
 
@@ -58,8 +59,8 @@ def test_who_says_that_it_is_no_spam_has_not_complained() -> None:
     assert status.shown_status(State.SENT, facts) == "opened"
 
 
-def test_a_soft_bounce_of_a_delivered_message_is_an_automatic_reply() -> None:
-    facts = [(EventType.SEND, ""), (EventType.BOUNCE, "soft"), (EventType.DELIVERY, "")]
+def test_an_automatic_reply_to_a_delivered_message_is_no_bounce() -> None:
+    facts = [(EventType.SEND, ""), (EventType.BOUNCE, "auto_reply"), (EventType.DELIVERY, "")]
     assert status.shown_status(State.SENT, facts) == "delivered"
     assert status.shown_status(State.SENT, [*facts, (EventType.OPEN, "")]) == "opened"
 

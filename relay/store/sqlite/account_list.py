@@ -9,23 +9,24 @@ from typing import Any
 import aiosqlite
 
 from relay import address
-from relay.account_list import REASONS, UNTIL_LISTED, Errand, Listed
+from relay.account_list import BEGINNING, REASONS, SOURCE, UNTIL_LISTED, Errand, Listed, Place
 from relay.errors import StoreUnavailable
 from relay.store.sqlite import entries
-from relay.store.sqlite.entries import ENTRY, VISIBLE, entry_of
+from relay.store.sqlite.entries import ENTRY, KEY, VISIBLE, entry_of
 from relay.store.sqlite.writer import Writer
-from relay.suppression import EVERYWHERE, Reason, Suppression
+from relay.suppression import EVERYWHERE, Reason, Release, Suppression
 
 _STEP = 200
 _LOOKED_AT = 1000
 
 _KNOWN = "SELECT until FROM account_list_known"
-_DUE = "SELECT address_key, address, reason, tries FROM account_list_errands WHERE due_at <= ? ORDER BY due_at LIMIT 1"
+_DUE = """SELECT address_key, address, reason, tries FROM account_list_errands WHERE due_at <= ?
+    ORDER BY reason <> '', due_at LIMIT 1"""  # what is to be deleted there first
 _SPELLINGS = "SELECT address FROM account_list WHERE address_key = ?"
 # Ours, by address, each with whether SES has it, or is about to.
-_OURS = f"""SELECT address_key, EXISTS (SELECT 1 FROM account_list a WHERE a.address_key = s.address_key)
+_OURS = f"""SELECT {KEY}, EXISTS (SELECT 1 FROM account_list a WHERE a.address_key = s.address_key)
         OR EXISTS (SELECT 1 FROM account_list_errands e WHERE e.address_key = s.address_key), {ENTRY}
-    FROM suppressions s WHERE (address_key, scope) > (?, ?) AND {VISIBLE} ORDER BY address_key, scope LIMIT {_LOOKED_AT}"""
+    FROM suppressions s WHERE ({KEY}) > (?, ?, ?, ?) AND {VISIBLE} ORDER BY {KEY} LIMIT {_LOOKED_AT}"""
 _SAME = "address_key = ? AND reason = ? AND tries = ?"  # another may have taken its place meanwhile
 
 
@@ -49,10 +50,11 @@ class SqliteAccountList:
             count += await self._writer.run(_learn_all, (page[first : first + _STEP], now, dry))
         return count
 
-    async def missing(self, after: tuple[str, str]) -> tuple[tuple[Suppression, ...], tuple[str, str]]:
-        rows = [(key, is_there, entry_of(columns)) for key, is_there, *columns in await self._rows(_OURS, after)]
-        found = tuple(entry for _, is_there, entry in rows if not is_there and _belongs_there(entry))
-        return found, (rows[-1][0], rows[-1][2].scope) if len(rows) == _LOOKED_AT else ("", "")
+    async def missing(self, after: Place) -> tuple[tuple[Suppression, ...], Place]:
+        rows = await self._rows(_OURS, after)
+        found = (entry_of(columns) for _, _, _, _, is_there, *columns in rows if not is_there)
+        key, scope, reason, import_id, *_ = rows[-1] if len(rows) == _LOOKED_AT else BEGINNING
+        return tuple(filter(_belongs_there, found)), (key, scope, reason, import_id)
 
     async def queue(self, missing: Sequence[Suppression]) -> int:
         return await self._writer.run(_queue_all, missing) if missing else 0
@@ -63,8 +65,8 @@ class SqliteAccountList:
             return Errand(address=given, reason=Reason(reason) if reason else None, tries=tries, spellings=spellings)
         return None
 
-    async def done(self, errand: Errand, *, in_vain: bool = False) -> None:
-        await self._writer.run(_done_all, (errand, in_vain))
+    async def done(self, errand: Errand, *, now: float, in_vain: bool = False) -> None:
+        await self._writer.run(_done_all, (errand, now, in_vain))
 
     async def postpone(self, errand: Errand, *, until: float) -> None:
         await self._writer.run(_postpone_all, (errand, until))
@@ -83,6 +85,12 @@ def _belongs_there(entry: Suppression) -> bool:
 def to_delete(db: sqlite3.Connection, given: str, at: float) -> None:
     """In place of whatever else was to be done with the address; as it is written there, if we know."""
     db.execute("INSERT OR REPLACE INTO account_list_errands VALUES (?,?,'',0,?)", (address.key(given), given, at))
+
+
+def is_to_go(db: sqlite3.Connection, key: str) -> bool:
+    """Whether SES has still to be asked to delete it."""
+    query = "SELECT 1 FROM account_list_errands WHERE address_key = ? AND reason = '' AND due_at < ?"
+    return db.execute(query, (key, UNTIL_LISTED)).fetchone() is not None
 
 
 def _know_all(db: sqlite3.Connection, items: Sequence[float]) -> list[float]:
@@ -127,13 +135,18 @@ def _queue(db: sqlite3.Connection, entry: Suppression) -> int:
     return db.execute("INSERT OR IGNORE INTO account_list_errands VALUES (?,?,?,0,0)", values).rowcount
 
 
-def _done_all(db: sqlite3.Connection, items: Sequence[tuple[Errand, bool]]) -> list[bool]:
-    return [_done(db, errand, in_vain) for errand, in_vain in items]
+def _done_all(db: sqlite3.Connection, items: Sequence[tuple[Errand, float, bool]]) -> list[bool]:
+    return [_done(db, *item) for item in items]
 
 
-def _done(db: sqlite3.Connection, errand: Errand, in_vain: bool) -> bool:
-    """What is refused for good counts as if it were there: it would be refused again."""
+def _done(db: sqlite3.Connection, errand: Errand, now: float, in_vain: bool) -> bool:
+    """What is refused for good counts as if it were there: it would be refused again. Who was removed while SES was asked to
+    put him there stands on its list with a later time.
+    """
     key = address.key(errand.address)
+    if errand.reason and is_to_go(db, key):
+        release = Release(address=errand.address, source=SOURCE, at=now, note="was put there while it was removed here")
+        entries.release_later(db, release)
     gone = db.execute(f"DELETE FROM account_list_errands WHERE {_SAME}", (key, errand.reason or "", errand.tries)).rowcount
     if errand.reason:
         db.execute("INSERT OR IGNORE INTO account_list VALUES (?,?)", (key, errand.address))

@@ -10,32 +10,38 @@ from typing import Any, NamedTuple
 
 from relay import address, bounces, documents, ses_event, statistics
 from relay.bounces import BounceClass, BounceRules, Fact
+from relay.errors import NotAscii
 from relay.event import Event, EventType
 from relay.model import Origin, State
 from relay.ports.feedback import Recorded
-from relay.store.sqlite import entries
+from relay.store.sqlite import account_list, entries
 from relay.store.sqlite.counters import ORIGIN, Counts
 from relay.store.sqlite.moves import prove_sent
 from relay.suppression import EVERYWHERE, Reason, Release, Suppression, of_list
 
 _SOURCE = "SES"
 _NOTE = 500  # characters
+_GRACE = 3600.0  # from a removal until SES has surely heard of it
 # These have columns of their own; the document has the rest.
 _COLUMNS = {"type", "at", "recipient", "ses_message_id", "detail"}
 _DEFAULTS = {field.name: field.default for field in fields(Event) if field.name not in _COLUMNS}
 _INSERT = """INSERT INTO events (fingerprint, type, class, at, received_at, recipient, address_key, message_id, number,
     ses_message_id, detail, document, notification_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"""
+_IS_DELIVERED = "SELECT 1 FROM events WHERE message_id = ? AND number = ? AND type = 'delivery'"
+_ANSWERS = f"""UPDATE events SET class = 'auto_reply' WHERE message_id = ? AND number = ? AND class = 'soft'
+    AND EXISTS ({_IS_DELIVERED}) RETURNING at"""
+_BELONGS = "UPDATE events SET message_id = ?, number = ? WHERE fingerprint = ? AND message_id IS NULL RETURNING id"
 _OF = f"""SELECT d.message_id, d.number, d.state, m.list, max(m.accepted_at, m.send_at), {ORIGIN}
     FROM deliveries d JOIN messages m ON m.id = d.message_id"""
 _JOINED = f"""SELECT e.message_id, e.number, e.class, max(m.accepted_at, m.send_at), {ORIGIN},
     e.type, e.at, e.recipient, e.ses_message_id, e.detail, e.document
     FROM events e JOIN messages m ON m.id = e.message_id WHERE e.id IN (SELECT value FROM json_each(?))"""
-# A delivered message that bounces softly was answered by its reader's out-of-office.
-_SOFT_FACTS = """SELECT e.at, iif(e.type = 'delivery', NULL, e.class) FROM events e WHERE e.address_key = ? AND e.at > ?
-    AND (e.type = 'delivery' OR (e.type = 'bounce' AND e.class IN (SELECT value FROM json_each(?))))
-    AND NOT (e.class = 'soft' AND e.message_id IS NOT NULL AND EXISTS (SELECT 1 FROM events d
-        WHERE d.message_id = e.message_id AND d.number = e.number AND d.type = 'delivery'))
-    ORDER BY e.at DESC LIMIT 1000"""
+_DELIVERED_AT = "SELECT max(at) FROM events WHERE address_key = ? AND type = 'delivery'"
+# From the last delivery on, for it sets all counts back.
+_SOFT_FACTS = """SELECT min(e.at, e.received_at), iif(e.type = 'delivery', NULL, e.class) FROM events e
+    WHERE e.address_key = :key AND e.at >= :delivered_at AND min(e.at, e.received_at) > :released_at
+    AND e.type IN ('delivery', 'bounce') AND (e.type = 'delivery' OR e.class IN (SELECT value FROM json_each(:classes)))
+    ORDER BY e.at LIMIT 1000"""
 
 
 class _About(NamedTuple):
@@ -49,6 +55,10 @@ class _About(NamedTuple):
     origin: Origin
 
     @property
+    def place(self) -> tuple[str, int]:
+        return self.message_id, self.number
+
+    @property
     def delivery_id(self) -> str:
         return f"{self.message_id}-{self.number}"
 
@@ -58,7 +68,7 @@ def record(
 ) -> Recorded | None:
     """None for a fact that is known."""
     about = _about(db, event)
-    found = bounces.event_class(event, rules)
+    found = class_of(db, event, rules, about.place if about else None)
     cursor = db.execute(
         _INSERT,
         (
@@ -78,15 +88,47 @@ def record(
         ),
     )
     if not cursor.rowcount:
+        if about:
+            _belongs(db, event, about, counts)
         return None
     if about:
         counts.event(event, found, about.origin, about.due_at)
-        counts.first(db, event.type, (about.message_id, about.number), [cursor.lastrowid or 0], about.origin)
-    if about and about.state != State.SENT:
-        prove_sent(db, about.message_id, about.number, event.ses_message_id, event.at, counts)
-        join(db, [event.ses_message_id], counts)
-    suppressed = follow(db, event, rules, list=about.list if about else "", at=received_at)
+        counts.first(db, event.type, about.place, [cursor.lastrowid or 0], about.origin)
+        if event.type is EventType.DELIVERY:
+            _call_answers(db, about.place, about.origin, counts)
+        _prove(db, event, about, counts)
+    suppressed = follow(db, event, rules, list=about.list if about else "", heard_at=received_at, at=received_at)
     return Recorded(event=event, delivery_id=about.delivery_id if about else "", suppressed=suppressed)
+
+
+def class_of(db: sqlite3.Connection, event: Event, rules: BounceRules, place: tuple[str, int] | None) -> str:
+    """Our class of an event by all that is known of its delivery: what was delivered and bounces softly is the answer of a
+    reader who is out of office.
+    """
+    found = bounces.event_class(event, rules)
+    is_answer = found == BounceClass.SOFT and place and db.execute(_IS_DELIVERED, place).fetchone()
+    return BounceClass.AUTO_REPLY if is_answer else found
+
+
+def _call_answers(db: sqlite3.Connection, place: tuple[str, int], of: Origin, counts: Counts) -> None:
+    """The same for soft bounces that came before the delivery."""
+    for (at,) in db.execute(_ANSWERS, (*place, *place)).fetchall():
+        counts.add(statistics.SOFT_BOUNCE, of, at, -1)
+        counts.add(statistics.AUTO_REPLY, of, at)
+
+
+def _belongs(db: sqlite3.Connection, event: Event, about: _About, counts: Counts) -> None:
+    """A fact that is known, and only now whose it is: a classic notification has no tags, and came first."""
+    joined = db.execute(_BELONGS, (about.message_id, about.number, ses_event.fingerprint(event))).fetchall()
+    if joined:
+        _count_joined(db, [id for (id,) in joined], counts)
+        _prove(db, event, about, counts)
+
+
+def _prove(db: sqlite3.Connection, event: Event, about: _About, counts: Counts) -> None:
+    if about.state != State.SENT:
+        prove_sent(db, about.message_id, about.number, event.ses_message_id, event.sent_at or event.at, counts)
+        join(db, [event.ses_message_id], counts)
 
 
 def _about(db: sqlite3.Connection, event: Event) -> _About | None:
@@ -114,53 +156,73 @@ def event_of(row: Any) -> Event:
     return documents.read(Event, json.dumps(json.loads(document) | own))
 
 
-def follow(db: sqlite3.Connection, event: Event, rules: BounceRules, *, list: str, at: float) -> Reason | None:
+def follow(db: sqlite3.Connection, event: Event, rules: BounceRules, *, list: str, heard_at: float, at: float) -> Reason | None:
     """What the event means for its recipient's addresses: why it is suppressed now and was not, or was for less."""
-    if not event.recipient:
+    if not _is_address(event.recipient):
         return None
-    _opt(db, event, list, at)
+    _opt(db, event, list, heard_at, at)
     if reason := bounces.suppresses(event, rules):
-        return reason if entries.add_fact(db, _suppression(event, reason), at=at) else None
+        if bounces.is_mirrored(event) and _leaves(db, event):
+            return None
+        return reason if entries.add_fact(db, suppression(event, reason, heard_at=heard_at), at=at) else None
     is_counted = event.type is EventType.BOUNCE and bounces.bounce_class(event, rules) in rules.thresholds
     if is_counted or (event.type is EventType.DELIVERY and _wears(db, event)):
         return _weigh_soft_bounces(db, event, rules, at)
     return None
 
 
-def _suppression(event: Event, reason: Reason, *, scope: str = EVERYWHERE) -> Suppression:
+def _is_address(text: str) -> bool:
+    """Nobody is kept from mail by words that are none."""
+    try:
+        return bool(address.plain(text.encode()))
+    except (ValueError, NotAscii):
+        return False
+
+
+def _leaves(db: sqlite3.Connection, event: Event) -> bool:
+    """SES did not send for an entry of its list that was removed here, and is not gone there yet, or was not then."""
+    key = address.key(event.recipient)
+    return account_list.is_to_go(db, key) or 0 <= event.at - entries.released_at(db, key, EVERYWHERE) < _GRACE
+
+
+def suppression(event: Event, reason: Reason, *, heard_at: float, scope: str = EVERYWHERE) -> Suppression:
+    """What follows from an event. The time of a bounce is another server's clock: it is not later than we heard of it."""
     return Suppression(
         address=event.recipient,
         reason=reason,
         source=event.ses_message_id or _SOURCE,
-        created_at=event.at,
+        created_at=min(event.at, heard_at),
         note=event.detail[:_NOTE],
         scope=scope,
     )
 
 
-def _opt(db: sqlite3.Connection, event: Event, list: str, at: float) -> None:
+def _opt(db: sqlite3.Connection, event: Event, list: str, heard_at: float, at: float) -> None:
     """Out of lists of SES's list management, and into them again: of these lists only."""
     was_out = event.type is EventType.BOUNCE and event.bounce_subtype == "UnsubscribedRecipient"
     for name in (*event.opted_out, *([list] if was_out and list else [])):
-        entries.add_fact(db, _suppression(event, Reason.UNSUBSCRIBED, scope=of_list(name)), at=at)
+        entries.add_fact(db, suppression(event, Reason.UNSUBSCRIBED, heard_at=heard_at, scope=of_list(name)), at=at)
     for name in event.opted_in:
         entries.opt_in(db, Release(address=event.recipient, source=_SOURCE, at=event.at, scope=of_list(name)))
 
 
 def _wears(db: sqlite3.Connection, event: Event) -> bool:
-    found = entries.standing(db, address.key(event.recipient), EVERYWHERE)
-    return found is not None and found.reason is Reason.SOFT_BOUNCES
+    return entries.standing(db, address.key(event.recipient), EVERYWHERE, Reason.SOFT_BOUNCES) is not None
 
 
 def _weigh_soft_bounces(db: sqlite3.Connection, event: Event, rules: BounceRules, at: float) -> Reason | None:
     """All of the address since it was released last: the same facts come to the same, in whichever order they came."""
     key = address.key(event.recipient)
-    since = entries.released_at(db, key, EVERYWHERE)
-    classes = json.dumps([kind.value for kind in rules.thresholds])
-    rows = db.execute(_SOFT_FACTS, (key, since, classes)).fetchall()
+    ((delivered_at,),) = db.execute(_DELIVERED_AT, (key,))
+    wanted = {
+        "key": key,
+        "delivered_at": delivered_at or 0.0,
+        "released_at": entries.released_at(db, key, EVERYWHERE),
+        "classes": json.dumps([kind.value for kind in rules.thresholds]),
+    }
+    rows = db.execute(_SOFT_FACTS, wanted).fetchall()
     reached = bounces.worn_out_at((Fact(when, BounceClass(kind) if kind else None) for when, kind in rows), rules)
-    found = entries.standing(db, key, EVERYWHERE)
-    old = found if found and found.reason is Reason.SOFT_BOUNCES else None
+    old = entries.standing(db, key, EVERYWHERE, Reason.SOFT_BOUNCES)  # an imported one is none of ours
     if old and old.created_at != reached:
         entries.revoke(db, old, note="mail was delivered since, or counts have changed", at=at)
     if reached is None:
@@ -190,10 +252,13 @@ def join(db: sqlite3.Connection, ses_message_ids: Collection[str], counts: Count
 
 def _count_joined(db: sqlite3.Connection, ids: Collection[int], counts: Counts) -> None:
     firsts: dict[tuple[EventType, str, int], Origin] = {}
+    places: dict[tuple[str, int], Origin] = {}
     for row in db.execute(_JOINED, (json.dumps(ids),)).fetchall():
         message_id, number, found, due_at, credential, sender, campaign, *columns = row
         event, of = event_of(columns), statistics.origin(credential, sender, campaign)
         counts.event(event, found, of, due_at)
-        firsts[event.type, message_id, number] = of
+        firsts[event.type, message_id, number] = places[message_id, number] = of
     for (kind, message_id, number), of in firsts.items():
         counts.first(db, kind, (message_id, number), ids, of)
+    for place, of in places.items():
+        _call_answers(db, place, of, counts)

@@ -15,8 +15,11 @@ from relay.suppression import EVERYWHERE, Reason
 
 _STEP = 100
 _NOTIFICATIONS = "SELECT rowid, id, received_at, payload FROM notifications WHERE rowid > ? ORDER BY rowid LIMIT ?"
-_EVENTS = f"""SELECT e.id, e.class, coalesce(m.list, ''), {ORIGIN}, e.type, e.at, e.recipient, e.ses_message_id, e.detail,
-    e.document FROM events e LEFT JOIN messages m ON m.id = e.message_id WHERE e.id > ? ORDER BY e.id LIMIT ?"""
+_EVENTS = f"""SELECT e.id, e.class, coalesce(m.list, ''), e.received_at, e.message_id, e.number, {ORIGIN},
+    e.type, e.at, e.recipient, e.ses_message_id, e.detail, e.document FROM events e LEFT JOIN messages m ON m.id = e.message_id
+    WHERE e.id > ? ORDER BY e.id LIMIT ?"""
+_OTHERS = """SELECT coalesce(m.list, ''), e.received_at, e.type, e.at, e.recipient, e.ses_message_id, e.detail, e.document
+    FROM events e LEFT JOIN messages m ON m.id = e.message_id WHERE e.address_key = ? AND e.type = ? LIMIT 1000"""
 _MADE_BY = {EventType.BOUNCE: Reason.HARD_BOUNCE, EventType.COMPLAINT: Reason.COMPLAINT}
 
 
@@ -47,16 +50,17 @@ def events(db: sqlite3.Connection, rules: BounceRules, after: int, now: float) -
     rows = db.execute(_EVENTS, (after, _STEP)).fetchall()
     changed = suppressed = released = 0
     counts = Counts()
-    for id, old_class, list, credential, sender, campaign, *columns in rows:
+    for id, old_class, list, heard_at, message_id, number, credential, sender, campaign, *columns in rows:
         event = facts.event_of(columns)
-        new_class = bounces.event_class(event, rules)
+        new_class = facts.class_of(db, event, rules, (message_id, number) if message_id else None)
         if new_class != old_class:
             db.execute("UPDATE events SET class = ? WHERE id = ?", (new_class, id))
             changed += 1
             if credential is not None:
                 _count_anew(counts, event, old_class, new_class, statistics.origin(credential, sender, campaign))
-        released += _revoke(db, event, rules, now)
-        suppressed += facts.follow(db, event, rules, list=list, at=now) is not None
+        if _revoke(db, event, rules, heard_at, now):
+            released += not _others_stand(db, event, rules, now)
+        suppressed += facts.follow(db, event, rules, list=list, heard_at=heard_at, at=now) is not None
     counts.write(db)
     done = Replayed(changed=changed, suppressed=suppressed, released=released)
     return Step(rows[-1][0] if rows else after, len(rows), done)
@@ -67,12 +71,22 @@ def _count_anew(counts: Counts, event: Event, old_class: str, new_class: str, of
     counts.add(statistics.of_event(event, new_class), of, event.at)
 
 
-def _revoke(db: sqlite3.Connection, event: Event, rules: BounceRules, now: float) -> bool:
-    """An entry that this event alone had made, and would not make today."""
-    found = entries.standing(db, address.key(event.recipient), EVERYWHERE)
-    if not found or found.reason is not _MADE_BY.get(event.type) or bounces.suppresses(event, rules):
+def _revoke(db: sqlite3.Connection, event: Event, rules: BounceRules, heard_at: float, now: float) -> bool:
+    """An entry that this event had made, and would not make today."""
+    reason = _MADE_BY.get(event.type)
+    if not reason or bounces.suppresses(event, rules):
         return False
-    if (found.created_at, found.source) != (event.at, event.ses_message_id):
+    found = entries.standing(db, address.key(event.recipient), EVERYWHERE, reason)
+    made = facts.suppression(event, reason, heard_at=heard_at)
+    if not found or (found.created_at, found.source) != (made.created_at, made.source):
         return False
     entries.revoke(db, found, note="the rules have changed", at=now)
     return True
+
+
+def _others_stand(db: sqlite3.Connection, event: Event, rules: BounceRules, now: float) -> bool:
+    """Whether another fact of the same kind says the same of the address: it had only come second."""
+    rows = db.execute(_OTHERS, (address.key(event.recipient), event.type)).fetchall()
+    others = ((facts.event_of(columns), list, heard_at) for list, heard_at, *columns in rows)
+    found = [facts.follow(db, other, rules, list=list, heard_at=heard_at, at=now) for other, list, heard_at in others]
+    return any(found)

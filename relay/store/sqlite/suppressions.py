@@ -13,7 +13,7 @@ import aiosqlite
 from relay import address
 from relay.errors import StoreUnavailable
 from relay.store.sqlite import account_list, entries
-from relay.store.sqlite.entries import ENTRY, VISIBLE, entry_of
+from relay.store.sqlite.entries import ENTRY, KEY, VISIBLE, entry_of
 from relay.store.sqlite.writer import Writer
 from relay.suppression import EVERYWHERE, Change, Filter, PastChange, Reason, Release, Suppressed, Suppression
 
@@ -22,10 +22,10 @@ _FIND = f"SELECT {ENTRY} FROM suppressions WHERE address_key IN (SELECT value FR
 _LIST = f"""SELECT {ENTRY} FROM suppressions WHERE (:reason IS NULL OR reason = :reason) AND (:scope IS NULL OR scope = :scope)
     AND (:text = '' OR instr(address_key, :text)) AND created_at >= :since AND (:until = 0 OR created_at < :until) AND {VISIBLE}
     ORDER BY created_at DESC LIMIT :limit"""
-_PAGE = f"""SELECT address_key, {ENTRY} FROM suppressions WHERE (address_key, scope) > (:key, :after)
+_PAGE = f"""SELECT {KEY}, {ENTRY} FROM suppressions WHERE ({KEY}) > (:key, :after_scope, :after_reason, :after_import)
     AND (:reason IS NULL OR reason = :reason) AND (:scope IS NULL OR scope = :scope)
     AND (:text = '' OR instr(address_key, :text)) AND created_at >= :since AND (:until = 0 OR created_at < :until)
-    AND (expires_at = 0 OR expires_at > :now) AND {VISIBLE} ORDER BY address_key, scope LIMIT {_AT_ONCE}"""
+    AND (expires_at = 0 OR expires_at > :now) AND {VISIBLE} ORDER BY {KEY} LIMIT {_AT_ONCE}"""
 _HISTORY = "SELECT at, change, address, scope, reason, source, note FROM suppression_history WHERE address_key = ? ORDER BY id"
 
 
@@ -74,11 +74,11 @@ class SqliteSuppressions:
         return tuple(map(entry_of, rows))
 
     async def pages(self, wanted: Filter, *, now: float) -> AsyncIterator[tuple[Suppression, ...]]:
-        values = _values(wanted) | {"now": now, "key": "", "after": ""}
+        names = ("key", "after_scope", "after_reason", "after_import")
+        values = _values(wanted) | {"now": now} | dict(zip(names, ("", "", "", 0), strict=True))
         while rows := await self._rows(_PAGE, values):
-            page = tuple(entry_of(row[1:]) for row in rows)
-            yield page
-            values |= {"key": rows[-1][0], "after": page[-1].scope}
+            yield tuple(entry_of(row[len(names) :]) for row in rows)
+            values |= zip(names, rows[-1], strict=False)
 
     async def history(self, wanted: str) -> tuple[PastChange, ...]:
         return tuple(_change_of(row) for row in await self._rows(_HISTORY, (address.key(wanted),)))
@@ -112,7 +112,13 @@ def _answer(waiting: Sequence[tuple[list[str], asyncio.Future[Suppressed]]], fou
 
 def _change_of(row: Any) -> PastChange:
     return PastChange(
-        at=row[0], change=Change(row[1]), address=row[2], scope=row[3], reason=Reason(row[4]), source=row[5], note=row[6]
+        at=row[0],
+        change=Change(row[1]),
+        address=row[2],
+        scope=row[3],
+        reason=Reason(row[4]) if row[4] else None,
+        source=row[5],
+        note=row[6],
     )
 
 

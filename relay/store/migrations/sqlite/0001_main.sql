@@ -134,19 +134,19 @@ CREATE TABLE heartbeat (
 CREATE TABLE suppressions (
     address_key TEXT NOT NULL,
     scope       TEXT NOT NULL,  -- '': everywhere; credential:NAME; list:NAME
-    address     TEXT NOT NULL,
     reason      TEXT NOT NULL,
+    import_id   INTEGER NOT NULL,  -- 0: came with no list
+    address     TEXT NOT NULL,
     source      TEXT NOT NULL,
     created_at  REAL NOT NULL,
     note        TEXT NOT NULL,
     expires_at  REAL NOT NULL,  -- 0: never
-    import_id   INTEGER,
-    PRIMARY KEY (address_key, scope)
+    PRIMARY KEY (address_key, scope, reason, import_id)
 ) WITHOUT ROWID;
 
 CREATE INDEX suppressions_newest ON suppressions (created_at);
 CREATE INDEX suppressions_expiring ON suppressions (expires_at) WHERE expires_at > 0;
-CREATE INDEX suppressions_imported ON suppressions (import_id) WHERE import_id IS NOT NULL;
+CREATE INDEX suppressions_imported ON suppressions (import_id) WHERE import_id > 0;
 
 -- What changed of them, but for what an import brought. A removal also keeps older facts from bringing an address back.
 CREATE TABLE suppression_history (
@@ -156,7 +156,7 @@ CREATE TABLE suppression_history (
     at          REAL NOT NULL,
     change      TEXT NOT NULL,
     address     TEXT NOT NULL,
-    reason      TEXT NOT NULL,
+    reason      TEXT NOT NULL,  -- '': nothing was there
     source      TEXT NOT NULL,
     note        TEXT NOT NULL
 );
@@ -171,20 +171,6 @@ CREATE TABLE imports (
 );
 
 CREATE INDEX imports_open ON imports (id) WHERE finished_at IS NULL;
-
--- What outweighs an entry that stands: it takes that one's place once its import is finished.
-CREATE TABLE suppressions_due (
-    import_id   INTEGER NOT NULL,
-    address_key TEXT NOT NULL,
-    scope       TEXT NOT NULL,
-    address     TEXT NOT NULL,
-    reason      TEXT NOT NULL,
-    source      TEXT NOT NULL,
-    created_at  REAL NOT NULL,
-    note        TEXT NOT NULL,
-    expires_at  REAL NOT NULL,
-    PRIMARY KEY (import_id, address_key, scope)
-) WITHOUT ROWID;
 
 -- SES's own suppression list, as far as we know it: an address as it is written there, for only so can it be deleted.
 CREATE TABLE account_list (
@@ -253,7 +239,7 @@ CREATE TABLE events (
 );
 
 CREATE INDEX events_message ON events (message_id, number) WHERE message_id IS NOT NULL;
-CREATE INDEX events_address ON events (address_key, at);
+CREATE INDEX events_address ON events (address_key, type, at);
 CREATE INDEX events_strange ON events (ses_message_id) WHERE message_id IS NULL;
 
 -- Sums of what happened, by the hour in which it did: as long to read for ten million messages as for a thousand.
