@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from relay.suppression import Reason, Suppression
 
 SOURCE = "SES account list"
-# What that list has a word for (SES API v2, SuppressionListReason).
-REASONS = {Reason.HARD_BOUNCE: "BOUNCE", Reason.COMPLAINT: "COMPLAINT"}
 
 # When an errand is due that waits for SES to tell how it writes the address, if it has it.
 UNTIL_LISTED = 1e12

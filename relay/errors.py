@@ -188,3 +188,7 @@ class Unreadable(FeedbackError):
 
 class TryAgain(FeedbackError):
     """Genuine or not could not be decided, or it could not be kept: answered 503, so that SNS repeats it."""
+
+
+class NoCertificate(TryAgain):
+    """SNS's own host says that there is none: whoever named it, no event of ours was lost by that."""

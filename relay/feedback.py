@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Collection
 
-from relay import journal, ses_event, sns_message
+from relay import bounces, journal, ses_event, sns_message
 from relay.bounces import BounceRules
-from relay.errors import StoreUnavailable, TryAgain, Unreadable, Untrusted
+from relay.errors import NoCertificate, StoreUnavailable, TryAgain, Unreadable, Untrusted
+from relay.event import EventType
 from relay.listening import Listening
 from relay.ports.clock import Clock
 from relay.ports.feedback import Certificates, FeedbackStore, Recorded, Topics
@@ -49,6 +50,8 @@ class Feedback:
         sns_message.check_origin(message, topics=self._topics, versions=self._versions)
         try:
             await self._keep(message)
+        except NoCertificate:  # a stranger can name one as often as he likes
+            raise
         except (StoreUnavailable, TryAgain):
             self._listening.begin_anew(self._clock())
             raise
@@ -115,7 +118,7 @@ class Feedback:
             rules=self._rules,
         )
         for fact in recorded:
-            _tell(fact)
+            _tell(fact, self._rules)
 
 
 def _is_of_ses(payload: str) -> bool:
@@ -129,12 +132,14 @@ def _is_of_ses(payload: str) -> bool:
     return isinstance(data, dict) and ("eventType" in data or "notificationType" in data)
 
 
-def _tell(fact: Recorded) -> None:
+def _tell(fact: Recorded, rules: BounceRules) -> None:
     event = fact.event
     journal.event(
         type=event.type,
         id=fact.delivery_id,
         recipient=event.recipient,
+        found=bounces.event_class(event, rules),
+        crm=bounces.crm_category(event, rules) if event.type is EventType.BOUNCE else "",
         detail=event.detail,
         ses_message_id=event.ses_message_id,
     )

@@ -246,9 +246,12 @@ def lifted(*, scope: str, subject: str, holder: str) -> None:
     _write("lifted", scope=scope, subject=subject, holder=holder)
 
 
-def event(*, type: str, id: str, recipient: str, detail: str, ses_message_id: str) -> None:
-    """SES reported a fact. `id` is empty for a message that is not ours."""
-    _write(type, id=id, recipient=_shown(recipient), detail=_free(detail), ses_message_id=ses_message_id)
+def event(*, type: str, id: str, recipient: str, found: str, crm: str, detail: str, ses_message_id: str) -> None:
+    """SES reported a fact, of our class `found`; `crm` is CiviCRM's word for a bounce. `id` is empty for a message that is not
+    ours.
+    """
+    classes = {name: word for name, word in (("class", found), ("crm_category", crm)) if word}
+    _write(type, id=id, recipient=_shown(recipient), **classes, detail=_free(detail), ses_message_id=ses_message_id)
 
 
 def suppressed(*, address: str, reason: str, source: str) -> None:

@@ -8,9 +8,10 @@ into a queue. Sources: SES developer guide, "Setting up Amazon SNS notifications
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+from urllib.parse import quote
 
 from relay.statements import canonical, listed
 
@@ -65,7 +66,9 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """What is wanted. `webhook` is the whole URL; empty for SQS. The relay `suppresses` if it puts its own on SES's list."""
+    """What is wanted. `webhook` is the whole URL, empty for SQS, and `login` what SNS has to say there: user and password.
+    The relay `suppresses` if it puts its own on SES's list.
+    """
 
     partition: str
     region: str
@@ -74,6 +77,7 @@ class Setup:
     topic: str
     transport: Transport
     webhook: str = ""
+    login: tuple[str, str] | None = field(default=None, repr=False)
     event_types: tuple[str, ...] = EVENT_TYPES
     suppresses: bool = False
 
@@ -103,9 +107,23 @@ class Setup:
         return self.webhook if self.transport is Transport.HTTPS else self.arn("sqs", self.queue)
 
     @property
+    def endpoint_with_login(self) -> str:
+        """As SNS is asked to deliver to it (SNS developer guide, "HTTP/HTTPS headers"); it shows the password to nobody."""
+        if not self.login:
+            return self.endpoint
+        return self.endpoint.replace("://", "://" + ":".join(quote(word, safe="") for word in self.login) + "@", 1)
+
+    @property
     def protocol(self) -> str:
         """Plain HTTP is for a sandbox on loopback."""
         return self.webhook.partition(":")[0] if self.transport is Transport.HTTPS else "sqs"
+
+
+def without_login(endpoint: str) -> str:
+    """An endpoint as SNS lists it, without the user and what stands in place of the password."""
+    scheme, mark, rest = endpoint.partition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + mark + host.rpartition("@")[2] + slash + path
 
 
 Properties = Mapping[str, str]

@@ -250,3 +250,12 @@ class Config:
     log: LogConfig = field(default_factory=LogConfig)
     file: str = field(default="(defaults)", metadata={"section": False})
     failpoint: str = field(default="", metadata={"section": False})  # for tests, and from the environment alone
+
+    @property
+    def webhook(self) -> str:
+        """Where SNS posts to, without credentials; empty where nothing says how the Internet reaches the relay."""
+        return self.webhook_at(self.callbacks.public_url)
+
+    def webhook_at(self, public_url: str) -> str:
+        """The same for another public URL."""
+        return f"{public_url.rstrip('/')}{self.feedback.webhook_path}" if public_url else ""

@@ -24,6 +24,9 @@ class Reason(StrEnum):
     SOFT_BOUNCES = "soft_bounces"
 
 
+# What SES's own suppression list has a word for (SES API v2, SuppressionListReason).
+SES_WORDS = {Reason.HARD_BOUNCE: "BOUNCE", Reason.COMPLAINT: "COMPLAINT"}
+
 _WEIGHTS = {reason: weight for weight, reason in enumerate(reversed(Reason))}
 
 

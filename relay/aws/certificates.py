@@ -10,7 +10,7 @@ import aiohttp
 from cryptography import x509
 
 from relay.aws.answers import body_of
-from relay.errors import TryAgain
+from relay.errors import NoCertificate, TryAgain
 
 _MAX_SIZE = 64 * 1024
 _SECONDS = 5.0
@@ -55,10 +55,15 @@ async def _fetched(url: str) -> x509.Certificate:
         ):
             pem = await body_of(answer, _MAX_SIZE)
             if answer.status != 200:
-                raise TryAgain(f"the certificate is answered {answer.status}")
+                raise _refusal(answer.status)
         return x509.load_pem_x509_certificate(pem)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
         raise TryAgain(f"the certificate cannot be had: {error!r}") from error
+
+
+def _refusal(status: int) -> TryAgain:
+    why = f"the certificate is answered {status}"
+    return NoCertificate(why) if 400 <= status < 500 and status != 429 else TryAgain(why)
 
 
 class PinnedCertificate:

@@ -119,7 +119,8 @@ class Provisioner:
         """Our subscription among those of the topic."""
         async for page in self._pages("sns", "list_subscriptions_by_topic", TopicArn=self._setup.topic_arn):
             for each in page.get("Subscriptions", []):
-                if (each["Protocol"], each["Endpoint"]) == (self._setup.protocol, self._setup.endpoint):
+                endpoint = provisioning.without_login(each["Endpoint"])
+                if (each["Protocol"], endpoint) == (self._setup.protocol, self._setup.endpoint):
                     return each if each["SubscriptionArn"] != "Deleted" else None
         return None
 
@@ -127,7 +128,11 @@ class Provisioner:
         """Asked once more while it is pending, SNS posts the confirmation once more."""
         values = {key: value for key, value in step.resource.properties.items() if key != _PENDING}
         if any(change.key == _PENDING for change in step.changes):
-            where = {"TopicArn": self._setup.topic_arn, "Protocol": self._setup.protocol, "Endpoint": self._setup.endpoint}
+            where = {
+                "TopicArn": self._setup.topic_arn,
+                "Protocol": self._setup.protocol,
+                "Endpoint": self._setup.endpoint_with_login,
+            }
             await self._aws.ask("sns", "subscribe", **where, Attributes=values, ReturnSubscriptionArn=True)
             return
         listed = await self._listed() or {}

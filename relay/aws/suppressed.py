@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from relay.account_list import REASONS, Listed
+from relay.account_list import Listed
 from relay.aws.sesv2 import ask
 from relay.errors import SesUnavailable
-from relay.suppression import Reason
+from relay.suppression import SES_WORDS, Reason
 
 _PAGE = 1000  # the most that SES gives at once
-_REASONS = {word: reason for reason, word in REASONS.items()}
+_REASONS = {word: reason for reason, word in SES_WORDS.items()}
 
 
 class BotoAccountList:
@@ -28,10 +28,14 @@ class BotoAccountList:
         answer = await ask(self._client, "list_suppressed_destinations", **options)
         if "SuppressedDestinationSummaries" not in answer:
             raise SesUnavailable("listless", "ListSuppressedDestinations answered without a list")
-        return tuple(map(_listed, answer["SuppressedDestinationSummaries"])), str(answer.get("NextToken") or "")
+        try:
+            found = tuple(map(_listed, answer["SuppressedDestinationSummaries"]))
+        except (KeyError, AttributeError) as error:
+            raise SesUnavailable("listless", f"ListSuppressedDestinations left out {error}") from error
+        return found, str(answer.get("NextToken") or "")
 
     async def put(self, address: str, reason: Reason) -> None:
-        await ask(self._client, "put_suppressed_destination", EmailAddress=address, Reason=REASONS[reason])
+        await ask(self._client, "put_suppressed_destination", EmailAddress=address, Reason=SES_WORDS[reason])
 
     async def delete(self, address: str) -> bool:
         try:

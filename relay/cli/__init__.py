@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from pathlib import Path
 
 import click
 
 from relay import __version__
+from relay.cli.terminal import Failure
 
 __all__ = ["main"]
 
@@ -55,4 +57,7 @@ class _Verbs(click.Group):
 @click.pass_context
 def main(context: click.Context, file: Path | None) -> None:
     """A durable SMTP relay in front of Amazon SES, with its feedback brought home."""
+    for word in sys.argv[1:]:
+        if not word.isascii() and word.encode("utf-8", "replace").decode("utf-8") != word:
+            raise Failure(f"{word.encode('utf-8', 'backslashreplace').decode()}: not UTF-8")
     context.obj = file or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.exists() else None)

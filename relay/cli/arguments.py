@@ -48,7 +48,7 @@ def domain(text: str) -> str:
 def duration(text: str) -> float:
     """Seconds out of minutes, hours or days: 30m, 2h, 3d."""
     found = _DURATION.fullmatch(text)
-    if not found:
+    if not found or not int(found[1]):
         raise Failure(f"{text}: not a time, as 30m, 2h or 3d")
     return float(found[1]) * _SECONDS[found[2]]
 
@@ -60,6 +60,7 @@ def name(text: str) -> str:
     return text
 
 
+limit_type = click.IntRange(1, 1_000_000)
 credential_option = click.option("--credential", metavar="NAME", type=name, help="Only for this login's mail.")
 list_option = click.option("--list", "list_", metavar="NAME", type=name, help="Only for mail to this list (X-Relay-List).")
 

@@ -103,9 +103,10 @@ async def _setup(
     """What is wanted, in the account that the credentials are of. Names come from the settings where they have them."""
     asking = at_aws.asking(config, at_aws.session(config))
     caller = await _answered(asking.ask("sts", "get_caller_identity"))
-    webhook = _webhook(public_url or config.callbacks.public_url) if transport == Transport.HTTPS else ""
+    feedback = config.feedback
+    webhook = _webhook(config, public_url or config.callbacks.public_url) if transport == Transport.HTTPS else ""
     configuration_set = config.ses.configuration_set or "relay"
-    named = [topic.rpartition(":")[2] for topic in config.feedback.topics]
+    named = [topic.rpartition(":")[2] for topic in feedback.topics]
     setup = Setup(
         partition=caller["Arn"].split(":")[1],
         region=config.ses.region,
@@ -114,6 +115,7 @@ async def _setup(
         topic=named[0] if len(named) == 1 else f"{configuration_set}-events",
         transport=Transport(transport),
         webhook=webhook,
+        login=(feedback.webhook_user, feedback.webhook_password) if webhook and feedback.webhook_password else None,
         event_types=tuple(each for each in EVENT_TYPES if not (no_tracking and each in TRACKING)),
         suppresses=config.suppression.push,
     )
@@ -123,13 +125,13 @@ async def _setup(
     return asking, setup
 
 
-def _webhook(public_url: str) -> str:
+def _webhook(config: Config, public_url: str) -> str:
     """Raises Failure where SNS could not reach it."""
     if not public_url:
         raise Failure("callbacks.public_url is not set: say how the Internet reaches the relay, or take --transport sqs")
     if not (public_url.startswith("https://") or config_rules.is_loopback(public_url)):
         raise Failure(f"{public_url}: SNS's posts come over https")
-    return f"{public_url.rstrip('/')}/sns"
+    return config.webhook_at(public_url)
 
 
 async def _tell_identities(asking: Aws) -> None:

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import click
 
-from relay.cli.access import changing, control, on_config, owning
+from relay.cli.access import changing, control, on_config, owning, reading
 from relay.cli.quarantine import quarantine_list, quarantine_show
-from relay.cli.terminal import line
+from relay.cli.terminal import Failure, line
 from relay.errors import QueueUnavailable
 from relay.ports.event_queues import Redriven, SecondTry
 from relay.settings import Config
@@ -61,6 +61,9 @@ async def feedback_redrive(config: Config) -> None:
 @on_config
 async def quarantine_retry(config: Config, ids: tuple[str, ...]) -> None:
     """Try once more what is in quarantine, all of it or those named: after a setting was changed, or the relay."""
+    async with reading(config.store) as store:
+        if unknown := sorted({*ids} - {*await store.quarantine.ids()}):
+            raise Failure(f"not in quarantine: {', '.join(unknown)}")
     async with _second_try(config) as second_try:
         _tell(await second_try.retry(ids))
 
@@ -78,4 +81,4 @@ async def _second_try(config: Config) -> AsyncIterator[SecondTry]:
 
 
 def _tell(done: Redriven) -> None:
-    click.echo(f"{done.taken} recorded, {done.put_aside} in quarantine")
+    click.echo(f"{done.taken} recorded, {done.put_aside} could not be used")

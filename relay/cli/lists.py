@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -14,7 +15,7 @@ import click
 from relay.cli.access import changing, on_store, reading
 from relay.cli.arguments import credential_option, filtered, list_option, reason_choice, scope
 from relay.cli.sorting import Sorted
-from relay.cli.terminal import Failure, counting, line
+from relay.cli.terminal import Failure, counting, line, printable
 from relay.lists import tables, writing
 from relay.lists.reading import read
 from relay.lists.rows import BadRow, Given, UnknownList
@@ -128,10 +129,15 @@ async def suppression_export(where: StoreConfig, format_: str, output: Path | No
         with _written(output) as file, counting("written", None) as count:
             writer = writing.Writer(file, format_)
             async for page in store.suppressions.pages(wanted, now=time.time()):
-                writer.write(page)
+                writer.write(map(_printable, page) if output is None and sys.stdout.isatty() else page)
                 count(len(page))
     left_out = f", {writer.left_out} left out that the format has no place for" if writer.left_out else ""
     line(f"{writer.written} entries written{left_out}", err=True)
+
+
+def _printable(entry: Suppression) -> Suppression:
+    """What other servers wrote must not move our cursor."""
+    return replace(entry, note=printable(entry.note), source=printable(entry.source))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import click
 from rich.table import Column, Table
 
 from relay.cli.access import on_store, reading
+from relay.cli.arguments import limit_type
 from relay.cli.check import message_check
 from relay.cli.terminal import Failure, add_row, line, show, when
 from relay.model import Labels, Life
@@ -23,7 +24,7 @@ message.add_command(message_check)
 
 
 @message.command("list")
-@click.option("--limit", default=20, show_default=True)
+@click.option("--limit", type=limit_type, default=20, show_default=True)
 @on_store
 async def message_list(where: StoreConfig, limit: int) -> None:
     """The newest messages and what became of each."""

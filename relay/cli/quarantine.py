@@ -6,12 +6,13 @@ import click
 from rich.table import Table
 
 from relay.cli.access import on_store, reading
+from relay.cli.arguments import limit_type
 from relay.cli.terminal import Failure, add_row, line, show, when
 from relay.settings import StoreConfig
 
 
 @click.command("list")
-@click.option("--limit", default=100, show_default=True)
+@click.option("--limit", type=limit_type, default=100, show_default=True)
 @on_store
 async def quarantine_list(where: StoreConfig, limit: int) -> None:
     """The newest messages that could not be used, and why."""

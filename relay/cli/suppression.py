@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import TextIO
 
@@ -13,9 +14,11 @@ from rich.table import Table
 from relay.account_list import ListSync
 from relay.cli import lists
 from relay.cli.access import changing, control, on_config, on_store, owning, reading
-from relay.cli.arguments import credential_option, duration, filtered, list_option, mail_address, scope
+from relay.cli.arguments import credential_option, duration, filtered, limit_type, list_option, mail_address, scope
 from relay.cli.terminal import Failure, add_row, line, show, when
 from relay.errors import SesUnavailable
+from relay.lists.reading import read
+from relay.lists.rows import BadRow, Given, UnknownList
 from relay.settings import Config, StoreConfig
 from relay.suppression import Filter, Reason, Release, Suppressed, Suppression
 
@@ -40,20 +43,34 @@ for _verb in (lists.suppression_import, lists.suppression_export):
 @click.option(
     "--file",
     "listed",
-    type=click.File(encoding="utf-8-sig"),
-    help="Those in a file as well, one per line; - is standard input.",
+    type=click.File(encoding="utf-8-sig", errors="replace"),
+    help="Those in a file as well, as `import` reads it: one per line; - is standard input.",
 )
 @on_store
 async def suppression_check(where: StoreConfig, addresses: tuple[str, ...], listed: TextIO | None) -> None:
-    """Say whether addresses are suppressed; exit 1 if one is."""
+    """Say whether addresses are suppressed; exit 1 if one is, 2 if a line of the file is no address."""
     if not addresses and listed is None:
         raise Failure("name addresses, or a --file of them")
-    wanted = chain(addresses, (mail_address(text) for text in map(str.strip, listed or ()) if text))
+    bad: list[BadRow] = []
+    wanted = chain(addresses, _listed(listed, bad) if listed else ())
     is_any = False
     async with reading(where) as store:
         while some := list(islice(wanted, _AT_ONCE)):
             is_any = _tell(some, await store.suppressions.find(some)) or is_any
-    sys.exit(int(is_any))
+    for row in bad:
+        line(f"relay: line {row.line}: {row.why}", err=True)
+    sys.exit(2 if bad else int(is_any))
+
+
+def _listed(file: TextIO, bad: list[BadRow]) -> Iterator[str]:
+    try:
+        for found in read(file, Given(source="", now=0.0, format="plain")):
+            if isinstance(found, BadRow):
+                bad.append(found)
+            else:
+                yield found.address
+    except UnknownList as error:
+        raise Failure(str(error)) from error
 
 
 def _tell(addresses: list[str], found: Suppressed) -> bool:
@@ -151,7 +168,7 @@ async def _sync(config: Config, dry: bool) -> ListSync:
 
 
 @suppression.command("list")
-@click.option("--limit", default=100, show_default=True)
+@click.option("--limit", type=limit_type, default=100, show_default=True)
 @filtered
 @on_store
 async def suppression_list(where: StoreConfig, limit: int, wanted: Filter) -> None:

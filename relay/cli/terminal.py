@@ -23,7 +23,7 @@ class Failure(click.ClickException):
     exit_code = 2
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"relay: {self.message}", file, err=True)
+        click.echo(f"relay: {printable(self.message)}", file, err=True)
 
 
 def printable(text: str) -> str:

@@ -106,7 +106,10 @@ async def subscription(look: Look) -> Verdict:
     if not ours:
         return fail(f"{wanted[0]} is not subscribed", _SETUP + ("" if "://" in wanted[0] else " --transport sqs"))
     if pending := [each["Endpoint"] for each in ours if each["SubscriptionArn"] == "PendingConfirmation"]:
-        return fail(f"{pending[0]} is not confirmed", "start the relay, then run `relay aws setup`: it asks SNS to post again")
+        return fail(
+            f"{pending[0]} is not confirmed",
+            "start the relay, then run `relay aws setup`: it asks SNS to post again",
+        )
     return await _details(look, ours)
 
 
@@ -163,9 +166,11 @@ async def _destinations(look: Look) -> list[Destination]:
 
 
 async def _subscriptions(look: Look, arn: str) -> list[Mapping[str, Any]]:
-    """The first hundred."""
+    """The first hundred, their endpoints without a login."""
     try:
-        return list((await look.ask("sns", "list_subscriptions_by_topic", TopicArn=arn)).get("Subscriptions", []))
+        answer = await look.ask("sns", "list_subscriptions_by_topic", TopicArn=arn)
+        found = answer.get("Subscriptions", [])
+        return [{**each, "Endpoint": provisioning.without_login(each["Endpoint"])} for each in found]
     except AwsRefused as error:
         if is_missing(error):
             raise NotLooked("topic") from error
@@ -181,8 +186,8 @@ def _topics(look: Look) -> tuple[str, ...]:
 def _endpoints(look: Look) -> Iterable[str]:
     """How the endpoints of our subscriptions end: the webhook's URL, or the queue's name behind the account."""
     yield from (":" + ":".join(url.rsplit("/", 2)[1:]) for url in look.config.feedback.queues)
-    if public := look.config.callbacks.public_url:
-        yield f"{public}/sns"
+    if webhook := look.config.webhook:
+        yield webhook
 
 
 def _topic(each: Destination) -> str:

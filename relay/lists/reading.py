@@ -14,6 +14,7 @@ from typing import Any
 
 from relay.lists import tables
 from relay.lists.cells import restored
+from relay.lists.records import records
 from relay.lists.rows import BadRow, Given, Numbered, UnknownList, entries
 from relay.lists.tables import Row, Table
 from relay.suppression import Suppression
@@ -92,7 +93,10 @@ def _shown(item: Any) -> str:
 
 def _table(first: str, lines: Iterator[str], given: Given) -> Numbered:
     delimiter = max(",;\t", key=first.count)
-    cells = next(csv.reader([first], delimiter=delimiter))
+    try:
+        cells = next(csv.reader([first], delimiter=delimiter))
+    except csv.Error as error:
+        raise UnknownList(f"not a table: {error}") from None
     names = tuple(map(tables.normal, cells))
     if "@" in first and given.format in ("", "ses") and _is_ses(cells):
         return _rows(lines, delimiter, ("emailaddress", "reason"), given, has_header=False)
@@ -122,24 +126,18 @@ def _rows(lines: Iterator[str], delimiter: str, names: tuple[str, ...], given: G
         raise UnknownList(f"a table of a kind that is not known, with the columns {', '.join(names)[:_SHOWN]}")
     if table.format == "sendgrid" and "status" in table.columns and "block" in given.name.lower() and given.reason is None:
         raise UnknownList("SendGrid goes on sending to those it lists as blocked: name a --reason to import them all the same")
-    return _table_rows(csv.reader(lines, delimiter=delimiter), table, names, has_header=has_header)
+    return _table_rows(lines, delimiter, table, names, has_header=has_header)
 
 
-def _table_rows(reader: Any, table: Table, names: tuple[str, ...], *, has_header: bool) -> Numbered:
+def _table_rows(lines: Iterator[str], delimiter: str, table: Table, names: tuple[str, ...], *, has_header: bool) -> Numbered:
     """The names are taken off once, and rows are numbered by the line that they begin in."""
-    skips = has_header
-    while True:
-        number = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield number, table, BadRow(number, str(error))
+    place, skips = names.index(table.address), has_header
+    for number, row in records(lines, delimiter, lambda cells: len(cells) >= len(names) and "@" in cells[place]):
+        if isinstance(row, BadRow):
+            yield number, table, row
+        elif not any(cell.strip() for cell in row):
             continue
-        if not any(cell.strip() for cell in row):
-            continue
-        if skips:
+        elif skips:
             skips = False
         elif len(row) < len(names):
             yield number, table, BadRow(number, f"{len(row)} columns instead of {len(names)}")

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import TextIO
 
 from relay.lists.cells import harmless, told
-from relay.suppression import EVERYWHERE, Reason, Suppression
+from relay.suppression import EVERYWHERE, SES_WORDS, Suppression
 
 _COLUMNS = ("address", "reason", "scope", "since", "until", "source", "note")
 # All that SES's account list has a word for, and it is for all mail.
-SES_REASONS = {Reason.HARD_BOUNCE: "BOUNCE", Reason.COMPLAINT: "COMPLAINT"}
 
 
 class Writer:
@@ -40,7 +39,7 @@ def _relay(entry: Suppression) -> tuple[str, ...]:
 
 def _ses(entry: Suppression) -> tuple[str, ...]:
     """What SES's import of the account list reads: no header, and nothing but addresses as they are."""
-    reason = SES_REASONS.get(entry.reason)
+    reason = SES_WORDS.get(entry.reason)
     return (entry.address, reason) if reason and entry.scope == EVERYWHERE else ()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
@@ -131,7 +132,7 @@ class TopicBook:
         self._found(form["TopicArn"])
         members = (
             f"<member><SubscriptionArn>{each.arn if each.is_confirmed else _PENDING}</SubscriptionArn>"
-            f"<Protocol>{each.protocol}</Protocol><Endpoint>{escape(each.endpoint)}</Endpoint>"
+            f"<Protocol>{each.protocol}</Protocol><Endpoint>{escape(_masked(each.endpoint))}</Endpoint>"
             f"<TopicArn>{each.topic}</TopicArn><Owner>{ACCOUNT}</Owner></member>"
             for each in self.subscriptions
             if each.topic == form["TopicArn"]
@@ -179,6 +180,11 @@ def _attributes_of(form: Form) -> Form:
     """Attributes.entry.1.key and Attributes.entry.1.value, and so on."""
     keys = sorted(name for name in form if name.startswith("Attributes.entry.") and name.endswith(".key"))
     return {form[name]: form[name.removesuffix("key") + "value"] for name in keys}
+
+
+def _masked(endpoint: str) -> str:
+    """SNS shows no password."""
+    return re.sub(r"(://[^/:@]*:)[^/@]*@", r"\1****@", endpoint)
 
 
 def _entries(attributes: Form) -> str:

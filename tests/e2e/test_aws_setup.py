@@ -205,6 +205,34 @@ async def test_without_a_public_url_it_says_what_is_missing(cloud: Cloud, tmp_pa
     assert "callbacks.public_url is not set" in shown
 
 
+async def test_a_webhook_that_wants_a_password_at_a_path_of_its_own_gets_it_and_nobody_sees_it(
+    cloud: Cloud, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    listen, password = f"127.0.0.1:{unused_tcp_port}", "p@ss/word:1"
+    settings = {
+        "RELAY_CALLBACKS__LISTEN": listen,
+        "RELAY_CALLBACKS__PUBLIC_URL": f"http://{listen}",
+        "RELAY_FEEDBACK__WEBHOOK_PATH": "/hooks/ses",
+        "RELAY_FEEDBACK__WEBHOOK_USER": "sns",
+        "RELAY_FEEDBACK__WEBHOOK_PASSWORD": password,
+    }
+    relay = Relay(tmp_path, cloud.port, **settings)
+    cloud.topic = Topic(arn=TOPIC, key_file=tmp_path / "sns.key", endpoint="")
+    cloud.topic.delay = 0.0
+    await cloud.topic.start()
+    await relay.start(APPLICATION)
+    status, shown = await relay.cli("aws", "setup")
+    assert (status, "The subscription is confirmed." in shown) == (0, True)
+    assert f"subscription http://{listen}/hooks/ses: made" in shown
+    assert (await relay.cli("aws", "status"))[0] == 0
+    _, told = await relay.cli("doctor", "--json", check=False)
+    seen = {finding["check"]: (finding["grade"], finding["seen"]) for finding in json.loads(told)["findings"]}
+    assert seen["subscription"] == ("ok", f"confirmed: http://{listen}/hooks/ses")
+    assert seen["public URL"][0] == "ok"
+    assert not [text for text in (shown, told, relay.log.read_text()) if password in text or "p%40ss" in text]
+    await relay.stop()
+
+
 async def test_without_tracking_nobody_is_watched(relay: Relay, cloud: Cloud) -> None:
     await relay.cli("aws", "setup", "--no-tracking")
     [destination] = cloud.configuration_sets[SET].values()

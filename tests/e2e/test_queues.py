@@ -164,8 +164,8 @@ async def test_what_was_tampered_with_is_quarantined_shown_and_not_taken_by_a_re
     _, shown = await relay.cli("feedback", "quarantine", "show", id)
     assert f"queue: {aws.queue}" in shown
     assert '"arn:aws:sns:us-east-1:123456789012:others"' in shown
-    assert (await relay.cli("feedback", "quarantine", "retry", id))[1] == "0 recorded, 1 in quarantine\n"
-    assert (await relay.cli("feedback", "quarantine", "retry"))[1] == "0 recorded, 2 in quarantine\n"
+    assert (await relay.cli("feedback", "quarantine", "retry", id))[1] == "0 recorded, 1 could not be used\n"
+    assert (await relay.cli("feedback", "quarantine", "retry"))[1] == "0 recorded, 2 could not be used\n"
     assert (await relay.cli("feedback", "quarantine", "show", "none", check=False))[0] == 2
 
 
@@ -177,7 +177,7 @@ async def test_raw_delivery_is_quarantined_until_it_is_allowed_and_then_retried(
     await relay.told("feedback_quarantined")
     await relay.stop()
     await relay.start(RELAY_FEEDBACK__RAW_QUEUES="true")
-    assert (await relay.cli("feedback", "quarantine", "retry"))[1] == "1 recorded, 0 in quarantine\n"
+    assert (await relay.cli("feedback", "quarantine", "retry"))[1] == "1 recorded, 0 could not be used\n"
     assert await relay.status(message_id, "delivered") == ["delivered"]
 
 
@@ -194,7 +194,7 @@ async def test_dead_letters_are_told_of_and_redriven(aws: Aws, tmp_path: Path, r
             assert f'relay_feedback_dead_letters{{queue="{aws.queue}"}} 2.0' in await page.text()
         if not runs:
             await relay.stop()
-        assert (await relay.cli("feedback", "redrive"))[1] == "1 recorded, 1 in quarantine\n"
+        assert (await relay.cli("feedback", "redrive"))[1] == "1 recorded, 1 could not be used\n"
         assert await relay.status(message_id, "delivered") == ["delivered"]
         assert await aws.held(aws.dead_letters) == (0, 0)
 
@@ -221,7 +221,7 @@ async def test_a_call_without_an_answer_is_proven_by_its_event_and_made_again_wi
     cloud = Cloud()
     endpoint = f"http://127.0.0.1:{await cloud.start()}"
     cloud.faults.times, cloud.faults.reset = 2, "after"
-    off = {"RELAY_CALLBACKS__LISTEN": "", "RELAY_SES__ENDPOINT": endpoint}
+    off = {"RELAY_CALLBACKS__LISTEN": "", "RELAY_SES__ENDPOINT": endpoint, "RELAY_RETRY__IN_DOUBT_SECONDS": "5"}
     async with reading(aws, tmp_path, **off) as relay:
         with relay.smtp() as smtp:
             proven, lost = [await asyncio.to_thread(submit, smtp, mail()) for _ in range(2)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 from relay.sandbox.cloud import Cloud
 from tests.harness import Relay, mail, submit
@@ -72,3 +73,25 @@ async def test_what_ses_reported_is_shown_and_gone_over_again(relay: Relay, clou
     await relay.stop()
     assert (await relay.cli("feedback", "replay"))[1] == nothing
     assert (await relay.cli("suppression", "check", bounced))[0] == 0
+
+
+async def test_a_file_to_be_checked_may_have_comments_and_its_bad_lines_are_told(relay: Relay, tmp_path: Path) -> None:
+    await said(relay, "add", READER)
+    file = tmp_path / "list.txt"
+    file.write_bytes(f"# ours\nother@example.net\nno address\xff\n{READER} # why\n".encode("latin-1"))
+    status, shown = await relay.cli("suppression", "check", "--file", str(file), check=False)
+    assert status == 2
+    assert f"other@example.net: not suppressed\n{READER}: manual since" in shown
+    assert "relay: line 3: 'no address" in shown
+
+
+async def test_words_that_cannot_be_used_are_told_in_one_line(relay: Relay) -> None:
+    for words in (
+        ("suppression", "add", READER, "--for", "0m"),
+        ("suppression", "list", "--text", "\udcff"),
+        ("feedback", "quarantine", "retry", "nobody"),
+    ):
+        status, shown = await relay.cli(*words, check=False)
+        assert (status, shown.count("\n"), shown.startswith("relay: ")) == (2, 1, True), shown
+    assert (await relay.cli("suppression", "list", "--limit", "9" * 20, check=False))[0] == 2
+    assert await relay.cli("suppression", "check", READER) == (0, f"{READER}: not suppressed\n")

@@ -104,6 +104,7 @@ async def test_a_post_that_is_no_sns_message_is_400(shared: tuple[Relay, Cloud],
 async def test_a_post_over_256_kb_is_413_and_an_encoded_one_415(shared: tuple[Relay, Cloud]) -> None:
     relay, _ = shared
     assert await post(relay, b"x" * (256 * 1024 + 1)) == 413
+    await relay.told("feedback_refused", why="413 a body that is too large")
     assert await post(relay, b"x", **{"Content-Encoding": "gzip"}) == 415
 
 

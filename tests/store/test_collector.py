@@ -21,7 +21,7 @@ from relay.aws.certificates import PinnedCertificate
 from relay.aws.sqs import SqsQueue
 from relay.bounces import DEFAULT_RULES
 from relay.collector import Collector
-from relay.errors import TryAgain
+from relay.errors import NoCertificate, TryAgain
 from relay.feedback import Feedback
 from relay.listening import Listening
 from relay.ports.event_queues import Redriven
@@ -357,3 +357,24 @@ async def test_a_drain_takes_all_and_says_how_much_that_was(store: SqliteStore, 
     shelf.put(*map(event, range(12)), "not json", "[]")
     assert await collector(store, shelf).drain() == Redriven(taken=12, put_aside=2)
     assert (len(kept(tmp_path, RECIPIENTS)), shelf.lying) == (12, [])
+
+
+class Named:
+    """SNS's own host answers."""
+
+    def __init__(self, error: TryAgain) -> None:
+        self._error = error
+
+    async def get(self, url: str) -> x509.Certificate:
+        raise self._error
+
+
+@pytest.mark.parametrize(("error", "begins"), [(NoCertificate("404"), False), (TryAgain("no route"), True)])
+async def test_a_certificate_that_nobody_has_does_not_put_off_what_is_in_doubt(
+    store: SqliteStore, shelf: Shelf, topic: Topic, error: TryAgain, begins: bool
+) -> None:
+    listening = Listening(1.0)
+    part = collector(store, shelf, certificates=Named(error), listening=listening)
+    with pytest.raises(TryAgain):
+        await part._feedback.receive(posted(topic, event()).encode())
+    assert (listening.since > 1.0) == begins

@@ -185,11 +185,38 @@ def test_a_bad_row_is_told_with_its_line(text: str) -> None:
     assert [row for row in listed(text) if isinstance(row, BadRow)] == [BadRow(*BAD[text])]
 
 
-def test_a_quote_that_is_never_closed_spoils_no_more_than_it_must() -> None:
-    text = 'email,created\n"' + "a@example.net,1\n" * 20_000
-    rows = listed(text)
-    assert isinstance(rows[0], BadRow)
-    assert sum(isinstance(row, Suppression) for row in rows) > 5000
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '"a@example.net,1\n',
+        'a@example.net,"1\n',
+        '"a@example.net",1,"550 no such\n',
+        '"a@example.net,1\n\nno row\n',
+    ],
+)
+def test_a_quote_that_is_never_closed_costs_its_own_row(bad: str) -> None:
+    fine = [f'b{number}@example.net,1,"why ""so"""\n' for number in range(5000)]
+    rows = listed("email,created,reason\n" + fine[0] + bad + "".join(fine[1:]))
+    assert [row.address for row in rows if isinstance(row, Suppression)] == [f"b{number}@example.net" for number in range(5000)]
+    assert next((row.line, row.why) for row in rows if isinstance(row, BadRow)) == (3, "a quote that is not closed")
+
+
+def test_a_server_may_use_several_lines_in_quotes() -> None:
+    text = 'status,reason,email,created\n5.1.1,"550-5.1.1 no such\r\n550 5.1.1 user",a@example.net,1\n'
+    [row] = listed(text)
+    assert isinstance(row, Suppression)
+    assert row.note == "5.1.1 550-5.1.1 no such\r\n550 5.1.1 user"
+
+
+def test_what_no_database_takes_is_replaced() -> None:
+    [row] = listed('[{"address": "a@example.net", "error": "no\\ud800", "code": "5", "created_at": 1}]', format="mailgun")
+    assert isinstance(row, Suppression)
+    assert row.note == "5 no?"
+
+
+def test_a_first_line_without_an_end_is_no_table() -> None:
+    with pytest.raises(UnknownList):
+        listed("a" * 10_000_000)
 
 
 @pytest.mark.parametrize(

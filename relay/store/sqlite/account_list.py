@@ -9,12 +9,12 @@ from typing import Any
 import aiosqlite
 
 from relay import address
-from relay.account_list import BEGINNING, REASONS, SOURCE, UNTIL_LISTED, Errand, Listed, Place
+from relay.account_list import BEGINNING, SOURCE, UNTIL_LISTED, Errand, Listed, Place
 from relay.errors import StoreUnavailable
 from relay.store.sqlite import entries
 from relay.store.sqlite.entries import ENTRY, KEY, VISIBLE, entry_of
 from relay.store.sqlite.writer import Writer
-from relay.suppression import EVERYWHERE, Reason, Release, Suppression
+from relay.suppression import EVERYWHERE, SES_WORDS, Reason, Release, Suppression
 
 _STEP = 200
 _LOOKED_AT = 1000
@@ -79,7 +79,7 @@ class SqliteAccountList:
 
 
 def _belongs_there(entry: Suppression) -> bool:
-    return entry.reason in REASONS and entry.scope == EVERYWHERE and not entry.expires_at
+    return entry.reason in SES_WORDS and entry.scope == EVERYWHERE and not entry.expires_at
 
 
 def to_delete(db: sqlite3.Connection, given: str, at: float) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from relay import address
-from relay.suppression import EVERYWHERE, Change, Reason, Release, Suppression
+from relay.suppression import EVERYWHERE, SES_WORDS, Change, Reason, Release, Suppression
 
 ENTRY = "address, reason, source, created_at, note, scope, expires_at"
 KEY = "address_key, scope, reason, import_id"  # 0 is no import
@@ -23,7 +23,6 @@ _OVER = f"""DELETE FROM suppressions WHERE ({KEY}) IN
     (SELECT {KEY} FROM suppressions WHERE expires_at > 0 AND expires_at <= ? AND {VISIBLE} LIMIT 500) RETURNING {ENTRY}"""
 # SES has put it there by itself, or is asked to: what was to be deleted there for an earlier removal stays.
 _STAYS_AT_SES = "DELETE FROM account_list_errands WHERE address_key = ? AND reason = ''"
-_AT_SES = (Reason.HARD_BOUNCE, Reason.COMPLAINT)
 
 
 def entry_of(row: Any) -> Suppression:
@@ -58,7 +57,7 @@ def add(db: sqlite3.Connection, new: Suppression, *, at: float) -> bool:
     if old and is_there and not new.replaces(old):
         return False
     db.execute(_PUT, (key, *values(new)))
-    if new.scope == EVERYWHERE and new.reason in _AT_SES:
+    if new.scope == EVERYWHERE and new.reason in SES_WORDS:
         db.execute(_STAYS_AT_SES, (key,))
     _note(db, new, Change.CHANGED if is_there else Change.ADDED, at)
     return True

@@ -65,6 +65,8 @@ class Webhook:
                 body = await request.read()
         except TimeoutError:
             return _refused(request, 408, "a body that does not come")
+        except web.HTTPRequestEntityTooLarge:
+            return _refused(request, 413, "a body that is too large")
         if self._at_work >= _AT_ONCE:
             return _refused(request, 429, "too many posts at once")
         return await self._work(request, body)
