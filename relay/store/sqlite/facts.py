@@ -1,4 +1,4 @@
-"""One fact from SES inside a transaction: whose it is, what it proves, and who must not be mailed any more."""
+"""One fact from SES inside a transaction: whose it is, and what it proves."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ from dataclasses import fields
 from typing import Any, NamedTuple
 
 from relay import address, bounces, documents, ses_event, statistics
-from relay.bounces import BounceClass, BounceRules, Fact
-from relay.errors import NotAscii
+from relay.bounces import BounceClass, BounceRules
 from relay.event import Event, EventType
 from relay.model import Origin, State
 from relay.ports.feedback import Recorded
-from relay.store.sqlite import account_list, entries
+from relay.store.sqlite import consequences
 from relay.store.sqlite.counters import ORIGIN, Counts
 from relay.store.sqlite.moves import prove_sent
-from relay.suppression import EVERYWHERE, Reason, Release, Suppression, of_list
 
-_SOURCE = "SES"
-_NOTE = 500  # characters
-_GRACE = 3600.0  # from a removal until SES has surely heard of it
 # These have columns of their own; the document has the rest.
 _COLUMNS = {"type", "at", "recipient", "ses_message_id", "detail"}
 _DEFAULTS = {field.name: field.default for field in fields(Event) if field.name not in _COLUMNS}
@@ -36,12 +31,6 @@ _OF = f"""SELECT d.message_id, d.number, d.state, m.list, max(m.accepted_at, m.s
 _JOINED = f"""SELECT e.message_id, e.number, e.class, max(m.accepted_at, m.send_at), {ORIGIN},
     e.type, e.at, e.recipient, e.ses_message_id, e.detail, e.document
     FROM events e JOIN messages m ON m.id = e.message_id WHERE e.id IN (SELECT value FROM json_each(?))"""
-_DELIVERED_AT = "SELECT max(at) FROM events WHERE address_key = ? AND type = 'delivery'"
-# From the last delivery on, for it sets all counts back.
-_SOFT_FACTS = """SELECT min(e.at, e.received_at), iif(e.type = 'delivery', NULL, e.class) FROM events e
-    WHERE e.address_key = :key AND e.at >= :delivered_at AND min(e.at, e.received_at) > :released_at
-    AND e.type IN ('delivery', 'bounce') AND (e.type = 'delivery' OR e.class IN (SELECT value FROM json_each(:classes)))
-    ORDER BY e.at LIMIT 1000"""
 
 
 class _About(NamedTuple):
@@ -97,7 +86,7 @@ def record(
         if event.type is EventType.DELIVERY:
             _call_answers(db, about.place, about.origin, counts)
         _prove(db, event, about, counts)
-    suppressed = follow(db, event, rules, list=about.list if about else "", heard_at=received_at, at=received_at)
+    suppressed = consequences.follow(db, event, rules, list=about.list if about else "", heard_at=received_at, at=received_at)
     return Recorded(event=event, delivery_id=about.delivery_id if about else "", suppressed=suppressed)
 
 
@@ -154,87 +143,6 @@ def event_of(row: Any) -> Event:
     kind, at, recipient, ses_message_id, detail, document = row
     own = {"type": kind, "at": at, "recipient": recipient, "ses_message_id": ses_message_id, "detail": detail}
     return documents.read(Event, json.dumps(json.loads(document) | own))
-
-
-def follow(db: sqlite3.Connection, event: Event, rules: BounceRules, *, list: str, heard_at: float, at: float) -> Reason | None:
-    """What the event means for its recipient's addresses: why it is suppressed now and was not, or was for less."""
-    if not _is_address(event.recipient):
-        return None
-    _opt(db, event, list, heard_at, at)
-    if reason := bounces.suppresses(event, rules):
-        if bounces.is_mirrored(event) and _leaves(db, event):
-            return None
-        return reason if entries.add_fact(db, suppression(event, reason, heard_at=heard_at), at=at) else None
-    is_counted = event.type is EventType.BOUNCE and bounces.bounce_class(event, rules) in rules.thresholds
-    if is_counted or (event.type is EventType.DELIVERY and _wears(db, event)):
-        return _weigh_soft_bounces(db, event, rules, at)
-    return None
-
-
-def _is_address(text: str) -> bool:
-    """Nobody is kept from mail by words that are none."""
-    try:
-        return bool(address.plain(text.encode()))
-    except (ValueError, NotAscii):
-        return False
-
-
-def _leaves(db: sqlite3.Connection, event: Event) -> bool:
-    """SES did not send for an entry of its list that was removed here, and is not gone there yet, or was not then."""
-    key = address.key(event.recipient)
-    return account_list.is_to_go(db, key) or 0 <= event.at - entries.released_at(db, key, EVERYWHERE) < _GRACE
-
-
-def suppression(event: Event, reason: Reason, *, heard_at: float, scope: str = EVERYWHERE) -> Suppression:
-    """What follows from an event. The time of a bounce is another server's clock: it is not later than we heard of it."""
-    return Suppression(
-        address=event.recipient,
-        reason=reason,
-        source=event.ses_message_id or _SOURCE,
-        created_at=min(event.at, heard_at),
-        note=event.detail[:_NOTE],
-        scope=scope,
-    )
-
-
-def _opt(db: sqlite3.Connection, event: Event, list: str, heard_at: float, at: float) -> None:
-    """Out of lists of SES's list management, and into them again: of these lists only."""
-    was_out = event.type is EventType.BOUNCE and event.bounce_subtype == "UnsubscribedRecipient"
-    for name in (*event.opted_out, *([list] if was_out and list else [])):
-        entries.add_fact(db, suppression(event, Reason.UNSUBSCRIBED, heard_at=heard_at, scope=of_list(name)), at=at)
-    for name in event.opted_in:
-        entries.opt_in(db, Release(address=event.recipient, source=_SOURCE, at=event.at, scope=of_list(name)))
-
-
-def _wears(db: sqlite3.Connection, event: Event) -> bool:
-    return entries.standing(db, address.key(event.recipient), EVERYWHERE, Reason.SOFT_BOUNCES) is not None
-
-
-def _weigh_soft_bounces(db: sqlite3.Connection, event: Event, rules: BounceRules, at: float) -> Reason | None:
-    """All of the address since it was released last: the same facts come to the same, in whichever order they came."""
-    key = address.key(event.recipient)
-    ((delivered_at,),) = db.execute(_DELIVERED_AT, (key,))
-    wanted = {
-        "key": key,
-        "delivered_at": delivered_at or 0.0,
-        "released_at": entries.released_at(db, key, EVERYWHERE),
-        "classes": json.dumps([kind.value for kind in rules.thresholds]),
-    }
-    rows = db.execute(_SOFT_FACTS, wanted).fetchall()
-    reached = bounces.worn_out_at((Fact(when, BounceClass(kind) if kind else None) for when, kind in rows), rules)
-    old = entries.standing(db, key, EVERYWHERE, Reason.SOFT_BOUNCES)  # an imported one is none of ours
-    if old and old.created_at != reached:
-        entries.revoke(db, old, note="mail was delivered since, or counts have changed", at=at)
-    if reached is None:
-        return None
-    new = Suppression(
-        address=event.recipient,
-        reason=Reason.SOFT_BOUNCES,
-        source=_SOURCE,
-        created_at=reached,
-        note="soft bounces, and nothing delivered between them",
-    )
-    return Reason.SOFT_BOUNCES if entries.add_fact(db, new, at=at) else None
 
 
 def join(db: sqlite3.Connection, ses_message_ids: Collection[str], counts: Counts) -> None:

@@ -9,7 +9,7 @@ from relay import address, bounces, ses_event, statistics
 from relay.bounces import BounceRules
 from relay.event import Event, EventType, Replayed
 from relay.model import Origin
-from relay.store.sqlite import entries, facts
+from relay.store.sqlite import consequences, entries, facts
 from relay.store.sqlite.counters import ORIGIN, Counts
 from relay.suppression import EVERYWHERE, Reason
 
@@ -60,7 +60,7 @@ def events(db: sqlite3.Connection, rules: BounceRules, after: int, now: float) -
                 _count_anew(counts, event, old_class, new_class, statistics.origin(credential, sender, campaign))
         if _revoke(db, event, rules, heard_at, now):
             released += not _others_stand(db, event, rules, now)
-        suppressed += facts.follow(db, event, rules, list=list, heard_at=heard_at, at=now) is not None
+        suppressed += consequences.follow(db, event, rules, list=list, heard_at=heard_at, at=now) is not None
     counts.write(db)
     done = Replayed(changed=changed, suppressed=suppressed, released=released)
     return Step(rows[-1][0] if rows else after, len(rows), done)
@@ -77,7 +77,7 @@ def _revoke(db: sqlite3.Connection, event: Event, rules: BounceRules, heard_at: 
     if not reason or bounces.suppresses(event, rules):
         return False
     found = entries.standing(db, address.key(event.recipient), EVERYWHERE, reason)
-    made = facts.suppression(event, reason, heard_at=heard_at)
+    made = consequences.suppression(event, reason, heard_at=heard_at)
     if not found or (found.created_at, found.source) != (made.created_at, made.source):
         return False
     entries.revoke(db, found, note="the rules have changed", at=now)
@@ -88,5 +88,5 @@ def _others_stand(db: sqlite3.Connection, event: Event, rules: BounceRules, now:
     """Whether another fact of the same kind says the same of the address: it had only come second."""
     rows = db.execute(_OTHERS, (address.key(event.recipient), event.type)).fetchall()
     others = ((facts.event_of(columns), list, heard_at) for list, heard_at, *columns in rows)
-    found = [facts.follow(db, other, rules, list=list, heard_at=heard_at, at=now) for other, list, heard_at in others]
+    found = [consequences.follow(db, other, rules, list=list, heard_at=heard_at, at=now) for other, list, heard_at in others]
     return any(found)
