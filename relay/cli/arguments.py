@@ -48,7 +48,7 @@ def domain(text: str) -> str:
 def duration(text: str) -> float:
     """Seconds out of minutes, hours or days: 30m, 2h, 3d."""
     found = _DURATION.fullmatch(text)
-    if not found or not int(found[1]):
+    if not found:
         raise Failure(f"{text}: not a time, as 30m, 2h or 3d")
     return float(found[1]) * _SECONDS[found[2]]
 
@@ -91,7 +91,7 @@ def filtered(verb: Callable[..., None]) -> Callable[..., None]:
             reason=Reason(reason) if reason else None,
             scope=scope(credential, list_) or None,
             text=text,
-            since=time.time() - seconds if seconds else 0.0,
+            since=0.0 if seconds is None else time.time() - seconds,
         )
         verb(wanted=wanted, **options)
 

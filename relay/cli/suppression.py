@@ -104,6 +104,8 @@ async def suppression_add(
     where: StoreConfig, address: str, credential: str | None, list_: str | None, seconds: float | None, note: str
 ) -> None:
     """Suppress an address by hand."""
+    if seconds == 0:
+        raise Failure("for no time at all: leave out --for, or name one")
     now = time.time()
     added = Suppression(
         address=address,
