@@ -47,3 +47,9 @@ def test_the_manual_has_every_part_that_is_made_in_its_order() -> None:
 def test_the_readme_has_the_rights_of_the_relay() -> None:
     told = set(re.findall(r"`(\w+:\w+)`", " ".join(first_column((ROOT / "README.md").read_text(), "permission"))))
     assert told == {right for right in rights.of_relay() if not right.startswith("sqs:")}
+
+
+def test_the_readme_says_of_every_part_of_the_relay_what_it_is_for() -> None:
+    told = set(re.findall(r"(?m)^ {6,8}(\w+(?:\.py|/)) ", (ROOT / "README.md").read_text()))
+    there = {f"{path.name}/" if path.is_dir() else path.name for path in (ROOT / "relay").glob("[a-z]*")}
+    assert there - {"py.typed"} <= told
