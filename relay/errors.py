@@ -65,6 +65,10 @@ class Malformed(RefusedForGood):
     """The content is not a message all readers agree on. `subject` is the reason."""
 
 
+class MissingMacro(RefusedForGood):
+    """A login must have it in every message. `subject` is the macro."""
+
+
 class SenderNotAllowed(RefusedForGood):
     """The envelope sender or the From address is not one this credential may use. `subject` is the address."""
 
@@ -172,6 +176,10 @@ class RightMissing(AwsRefused):
     def __init__(self, right: str, why: str, *, date: str = "") -> None:
         super().__init__("AccessDenied", why, date=date)
         self.right = right
+
+
+class UnknownLink(RelayError):
+    """A token that we have not made, or not for this."""
 
 
 class FeedbackError(RelayError):

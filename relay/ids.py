@@ -8,6 +8,21 @@ _PAIRS = tuple(a + b for a in _CROCKFORD for b in _CROCKFORD)
 
 def ulid(now: float, chance: bytes) -> str:
     """26 characters: 48 bits of milliseconds and the 80 bits of `chance`, in Crockford's base 32."""
-    number = int(now * 1000) << 80 | int.from_bytes(chance, "big")
-    digits = [_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)]
-    return "".join(digits)
+    return _text(int(now * 1000) << 80 | int.from_bytes(chance, "big"))
+
+
+def octets(ulid: str) -> bytes:
+    """The 16 octets of one."""
+    number = 0
+    for digit in ulid:
+        number = number << 5 | _CROCKFORD.index(digit)
+    return number.to_bytes(16, "big")
+
+
+def text(octets: bytes) -> str:
+    """One out of its 16 octets."""
+    return _text(int.from_bytes(octets, "big"))
+
+
+def _text(number: int) -> str:
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
