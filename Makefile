@@ -33,6 +33,7 @@ bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench.webhook
 	@$(BIN)/python -m tests.bench.policy
 	@$(BIN)/python -m tests.bench.suppressions
+	@$(BIN)/python -m tests.bench.links
 
 chaos: .venv/dev.stamp ## kill -9, every fault of SES, bad clients: the figures of docs/reliability.md, for about an hour
 	@RELAY_CHAOS=full RELAY_FUZZ_SESSIONS=20000 $(BIN)/pytest tests/chaos tests/fuzz -s

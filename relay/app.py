@@ -16,7 +16,7 @@ from aiohttp.web import RouteDef
 from relay import config_rules, journal, watch
 from relay.admin import Admin
 from relay.assembly import at_aws, way_back, way_in, way_out
-from relay.assembly.base import Base
+from relay.assembly.base import Base, linker
 from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
 from relay.aws.sqs import SqsQueue
@@ -131,6 +131,7 @@ class App:
             clock=clock,
             listening=listening,
             refusals=refusals,
+            linker=linker(self._config),
             wake=asyncio.Event(),
         )
 
@@ -195,6 +196,7 @@ class App:
         if config.callbacks.listen:
             tls = way_back.callbacks_tls(config)
             routes = [*way_back.webhook(config, feedback).routes(), *healthy]
+            routes += way_back.unsubscribe(base, base.linker).routes() if base.linker else []
             await self._serve_http("callbacks", config.callbacks.listen, routes, tls=self._watched(tls) if tls else None)
         if config.private.listen:
             await self._serve_http("private", config.private.listen, [*metrics.routes(), *healthy], tls=None)
@@ -216,7 +218,7 @@ class App:
         config = self._config
         credentials = ChainCredentials(session, new_session=lambda: at_aws.session(config), clock=time.time)
         await credentials.refresh()
-        sender = way_out.ses_sender(config, credentials, sesv2.meta.endpoint_url)
+        sender = way_out.ses_sender(base, credentials, sesv2.meta.endpoint_url)
         self._parts.push_async_callback(sender.close)
         bucket, quota = Bucket(_FIRST_RATE, time.monotonic()), DailyQuota()
         account = AccountWatch(client=sesv2, store=base.store.account, bucket=bucket, quota=quota, clock=base.clock)

@@ -1,11 +1,13 @@
 """TOML and environment -> one frozen Config, or ConfigError naming file and key.
 
 Every value can come from `RELAY_SECTION__KEY`, and from a file named by `RELAY_SECTION__KEY_FILE` (for secrets mounted
-as files). Lists are written with commas there. config/relay.toml shows every key with its default; a test compares.
+as files). Lists are written with commas there, or a line for each. config/relay.toml shows every key with its default; a test
+compares.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -107,7 +109,7 @@ def _parsed(text: str, wanted: object, variable: str) -> Any:
         if wanted is int:
             return int(text)
         if wanted in (tuple[int, ...], tuple[str, ...]):
-            words = [word.strip() for word in text.split(",") if word.strip()]
+            words = [word.strip() for word in re.split(r"[,\n]", text) if word.strip()]
             return tuple(words) if wanted == tuple[str, ...] else tuple(int(word) for word in words)
         return Path(text) if wanted is Path else text
     except (KeyError, ValueError):

@@ -9,7 +9,7 @@ from typing import get_type_hints
 from urllib.parse import urlsplit
 
 from relay import address as mail_address
-from relay import failpoints
+from relay import failpoints, links, tokens
 from relay.errors import ConfigError
 from relay.judge import Rule
 from relay.settings import Config
@@ -35,6 +35,7 @@ _URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/
 _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+", re.ASCII)
 _SECRET_PATH = 32
 
+_LONGEST_PUBLIC_URL = 200  # a link has to fit into a line
 _LONGEST_SOCKET = 107  # unix(7), and the 0 that ends it
 
 
@@ -51,6 +52,7 @@ def check(config: Config) -> None:
     if config.queue.max_octets <= config.smtp.max_size:
         raise ConfigError(config.file, "queue.max_octets", "must be more than smtp.max_size")
     _check_smtp(config)
+    _check_secrets(config)
     for key, listener in (
         ("smtp.submission", config.smtp.submission),
         ("smtp.submissions", config.smtp.submissions),
@@ -156,6 +158,17 @@ def _check_webhook(config: Config) -> None:
     if feedback.raw_webhook and not feedback.webhook_password and len(feedback.webhook_path) < _SECRET_PATH:
         why = f"needs a webhook_password, or a webhook_path of {_SECRET_PATH} characters or more"
         raise ConfigError(config.file, "feedback.raw_webhook", why)
+
+
+def _check_secrets(config: Config) -> None:
+    """A key that is wrong is not told: it may be right but for a letter."""
+    try:
+        keys = tokens.derived(config.secrets.keys, links.PURPOSE)
+    except ValueError as error:
+        raise ConfigError(config.file, "secrets.keys", str(error)) from None
+    if keys and len(config.callbacks.public_url) > _LONGEST_PUBLIC_URL:
+        why = f"is longer than {_LONGEST_PUBLIC_URL} characters: links in mail begin with it"
+        raise ConfigError(config.file, "callbacks.public_url", why)
 
 
 def _check_failpoint(config: Config) -> None:

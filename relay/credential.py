@@ -16,6 +16,29 @@ class Kind(StrEnum):
     PERSON = "person"
 
 
+class MessageClass(StrEnum):
+    """What a message is for."""
+
+    UNSAID = ""
+    TRANSACTIONAL = "transactional"
+    MARKETING = "marketing"
+
+
+class Macros(StrEnum):
+    """What holds for [Unsubscribe] in a message."""
+
+    OPTIONAL = "optional"
+    REQUIRED = "required"  # a message without it is refused
+
+
+class ListUnsubscribe(StrEnum):
+    """What becomes of the List-Unsubscribe headers of mail that is not transactional."""
+
+    OFF = "off"
+    ADD = "add"  # where there are none
+    REPLACE = "replace"
+
+
 class Recipients(StrEnum):
     """What a second RCPT TO means."""
 
@@ -88,6 +111,9 @@ class Credential:
     per_day: int = 0
     attachments: Attachments = Attachments()
     ses_headers: bool = False  # X-SES-MESSAGE-TAGS and X-SES-CONFIGURATION-SET are obeyed, and not only removed
+    message_class: MessageClass = MessageClass.UNSAID  # of messages that do not say
+    macros: Macros = Macros.OPTIONAL
+    list_unsubscribe: ListUnsubscribe = ListUnsubscribe.OFF
     disabled: bool = False
 
 

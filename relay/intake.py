@@ -6,11 +6,12 @@ import asyncio
 
 from relay import ids, journal, judge, labels, metrics, policy
 from relay.backlog import Admission
-from relay.credential import Credential, Recipients
+from relay.credential import Credential, MessageClass, Recipients
 from relay.errors import MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
 from relay.identities import Identities
 from relay.judge import Finding, Rule
 from relay.lifecycle import Patience
+from relay.links import Linker
 from relay.model import Delivery, Envelope, Message, State
 from relay.ports.bodies import Bodies, Draft
 from relay.ports.clock import Chance, Clock
@@ -102,6 +103,7 @@ class Intake:
         observed: frozenset[Rule],
         playpen: str,
         identities: Identities,
+        linker: Linker | None,
     ) -> None:
         self._queue = queue
         self._bodies = bodies
@@ -115,6 +117,7 @@ class Intake:
         self._observed = observed
         self._playpen = playpen
         self._identities = identities
+        self._linker = linker
         self.quota = quota
         self.admission = admission
         self.refusals = refusals
@@ -144,7 +147,10 @@ class Intake:
     async def check_suppressed(self, recipient: str, credential: Credential) -> None:
         """For credentials that are told at once. Raises RecipientSuppressed or StoreUnavailable."""
         sent_to = self._playpen or recipient
-        found = (await self._suppressions.find([sent_to])).of(sent_to, credential=credential.name, now=self._clock())
+        is_transactional = credential.message_class is MessageClass.TRANSACTIONAL
+        found = (await self._suppressions.find([sent_to])).of(
+            sent_to, credential=credential.name, is_transactional=is_transactional, now=self._clock()
+        )
         if found:
             raise RecipientSuppressed(found.why)
 
@@ -184,6 +190,7 @@ class Intake:
         content = receiving.draft.octets()
         case = judge.case(content, envelope.credential, sender=envelope.sender, identities=self._identities)
         seen = judge.judge(case, self._observed)
+        found = labels.read(case.parsed, now=now, credential=envelope.credential)
         changes = edits.needed(
             content,
             case.parsed,
@@ -193,6 +200,7 @@ class Intake:
             now=now,
             also=["X-Playpen-Recipients: " + ",\r\n\t".join(envelope.recipients)] if self._playpen else (),
             send_as=case.header_from if case.is_rewritten else "",
+            links=self._linker.edits(envelope.credential, found, case.header_from) if self._linker else None,
         )
         message = Message(
             id=receiving.id,
@@ -206,7 +214,7 @@ class Intake:
             size=receiving.draft.size,
             digest=digest,
             edits=changes,
-            labels=labels.read(case.parsed, now=now, with_ses=envelope.credential.ses_headers),
+            labels=found,
         )
         return message, seen
 

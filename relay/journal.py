@@ -254,6 +254,16 @@ def event(*, type: str, id: str, recipient: str, found: str, crm: str, detail: s
     _write(type, id=id, recipient=_shown(recipient), **classes, detail=_free(detail), ses_message_id=ses_message_id)
 
 
+def unsubscribed(*, address: str, scope: str, one_click: bool) -> None:
+    """A reader wants no more mail of that scope."""
+    _write("unsubscribed", address=_shown(address), scope=scope, one_click=one_click)
+
+
+def subscribed_again(*, address: str, scope: str) -> None:
+    """A reader takes that back."""
+    _write("subscribed_again", address=_shown(address), scope=scope)
+
+
 def suppressed(*, address: str, reason: str, source: str) -> None:
     """An address was put on the suppression list."""
     _write("suppression_added", address=_shown(address), reason=reason, source=source)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from relay import attachments, policy
-from relay.credential import Credential
-from relay.errors import Refused
+from relay.credential import Credential, Macros
+from relay.errors import MissingMacro, Refused
 from relay.identities import Identities
 from relay.reading import mime
 from relay.reading.mime import Octets, Parsed
-from relay.writing import edits
+from relay.writing import edits, macros
 
 
 class Rule(StrEnum):
@@ -23,6 +23,7 @@ class Rule(StrEnum):
     SENDER_HEADERS = "sender-headers"
     VERIFIED = "verified"
     ATTACHMENTS = "attachments"
+    MACROS = "macros"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,12 +67,21 @@ def _attachments(case: Case) -> None:
         attachments.check_named(part, case.credential.attachments)
 
 
+def _macros(case: Case) -> None:
+    """For logins that must have the link in every message."""
+    if case.credential.macros is not Macros.REQUIRED:
+        return
+    if not any(macros.UNSUBSCRIBE in macros.found(case.content, part) for part in filter(macros.may_have, case.parsed.parts)):
+        raise MissingMacro(f"[{macros.UNSUBSCRIBE}]")
+
+
 _RULES: dict[Rule, Callable[[Case], object]] = {
     Rule.HOPS: lambda case: policy.hops(case.parsed),
     Rule.FROM: lambda case: policy.allowed_sender(case.header_from, case.credential),
     Rule.SENDER_HEADERS: lambda case: policy.sender_headers(case.parsed, case.credential),
     Rule.VERIFIED: _verified,
     Rule.ATTACHMENTS: _attachments,
+    Rule.MACROS: _macros,
 }
 
 

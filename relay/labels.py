@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from relay.credential import Credential, MessageClass
 from relay.errors import Malformed
-from relay.model import Labels, MessageClass
+from relay.model import Labels
 from relay.reading.mime import Parsed
 
 _FURTHEST = timedelta(days=30).total_seconds()
@@ -23,20 +24,22 @@ _OURS = ("relay_id", "relay_try")  # aws/ses.py sets these: events are known aga
 _NONE = Labels()
 
 
-def read(parsed: Parsed, *, now: float, with_ses: bool) -> Labels:
+def read(parsed: Parsed, *, now: float, credential: Credential) -> Labels:
     """Raises Malformed, with the header's name in it, for one that cannot be used or is there twice.
 
-    A header of this prefix that is none of these means nothing. The headers for SES are read if `with_ses`.
+    A header of this prefix that is none of these means nothing. The headers for SES are read where the credential is set so,
+    and it says what mail is for that does not say so itself.
     """
+    with_ses = credential.ses_headers
     prefixes = ("x-relay-", "x-ses-") if with_ses else "x-relay-"
     if not any(header.name.startswith(prefixes) for header in parsed.headers):
-        return _NONE
+        return Labels(message_class=credential.message_class) if credential.message_class else _NONE
     send_at = _send_at(parsed, now)
     return Labels(
         id=_one(parsed, "X-Relay-Id"),
         campaign=_one(parsed, "X-Relay-Campaign"),
         list=_one(parsed, "X-Relay-List"),
-        message_class=_class(_one(parsed, "X-Relay-Class")),
+        message_class=_class(_one(parsed, "X-Relay-Class")) or credential.message_class,
         send_at=send_at,
         expires_at=_expires_at(parsed, send_at, now),
         tags=_tags(parsed.all("x-relay-tag"), "X-Relay-Tag"),

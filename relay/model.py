@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-from relay.credential import Credential
+from relay.credential import Credential, MessageClass
 from relay.outcome import Hold
 
 
@@ -52,7 +52,8 @@ class Encoding(StrEnum):
 class Edit:
     """Octets [start, end) of the accepted content are sent as `text` instead, or anew in the encoding `encode`.
 
-    `decode` is the encoding in which they came.
+    `decode` is the encoding in which they came. With `links` each recipient gets his own in place of macros, in what
+    they decode to or in `text`.
     """
 
     start: int
@@ -60,14 +61,7 @@ class Edit:
     text: bytes = b""
     decode: Encoding = Encoding.NONE
     encode: Encoding = Encoding.NONE
-
-
-class MessageClass(StrEnum):
-    """What a message is for."""
-
-    UNSAID = ""
-    TRANSACTIONAL = "transactional"
-    MARKETING = "marketing"
+    links: bool = False
 
 
 class Lane(StrEnum):
@@ -94,6 +88,11 @@ class Labels:
     tags: tuple[tuple[str, str], ...] = ()
     ses_tags: tuple[tuple[str, str], ...] = ()
     configuration_set: str = ""
+
+    @property
+    def is_transactional(self) -> bool:
+        """Said to be, not only not said to be marketing."""
+        return self.message_class is MessageClass.TRANSACTIONAL
 
     @property
     def lane(self) -> Lane:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from base64 import b64encode
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -19,7 +20,16 @@ from relay.sandbox.demo import Demo, Login, Surroundings
 from relay.sandbox.sns import Topic
 from relay.security.certificates import make_server_pair, make_signing_pair
 from relay.security.passwords import hash_password
-from relay.settings import CallbacksConfig, Config, FeedbackConfig, PrivateConfig, SesConfig, SmtpConfig, StoreConfig
+from relay.settings import (
+    CallbacksConfig,
+    Config,
+    FeedbackConfig,
+    PrivateConfig,
+    SecretsConfig,
+    SesConfig,
+    SmtpConfig,
+    StoreConfig,
+)
 from relay.store.sqlite.store import SqliteStore
 
 SUBMISSION = 2587
@@ -32,6 +42,8 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:relay-events"
 
 APPLICATION = Login(name="demo", password="demo-password", sender="shop@example.com")  # noqa: S106 - printed, loopback only
 PERSON = Login(name="anna", password="anna-password", sender="anna@example.com")  # noqa: S106
+
+_LINK_KEY = f"1:{b64encode(b'a key that everybody knows, for links').decode()}"
 
 _CREDENTIALS = (
     (APPLICATION, Kind.APPLICATION, "@example.com", Recipients.ONE, OnSuppressed.DROP),
@@ -53,6 +65,7 @@ def sandbox_config(folder: Path) -> Config:
         ses=SesConfig(configuration_set="sandbox", endpoint=cloud),
         feedback=FeedbackConfig(topics=(TOPIC,), sns_endpoint=cloud, pinned_certificate=str(folder / "sns.pem")),
         callbacks=CallbacksConfig(listen=f"127.0.0.1:{CALLBACKS}", public_url=f"http://127.0.0.1:{CALLBACKS}"),
+        secrets=SecretsConfig(keys=(_LINK_KEY,)),
         private=PrivateConfig(listen=f"127.0.0.1:{PRIVATE}"),
         file="(sandbox)",
     )

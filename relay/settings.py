@@ -215,6 +215,22 @@ class CallbacksConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PagesConfig:
+    """What readers of mail see where its links lead."""
+
+    company: str = ""
+    language: str = ""
+    texts: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretsConfig:
+    """Keys of the relay's own: NUMBER:BASE64 each."""
+
+    keys: tuple[str, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateConfig:
     """The HTTP listener for those who watch the relay. Empty is off."""
 
@@ -246,6 +262,8 @@ class Config:
     feedback: FeedbackConfig = field(default_factory=FeedbackConfig)
     reputation: ReputationConfig = field(default_factory=ReputationConfig)
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
+    pages: PagesConfig = field(default_factory=PagesConfig)
+    secrets: SecretsConfig = field(default_factory=SecretsConfig)
     private: PrivateConfig = field(default_factory=PrivateConfig)
     log: LogConfig = field(default_factory=LogConfig)
     file: str = field(default="(defaults)", metadata={"section": False})

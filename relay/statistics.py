@@ -18,7 +18,7 @@ from relay.model import Origin, State
 
 HOUR = 3600.0
 
-ACCEPTED, SENT, DELIVERED, COMPLAINED = "accepted", "sent", "delivered", "complained"
+ACCEPTED, SENT, DELIVERED, COMPLAINED, UNSUBSCRIBED = "accepted", "sent", "delivered", "complained", "unsubscribed"
 HARD_BOUNCE, SOFT_BOUNCE, AUTO_REPLY = (
     f"bounced.{found}" for found in (BounceClass.HARD, BounceClass.SOFT, BounceClass.AUTO_REPLY)
 )
@@ -54,7 +54,7 @@ def origin(credential: str, sender: str, campaign: str) -> Origin:
 def of_event(event: Event, found: str) -> str:
     """What an event of our class `found` counts as; empty for those that are not counted."""
     if event.type is EventType.SUBSCRIPTION:
-        return "unsubscribed" if event.opted_out else ""
+        return UNSUBSCRIBED if event.opted_out else ""
     return _EVENTS.get((event.type, found)) or _EVENTS.get((event.type, None), "")
 
 

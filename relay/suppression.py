@@ -158,11 +158,21 @@ class Suppressed:
         """All of an address, of every scope, also those whose time is over."""
         return tuple(self._entries.get(address.key(wanted), ()))
 
-    def of(self, recipient: str, *, credential: str = "", list: str = "", now: float) -> Suppression | None:
-        """What keeps such mail from the recipient, the gravest of it; None where nothing does."""
+    def of(
+        self, recipient: str, *, credential: str = "", list: str = "", is_transactional: bool = False, now: float
+    ) -> Suppression | None:
+        """What keeps such mail from the recipient, the gravest of it; None where nothing does. Who has unsubscribed from a
+        login's or a list's mail still gets what is transactional: his order, his password.
+        """
         entries = self._entries.get(address.key(recipient)) if self._entries else None
         if not entries:
             return None
         scopes = (EVERYWHERE, of_credential(credential), of_list(list))
-        standing = (entry for entry in entries if entry.scope in scopes and not 0 < entry.expires_at <= now)
+        standing = (
+            entry
+            for entry in entries
+            if entry.scope in scopes
+            and not 0 < entry.expires_at <= now
+            and not (is_transactional and entry.reason is Reason.UNSUBSCRIBED and entry.scope)
+        )
         return max(standing, key=lambda entry: entry.weight, default=None)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from relay import tokens
 from relay.lifecycle import Patience
+from relay.links import PURPOSE, Linker
 from relay.listening import Listening
 from relay.refusals import Refusals
 from relay.settings import Config
@@ -16,7 +18,9 @@ from relay.store.sqlite.store import SqliteStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """What most parts stand on. `wake` is set where something may have become due."""
+    """What most parts stand on. `wake` is set where something may have become due. Without a
+    `linker` there are no links in mail.
+    """
 
     config: Config
     store: SqliteStore
@@ -24,7 +28,14 @@ class Base:
     clock: SteadyClock
     listening: Listening
     refusals: Refusals
+    linker: Linker | None
     wake: asyncio.Event
+
+
+def linker(config: Config) -> Linker | None:
+    """None where there are no links in mail: without a key, or without an address that the Internet reaches."""
+    keys, url = tokens.derived(config.secrets.keys, PURPOSE), config.callbacks.public_url
+    return Linker(url, keys) if keys and url else None
 
 
 def patience(config: Config) -> Patience:

@@ -19,6 +19,7 @@ from relay.aws.sqs import SqsQueue, endpoint_and_region
 from relay.collector import Collector
 from relay.errors import ConfigError
 from relay.feedback import Feedback
+from relay.links import Linker
 from relay.listening import Listening
 from relay.ports.event_queues import FeedbackQueue
 from relay.ports.feedback import Certificates
@@ -30,6 +31,8 @@ from relay.silence import Silence
 from relay.steady import SteadyClock
 from relay.store.bodies import Spool
 from relay.store.sqlite.store import SqliteStore
+from relay.web.callbacks.links import Unsubscribe
+from relay.web.callbacks.pages import Look, Pages
 from relay.web.callbacks.sns import Door, Webhook
 
 
@@ -66,6 +69,16 @@ def webhook(config: Config, feedback: Feedback) -> Webhook:
         takes_raw=settings.raw_webhook,
     )
     return Webhook(feedback, door)
+
+
+def unsubscribe(base: Base, linker: Linker) -> Unsubscribe:
+    """Where links in mail lead. Raises ConfigError for texts that cannot be used."""
+    pages = base.config.pages
+    try:
+        shown = Pages(Look(company=pages.company, language=pages.language), Path(pages.texts) if pages.texts else None)
+    except (OSError, ValueError) as error:
+        raise ConfigError(base.config.file, "pages.texts", str(error)) from error
+    return Unsubscribe(linker=linker, store=base.store.links, pages=shown, clock=base.clock)
 
 
 def listening(config: Config, now: float) -> Listening:
@@ -115,6 +128,7 @@ def redrive_alone(config: Config, store: SqliteStore) -> Redrive:
         clock=clock,
         listening=listening(config, clock()),
         refusals=Refusals(store=store.counters, clock=clock, every=math.inf),  # nothing comes in
+        linker=None,
         wake=asyncio.Event(),
     )
     return redrive(base, feedback(base, session), queues(config, session))

@@ -52,6 +52,7 @@ async def intake(base: Base, identities: Identities, admission: Admission) -> In
         observed=frozenset(map(Rule, config.policy.observed)),
         playpen=_SIMULATOR if config.playpen.recipient == "simulator" else config.playpen.recipient,
         identities=identities if config.ses.identities_seconds else Identities(),
+        linker=base.linker,
     )
 
 

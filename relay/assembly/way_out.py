@@ -11,7 +11,6 @@ from relay.aws.ses import SesSender
 from relay.dispatch import Dispatcher
 from relay.keeping import Keeping, KeptFor
 from relay.rate import Bucket, DailyQuota
-from relay.settings import Config
 from relay.upkeep import Upkeep
 
 _UPKEEP_SECONDS = 5.0
@@ -19,8 +18,9 @@ _KEEPING_SECONDS = 3600.0
 _KEEPING_PAUSE = 0.02
 
 
-def ses_sender(config: Config, credentials: ChainCredentials, endpoint: str) -> SesSender:
+def ses_sender(base: Base, credentials: ChainCredentials, endpoint: str) -> SesSender:
     """The way out."""
+    config = base.config
     return SesSender(
         endpoint=endpoint,
         region=config.ses.region,
@@ -31,6 +31,7 @@ def ses_sender(config: Config, credentials: ChainCredentials, endpoint: str) -> 
         connect_timeout=config.ses.connect_timeout_seconds,
         read_timeout=config.ses.read_timeout_seconds,
         tls=ssl.create_default_context(),
+        linker=base.linker,
     )
 
 

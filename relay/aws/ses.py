@@ -22,6 +22,7 @@ from relay.aws.clock import SigningClock
 from relay.aws.credentials import ChainCredentials
 from relay.aws.http import Body, HttpClient, NoAnswer, NoConnection, NotSent
 from relay.aws.http_answers import Answer
+from relay.links import Linker
 from relay.model import Claimed
 from relay.outcome import Hold, HoldScope, Later, Outcome, Sent, Unknown
 from relay.ports.clock import Clock
@@ -56,7 +57,9 @@ class SesSender:
         connect_timeout: float,
         read_timeout: float,
         tls: ssl.SSLContext,
+        linker: Linker | None = None,
     ) -> None:
+        self._linker = linker
         self._region = region
         self._configuration_set = configuration_set
         self._credentials = credentials
@@ -75,7 +78,7 @@ class SesSender:
 
     async def _send(self, claimed: Claimed, content: Slices, time_left: Callable[[], float]) -> Outcome:
         payload: Body
-        encoded_anew = sum(edit.end - edit.start for edit in claimed.message.edits if edit.encode)
+        encoded_anew = sum(edit.end - edit.start for edit in claimed.message.edits if edit.encode or edit.links)
         if len(content) > _IN_THREAD or encoded_anew > _ENCODED_ANEW_IN_THREAD:
             # Made twice, in pieces, so that no call holds a large message in memory: to sign it, and to write it.
             length, digest = await asyncio.to_thread(_measured, self._payload(claimed, content))
@@ -119,7 +122,8 @@ class SesSender:
             request["ConfigurationSetName"] = configuration_set
         before, _, after = json.dumps(request).partition('"Data": "')
         yield before.encode() + b'"Data": "'
-        yield from _in_base64(edits.edited(content, message.edits))
+        links = self._linker.of(delivery) if self._linker and any(edit.links for edit in message.edits) else {}
+        yield from _in_base64(edits.edited(content, message.edits, links))
         yield after.encode()
 
     async def _post(self, payload: Body, headers: dict[str, str], time_left: Callable[[], float]) -> Answer | Outcome:

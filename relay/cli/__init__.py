@@ -27,6 +27,7 @@ _VERBS = {
     "credential": "credential.credential",
     "sender": "sender.sender",
     "aws": "aws.aws",
+    "key": "key.key",
     "doctor": "doctor.doctor",
 }
 

@@ -121,7 +121,7 @@ def _rules(case: Case, observed: frozenset[Rule]) -> Iterator[Step]:
 def _edits(config: Config, case: Case) -> Iterator[Step]:
     now = time.time()
     try:
-        labels.read(case.parsed, now=now, with_ses=case.credential.ses_headers)
+        labels.read(case.parsed, now=now, credential=case.credential)
         changes = edits.needed(
             case.content,
             case.parsed,

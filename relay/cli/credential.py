@@ -15,7 +15,17 @@ from relay.cli import arguments
 from relay.cli.access import find_credential, on_store, put_credential, reading
 from relay.cli.attachments import credential_attachments
 from relay.cli.terminal import Failure, show, when
-from relay.credential import Credential, Kind, LastUse, LineEnds, OnSuppressed, Recipients
+from relay.credential import (
+    Credential,
+    Kind,
+    LastUse,
+    LineEnds,
+    ListUnsubscribe,
+    Macros,
+    MessageClass,
+    OnSuppressed,
+    Recipients,
+)
 from relay.errors import SenderNotAllowed
 from relay.security.passwords import hash_password
 from relay.settings import StoreConfig
@@ -71,6 +81,21 @@ _SETTINGS = (
         "--line-ends",
         type=click.Choice([str(word) for word in LineEnds]),
         help="What becomes of a lone CR or LF. Default: refuse.",
+    ),
+    click.option(
+        "--class",
+        "message_class",
+        type=click.Choice(["unsaid", *(word for word in MessageClass if word)]),
+        callback=lambda _context, _option, value: "" if value == "unsaid" else value,
+        help="What its mail is for, where X-Relay-Class does not say.",
+    ),
+    click.option(
+        "--macros", type=click.Choice([str(word) for word in Macros]), help="Whether [Unsubscribe] has to be in every message."
+    ),
+    click.option(
+        "--list-unsubscribe",
+        type=click.Choice([str(word) for word in ListUnsubscribe]),
+        help="The headers of that name in mail that is not transactional: ours where there are none, or in place of others.",
     ),
     click.option("--per-minute", type=click.IntRange(0), help="Messages; 0: what the settings say."),
     click.option("--per-day", type=click.IntRange(0), help="Messages; 0: what the settings say."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from email.utils import parseaddr
 
 from relay import address as addresses
@@ -17,9 +18,38 @@ from relay.model import Edit
 from relay.reading import filenames, mime
 from relay.reading.mime import Header, Parsed, Part
 from relay.reading.octets import Octets, Slices, slices
-from relay.writing import fields, headers, raw_fields, recoding
+from relay.writing import fields, headers, macros, raw_fields, recoding
+from relay.writing.macros import UNSUBSCRIBE, Links
 
 _LONGEST_NAME = 100
+_NO_LINKS: Links = {}
+_LIST_UNSUBSCRIBE = ("list-unsubscribe", "list-unsubscribe-post")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkEdits:
+    """What is done for links of our own. `longest` are links as long as any; `list_id` is for mail of a list that has none.
+
+    The pair of RFC 8058 is added where there is none, or `replaces` what there is.
+    """
+
+    longest: Links
+    adds_pair: bool
+    replaces: bool
+    list_id: str = ""
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        return _LIST_UNSUBSCRIBE if self.replaces else ()
+
+    def fields(self, kept: set[str]) -> Iterator[str]:
+        """The macro in them stands for each recipient's own link."""
+        if self.adds_pair and "list-unsubscribe" not in kept:
+            yield f"List-Unsubscribe: <[{UNSUBSCRIBE}]>"
+            if "list-unsubscribe-post" not in kept:
+                yield "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
+        if self.list_id and "list-id" not in kept:
+            yield f"List-Id: <{self.list_id}>"
 
 
 def needed(
@@ -32,17 +62,22 @@ def needed(
     now: float,
     also: Sequence[str] = (),
     send_as: str = "",
+    links: LinkEdits | None = None,
 ) -> tuple[Edit, ...]:
     """Everything that changes, in order. Raises Malformed for what must change and cannot.
 
-    `also` holds further fields; `send_as` is the address that From is rewritten to, if it is.
+    `also` holds further fields; `send_as` is the address that From is rewritten to, if it is; `links` is what is done for links
+    of our own, if anything is.
     """
     names = {header.name for header in parsed.headers}
     removed = headers.removed(parsed.headers, names)
+    if links:
+        removed += [header for header in parsed.headers if header.name in links.replaced and header not in removed]
     gone = {header.start for header in removed}
     kept = {header.name for header in parsed.headers if header.start not in gone} if gone else names
-    added = headers.added(kept, also, message_id=message_id, hostname=hostname, protocol=protocol, now=now)
-    found = [Edit(0, 0, added)]
+    of_links = links.fields(kept) if links else ()
+    added = headers.added(kept, (*also, *of_links), message_id=message_id, hostname=hostname, protocol=protocol, now=now)
+    found = [Edit(0, 0, added, links=bool(of_links))]
     found += [Edit(header.start, header.end) for header in removed]
     if not recoding.is_ascii(content):
         found += _raw_fields(content, parsed, gone)
@@ -51,6 +86,9 @@ def needed(
     _shorten(content, parsed, found)
     if send_as:
         found.append(rewritten_from(parsed, send_as))
+    if links:
+        for part in filter(macros.may_have, parsed.parts):
+            found += _linked(content, part, found, links.longest)
     return _in_order(found)
 
 
@@ -60,12 +98,27 @@ def _in_order(found: Sequence[Edit]) -> tuple[Edit, ...]:
     return tuple(unique[place] for place in sorted(unique))
 
 
-def edited(content: Slices, edits: Sequence[Edit]) -> Iterator[bytes]:
-    """The content with its edits, in pieces. Everything outside of the edits is kept to the octet."""
+def _linked(content: Octets, part: Part, found: Sequence[Edit], longest: Links) -> Iterator[Edit]:
+    """The edits of a text with macros: it is encoded anew, or if it was not encoded and its lines stay short, it is not."""
+    if not macros.found(content, part):
+        return
+    place = (part.start, part.end)
+    changes = [edit for edit in found if (edit.start, edit.end) == place]
+    if not changes and not part.is_encoded and macros.longest_line(content, part, longest) <= fields.MAX_LINE:
+        changes = [Edit(*place)]
+    for edit in changes or recoding.changes(content, part):
+        yield replace(edit, links=(edit.start, edit.end) == place)
+
+
+def edited(content: Slices, edits: Sequence[Edit], links: Links = _NO_LINKS) -> Iterator[bytes]:
+    """The content with its edits, in pieces, for the recipient whose links they are. Everything outside of the edits is kept to
+    the octet."""
     position = 0
     for edit in edits:
         yield from slices(content, position, edit.start)
-        if edit.encode:
+        if edit.links:
+            yield from recoding.encoded(macros.filled(macros.decoded(content, edit), links), edit.encode)
+        elif edit.encode:
             yield from recoding.recoded(slices(content, edit.start, edit.end), edit.decode, edit.encode)
         elif edit.text:
             yield edit.text

@@ -115,6 +115,11 @@ def recoded(pieces: Iterable[bytes], decode: Encoding, encode: Encoding) -> Iter
     return encoder(decoder(pieces))
 
 
+def encoded(pieces: Iterable[bytes], encode: Encoding) -> Iterable[bytes]:
+    """A body put into an encoding."""
+    return _ENCODERS[encode](pieces)
+
+
 def _as_it_is(pieces: Iterable[bytes]) -> Iterable[bytes]:
     return pieces
 
@@ -190,4 +195,9 @@ _RECODED: dict[tuple[Encoding, Encoding], tuple[_Step, Callable[[Iterable[bytes]
     (Encoding.QUOTED_PRINTABLE, Encoding.QUOTED_PRINTABLE): (_out_of_quoted_printable, _quoted_printable),
     (Encoding.QUOTED_PRINTABLE, Encoding.BASE64): (_out_of_quoted_printable, _base64),
     (Encoding.BASE64, Encoding.BASE64): (_letters, _in_lines),
+}
+_ENCODERS: dict[Encoding, Callable[[Iterable[bytes]], Iterable[bytes]]] = {
+    Encoding.NONE: _as_it_is,
+    Encoding.QUOTED_PRINTABLE: _quoted_printable,
+    Encoding.BASE64: _base64,
 }

@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.table import Table
 
 from relay import lifecycle
+from relay.credential import MessageClass
 from relay.lifecycle import Patience
-from relay.model import Claimed, Delivery, Labels, Message, MessageClass
+from relay.model import Claimed, Delivery, Labels, Message
 from relay.outcome import Hold, HoldScope, Sent
 from relay.queueing import Round
 from relay.store.sqlite.store import SqliteStore

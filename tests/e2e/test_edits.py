@@ -9,7 +9,8 @@ from email.utils import formatdate
 
 import pytest
 
-from relay.model import Labels, MessageClass, State
+from relay.credential import MessageClass
+from relay.model import Labels, State
 from relay.sandbox.cloud import Cloud
 from tests.harness import RECEIVED, Relay, arrived, mail, submit
 

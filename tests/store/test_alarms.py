@@ -12,9 +12,10 @@ import pytest
 
 from relay import journal, metrics
 from relay.alarms import Alarms
+from relay.credential import MessageClass
 from relay.event import EventType
 from relay.holds import Holder
-from relay.model import Labels, MessageClass
+from relay.model import Labels
 from relay.outcome import HoldScope, Sent
 from relay.settings import ReputationConfig
 from relay.silence import Silence

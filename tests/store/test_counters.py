@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from relay.bounces import BounceRules
+from relay.credential import MessageClass
 from relay.errors import MailLoop
 from relay.event import Event, EventType
 from relay.lifecycle import Cause
-from relay.model import Delivery, Labels, MessageClass, State
+from relay.model import Delivery, Labels, State
 from relay.outcome import Later, Never, Sent, Unknown
 from relay.queueing import Selection
 from relay.refusals import Refusals

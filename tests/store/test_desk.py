@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from relay import ids
+from relay.credential import MessageClass
 from relay.errors import StoreUnavailable
 from relay.holds import Holder
 from relay.lifecycle import NEVER, Cause
-from relay.model import Delivery, Labels, Lane, MessageClass, State
+from relay.model import Delivery, Labels, Lane, State
 from relay.outcome import Hold, HoldScope, Later, Never, Sent, Unknown
 from relay.queueing import FlowStatus, Moved, Selection, Tally
 from relay.rate import Account

@@ -13,8 +13,9 @@ from random import Random
 import pytest
 
 from relay import lifecycle
+from relay.credential import MessageClass
 from relay.lifecycle import NEVER, Cause
-from relay.model import Claimed, Labels, Lane, MessageClass, State
+from relay.model import Claimed, Labels, Lane, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.queueing import Round, Selection
 from relay.store.sqlite.store import SqliteStore

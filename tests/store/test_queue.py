@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from relay.model import Edit, Encoding, Labels, MessageClass, State
+from relay.credential import MessageClass
+from relay.model import Edit, Encoding, Labels, State
 from relay.outcome import Later, Never, Sent, SlowDown, Unknown
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import (

@@ -37,6 +37,8 @@ def settings() -> Iterator[tuple[str, str, object]]:
 KEYS = [(section, key) for section, key, _ in settings()]
 
 # Another value for every setting, as it is written in a variable, and as it is then read.
+KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
+
 OTHERS: dict[str, tuple[str, object]] = {
     "store.path": ("/srv/relay/relay.db", Path("/srv/relay/relay.db")),
     "smtp.hostname": ("mail.example.com", "mail.example.com"),
@@ -123,6 +125,10 @@ OTHERS: dict[str, tuple[str, object]] = {
     "callbacks.public_url": ("https://relay.example.com", "https://relay.example.com"),
     "callbacks.certificate": ("/srv/cert.pem", "/srv/cert.pem"),
     "callbacks.key": ("/srv/key.pem", "/srv/key.pem"),
+    "pages.company": ("Example Shop", "Example Shop"),
+    "pages.language": ("ru", "ru"),
+    "pages.texts": ("/srv/texts", "/srv/texts"),
+    "secrets.keys": (f"1:{KEY}\n2:{KEY}", (f"1:{KEY}", f"2:{KEY}")),
     "private.listen": ("127.0.0.1:8026", "127.0.0.1:8026"),
     "log.addresses": ("false", False),
 }

@@ -5,7 +5,17 @@ from dataclasses import fields
 import pytest
 
 from relay import documents
-from relay.credential import Attachments, Credential, Kind, LineEnds, OnSuppressed, Recipients
+from relay.credential import (
+    Attachments,
+    Credential,
+    Kind,
+    LineEnds,
+    ListUnsubscribe,
+    Macros,
+    MessageClass,
+    OnSuppressed,
+    Recipients,
+)
 from relay.identities import Identity, IdentityState, KnownIdentities
 from relay.suppression import Reason, Suppression
 
@@ -26,6 +36,9 @@ FULL = Credential(
     per_day=4,
     attachments=Attachments(also_denied=frozenset(("zip",)), permitted=frozenset(("jar", "exe")), encrypted_archives=False),
     ses_headers=True,
+    message_class=MessageClass.TRANSACTIONAL,
+    macros=Macros.REQUIRED,
+    list_unsubscribe=ListUnsubscribe.ADD,
     disabled=True,
 )
 SUPPRESSION = Suppression(address="a@example.net", reason=Reason.COMPLAINT, source="ses", created_at=1.5)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from relay import labels
+from relay.credential import Credential, Kind, MessageClass
 from relay.errors import Malformed
-from relay.model import Labels, MessageClass
+from relay.model import Labels
 from relay.reading import mime
 
 NOW = datetime(2025, 11, 21, 10, 0, tzinfo=UTC).timestamp()
@@ -18,7 +19,8 @@ MOMENTS = ["X-Relay-Send-At", "X-Relay-Expires-At"]
 
 def read(*fields: str, with_ses: bool = False) -> Labels:
     content = "".join(f"{field}\r\n" for field in ("From: shop@example.com", *fields, "")).encode()
-    return labels.read(mime.read(content), now=NOW, with_ses=with_ses)
+    credential = Credential(name="a", kind=Kind.APPLICATION, password_hashes=(), ses_headers=with_ses)
+    return labels.read(mime.read(content), now=NOW, credential=credential)
 
 
 def test_all_that_can_be_said_is_read() -> None:

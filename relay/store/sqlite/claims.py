@@ -56,7 +56,13 @@ def _claim(db: sqlite3.Connection, this: Round) -> Claims:
     ended: list[Delivery] = []
     for each in due:
         delivery, labels = each.delivery, each.message.labels
-        why = suppressed.of(delivery.recipient, credential=each.message.credential, list=labels.list, now=this.now)
+        why = suppressed.of(
+            delivery.recipient,
+            credential=each.message.credential,
+            list=labels.list,
+            is_transactional=labels.is_transactional,
+            now=this.now,
+        )
         if why:
             ended.append(end(db, delivery, Cause.FOUND_SUPPRESSED, why.why, this.now))
         elif 0 < labels.expires_at <= this.now:

@@ -92,7 +92,14 @@ def _count(db: sqlite3.Connection, made: Sequence[tuple[Delivery, Message]]) -> 
 
 
 def _unless_suppressed(delivery: Delivery, message: Message, found: Suppressed) -> Delivery:
-    why = found.of(delivery.recipient, credential=message.credential, list=message.labels.list, now=message.accepted_at)
+    labels = message.labels
+    why = found.of(
+        delivery.recipient,
+        credential=message.credential,
+        list=labels.list,
+        is_transactional=labels.is_transactional,
+        now=message.accepted_at,
+    )
     if delivery.state is not State.QUEUED or why is None:
         return delivery
     return replace(delivery, state=State.SUPPRESSED, reason=why.why)

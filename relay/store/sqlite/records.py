@@ -6,7 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from relay.model import Delivery, Edit, Encoding, Flow, Labels, Lane, Message, MessageClass, State
+from relay.credential import MessageClass
+from relay.model import Delivery, Edit, Encoding, Flow, Labels, Lane, Message, State
 
 _DELIVERY = ["message_id", "number", "recipient", "state", "due_at", "expires_at", "attempt", "failures", "reason"]
 MESSAGE_COLUMNS = """id accepted_at credential sender header_from client_message_id subject peer size digest edits label_id
@@ -71,7 +72,7 @@ def message_row(message: Message) -> tuple[Any, ...]:
         message.peer,
         message.size,
         message.digest,
-        json.dumps([(e.start, e.end, e.text.decode("latin-1"), e.decode, e.encode) for e in message.edits]),
+        json.dumps([(e.start, e.end, e.text.decode("latin-1"), e.decode, e.encode, e.links) for e in message.edits]),
         labels.id,
         labels.campaign,
         labels.list,
@@ -116,5 +117,5 @@ def _pairs(document: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in json.loads(document))
 
 
-def _edit_of(start: int, end: int, text: str, decode: str, encode: str) -> Edit:
-    return Edit(start, end, text.encode("latin-1"), Encoding(decode), Encoding(encode))
+def _edit_of(start: int, end: int, text: str, decode: str, encode: str, links: bool) -> Edit:
+    return Edit(start, end, text.encode("latin-1"), Encoding(decode), Encoding(encode), links)

@@ -93,6 +93,12 @@ _QUARANTINE = _Kind(
 )
 
 
+# Links are those of edits that end in `true`.
+_KEEP_LINKS = """INSERT OR IGNORE INTO old_links SELECT d.message_id, d.number, d.recipient, m.credential, m.sender, m.list
+    FROM messages m JOIN deliveries d ON d.message_id = m.id
+    WHERE m.id IN (SELECT value FROM json_each(?)) AND instr(m.edits, 'true]')"""
+
+
 class SqliteRetention:
     """Implements ports.Retention."""
 
@@ -170,6 +176,8 @@ def _forget_old(db: sqlite3.Connection, kind: _Kind, values: Sequence[int | str]
     """What was found may have to stay by now: it is asked once more."""
     query = f"SELECT json_group_array(value) FROM json_each(:values) WHERE NOT ({kind.stays})"
     ((old,),) = db.execute(query, {"values": json.dumps(values), "before": before})
+    if kind is _MESSAGES:
+        db.execute(_KEEP_LINKS, (old,))
     gone = [
         db.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (old,)).rowcount
         for table, column in kind.tables

@@ -20,6 +20,7 @@ from relay.store.sqlite.desk import SqliteDesk
 from relay.store.sqlite.feedback import SqliteFeedback
 from relay.store.sqlite.identities import SqliteIdentities
 from relay.store.sqlite.imports import SqliteImports
+from relay.store.sqlite.links import SqliteLinks
 from relay.store.sqlite.messages import SqliteMessages
 from relay.store.sqlite.quarantine import SqliteQuarantine
 from relay.store.sqlite.queue import SqliteQueue
@@ -47,6 +48,7 @@ class SqliteStore:
         self.quarantine = SqliteQuarantine(writer, reader)
         self.account_list = SqliteAccountList(writer, reader)
         self.imports = SqliteImports(writer)
+        self.links = SqliteLinks(writer, reader)
         self.retention = SqliteRetention(writer, reader, self.imports)
 
     @classmethod

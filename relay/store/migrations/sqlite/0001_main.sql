@@ -26,7 +26,7 @@ CREATE TABLE messages (
     peer              TEXT NOT NULL,
     size              INTEGER NOT NULL,
     digest            BLOB NOT NULL,
-    edits             TEXT NOT NULL,  -- JSON array of [start, end, text, decode, encode], text as Latin-1
+    edits             TEXT NOT NULL,  -- JSON array of [start, end, text, decode, encode, links], text as Latin-1
     label_id          TEXT NOT NULL,  -- what its sender calls it, and says of it
     campaign          TEXT NOT NULL,
     list              TEXT NOT NULL,
@@ -40,6 +40,17 @@ CREATE TABLE messages (
 
 CREATE INDEX messages_label ON messages (label_id) WHERE label_id <> '';
 CREATE INDEX messages_campaign ON messages (campaign) WHERE campaign <> '';
+
+-- Whose the links are in messages that were let go: they stay good for years.
+CREATE TABLE old_links (
+    message_id TEXT NOT NULL,
+    number     INTEGER NOT NULL,
+    recipient  TEXT NOT NULL,
+    credential TEXT NOT NULL,
+    sender     TEXT NOT NULL,
+    list       TEXT NOT NULL,
+    PRIMARY KEY (message_id, number)
+) WITHOUT ROWID;
 
 -- Content up to 64 KB; what is larger lies in the spool folder. A table of its own, so that facts outlive bodies.
 CREATE TABLE bodies (

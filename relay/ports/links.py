@@ -1,0 +1,24 @@
+"""What the links in mail lead to."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from relay.links import Addressee
+from relay.tokens import Link
+
+
+class LinkStore(Protocol):
+    """All raise StoreUnavailable."""
+
+    async def addressee(self, link: Link) -> Addressee | None:
+        """Whose link it is; None for one that is older than anything we know."""
+
+    async def has_left(self, whom: Addressee, *, now: float) -> bool:
+        """Whether he is suppressed for that mail because he unsubscribed."""
+
+    async def leave(self, whom: Addressee, *, at: float) -> bool:
+        """Unsubscribes. False if he was not subscribed."""
+
+    async def come_back(self, whom: Addressee, *, at: float) -> bool:
+        """Takes back what he did, and nothing else. False if he had not unsubscribed."""

@@ -1,0 +1,71 @@
+"""What links in mail lead to, on SQLite: whose they are, also of messages that were let go, and what he does with them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import aiosqlite
+
+from relay import address, statistics
+from relay.errors import StoreUnavailable
+from relay.links import Addressee
+from relay.store.sqlite import entries
+from relay.store.sqlite.counters import Counts
+from relay.store.sqlite.writer import Writer
+from relay.suppression import Reason, Release, Suppression
+from relay.tokens import Link
+
+_SOURCE = "link in mail"
+_ADDRESSEE = """SELECT d.recipient, m.credential, m.sender, m.list FROM deliveries d JOIN messages m ON m.id = d.message_id
+        WHERE d.message_id = :message_id AND d.number = :number
+    UNION ALL SELECT recipient, credential, sender, list FROM old_links WHERE message_id = :message_id AND number = :number"""
+_HAS_LEFT = """SELECT 1 FROM suppressions WHERE address_key = ? AND scope = ? AND reason = ?
+    AND (expires_at = 0 OR expires_at > ?)"""
+
+
+class SqliteLinks:
+    """Implements ports.LinkStore."""
+
+    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def addressee(self, link: Link) -> Addressee | None:
+        rows = await self._rows(_ADDRESSEE, {"message_id": link.message_id, "number": link.number})
+        return Addressee(address=rows[0][0], credential=rows[0][1], sender=rows[0][2], list=rows[0][3]) if rows else None
+
+    async def has_left(self, whom: Addressee, *, now: float) -> bool:
+        return bool(await self._rows(_HAS_LEFT, (address.key(whom.address), whom.scope, Reason.UNSUBSCRIBED, now)))
+
+    async def leave(self, whom: Addressee, *, at: float) -> bool:
+        return await self._writer.run(_leave_all, (whom, at))
+
+    async def come_back(self, whom: Addressee, *, at: float) -> bool:
+        return await self._writer.run(_come_back_all, (whom, at))
+
+    async def _rows(self, query: str, values: Any) -> list[Any]:
+        try:
+            return list(await self._reader.execute_fetchall(query, values))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+
+
+def _leave_all(db: sqlite3.Connection, items: Sequence[tuple[Addressee, float]]) -> list[bool]:
+    counts = Counts()
+    left = [_leave(db, whom, at, counts) for whom, at in items]
+    counts.write(db)
+    return left
+
+
+def _leave(db: sqlite3.Connection, whom: Addressee, at: float, counts: Counts) -> bool:
+    entry = Suppression(address=whom.address, reason=Reason.UNSUBSCRIBED, source=_SOURCE, created_at=at, scope=whom.scope)
+    is_new = entries.add(db, entry, at=at)
+    if is_new:
+        counts.add(statistics.UNSUBSCRIBED, statistics.origin(whom.credential, whom.sender, ""), at)
+    return is_new
+
+
+def _come_back_all(db: sqlite3.Connection, items: Sequence[tuple[Addressee, float]]) -> list[bool]:
+    return [entries.opt_in(db, Release(address=whom.address, source=_SOURCE, at=at, scope=whom.scope)) for whom, at in items]

@@ -1,0 +1,116 @@
+"""[Unsubscribe] and [WebVersion] in the texts of a message: where they are, and each recipient's own links in their place.
+
+A macro is found as a reader would find it: behind any transfer encoding, in text and in HTML's attributes, as entities,
+percent-encoded as editors write it into links, behind the http:// that Outlook puts before it, and in UTF-16 and UTF-32.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+
+from relay.model import Edit
+from relay.reading import transfer
+from relay.reading.mime import Part
+from relay.reading.octets import Octets, Slices
+from relay.writing.recoding import body_may_change
+
+UNSUBSCRIBE, WEB_VERSION = "Unsubscribe", "WebVersion"
+
+Links = Mapping[str, str]
+"""A URL by the name of its macro, of characters that need no escaping anywhere."""
+
+_TEXTS = frozenset(("", "text/plain", "text/html"))
+_NAMES = f"({UNSUBSCRIBE}|{WEB_VERSION})"
+_CORE = rf"(?:\[|%5[Bb]|&#(?:91|[xX]5[bB]);|&l(?:brack|sqb);){_NAMES}(?:\]|%5[Dd]|&#(?:93|[xX]5[dD]);|&r(?:brack|sqb);)"
+_WIDE = {encoding.replace("-", "_"): encoding for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")}
+_AROUND = 128  # octets: what may stand before a name, and the name with what may stand behind it
+_NARROW = tuple(name.encode() for name in (UNSUBSCRIBE, WEB_VERSION))
+_BROAD = tuple(name.encode(encoding) for name in (UNSUBSCRIBE, WEB_VERSION) for encoding in _WIDE.values())
+_DECODERS = transfer.DECODERS | {b"base64": transfer.lenient_base64}  # as readers of text do
+
+
+def _as_written(group: str, encoding: str) -> bytes:
+    """Macros as they are, in an encoding of several octets a character."""
+    words = b"|".join(re.escape(f"[{name}]".encode(encoding)) for name in (UNSUBSCRIBE, WEB_VERSION))
+    return b"(?P<%s>%s)" % (group.encode(), words)
+
+
+_MACRO = re.compile(b"|".join((rf"https?://{_CORE}/?|{_CORE}".encode(), *(_as_written(*each) for each in _WIDE.items()))))
+
+
+def may_have(part: Part) -> bool:
+    """Whether it is a text that is shown with the message, and that may be changed."""
+    is_shown = part.is_leaf and part.content_type in _TEXTS and not part.filenames and "message/rfc822" not in part.within
+    return is_shown and part.encoding in _DECODERS and body_may_change(part)
+
+
+def found(content: Octets, part: Part) -> frozenset[str]:
+    """The names of those in such a part."""
+    pieces = _whole(_DECODERS[part.encoding](content, part.start, part.end))
+    return frozenset(_name(match) for piece in pieces for match in _matches(piece))
+
+
+def longest_line(content: Octets, part: Part, links: Links) -> int:
+    """Of a part that is not encoded, with its macros replaced."""
+    return max(map(len, b"".join(filled((content[part.start : part.end],), links)).split(b"\r\n")))
+
+
+def decoded(content: Slices, edit: Edit) -> Iterable[bytes]:
+    """What an edit with macros is about: its own text, or the body of a part."""
+    return (edit.text,) if edit.text else _DECODERS[edit.decode.encode()](content, edit.start, edit.end)
+
+
+def filled(pieces: Iterable[bytes], links: Links) -> Iterator[bytes]:
+    """With links in place of macros; one that has none stays as it is."""
+    for piece in _whole(pieces):
+        end = 0
+        for match in _matches(piece):
+            yield piece[end : match.start()]
+            yield _link(match, links)
+            end = match.end()
+        yield piece[end:]
+
+
+def _matches(piece: bytes) -> Iterator[re.Match[bytes]]:
+    """In their order. The names are looked for first: that is quick, and there are few."""
+    needles = _NARROW if b"\0" not in piece else _NARROW + _BROAD
+    places = sorted(place for needle in needles for place in _places(piece, needle))
+    end = 0
+    for place in places:
+        if place >= end and (match := _MACRO.search(piece, max(end, place - _AROUND), place + _AROUND)):
+            end = match.end()
+            yield match
+
+
+def _places(piece: bytes, needle: bytes) -> Iterator[int]:
+    place = piece.find(needle)
+    while place >= 0:
+        yield place
+        place = piece.find(needle, place + 1)
+
+
+def _link(match: re.Match[bytes], links: Links) -> bytes:
+    url = links.get(_name(match))
+    return match[0] if url is None else url.encode(_WIDE.get(match.lastgroup or "", "ascii"))
+
+
+def _name(match: re.Match[bytes]) -> str:
+    if encoding := _WIDE.get(match.lastgroup or ""):
+        return match[0].decode(encoding)[1:-1]
+    return (match[1] or match[2]).decode()
+
+
+def _whole(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same octets, and no macro cut in two."""
+    held = b""
+    for piece in pieces:
+        held += piece
+        cut = max(0, len(held) - _AROUND)
+        for match in _matches(held[max(0, cut - _AROUND) :]):
+            start, end = (max(0, cut - _AROUND) + place for place in match.span())
+            if start < cut < end:
+                cut = end
+        yield held[:cut]
+        held = held[cut:]
+    yield held

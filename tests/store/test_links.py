@@ -1,0 +1,64 @@
+"""Whose links are, and what he does with them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from relay.links import Addressee
+from relay.model import Edit
+from relay.outcome import Sent
+from relay.store.sqlite.store import SqliteStore
+from relay.suppression import Reason, of_credential, of_list
+from relay.tokens import Kind, Link
+from tests.store.kit import CONTENT, NOW, claim, delivery, message, settle, suppressed, suppression
+
+READER = Addressee(address="Reader@example.net", credential="app", sender="shop@example.com", list="")
+
+
+async def test_a_link_is_its_recipients(store: SqliteStore) -> None:
+    made = message()
+    await store.queue.enqueue(made, CONTENT, (delivery(made), delivery(made, number=2, recipient="other@example.net")))
+    found = await store.links.addressee(Link(Kind.UNSUBSCRIBE, made.id, 2))
+    assert found
+    assert (found.address, found.credential, found.scope) == ("other@example.net", made.credential, of_credential("app"))
+    assert await store.links.addressee(Link(Kind.UNSUBSCRIBE, made.id, 3)) is None
+
+
+async def test_leaving_counts_once_and_can_be_taken_back(store: SqliteStore) -> None:
+    assert await store.links.leave(READER, at=NOW)
+    assert not await store.links.leave(READER, at=NOW + 1)
+    assert await store.links.has_left(READER, now=NOW + 2)
+    [entry] = (await store.suppressions.find(["reader@example.net"])).entries("reader@example.net")
+    assert (entry.reason, entry.scope, entry.source) == (Reason.UNSUBSCRIBED, of_credential("app"), "link in mail")
+    assert await store.links.come_back(READER, at=NOW + 3)
+    assert not await store.links.come_back(READER, at=NOW + 4)
+    assert not await store.links.has_left(READER, now=NOW + 5)
+    assert await store.links.leave(READER, at=NOW + 6)
+
+
+async def test_coming_back_takes_away_no_other_reason(store: SqliteStore) -> None:
+    await store.suppressions.add(suppression(reason="hard_bounce"))
+    await store.links.leave(READER, at=NOW)
+    await store.links.come_back(READER, at=NOW + 1)
+    assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.HARD_BOUNCE
+
+
+def test_a_list_is_a_scope_of_its_own() -> None:
+    assert Addressee(address="a", credential="app", sender="s", list="news").scope == of_list("news")
+
+
+async def test_links_of_messages_that_were_let_go_are_known(store: SqliteStore) -> None:
+    with_links, without = message(1), message(2)
+    with_links = replace(with_links, edits=(Edit(0, 0, b"x", links=True),))
+    for made in (with_links, without):
+        await store.queue.enqueue(made, CONTENT, (delivery(made),))
+    for claimed in await claim(store):
+        await settle(store, claimed, Sent(f"ses-{claimed.message.id}"))
+    far = NOW + 1000 * 86400
+    assert [count async for count in store.retention.bodies(far) if count]
+    assert [count async for count in store.retention.facts(far) if count]
+    assert await store.messages.show(with_links.id) is None
+    found = await store.links.addressee(Link(Kind.UNSUBSCRIBE, with_links.id, 1))
+    assert found
+    assert found.address == delivery(with_links).recipient
+    assert await store.links.addressee(Link(Kind.UNSUBSCRIBE, without.id, 1)) is None
