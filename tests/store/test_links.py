@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 from relay.links import Addressee
 from relay.model import Edit
 from relay.outcome import Sent
 from relay.store.sqlite.store import SqliteStore
-from relay.suppression import Reason, of_credential, of_list
+from relay.suppression import Reason, Suppression, of_credential, of_list
 from relay.tokens import Kind, Link
 from tests.store.kit import CONTENT, NOW, claim, delivery, message, settle, suppressed, suppression
 
@@ -41,6 +42,16 @@ async def test_coming_back_takes_away_no_other_reason(store: SqliteStore) -> Non
     await store.links.leave(READER, at=NOW)
     await store.links.come_back(READER, at=NOW + 1)
     assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.HARD_BOUNCE
+
+
+async def test_who_was_on_an_imported_list_can_come_back_as_well(store: SqliteStore) -> None:
+    async def batches() -> AsyncIterator[Sequence[Suppression]]:
+        yield [replace(suppression("reader@example.net", reason="unsubscribed"), scope=READER.scope)]
+
+    await store.imports.take(batches(), source="list.csv", again=False, now=NOW)
+    assert await store.links.has_left(READER, now=NOW + 1)
+    assert await store.links.come_back(READER, at=NOW + 2)
+    assert not await store.links.has_left(READER, now=NOW + 3)
 
 
 def test_a_list_is_a_scope_of_its_own() -> None:

@@ -18,6 +18,7 @@ KEY = "address_key, scope, reason, import_id"  # 0 is no import
 VISIBLE = "import_id NOT IN (SELECT id FROM imports WHERE finished_at IS NULL)"
 _OWN = f"SELECT {ENTRY} FROM suppressions WHERE address_key = ? AND scope = ? AND reason = ? AND import_id = 0"
 _ALL = "DELETE FROM suppressions WHERE address_key = ? AND scope = ?"
+_BEFORE = f"{_ALL} AND reason = ? AND created_at < ? AND {VISIBLE}"  # also what lists have brought
 _PUT = f"INSERT OR REPLACE INTO suppressions (import_id, address_key, {ENTRY}) VALUES (0,?,?,?,?,?,?,?,?)"
 _OVER = f"""DELETE FROM suppressions WHERE ({KEY}) IN
     (SELECT {KEY} FROM suppressions WHERE expires_at > 0 AND expires_at <= ? AND {VISIBLE} LIMIT 500) RETURNING {ENTRY}"""
@@ -87,10 +88,7 @@ def release_later(db: sqlite3.Connection, release: Release) -> None:
 def opt_in(db: sqlite3.Connection, release: Release) -> bool:
     """As `remove` for those who had unsubscribed and came back; what they did before that counts no more, in any order."""
     key = address.key(release.address)
-    found = standing(db, key, release.scope, Reason.UNSUBSCRIBED)
-    is_over = found is not None and found.created_at < release.at
-    if is_over:
-        _delete(db, key, release.scope, Reason.UNSUBSCRIBED)
+    is_over = db.execute(_BEFORE, (key, release.scope, Reason.UNSUBSCRIBED, release.at)).rowcount > 0
     if is_over or released_at(db, key, release.scope) < release.at:
         _write(db, release, Change.REMOVED, Reason.UNSUBSCRIBED, release.at)
     return is_over

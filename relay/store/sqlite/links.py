@@ -13,6 +13,7 @@ from relay.errors import StoreUnavailable
 from relay.links import Addressee
 from relay.store.sqlite import entries
 from relay.store.sqlite.counters import Counts
+from relay.store.sqlite.entries import VISIBLE
 from relay.store.sqlite.writer import Writer
 from relay.suppression import Reason, Release, Suppression
 from relay.tokens import Link
@@ -21,8 +22,8 @@ _SOURCE = "link in mail"
 _ADDRESSEE = """SELECT d.recipient, m.credential, m.sender, m.list FROM deliveries d JOIN messages m ON m.id = d.message_id
         WHERE d.message_id = :message_id AND d.number = :number
     UNION ALL SELECT recipient, credential, sender, list FROM old_links WHERE message_id = :message_id AND number = :number"""
-_HAS_LEFT = """SELECT 1 FROM suppressions WHERE address_key = ? AND scope = ? AND reason = ?
-    AND (expires_at = 0 OR expires_at > ?)"""
+_HAS_LEFT = f"""SELECT 1 FROM suppressions WHERE address_key = ? AND scope = ? AND reason = ?
+    AND (expires_at = 0 OR expires_at > ?) AND {VISIBLE}"""
 
 
 class SqliteLinks:
