@@ -41,6 +41,8 @@ def _is_whole(text: str, delimiter: str, is_row: Callable[[Cells], bool]) -> boo
 
 def _parsed(text: str, delimiter: str) -> Cells | str | None:
     """The cells of one row; what is wrong with it; or None where it ends within quotes."""
+    if '"' not in text:
+        return text.rstrip("\r\n").split(delimiter)  # most rows, in half the time
     try:
         return next(csv.reader([text], delimiter=delimiter, strict=True), [])
     except csv.Error as error:

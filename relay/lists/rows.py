@@ -87,7 +87,7 @@ def _scope(cell: str) -> str:
 def _text(row: Row, columns: tuple[str, ...]) -> str:
     """NUL is none: it would end the text in some places and not in others. Lone surrogates no database takes."""
     text = " ".join([row[column] for column in columns]).strip().replace("\0", "")[:_LONGEST]
-    return text.encode("utf-8", "replace").decode("utf-8")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _time(row: Row, column: str) -> float:

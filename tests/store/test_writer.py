@@ -319,3 +319,18 @@ async def test_a_writer_without_a_connection_takes_nothing() -> None:
     with pytest.raises(StoreUnavailable):
         await queue.claim(Round(limit=1, now=NOW, lease_until=NOW, lifetime=1.0, turns=Turns()))
     await writer.close()
+
+
+def synchronous(db: sqlite3.Connection, items: Sequence[None]) -> list[int]:
+    """1: NORMAL, 2: FULL."""
+    return [db.execute("PRAGMA synchronous").fetchone()[0] for _ in items]
+
+
+async def test_only_what_is_lazy_alone_is_not_synced(writer: Writer) -> None:
+    assert await writer.run(synchronous, None) == 2
+    assert await writer.run(synchronous, None, lazily=True) == 1
+    both = await asyncio.gather(writer.run(synchronous, None, lazily=True), writer.run(synchronous, None))
+    assert list(both) == [2, 2]
+    with pytest.raises(ZeroDivisionError):
+        await writer.run(lambda db, items: [1 // 0 for _ in items], None, lazily=True)
+    assert await writer.run(synchronous, None) == 2

@@ -68,7 +68,7 @@ class SqliteImports:
 
     async def _in_turn(self, step: _Step) -> Imported:
         began = perf_counter()  # uvloop's own time stands still within a round
-        done = await self._writer.run(_stage_all, step)
+        done = await self._writer.run(_stage_all, step, lazily=True)  # none of it counts yet
         taken = perf_counter() - began
         self._size = min(max(_FEWEST, int(len(step.entries) * _STEP_SECONDS / taken)), 2 * self._size, _MOST)
         await asyncio.sleep(min(taken, _STEP_SECONDS) * _PAUSE)

@@ -45,6 +45,7 @@ class _Job(NamedTuple):
     verb: Verb[Any, Any]
     item: Any
     done: asyncio.Future[Any]
+    is_lazy: bool
 
 
 class Writer:
@@ -63,15 +64,16 @@ class Writer:
         self._waiting: list[_Job] = []
         self._is_busy = False  # a group is being gathered or written
 
-    async def run(self, verb: Verb[I, T], item: I) -> T:
-        """The verb's result for the item, after its transaction was committed.
+    async def run(self, verb: Verb[I, T], item: I, *, lazily: bool = False) -> T:
+        """The verb's result for the item, after its transaction was committed; `lazily`, perhaps before it would survive a
+        power cut, which it does from the next transaction on that is not.
 
         Raises StoreUnavailable, or what the verb raised for this item.
         """
         if self._connection is None:
             raise StoreUnavailable("the store is not open for writing")
         loop = asyncio.get_running_loop()
-        job = _Job(verb, item, loop.create_future())
+        job = _Job(verb, item, loop.create_future(), lazily)
         self._waiting.append(job)
         if not self._is_busy:
             self._begin_group(loop)
@@ -135,6 +137,17 @@ class Writer:
 
 def _write(connection: sqlite3.Connection, group: list[_Job]) -> list[Any]:
     """One result per job: its value, or the exception it gets. Hopes that all is well, and takes care once it is not."""
+    is_lazy = all(job.is_lazy for job in group)
+    if is_lazy:
+        connection.execute("PRAGMA synchronous = NORMAL")  # no fsync: that of the next commit covers all of the log before it
+    try:
+        return _written(connection, group)
+    finally:
+        if is_lazy:
+            connection.execute("PRAGMA synchronous = FULL")
+
+
+def _written(connection: sqlite3.Connection, group: list[_Job]) -> list[Any]:
     failure: Exception
     for run in (_run_bare, _run_apart):
         try:
