@@ -6,7 +6,7 @@ import asyncio
 import random
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
@@ -196,10 +196,11 @@ class App:
         if config.callbacks.listen:
             tls = way_back.callbacks_tls(config)
             routes = [*way_back.webhook(config, feedback).routes(), *healthy]
-            routes += way_back.unsubscribe(base, base.linker).routes() if base.linker else []
-            await self._serve_http("callbacks", config.callbacks.listen, routes, tls=self._watched(tls) if tls else None)
+            routes += way_back.link_pages(base, base.linker) if base.linker else ()
+            context = self._watched(tls) if tls else None
+            await self._serve_http("callbacks", config.callbacks.listen, routes, tls=context, proxies=config.callbacks.proxies)
         if config.private.listen:
-            await self._serve_http("private", config.private.listen, [*metrics.routes(), *healthy], tls=None)
+            await self._serve_http("private", config.private.listen, [*metrics.routes(), *healthy])
 
     def _start_queues(self, base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...]) -> None:
         for queue in queues:
@@ -207,8 +208,16 @@ class App:
         if queues:
             self._keep_running(DeadLetterWatch(queues).run, "the look at the queues of events")
 
-    async def _serve_http(self, name: str, listener: str, routes: Iterable[RouteDef], *, tls: ssl.SSLContext | None) -> None:
-        server = HttpServer(name, routes)
+    async def _serve_http(
+        self,
+        name: str,
+        listener: str,
+        routes: Iterable[RouteDef],
+        *,
+        tls: ssl.SSLContext | None = None,
+        proxies: Collection[str] = (),
+    ) -> None:
+        server = HttpServer(name, routes, proxies)
         host, port = config_rules.address(listener, self._config.file, f"{name}.listen")
         self._parts.push_async_callback(server.stop)
         with _listening(self._config, f"{name}.listen"):

@@ -23,7 +23,7 @@ _MAY_BE_ZERO = frozenset(
         "reputation": ["review_bounces", "pause_bounces", "review_complaints", "pause_complaints"],
         "feedback": ["alarm_after_sent", "alarm_after_minutes"],
         "suppression": ["sync_minutes"],
-        "retention": ["bodies_days", "notifications_days", "facts_days"],
+        "retention": ["bodies_days", "web_versions_days", "notifications_days", "facts_days"],
     }.items()
     for key in keys
 )
@@ -34,6 +34,7 @@ _URL = re.compile(r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/
 
 _PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+", re.ASCII)
 _SECRET_PATH = 32
+_MAILBOX = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+", re.ASCII)
 
 _LONGEST_PUBLIC_URL = 200  # a link has to fit into a line
 _LONGEST_SOCKET = 107  # unix(7), and the 0 that ends it
@@ -53,6 +54,7 @@ def check(config: Config) -> None:
         raise ConfigError(config.file, "queue.max_octets", "must be more than smtp.max_size")
     _check_smtp(config)
     _check_secrets(config)
+    _check_pages(config)
     for key, listener in (
         ("smtp.submission", config.smtp.submission),
         ("smtp.submissions", config.smtp.submissions),
@@ -91,7 +93,12 @@ def _check_smtp(config: Config) -> None:
     smtp = config.smtp
     if len(smtp.further_certificates) != len(smtp.further_keys):
         raise ConfigError(config.file, "smtp.further_keys", "must be as many as smtp.further_certificates, in their order")
-    for key, blocks in (("smtp.proxies", smtp.proxies), ("smtp.trusted_networks", smtp.trusted_networks)):
+    all_blocks = {
+        "smtp.proxies": smtp.proxies,
+        "smtp.trusted_networks": smtp.trusted_networks,
+        "callbacks.proxies": config.callbacks.proxies,
+    }
+    for key, blocks in all_blocks.items():
         for block in blocks:
             _check_network(block, config.file, key)
     if not smtp.trusted:
@@ -169,6 +176,17 @@ def _check_secrets(config: Config) -> None:
     if keys and len(config.callbacks.public_url) > _LONGEST_PUBLIC_URL:
         why = f"is longer than {_LONGEST_PUBLIC_URL} characters: links in mail begin with it"
         raise ConfigError(config.file, "callbacks.public_url", why)
+
+
+def _check_pages(config: Config) -> None:
+    mailbox = config.pages.unsubscribe_mailbox
+    try:
+        mail_address.parse(mailbox.encode("utf-8") if mailbox else b"a@example.com")
+    except ValueError:
+        raise ConfigError(config.file, "pages.unsubscribe_mailbox", f"{mailbox} is no address") from None
+    if mailbox and not _MAILBOX.fullmatch(mailbox):
+        why = "must be of letters, digits and . _ + - alone: it stands in a URL"
+        raise ConfigError(config.file, "pages.unsubscribe_mailbox", why)
 
 
 def _check_failpoint(config: Config) -> None:

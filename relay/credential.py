@@ -29,6 +29,7 @@ class Macros(StrEnum):
 
     OPTIONAL = "optional"
     REQUIRED = "required"  # a message without it is refused
+    FOOTER = "footer"  # a message without it gets a line with it
 
 
 class ListUnsubscribe(StrEnum):

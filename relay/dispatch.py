@@ -164,7 +164,7 @@ class Dispatcher:
 
     async def _outcome(self, claimed: Claimed, time_left: Callable[[], float]) -> Outcome:
         try:
-            content = await self._bodies.read(claimed)
+            content = await self._bodies.read(claimed.message, claimed.content)
         except DamagedBody as error:
             journal.trouble(f"{claimed.delivery.id}: the stored body is damaged and not sent", error)
             return Hold(HoldScope.DELIVERY, "the stored body is not what was accepted", _DAMAGED)

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Collection
 
-from relay import bounces, journal, ses_event, sns_message
+from relay import bounces, inbound, journal, ses_event, sns_message
 from relay.bounces import BounceRules
 from relay.errors import NoCertificate, StoreUnavailable, TryAgain, Unreadable, Untrusted
 from relay.event import EventType
@@ -14,6 +14,7 @@ from relay.listening import Listening
 from relay.ports.clock import Clock
 from relay.ports.feedback import Certificates, FeedbackStore, Recorded, Topics
 from relay.sns_message import SnsMessage
+from relay.unsubscribing import Unsubscribing
 
 _MESSAGE_ID = re.compile(r"[0-9A-Fa-f-]{36}", re.ASCII)
 # What SES posts to a topic when an event destination is made, as text.
@@ -21,7 +22,7 @@ _VALIDATION = "Successfully validated SNS topic for Amazon SES event publishing.
 
 
 class Feedback:
-    """Takes SNS posts of the topics named, signed in one of `versions`."""
+    """Takes SNS posts of the topics named, signed in one of `versions`. With a `mailbox` readers unsubscribe by mail to it."""
 
     def __init__(
         self,
@@ -34,6 +35,8 @@ class Feedback:
         rules: BounceRules,
         topics: Collection[str],
         versions: Collection[str],
+        unsubscribing: Unsubscribing | None = None,
+        mailbox: str = "",
     ) -> None:
         self._store = store
         self._certificates = certificates
@@ -43,6 +46,8 @@ class Feedback:
         self._rules = rules
         self._topics = frozenset(topics)
         self._versions = frozenset(versions)
+        self._unsubscribing = unsubscribing
+        self._mailbox = mailbox
 
     async def receive(self, body: bytes) -> None:
         """One post of SNS. Raises Unreadable, Untrusted, TryAgain or StoreUnavailable; then nothing was stored."""
@@ -119,6 +124,8 @@ class Feedback:
         )
         for fact in recorded:
             _tell(fact, self._rules)
+        if self._unsubscribing and self._mailbox and (token := inbound.unsubscribes(payload, self._mailbox)):
+            await self._unsubscribing.leave_by_mail(token)
 
 
 def _is_of_ses(payload: str) -> bool:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from relay.windows import Window
 
 _MOST_KEYS = 10_000
 _STRANGERS_WAIT = 5.0
@@ -23,43 +24,13 @@ class Guessed(StrEnum):
     NAME = "name"
 
 
-@dataclass(slots=True)
-class _Count:
-    failures: int
-    ends: float
-
-
-class _Window:
-    """Failures by key, for so many seconds from the first one on. The oldest keys are forgotten where there are too many."""
-
-    def __init__(self, seconds: float, most: int) -> None:
-        self._seconds = seconds
-        self._most = most
-        self._counts: OrderedDict[str, _Count] = OrderedDict()
-
-    def add(self, key: str, now: float) -> bool:
-        """Whether it is now, for the first time, too many."""
-        count = self._counts.get(key)
-        if count is None or count.ends <= now:
-            count = self._counts[key] = _Count(0, now + self._seconds)
-            self._counts.move_to_end(key)
-        count.failures += 1
-        if len(self._counts) > _MOST_KEYS:
-            self._counts.popitem(last=False)
-        return count.failures == self._most
-
-    def is_full(self, key: str, now: float) -> bool:
-        count = self._counts.get(key)
-        return count is not None and count.ends > now and count.failures >= self._most
-
-
 class Guesses:
     """`monotonic` are seconds; `seconds` is how long a failure counts."""
 
     def __init__(self, *, monotonic: Callable[[], float], seconds: float, per_address: int, per_name: int) -> None:
         self._monotonic = monotonic
-        self._addresses = _Window(seconds, per_address)
-        self._names = _Window(seconds, per_name)
+        self._addresses = Window(seconds, per_address)
+        self._names = Window(seconds, per_name)
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def is_stopped(self, peer: str) -> bool:

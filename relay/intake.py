@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from relay import ids, journal, judge, labels, metrics, policy
 from relay.backlog import Admission
@@ -23,10 +24,17 @@ from relay.refusals import Refusals
 from relay.replies import reply_to
 from relay.writing import edits
 
-_Judged = tuple[Message, tuple[Finding, ...]]
-
 _LARGE_AT_ONCE = 2
 _LARGEST = 4 * 1024 * 1024  # octets; what is mapped to be read counts as our memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What may pass. `seen` are refusals of rules that are only observed; `seal` is what kept links out of it."""
+
+    message: Message
+    seen: tuple[Finding, ...]
+    seal: str
 
 
 class Budget:
@@ -167,7 +175,8 @@ class Intake:
             rows = len(envelope.recipients)
             with self.admission.taking(rows, rows * receiving.draft.size):
                 digest = await receiving.draft.finish()
-                message, seen = await self._judged(envelope, receiving, digest, now)
+                judged = await self._judged(envelope, receiving, digest, now)
+                message = judged.message
                 wanted = self._deliveries(envelope, message)
                 deliveries = await self._queue.enqueue(message, receiving.draft.inline, wanted)
             kept = True
@@ -176,7 +185,7 @@ class Intake:
             if is_counted and not kept:
                 self.quota.give_back(envelope.credential)
         self._wake.set()
-        self._tell(envelope, message, deliveries, seen)
+        self._tell(envelope, judged, deliveries)
         return message
 
     async def _judged(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> _Judged:
@@ -191,6 +200,7 @@ class Intake:
         case = judge.case(content, envelope.credential, sender=envelope.sender, identities=self._identities)
         seen = judge.judge(case, self._observed)
         found = labels.read(case.parsed, now=now, credential=envelope.credential)
+        links = self._linker.edits(envelope.credential, found, case.header_from) if self._linker else None
         changes = edits.needed(
             content,
             case.parsed,
@@ -200,7 +210,7 @@ class Intake:
             now=now,
             also=["X-Playpen-Recipients: " + ",\r\n\t".join(envelope.recipients)] if self._playpen else (),
             send_as=case.header_from if case.is_rewritten else "",
-            links=self._linker.edits(envelope.credential, found, case.header_from) if self._linker else None,
+            links=links,
         )
         message = Message(
             id=receiving.id,
@@ -216,7 +226,7 @@ class Intake:
             edits=changes,
             labels=found,
         )
-        return message, seen
+        return _Judged(message=message, seen=seen, seal=edits.left_alone(content, case.parsed, links) if links else "")
 
     def _deliveries(self, envelope: Envelope, message: Message) -> tuple[Delivery, ...]:
         is_first_only = envelope.credential.recipients is Recipients.FIRST
@@ -234,7 +244,8 @@ class Intake:
             for number, recipient in enumerate(envelope.recipients, 1)
         )
 
-    def _tell(self, envelope: Envelope, message: Message, deliveries: tuple[Delivery, ...], seen: tuple[Finding, ...]) -> None:
+    def _tell(self, envelope: Envelope, judged: _Judged, deliveries: tuple[Delivery, ...]) -> None:
+        message = judged.message
         journal.accepted(
             id=message.id,
             credential=message.credential,
@@ -246,6 +257,8 @@ class Intake:
         for delivery in deliveries:
             if delivery.state is not State.QUEUED:
                 journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
-        for finding in seen:
+        if judged.seal:
+            journal.links_left_alone(id=message.id, seal=judged.seal)
+        for finding in judged.seen:
             metrics.observed_refusals.labels(finding.rule).inc()
             journal.observed(id=message.id, rule=finding.rule, reply=reply_to(finding.refusal).text)

@@ -145,6 +145,11 @@ def accepted(*, id: str, credential: str, peer: str, sender: str, recipients: tu
     )
 
 
+def links_left_alone(*, id: str, seal: str) -> None:
+    """What is signed or encrypted keeps its macros, and gets no footer."""
+    _write("links_left_alone", WARNING, id=id, seal=seal)
+
+
 def observed(*, id: str, rule: str, reply: str) -> None:
     """A rule that is only observed would have refused an accepted message with this reply."""
     _write("observed", WARNING, id=id, rule=rule, reply=_free(reply))
@@ -254,9 +259,9 @@ def event(*, type: str, id: str, recipient: str, found: str, crm: str, detail: s
     _write(type, id=id, recipient=_shown(recipient), **classes, detail=_free(detail), ses_message_id=ses_message_id)
 
 
-def unsubscribed(*, address: str, scope: str, one_click: bool) -> None:
-    """A reader wants no more mail of that scope."""
-    _write("unsubscribed", address=_shown(address), scope=scope, one_click=one_click)
+def unsubscribed(*, address: str, scope: str, by: str) -> None:
+    """A reader wants no more mail of that scope, and said so on the page, by one click or by mail."""
+    _write("unsubscribed", address=_shown(address), scope=scope, by=by)
 
 
 def subscribed_again(*, address: str, scope: str) -> None:

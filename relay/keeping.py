@@ -21,6 +21,7 @@ class KeptFor:
     """Days after which it goes; 0 for never."""
 
     bodies: int
+    web_versions: int  # the content of messages with links to it
     notifications: int
     facts: int
 
@@ -52,6 +53,7 @@ class Keeping:
         now = self._clock()
         gone = {
             "bodies": await self._forget(self._store.bodies, now, self._kept_for.bodies),
+            "web_versions": await self._forget(self._store.web_versions, now, self._kept_for.web_versions),
             "files": await self._remove_files(),
             "notifications": await self._forget(self._store.notifications, now, self._kept_for.notifications),
             "facts": await self._forget(self._store.facts, now, self._kept_for.facts),

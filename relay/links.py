@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from relay import address, tokens
-from relay.credential import Credential, ListUnsubscribe, MessageClass
-from relay.model import Delivery, Labels
+from relay import address, ids, tokens
+from relay.credential import Credential, ListUnsubscribe, Macros, MessageClass
+from relay.model import Labels, Message
 from relay.suppression import of_credential, of_list
 from relay.tokens import Keys, Kind, Link
 from relay.writing.edits import LinkEdits
+from relay.writing.footers import Footer
+from relay.writing.macros import UNSUBSCRIBE, UNSUBSCRIBE_TOKEN, WEB_VERSION
 
-UNSUBSCRIBE_PATH = "/u"
-
+UNSUBSCRIBE_PATH, WEB_VERSION_PATH = "/u", "/w"
 
 PURPOSE = "links in mail"  # of the key
 
@@ -32,32 +33,50 @@ class Addressee:
         return of_list(self.list) if self.list else of_credential(self.credential)
 
 
-class Linker:
-    """Makes them below `public_url`, sealed with the newest of `keys`; and reads tokens."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkedMail:
+    """What a web version is made of. `content` is None where it lies in a spool file."""
 
-    def __init__(self, public_url: str, keys: Keys) -> None:
+    message: Message
+    content: bytes | None
+
+
+class Linker:
+    """Makes them below `public_url`, sealed with the newest of `keys`, and reads tokens. Some are for mail to `mailbox`."""
+
+    def __init__(self, public_url: str, keys: Keys, *, footer: Footer | None = None, mailbox: str = "") -> None:
         self._base = public_url.rstrip("/")
         self._keys = keys
-        self.longest = {name: self._base.ljust(len(self._base) + 60, "x") for name in ("Unsubscribe",)}
+        self._footer = footer
+        self._mailbox = mailbox
+        self._longest = self.of(ids.ulid(0.0, bytes(10)), 1)
 
-    def of(self, delivery: Delivery) -> dict[str, str]:
-        """By the names of macros: the same at each try."""
+    def of(self, message_id: str, number: int) -> dict[str, str]:
+        """A delivery's, by the names of macros: the same at each try."""
+        leaving, seeing = (
+            tokens.sealed(Link(kind, message_id, number), self._keys) for kind in (Kind.UNSUBSCRIBE, Kind.WEB_VERSION)
+        )
         return {
-            "Unsubscribe": f"{self._base}{UNSUBSCRIBE_PATH}/{self._token(Kind.UNSUBSCRIBE, delivery)}",
+            UNSUBSCRIBE: f"{self._base}{UNSUBSCRIBE_PATH}/{leaving}",
+            UNSUBSCRIBE_TOKEN: leaving,
+            WEB_VERSION: self.web_version(seeing),
         }
+
+    def web_version(self, token: str) -> str:
+        """Where it is."""
+        return f"{self._base}{WEB_VERSION_PATH}/{token}"
 
     def edits(self, credential: Credential, labels: Labels, header_from: str) -> LinkEdits:
         """What is done in a message of this login for its links."""
         is_bulk = labels.message_class is not MessageClass.TRANSACTIONAL
         return LinkEdits(
-            longest=self.longest,
+            longest=self._longest,
             adds_pair=is_bulk and credential.list_unsubscribe is not ListUnsubscribe.OFF,
             replaces=is_bulk and credential.list_unsubscribe is ListUnsubscribe.REPLACE,
+            mailbox=self._mailbox,
+            footer=self._footer if is_bulk and credential.macros is Macros.FOOTER else None,
             list_id=_list_id(labels.list, address.domain(header_from)) if is_bulk and labels.list else "",
         )
-
-    def _token(self, kind: Kind, delivery: Delivery) -> str:
-        return tokens.sealed(Link(kind, delivery.message_id, delivery.number), self._keys)
 
     def opened(self, token: str, kind: Kind) -> Link:
         """Raises UnknownLink, also for one of another kind."""

@@ -52,8 +52,8 @@ class Encoding(StrEnum):
 class Edit:
     """Octets [start, end) of the accepted content are sent as `text` instead, or anew in the encoding `encode`.
 
-    `decode` is the encoding in which they came. With `links` each recipient gets his own in place of macros, in what
-    they decode to or in `text`.
+    `decode` is the encoding in which they came. `links` names macros: in their place each recipient gets his own links, in what
+    the octets decode to or in `text`. A `footer` is put into what they decode to, before octet `footer_at` of it.
     """
 
     start: int
@@ -61,7 +61,9 @@ class Edit:
     text: bytes = b""
     decode: Encoding = Encoding.NONE
     encode: Encoding = Encoding.NONE
-    links: bool = False
+    links: tuple[str, ...] = ()
+    footer: bytes = b""
+    footer_at: int = 0
 
 
 class Lane(StrEnum):
@@ -134,6 +136,11 @@ class Message:
     digest: bytes
     edits: tuple[Edit, ...]
     labels: Labels = Labels()
+
+    @property
+    def links(self) -> frozenset[str]:
+        """The macros in whose place its recipients get links."""
+        return frozenset(name for edit in self.edits for name in edit.links)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,6 +130,7 @@ class RetentionConfig:
     """How long what is over is kept; 0 is for ever. Facts stay as long as their content does."""
 
     bodies_days: int = 3
+    web_versions_days: int = 90
     notifications_days: int = 30
     facts_days: int = 400
 
@@ -212,6 +213,7 @@ class CallbacksConfig:
     public_url: str = ""
     certificate: str = ""
     key: str = ""
+    proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,8 +221,12 @@ class PagesConfig:
     """What readers of mail see where its links lead."""
 
     company: str = ""
+    logo: str = ""
+    colour: str = ""
+    background: str = ""
     language: str = ""
     texts: str = ""
+    unsubscribe_mailbox: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

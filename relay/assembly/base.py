@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from relay import tokens
+from relay.errors import ConfigError
 from relay.lifecycle import Patience
 from relay.links import PURPOSE, Linker
 from relay.listening import Listening
@@ -14,6 +16,7 @@ from relay.settings import Config
 from relay.steady import SteadyClock
 from relay.store.bodies import Spool
 from relay.store.sqlite.store import SqliteStore
+from relay.web.callbacks.texts import Texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +36,22 @@ class Base:
 
 
 def linker(config: Config) -> Linker | None:
-    """None where there are no links in mail: without a key, or without an address that the Internet reaches."""
+    """None where there are no links in mail: without a key, or without an address that the Internet reaches.
+
+    Raises ConfigError as below.
+    """
     keys, url = tokens.derived(config.secrets.keys, PURPOSE), config.callbacks.public_url
-    return Linker(url, keys) if keys and url else None
+    footer, mailbox = texts(config).footer, config.pages.unsubscribe_mailbox
+    return Linker(url, keys, footer=footer, mailbox=mailbox) if keys and url else None
+
+
+def texts(config: Config) -> Texts:
+    """What the pages and the footer of mail say. Raises ConfigError for texts that cannot be used."""
+    pages = config.pages
+    try:
+        return Texts(Path(pages.texts) if pages.texts else None, pages.language)
+    except (OSError, ValueError) as error:
+        raise ConfigError(config.file, "pages.texts", str(error)) from error
 
 
 def patience(config: Config) -> Patience:

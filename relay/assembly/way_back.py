@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+from aiohttp import web
 
 from relay.alarms import Alarms
 from relay.assembly import at_aws
-from relay.assembly.base import Base
+from relay.assembly.base import Base, linker, texts
 from relay.aws import clients
 from relay.aws.certificates import FetchedCertificates, PinnedCertificate
 from relay.aws.sns import SnsTopics
@@ -31,9 +33,13 @@ from relay.silence import Silence
 from relay.steady import SteadyClock
 from relay.store.bodies import Spool
 from relay.store.sqlite.store import SqliteStore
-from relay.web.callbacks.links import Unsubscribe
-from relay.web.callbacks.pages import Look, Pages
+from relay.unsubscribing import Unsubscribing
+from relay.web.callbacks.limits import Limits
+from relay.web.callbacks.look import Look, look
+from relay.web.callbacks.pages import Pages
 from relay.web.callbacks.sns import Door, Webhook
+from relay.web.callbacks.unsubscribe import UnsubscribePages
+from relay.web.callbacks.web_versions import WebVersionPages
 
 
 def callbacks_tls(config: Config) -> ServerTls | None:
@@ -56,6 +62,8 @@ def feedback(base: Base, session: boto3.Session) -> Feedback:
         rules=config.bounces.rules,
         topics=config.feedback.topics,
         versions=config.feedback.signature_versions,
+        unsubscribing=unsubscribing(base, base.linker) if base.linker else None,
+        mailbox=config.pages.unsubscribe_mailbox,
     )
 
 
@@ -71,14 +79,26 @@ def webhook(config: Config, feedback: Feedback) -> Webhook:
     return Webhook(feedback, door)
 
 
-def unsubscribe(base: Base, linker: Linker) -> Unsubscribe:
-    """Where links in mail lead. Raises ConfigError for texts that cannot be used."""
-    pages = base.config.pages
+def unsubscribing(base: Base, linker: Linker) -> Unsubscribing:
+    """What readers do by the links in their mail."""
+    return Unsubscribing(linker=linker, store=base.store.links, clock=base.clock)
+
+
+def link_pages(base: Base, linker: Linker) -> Iterator[web.RouteDef]:
+    """Where links in mail lead. Raises ConfigError for texts or a look that cannot be used."""
+    pages, limits = Pages(_look(base.config), texts(base.config)), Limits(time.monotonic)
+    leaving = unsubscribing(base, linker)
+    yield from UnsubscribePages(unsubscribing=leaving, pages=pages, limits=limits).routes()
+    seeing = WebVersionPages(linker=linker, store=base.store.links, bodies=base.spool, pages=pages, limits=limits)
+    yield from seeing.routes()
+
+
+def _look(config: Config) -> Look:
+    pages = config.pages
     try:
-        shown = Pages(Look(company=pages.company, language=pages.language), Path(pages.texts) if pages.texts else None)
+        return look(company=pages.company, logo=pages.logo, colour=pages.colour, background=pages.background)
     except (OSError, ValueError) as error:
-        raise ConfigError(base.config.file, "pages.texts", str(error)) from error
-    return Unsubscribe(linker=linker, store=base.store.links, pages=shown, clock=base.clock)
+        raise ConfigError(config.file, "pages", str(error)) from error
 
 
 def listening(config: Config, now: float) -> Listening:
@@ -128,7 +148,7 @@ def redrive_alone(config: Config, store: SqliteStore) -> Redrive:
         clock=clock,
         listening=listening(config, clock()),
         refusals=Refusals(store=store.counters, clock=clock, every=math.inf),  # nothing comes in
-        linker=None,
+        linker=linker(config),
         wake=asyncio.Event(),
     )
     return redrive(base, feedback(base, session), queues(config, session))

@@ -76,7 +76,12 @@ def keeping(base: Base) -> Keeping:
         store=base.store.retention,
         files=base.spool,
         clock=base.clock,
-        kept_for=KeptFor(bodies=days.bodies_days, notifications=days.notifications_days, facts=days.facts_days),
+        kept_for=KeptFor(
+            bodies=days.bodies_days,
+            web_versions=days.web_versions_days,
+            notifications=days.notifications_days,
+            facts=days.facts_days,
+        ),
         every=_KEEPING_SECONDS,
         pause=_KEEPING_PAUSE,
     )

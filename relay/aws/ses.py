@@ -122,7 +122,7 @@ class SesSender:
             request["ConfigurationSetName"] = configuration_set
         before, _, after = json.dumps(request).partition('"Data": "')
         yield before.encode() + b'"Data": "'
-        links = self._linker.of(delivery) if self._linker and any(edit.links for edit in message.edits) else {}
+        links = self._linker.of(message.id, delivery.number) if self._linker and message.links else {}
         yield from _in_base64(edits.edited(content, message.edits, links))
         yield after.encode()
 

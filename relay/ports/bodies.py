@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from relay.model import Claimed
+from relay.model import Message
 from relay.reading.mime import Octets, Slices
 
 
@@ -43,8 +43,11 @@ class Bodies(Protocol):
 
     def draft(self, message_id: str) -> Draft: ...
 
-    async def read(self, claimed: Claimed) -> Slices:
-        """The accepted content. Raises DamagedBody if it is not what was accepted, StoreUnavailable if unreadable."""
+    async def read(self, message: Message, content: bytes | None) -> Slices:
+        """The accepted content: what the row has of it, or else that of its file.
+
+        Raises DamagedBody if it is not what was accepted, StoreUnavailable if unreadable.
+        """
 
 
 class SpooledFiles(Protocol):

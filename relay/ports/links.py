@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
-from relay.links import Addressee
+from relay.links import Addressee, LinkedMail
 from relay.tokens import Link
 
 
@@ -13,6 +14,12 @@ class LinkStore(Protocol):
 
     async def addressee(self, link: Link) -> Addressee | None:
         """Whose link it is; None for one that is older than anything we know."""
+
+    async def mail(self, link: Link) -> LinkedMail | None:
+        """The message that it is in; None where its content is not kept any more."""
+
+    async def lists(self, whom: Addressee, *, now: float) -> Mapping[str, bool]:
+        """The lists of that login whose mail reached him, in the order of their names, and whether it still may."""
 
     async def has_left(self, whom: Addressee, *, now: float) -> bool:
         """Whether he is suppressed for that mail because he unsubscribed."""

@@ -76,7 +76,10 @@ class Retention(Protocol):
     """
 
     def bodies(self, before: float) -> AsyncIterator[int]:
-        """The content of messages whose deliveries have all ended before that."""
+        """The content of messages whose deliveries have all ended before that, but for the next."""
+
+    def web_versions(self, before: float) -> AsyncIterator[int]:
+        """The same of messages with links to their content."""
 
     def facts(self, before: float) -> AsyncIterator[int]:
         """Messages that ended before that and have no content any more, with all that is known of them; and events of before

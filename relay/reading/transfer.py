@@ -79,3 +79,4 @@ DECODERS: dict[bytes, Callable[[Slices, int, int], Pieces]] = {
     b"quoted-printable": quoted_printable,
     b"base64": base64,
 }
+LENIENT = DECODERS | {b"base64": lenient_base64}  # as readers of texts do

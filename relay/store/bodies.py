@@ -14,7 +14,7 @@ from typing import TypeVar
 from blake3 import blake3
 
 from relay.errors import DamagedBody, DiskFull, StoreUnavailable
-from relay.model import Claimed
+from relay.model import Message
 from relay.reading.mime import Octets, Slices
 
 T = TypeVar("T", bound=Slices)
@@ -128,15 +128,14 @@ class Spool:
     def draft(self, message_id: str) -> SpoolDraft:
         return SpoolDraft(self._folder, _name(message_id))
 
-    async def read(self, claimed: Claimed) -> Slices:
-        content = claimed.content
+    async def read(self, message: Message, content: bytes | None) -> Slices:
         if content is not None:
-            return _checked(content, claimed.message.digest)
-        return await asyncio.to_thread(self._read_file, claimed)
+            return _checked(content, message.digest)
+        return await asyncio.to_thread(self._read_file, message)
 
-    def _read_file(self, claimed: Claimed) -> Slices:
+    def _read_file(self, message: Message) -> Slices:
         try:
-            return _checked(_File(self._folder / _name(claimed.message.id)), claimed.message.digest)
+            return _checked(_File(self._folder / _name(message.id)), message.digest)
         except FileNotFoundError as error:
             raise DamagedBody(f"{error.filename} is gone") from error
         except OSError as error:

@@ -82,7 +82,7 @@ def _ids(db: sqlite3.Connection, spool: Path) -> Iterator[str]:
 def _found(db: sqlite3.Connection, message_id: str, spool: Path) -> tuple[str, Iterator[bytes], Content]:
     """Its sender, what is to be written, and what that is."""
     message = _message(db, message_id)
-    row = db.execute("SELECT content FROM bodies WHERE message_id = ?", (message_id,)).fetchone()
+    row = db.execute("SELECT content FROM bodies WHERE lasts IN (0, 1) AND message_id = ?", (message_id,)).fetchone()
     content = row[0] if row else _spooled(spool, message_id)
     sender = message.sender if message else ""
     if content is None:

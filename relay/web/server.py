@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from relay import journal
 
@@ -18,8 +20,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class HttpServer:
     """Starts with `listen`, ends with `stop`."""
 
-    def __init__(self, name: str, routes: Iterable[web.RouteDef]) -> None:
-        app = web.Application(client_max_size=MAX_BODY, middlewares=[_our_fault])
+    def __init__(self, name: str, routes: Iterable[web.RouteDef], proxies: Collection[str] = ()) -> None:
+        """`proxies` are CIDR blocks: what comes from there says for whom, in X-Forwarded-For."""
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[_our_fault, _seen_through(proxies)])
         app.add_routes(routes)
         self._name = name
         # Bodies are never decompressed: a small one could become a large one.
@@ -35,6 +38,31 @@ class HttpServer:
 
     async def stop(self) -> None:
         await self._runner.cleanup()
+
+
+def _seen_through(proxies: Collection[str]) -> Middleware:
+    networks = [ip_network(block) for block in proxies]
+
+    @web.middleware
+    async def with_remote(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if networks and (forwarded := request.headers.getall("X-Forwarded-For", ())):
+            hops = [*(hop.strip() for line in forwarded for hop in line.split(",")), request.remote or ""]
+            request = request.clone(remote=_first_outside(hops, networks))
+        return await handler(request)
+
+    return with_remote
+
+
+def _first_outside(hops: Sequence[str], networks: Sequence[IPv4Network | IPv6Network]) -> str:
+    """The last one that no proxy of ours has vouched for: what stands before it anybody may have written."""
+    for hop in reversed(hops):
+        try:
+            is_proxy = any(ip_address(hop) in network for network in networks)
+        except ValueError:
+            return hops[-1]
+        if not is_proxy:
+            return hop
+    return hops[-1]
 
 
 @web.middleware

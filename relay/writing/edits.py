@@ -18,24 +18,29 @@ from relay.model import Edit
 from relay.reading import filenames, mime
 from relay.reading.mime import Header, Parsed, Part
 from relay.reading.octets import Octets, Slices, slices
-from relay.writing import fields, headers, macros, raw_fields, recoding
-from relay.writing.macros import UNSUBSCRIBE, Links
+from relay.writing import fields, footers, headers, macros, raw_fields, recoding
+from relay.writing.footers import Footer
+from relay.writing.macros import UNSUBSCRIBE, UNSUBSCRIBE_TOKEN, Links
 
 _LONGEST_NAME = 100
 _NO_LINKS: Links = {}
 _LIST_UNSUBSCRIBE = ("list-unsubscribe", "list-unsubscribe-post")
+_IN_FIELDS = (UNSUBSCRIBE, UNSUBSCRIBE_TOKEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkEdits:
     """What is done for links of our own. `longest` are links as long as any; `list_id` is for mail of a list that has none.
 
-    The pair of RFC 8058 is added where there is none, or `replaces` what there is.
+    The pair of RFC 8058 is added where there is none, or `replaces` what there is; it names the `mailbox` as well, if there is
+    one. The `footer` is for texts without [Unsubscribe].
     """
 
     longest: Links
     adds_pair: bool
     replaces: bool
+    mailbox: str = ""
+    footer: Footer | None = None
     list_id: str = ""
 
     @property
@@ -45,7 +50,8 @@ class LinkEdits:
     def fields(self, kept: set[str]) -> Iterator[str]:
         """The macro in them stands for each recipient's own link."""
         if self.adds_pair and "list-unsubscribe" not in kept:
-            yield f"List-Unsubscribe: <[{UNSUBSCRIBE}]>"
+            by_mail = f",\r\n\t<mailto:{self.mailbox}?subject=[{UNSUBSCRIBE_TOKEN}]>" if self.mailbox else ""
+            yield f"List-Unsubscribe: <[{UNSUBSCRIBE}]>{by_mail}"
             if "list-unsubscribe-post" not in kept:
                 yield "List-Unsubscribe-Post: List-Unsubscribe=One-Click"
         if self.list_id and "list-id" not in kept:
@@ -77,7 +83,7 @@ def needed(
     kept = {header.name for header in parsed.headers if header.start not in gone} if gone else names
     of_links = links.fields(kept) if links else ()
     added = headers.added(kept, (*also, *of_links), message_id=message_id, hostname=hostname, protocol=protocol, now=now)
-    found = [Edit(0, 0, added, links=bool(of_links))]
+    found = [Edit(0, 0, added, links=_IN_FIELDS if of_links else ())]
     found += [Edit(header.start, header.end) for header in removed]
     if not recoding.is_ascii(content):
         found += _raw_fields(content, parsed, gone)
@@ -87,8 +93,7 @@ def needed(
     if send_as:
         found.append(rewritten_from(parsed, send_as))
     if links:
-        for part in filter(macros.may_have, parsed.parts):
-            found += _linked(content, part, found, links.longest)
+        found += _with_links(content, parsed, found, links)
     return _in_order(found)
 
 
@@ -98,16 +103,39 @@ def _in_order(found: Sequence[Edit]) -> tuple[Edit, ...]:
     return tuple(unique[place] for place in sorted(unique))
 
 
-def _linked(content: Octets, part: Part, found: Sequence[Edit], longest: Links) -> Iterator[Edit]:
-    """The edits of a text with macros: it is encoded anew, or if it was not encoded and its lines stay short, it is not."""
-    if not macros.found(content, part):
-        return
+def _with_links(content: Octets, parsed: Parsed, found: Sequence[Edit], links: LinkEdits) -> Sequence[Edit]:
+    """The edits of the texts that have macros or get a footer."""
+    names = {part: macros.found(content, part) & links.longest.keys() for part in filter(macros.may_have, parsed.parts)}
+    is_footed = links.footer and not any(UNSUBSCRIBE in some for some in names.values())
+    footed = footers.bearers(names) if is_footed else ()
+    edits: list[Edit] = []
+    for part, some in names.items():
+        change = Edit(part.start, part.end, links=tuple(sorted(some)))
+        if links.footer and part in footed:
+            footer, place = links.footer.of(part, macros.whole(content, part))
+            change = replace(change, links=tuple(sorted(some | {UNSUBSCRIBE})), footer=footer, footer_at=place)
+        edits += _linked(content, part, found, change, links.longest) if change.links else ()
+    return edits
+
+
+def _linked(content: Octets, part: Part, found: Sequence[Edit], change: Edit, longest: Links) -> Iterator[Edit]:
+    """The edits of one: it is encoded anew, or if it was not encoded and its lines stay short, it is not."""
     place = (part.start, part.end)
     changes = [edit for edit in found if (edit.start, edit.end) == place]
-    if not changes and not part.is_encoded and macros.longest_line(content, part, longest) <= fields.MAX_LINE:
-        changes = [Edit(*place)]
+    is_plain = not part.is_encoded and change.footer.isascii()
+    if not changes and is_plain and macros.longest_line(content, part, longest) <= fields.MAX_LINE:
+        changes = [change]
     for edit in changes or recoding.changes(content, part):
-        yield replace(edit, links=(edit.start, edit.end) == place)
+        is_body = (edit.start, edit.end) == place
+        yield replace(change, decode=edit.decode, encode=edit.encode) if is_body else edit
+
+
+def left_alone(content: Octets, parsed: Parsed, links: LinkEdits) -> str:
+    """The type for whose sake macros stay as they are, or a footer is missing: what is signed or encrypted. Mostly empty."""
+    sealed = [part for part in parsed.parts if part.is_leaf and not recoding.body_may_change(part)]
+    if sealed and (links.footer or any(macros.is_out_of_reach(content, part) for part in sealed)):
+        return recoding.seal(sealed[0])
+    return ""
 
 
 def edited(content: Slices, edits: Sequence[Edit], links: Links = _NO_LINKS) -> Iterator[bytes]:

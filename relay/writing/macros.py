@@ -1,4 +1,4 @@
-"""[Unsubscribe] and [WebVersion] in the texts of a message: where they are, and each recipient's own links in their place.
+"""[Unsubscribe] and the like in the texts of a message: where they are, and each recipient's own links in their place.
 
 A macro is found as a reader would find it: behind any transfer encoding, in text and in HTML's attributes, as entities,
 percent-encoded as editors write it into links, behind the http:// that Outlook puts before it, and in UTF-16 and UTF-32.
@@ -15,24 +15,25 @@ from relay.reading.mime import Part
 from relay.reading.octets import Octets, Slices
 from relay.writing.recoding import body_may_change
 
-UNSUBSCRIBE, WEB_VERSION = "Unsubscribe", "WebVersion"
+UNSUBSCRIBE, UNSUBSCRIBE_TOKEN, WEB_VERSION = "Unsubscribe", "UnsubscribeToken", "WebVersion"
+_ALL = (UNSUBSCRIBE_TOKEN, UNSUBSCRIBE, WEB_VERSION)
 
 Links = Mapping[str, str]
-"""A URL by the name of its macro, of characters that need no escaping anywhere."""
+"""What stands in place of a macro, by its name: of characters that need no escaping anywhere."""
 
 _TEXTS = frozenset(("", "text/plain", "text/html"))
-_NAMES = f"({UNSUBSCRIBE}|{WEB_VERSION})"
+_NAMES = f"({'|'.join(_ALL)})"
 _CORE = rf"(?:\[|%5[Bb]|&#(?:91|[xX]5[bB]);|&l(?:brack|sqb);){_NAMES}(?:\]|%5[Dd]|&#(?:93|[xX]5[dD]);|&r(?:brack|sqb);)"
 _WIDE = {encoding.replace("-", "_"): encoding for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")}
 _AROUND = 128  # octets: what may stand before a name, and the name with what may stand behind it
-_NARROW = tuple(name.encode() for name in (UNSUBSCRIBE, WEB_VERSION))
-_BROAD = tuple(name.encode(encoding) for name in (UNSUBSCRIBE, WEB_VERSION) for encoding in _WIDE.values())
-_DECODERS = transfer.DECODERS | {b"base64": transfer.lenient_base64}  # as readers of text do
+_NEEDLES = (UNSUBSCRIBE, WEB_VERSION)  # the name of one begins like another
+_NARROW = tuple(name.encode() for name in _NEEDLES)
+_BROAD = tuple(name.encode(encoding) for name in _NEEDLES for encoding in _WIDE.values())
 
 
 def _as_written(group: str, encoding: str) -> bytes:
     """Macros as they are, in an encoding of several octets a character."""
-    words = b"|".join(re.escape(f"[{name}]".encode(encoding)) for name in (UNSUBSCRIBE, WEB_VERSION))
+    words = b"|".join(re.escape(f"[{name}]".encode(encoding)) for name in _ALL)
     return b"(?P<%s>%s)" % (group.encode(), words)
 
 
@@ -40,14 +41,29 @@ _MACRO = re.compile(b"|".join((rf"https?://{_CORE}/?|{_CORE}".encode(), *(_as_wr
 
 
 def may_have(part: Part) -> bool:
-    """Whether it is a text that is shown with the message, and that may be changed."""
-    is_shown = part.is_leaf and part.content_type in _TEXTS and not part.filenames and "message/rfc822" not in part.within
-    return is_shown and part.encoding in _DECODERS and body_may_change(part)
+    """Whether it is such a text, and may be changed."""
+    return is_shown(part) and body_may_change(part)
+
+
+def is_out_of_reach(content: Octets, part: Part) -> bool:
+    """Whether it would have macros, were it not signed."""
+    return is_shown(part) and not body_may_change(part) and bool(found(content, part))
+
+
+def is_shown(part: Part) -> bool:
+    """Whether it is a text that readers see with the message, and that can be read."""
+    is_text = part.is_leaf and part.content_type in _TEXTS and part.encoding in transfer.LENIENT
+    return is_text and not part.filenames and "message/rfc822" not in part.within
+
+
+def whole(content: Octets, part: Part) -> bytes:
+    """What such a part decodes to."""
+    return transfer.joined(transfer.LENIENT[part.encoding](content, part.start, part.end))
 
 
 def found(content: Octets, part: Part) -> frozenset[str]:
     """The names of those in such a part."""
-    pieces = _whole(_DECODERS[part.encoding](content, part.start, part.end))
+    pieces = _whole(transfer.LENIENT[part.encoding](content, part.start, part.end))
     return frozenset(_name(match) for piece in pieces for match in _matches(piece))
 
 
@@ -57,8 +73,19 @@ def longest_line(content: Octets, part: Part, links: Links) -> int:
 
 
 def decoded(content: Slices, edit: Edit) -> Iterable[bytes]:
-    """What an edit with macros is about: its own text, or the body of a part."""
-    return (edit.text,) if edit.text else _DECODERS[edit.decode.encode()](content, edit.start, edit.end)
+    """What an edit with macros is about: its own text, or the body of a part with its footer."""
+    if edit.text:
+        return (edit.text,)
+    body = transfer.LENIENT[edit.decode.encode()](content, edit.start, edit.end)
+    return _with_footer(body, edit.footer, edit.footer_at) if edit.footer else body
+
+
+def _with_footer(pieces: Iterable[bytes], footer: bytes, place: int) -> Iterator[bytes]:
+    for piece in pieces:
+        yield piece[:place] + footer + piece[place:] if 0 <= place < len(piece) else piece
+        place -= len(piece)
+    if place == 0:
+        yield footer
 
 
 def filled(pieces: Iterable[bytes], links: Links) -> Iterator[bytes]:

@@ -58,6 +58,11 @@ def body_may_change(leaf: Part) -> bool:
     return header_may_change(leaf) and leaf.content_type not in _SEALED
 
 
+def seal(leaf: Part) -> str:
+    """The type that makes it signed or encrypted."""
+    return next(type for type in (*leaf.within, leaf.content_type) if type in _SEALED)
+
+
 def long_line(content: Octets, position: int) -> int:
     """Where the next line that is too long begins, if a line begins at `position`; -1 if there is none.
 

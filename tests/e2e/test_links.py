@@ -5,85 +5,46 @@ from __future__ import annotations
 import asyncio
 import base64
 import email
-import email.policy
 import http.client
+import json
+import os
 import re
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 
-from relay.credential import ListUnsubscribe, Macros, MessageClass, Recipients
-from relay.sandbox.cloud import Cloud
-from tests.harness import APPLICATION, Relay, Settings, arrived, mail, running_relay, submit
-
-KEYS = f"1:{base64.b64encode(b'k' * 32).decode()}"
-NEWS = replace(APPLICATION, name="news", list_unsubscribe=ListUnsubscribe.ADD, recipients=Recipients.SPLIT)
-REPLACING = replace(NEWS, name="replacing", list_unsubscribe=ListUnsubscribe.REPLACE)
-REQUIRED = replace(APPLICATION, name="required", macros=Macros.REQUIRED)
-ORDERS = replace(NEWS, name="orders", message_class=MessageClass.TRANSACTIONAL)
-LOGINS = (APPLICATION, NEWS, REPLACING, REQUIRED, ORDERS)
-TYPE = "application/x-www-form-urlencoded"
-ONE_CLICK = b"List-Unsubscribe=One-Click"
-LINK = re.compile(rb"http://127\.0\.0\.1:\d+(/u/[A-Za-z0-9_=-]{52})")
+from tests.e2e.readers import LINK, ONE_CLICK, TYPE, WEB_LINK, Scene, running_scene
+from tests.harness import arrived, mail, submit
+from tests.ports import reserved_port
 
 
-def settings(port: int) -> Settings:
-    listen = f"127.0.0.1:{port}"
-    return {
-        "RELAY_CALLBACKS__LISTEN": listen,
-        "RELAY_CALLBACKS__PUBLIC_URL": f"http://{listen}",
-        "RELAY_SECRETS__KEYS": KEYS,
-        "RELAY_PAGES__COMPANY": "Shop & Söhne",
-    }
-
-
-@dataclass
-class Scene:
-    relay: Relay
-    cloud: Cloud
-
-    async def sent(self, content: bytes, *, login: str = "news", to: str = "reader@example.net") -> bytes:
-        """What the far side got."""
-        count = len(self.cloud.calls)
-        with self.relay.smtp(login=login) as client:
-            await asyncio.to_thread(submit, client, content, to=to)
-        return await arrived(self.relay, self.cloud, count + 1)
-
-    async def link(self, **options: str) -> str:
-        """The path of the link in a message's header."""
-        return one_link(await self.sent(mail(extra=options.pop("extra", "")), **options))
-
-    async def ask(
-        self, method: str, path: str, body: bytes = b"", *, kind: str = "", language: str = ""
-    ) -> tuple[int, str, Mapping[str, str]]:
-        headers = {name: value for name, value in (("Content-Type", kind), ("Accept-Language", language)) if value}
-        url = f"http://127.0.0.1:{self.relay.ports['callbacks']}{path}"
-        async with aiohttp.ClientSession() as http, http.request(method, url, data=body or None, headers=headers) as answer:
-            return answer.status, await answer.text(), answer.headers
-
-    async def suppressed(self, address: str = "reader@example.net") -> str:
-        return (await self.relay.cli("suppression", "check", address, check=False))[1]
-
-
-def one_link(raw: bytes) -> str:
-    header = email.message_from_bytes(raw, policy=email.policy.compat32)["List-Unsubscribe"]
-    found = LINK.search(header.encode())
-    assert found
-    return found[1].decode()
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    with reserved_port() as port:
+        async with running_scene(tmp_path_factory.mktemp("links"), port) as scene:
+            yield scene
 
 
 @pytest.fixture
-async def scene(tmp_path: Path, unused_tcp_port: int) -> AsyncIterator[Scene]:
-    async with running_relay(tmp_path, *LOGINS, settings=settings(unused_tcp_port)) as (relay, cloud):
-        yield Scene(relay, cloud)
-        assert relay.faults() == []
+def scene(shared: Scene, numbers: Iterator[int]) -> Scene:
+    """For a reader of its own."""
+    return replace(shared, reader=f"reader-{next(numbers)}@example.net")
+
+
+@pytest.fixture(scope="module")
+def numbers() -> Iterator[int]:
+    return count(1)
 
 
 async def test_each_recipient_gets_a_link_of_his_own_that_is_the_same_in_text_and_header(scene: Scene) -> None:
     content = mail(body="Leave: [Unsubscribe]\r\n")
+    before = len(scene.cloud.calls)
     with scene.relay.smtp(login="news") as client:
 
         def session() -> None:
@@ -93,9 +54,9 @@ async def test_each_recipient_gets_a_link_of_his_own_that_is_the_same_in_text_an
             assert client.data(content)[0] == 250
 
         await asyncio.to_thread(session)
-    await arrived(scene.relay, scene.cloud, 2)
+    await arrived(scene.relay, scene.cloud, before + 2)
     links = set()
-    for call in scene.cloud.calls:
+    for call in list(scene.cloud.calls)[before:]:
         in_header, in_text = LINK.findall(call.raw)
         assert in_header == in_text
         links.add(in_header)
@@ -167,8 +128,8 @@ async def test_one_click_is_answered_at_once_and_once_more(scene: Scene, click: 
         status, text, headers = await scene.ask("POST", link, body, kind=kind)
         assert (status, text, "Location" in headers, "Set-Cookie" in headers) == (200, "unsubscribed\n", False, False)
     assert "for credential:news only" in await scene.suppressed()
-    [told] = [line for line in scene.relay.journal() if line["event"] == "unsubscribed"]
-    assert (told["one_click"], told["scope"]) == (True, "credential:news")
+    [told] = scene.told("unsubscribed")
+    assert (told["by"], told["scope"]) == ("one click", "credential:news")
 
 
 async def test_a_click_without_content_length_counts(scene: Scene) -> None:
@@ -204,7 +165,7 @@ async def test_mail_that_waits_already_is_not_sent_any_more(scene: Scene) -> Non
     link = await scene.link()
     await scene.relay.cli("queue", "pause", "--credential", "news")
     with scene.relay.smtp(login="news") as client:
-        waiting = await asyncio.to_thread(submit, client, mail())
+        waiting = await asyncio.to_thread(submit, client, mail(), to=scene.reader)
     await scene.ask("POST", link, ONE_CLICK)
     await scene.relay.cli("queue", "resume", "--credential", "news")
     assert await scene.relay.status(waiting, "suppressed") == ["suppressed"]
@@ -223,8 +184,134 @@ async def test_who_unsubscribed_still_gets_what_is_transactional(scene: Scene) -
     await scene.ask("POST", await scene.link(), ONE_CLICK)
     count = len(scene.cloud.calls)
     with scene.relay.smtp(login="news") as client:
-        stopped = await asyncio.to_thread(submit, client, mail())
-        order = await asyncio.to_thread(submit, client, mail(extra="X-Relay-Class: transactional\r\n"))
+        stopped = await asyncio.to_thread(submit, client, mail(), to=scene.reader)
+        order = await asyncio.to_thread(submit, client, mail(extra="X-Relay-Class: transactional\r\n"), to=scene.reader)
     assert await scene.relay.status(stopped, "suppressed") == ["suppressed"]
     assert await scene.relay.status(order, "delivered") == ["delivered"]
     assert len(scene.cloud.calls) == count + 1
+
+
+async def test_a_login_may_have_a_line_with_the_link_put_under_its_mail(scene: Scene) -> None:
+    raw = await scene.sent(mail(body="News\r\n"), login="footed")
+    assert b"News\r\n\r\nYou no longer want this mail? Unsubscribe: http://127.0.0.1:" in raw
+    found = LINK.search(raw)
+    assert found
+    assert (await scene.ask("POST", found[1].decode(), ONE_CLICK))[0] == 200
+    assert "for credential:footed only" in await scene.suppressed()
+    order = await scene.sent(mail(body="Your order\r\n", extra="X-Relay-Class: transactional\r\n"), login="footed")
+    assert order.endswith(b"\r\n\r\nYour order\r\n")
+
+
+SIGNED = 'MIME-Version: 1.0\r\nContent-Type: multipart/signed; protocol="application/pkcs7-signature"; boundary=b\r\n'
+BODY = "--b\r\n\r\nLeave: [Unsubscribe]\r\n--b\r\nContent-Type: application/pkcs7-signature\r\n\r\nMIIB\r\n--b--\r\n"
+
+
+@pytest.mark.parametrize("login", ["app", "footed"])
+async def test_what_is_signed_is_left_alone_and_the_journal_says_so(scene: Scene, login: str) -> None:
+    raw = await scene.sent(mail(body=BODY, extra=SIGNED), login=login)
+    assert raw.endswith(BODY.encode())
+    [told] = [line for line in scene.relay.journal() if line["event"] == "links_left_alone"][-1:]
+    assert (told["seal"], told["id"] in raw.decode()) == ("multipart/signed", True)
+
+
+async def test_forged_tokens_open_nothing(scene: Scene) -> None:
+    link = await scene.link()
+    token = base64.urlsafe_b64decode(link[3:])
+    changed = [token[:place] + bytes([token[place] ^ 1]) + token[place + 1 :] for place in range(39)]
+    forged = [*changed, token[:23] + bytes(16), token[:-1], token + b"x", bytes(39), os.urandom(39), b""]
+    for each in forged:
+        for method in ("GET", "POST"):
+            assert (await scene.ask(method, f"/u/{base64.urlsafe_b64encode(each).decode()}"))[0] == 404
+        assert (await scene.ask("GET", f"/w/{base64.urlsafe_b64encode(each).decode()}"))[0] == 404
+    for path in (link.replace("/u/", "/w/"), f"{link}/list", f"{link}/../x"):
+        assert (await scene.ask("GET", path))[0] == 404
+    assert "not suppressed" in await scene.suppressed()
+
+
+async def test_a_scanner_that_opens_every_link_a_thousand_times_changes_nothing(tmp_path: Path, unused_tcp_port: int) -> None:
+    async with running_scene(tmp_path, unused_tcp_port, RELAY_CALLBACKS__PROXIES="127.0.0.0/8") as scene:
+        raw = await scene.sent(mail(body="[Unsubscribe] [WebVersion]\r\n"))
+        links = [match[1].decode() for pattern in (LINK, WEB_LINK) for match in pattern.finditer(raw)]
+        assert len(links) == 3
+        url = f"http://127.0.0.1:{scene.relay.ports['callbacks']}"
+        seen = Counter[int]()
+        async with aiohttp.ClientSession() as http:
+            for number in range(1000):
+                scanner = {"X-Forwarded-For": f"192.0.2.{number % 100}"}
+                for link in links:
+                    async with http.request(("GET", "HEAD")[number % 2], url + link, headers=scanner) as answer:
+                        seen[answer.status] += 1
+        assert seen == {200: 3000}
+        assert "not suppressed" in await scene.suppressed()
+        assert (await scene.ask("POST", links[0], b"action=leave", kind=TYPE))[0] == 200
+        assert "unsubscribed since" in await scene.suppressed()
+
+
+async def test_who_plays_with_one_link_has_to_wait(scene: Scene) -> None:
+    link, other = await scene.link(), await scene.link()
+    said = [(await scene.ask("POST", link, ONE_CLICK))[0] for _ in range(31)]
+    assert said == [200] * 30 + [429]
+    status, page, headers = await scene.ask("POST", link, b"action=come_back", kind=TYPE)
+    assert (status, headers["Retry-After"], "Please wait a minute" in page) == (429, "60", True)
+    assert "unsubscribed since" in await scene.suppressed()
+    assert (await scene.ask("POST", other, b"action=come_back", kind=TYPE))[0] == 200
+
+
+async def test_a_reader_of_several_lists_chooses_among_them(scene: Scene) -> None:
+    for name in ("offers", "news & <more>"):
+        with scene.relay.smtp(login="news") as client:
+            sent = await asyncio.to_thread(submit, client, mail(extra=f"X-Relay-List: {name}\r\n"), to=scene.reader)
+        assert await scene.relay.status(sent, "delivered") == ["delivered"]
+    link = await scene.link(extra="X-Relay-List: offers\r\n")
+    assert f'<a href="{link}/lists">' in (await scene.ask("GET", link))[1]
+    status, page, _ = await scene.ask("GET", f"{link}/lists")
+    assert (status, page.count(" checked>"), "news &amp; &lt;more&gt;</label>" in page) == (200, 2, True)
+    shown = urlencode([("shown", "offers"), ("shown", "news & <more>")])
+    for wanted, checked in (([], 0), (["offers"], 1), (["offers", "news & <more>"], 2), (["unheard of"], 0)):
+        body = shown + "&" + urlencode([("action", "choose"), *(("list", name) for name in wanted)])
+        status, page, _ = await scene.ask("POST", f"{link}/lists", body.encode(), kind=TYPE)
+        assert (status, "Your choice is saved" in page, page.count(" checked>")) == (200, True, checked)
+    await scene.ask("POST", f"{link}/lists", b"shown=offers&list=offers&action=choose", kind=TYPE)
+    said = await scene.suppressed()
+    assert "for list:news & <more> only" in said
+    assert "list:offers" not in said
+
+
+async def test_a_list_that_came_after_the_page_was_shown_is_not_left(scene: Scene) -> None:
+    link = await scene.link(extra="X-Relay-List: offers\r\n")
+    await scene.ask("POST", f"{link}/lists", b"shown=other&action=choose", kind=TYPE)
+    assert "not suppressed" in await scene.suppressed()
+
+
+async def test_what_a_proxy_says_of_the_reader_counts_only_if_it_is_ours(tmp_path: Path, unused_tcp_port: int) -> None:
+    async with running_scene(tmp_path, unused_tcp_port, RELAY_CALLBACKS__PROXIES="127.0.0.0/8,10.0.0.0/8") as scene:
+        link = await scene.link()
+        url = f"http://127.0.0.1:{scene.relay.ports['callbacks']}{link}"
+
+        async def look(forwarded: str) -> int:
+            async with session.get(url, headers={"X-Forwarded-For": forwarded}) as answer:
+                status: int = answer.status
+                return status
+
+        async with aiohttp.ClientSession() as session:
+            assert {await look(f"198.51.100.{n % 250}, 192.0.2.1, 10.0.0.9") for n in range(600)} == {200}
+            assert await look("203.0.113.5, 192.0.2.1") == 429
+            assert await look("192.0.2.2") == 200
+            assert await look("nonsense, 192.0.2.2") == 200
+            assert await look("192.0.2.1, nonsense") == 200
+
+
+async def test_a_reader_unsubscribes_by_mail(tmp_path: Path, unused_tcp_port: int) -> None:
+    mailbox = "leave@in.example.com"
+    async with running_scene(tmp_path, unused_tcp_port, RELAY_PAGES__UNSUBSCRIBE_MAILBOX=mailbox) as scene:
+        header = email.message_from_bytes(await scene.sent(mail()))["List-Unsubscribe"]
+        found = re.fullmatch(r"<http://\S+/u/([\w-]{52})>,\s+<mailto:leave@in\.example\.com\?subject=([\w-]{52})>", header)
+        assert found
+        assert found[1] == found[2]
+        assert scene.cloud.topic
+        for subject in ("x" * 52, found[2]):
+            said = {"notificationType": "Received", "receipt": {"recipients": [mailbox]}}
+            scene.cloud.topic.publish(json.dumps(said | {"mail": {"commonHeaders": {"subject": subject}}}))
+        await scene.relay.told("unsubscribed", by="mail")
+        assert "for credential:news only" in await scene.suppressed()
+        assert len(scene.told("unsubscribed")) == 1

@@ -12,6 +12,7 @@ from blake3 import blake3
 
 from relay.errors import DamagedBody, DiskFull, StoreUnavailable
 from relay.model import Claimed
+from relay.reading.octets import Slices
 from relay.store.bodies import INLINE, Spool, SpoolDraft
 from tests.store.kit import delivery, message
 
@@ -53,6 +54,10 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
+async def read(spool: Spool, claimed: Claimed) -> Slices:
+    return await spool.read(claimed.message, claimed.content)
+
+
 @pytest.mark.parametrize("size", [0, 1, INLINE - 1, INLINE])
 async def test_up_to_64_kb_stay_in_the_row(spool: Spool, folder: Path, size: int) -> None:
     assert INLINE == 64 * 1024
@@ -67,7 +72,7 @@ async def test_above_that_a_file_has_it(spool: Spool, folder: Path, content: byt
     assert draft.inline is None
     assert names(folder) == [f"{message().id}.eml"]
     assert (folder / names(folder)[0]).stat().st_mode & 0o777 == 0o600
-    assert (await spool.read(claimed(content, inline=False)))[:] == content
+    assert (await read(spool, claimed(content, inline=False)))[:] == content
 
 
 async def test_not_all_of_a_huge_one_waits_in_memory(spool: Spool, folder: Path) -> None:
@@ -84,9 +89,9 @@ async def test_not_all_of_a_huge_one_waits_in_memory(spool: Spool, folder: Path)
 
 async def test_content_of_the_row_is_checked_as_well(spool: Spool) -> None:
     good = claimed(SMALL, inline=True)
-    assert await spool.read(good) == SMALL
+    assert await read(spool, good) == SMALL
     with pytest.raises(DamagedBody):
-        await spool.read(replace(good, content=SMALL + b"x"))
+        await read(spool, replace(good, content=SMALL + b"x"))
 
 
 @pytest.mark.parametrize("damage", ["one bit", "cut", "longer", "empty"])
@@ -96,18 +101,18 @@ async def test_a_damaged_file_is_not_read(spool: Spool, folder: Path, damage: st
     flipped = LARGE[:500] + bytes([LARGE[500] ^ 1]) + LARGE[501:]
     path.write_bytes({"one bit": flipped, "cut": LARGE[:-1], "longer": LARGE + b"\0", "empty": b""}[damage])
     with pytest.raises(DamagedBody):
-        await spool.read(claimed(LARGE, inline=False))
+        await read(spool, claimed(LARGE, inline=False))
 
 
 async def test_a_missing_file_is_damage_too(spool: Spool) -> None:
     with pytest.raises(DamagedBody):
-        await spool.read(claimed(LARGE, inline=False))
+        await read(spool, claimed(LARGE, inline=False))
 
 
 async def test_a_file_that_cannot_be_read_now_is_not_damaged(spool: Spool, folder: Path) -> None:
     (folder / f"{message().id}.eml").mkdir()
     with pytest.raises(StoreUnavailable):
-        await spool.read(claimed(LARGE, inline=False))
+        await read(spool, claimed(LARGE, inline=False))
 
 
 @pytest.mark.parametrize("content", [SMALL, LARGE, HUGE], ids=["small", "large", "huge"])
@@ -177,7 +182,7 @@ async def test_a_write_cut_short_is_completed(spool: Spool, monkeypatch: pytest.
         draft.write(LARGE[start : start + 5000])
     await draft.finish()
     draft.close(keep=True)
-    assert (await spool.read(claimed(LARGE, inline=False)))[:] == LARGE
+    assert (await read(spool, claimed(LARGE, inline=False)))[:] == LARGE
 
 
 async def test_file_and_folder_are_synced_before_it_is_finished(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:

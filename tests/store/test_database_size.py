@@ -48,7 +48,7 @@ class Days:
             store=store.retention,
             files=Spool(folder / "spool"),
             clock=lambda: self._now,
-            kept_for=KeptFor(bodies=2, notifications=4, facts=6),
+            kept_for=KeptFor(bodies=2, web_versions=90, notifications=4, facts=6),
             every=0.0,
             pause=0.0,
         )

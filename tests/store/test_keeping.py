@@ -7,6 +7,7 @@ import random
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import closing
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from relay import journal
 from relay.errors import StoreUnavailable
 from relay.keeping import Keeping, KeptFor
 from relay.lifecycle import Cause
-from relay.model import Message
+from relay.model import Edit, Message
 from relay.outcome import Later, Never, Sent, Unknown
 from relay.queueing import Selection
 from relay.store.bodies import Spool
@@ -39,21 +40,29 @@ class House:
         self.keeping = self.kept_for()
 
     def kept_for(
-        self, *, bodies: int = 3, notifications: int = 30, facts: int = 400, store: SqliteStore | None = None
+        self,
+        *,
+        bodies: int = 3,
+        web_versions: int = 90,
+        notifications: int = 30,
+        facts: int = 400,
+        store: SqliteStore | None = None,
     ) -> Keeping:
         return Keeping(
             store=(store or self.store).retention,
             files=self.spool,
             clock=lambda: self.now,
-            kept_for=KeptFor(bodies=bodies, notifications=notifications, facts=facts),
+            kept_for=KeptFor(bodies=bodies, web_versions=web_versions, notifications=notifications, facts=facts),
             every=0.01,
             pause=0.0,
         )
 
-    async def put(self, number: int = 1, *, large: bool = False) -> Message:
+    async def put(self, number: int = 1, *, large: bool = False, web_version: bool = False) -> Message:
         """Accepted now."""
         content = LARGE if large else CONTENT
         made = accepted(self.now, number, content=content)
+        if web_version:
+            made = replace(made, edits=(Edit(0, 0, b"x", links=("WebVersion",)),))
         draft = self.spool.draft(made.id)
         draft.write(content)
         await draft.finish()
@@ -98,12 +107,23 @@ async def test_content_goes_after_its_days_whether_in_its_row_or_in_a_file(house
         assert house.file(made[1]).exists() is kept[1]
 
 
+async def test_what_readers_have_a_link_to_is_kept_for_longer(house: House) -> None:
+    made = [await house.put(1, web_version=True), await house.put(2, large=True, web_version=True), await house.put(3)]
+    await house.send_all()
+    for passed, kept in ((3.1, True), (89.9, True), (90.1, False)):
+        house.now = NOW + passed * DAY
+        await house.keeping.once()
+        assert [await house.has_content(each) for each in made] == [kept, kept, False]
+        assert house.file(made[1]).exists() is kept
+
+
 async def test_a_file_that_an_open_delivery_needs_stays(house: House) -> None:
     made = await house.put(large=True)
     house.now += 1000 * DAY
     await house.keeping.once()
     assert await house.has_content(made)
-    assert (await house.spool.read((await claim(house.store, now=house.now))[0]))[:] == LARGE
+    (claimed,) = await claim(house.store, now=house.now)
+    assert (await house.spool.read(claimed.message, claimed.content))[:] == LARGE
 
 
 async def test_files_of_messages_that_the_store_does_not_know_stay(house: House) -> None:
@@ -213,7 +233,7 @@ async def test_what_went_is_journaled_and_nothing_where_nothing_went(house: Hous
     assert journaled.getvalue() == ""
     house.now += 10 * DAY
     await house.keeping.once()
-    assert '"event": "forgotten", "bodies": 2, "files": 1,' in journaled.getvalue()
+    assert '"event": "forgotten", "bodies": 2, "web_versions": 0, "files": 1,' in journaled.getvalue()
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -225,7 +245,7 @@ async def test_whatever_happens_in_which_order_what_is_open_has_its_content(hous
         house.now += chance.choice((0.0, 1.0, 0.5 * DAY, 2.0 * DAY))
         await house.put(number, large=chance.random() < 0.4)
         for claimed in await claim(house.store, limit=chance.randrange(3), now=house.now):
-            assert len(await house.spool.read(claimed)) == claimed.message.size
+            assert len(await house.spool.read(claimed.message, claimed.content)) == claimed.message.size
             outcome = chance.choice((Sent(claimed.delivery.id), Never("x"), Later("x"), Unknown("x"), None))
             sent += isinstance(outcome, Sent)
             if outcome:  # or else its lease runs out

@@ -175,8 +175,8 @@ async def test_what_was_looked_up_as_over_is_asked_again_before_it_goes(store: S
     (waiting,) = await put(store, NOW + 1)
     found = [made.message_id, waiting.message_id]
     writer = store.retention._writer
-    assert await writer.run(retention._forget, (retention._BODIES, found, NOW - 1)) == 0
-    assert await writer.run(retention._forget, (retention._BODIES, found, NOW + DAY)) == 1
+    assert await writer.run(retention._forget, (retention._CONTENT[0], found, NOW - 1)) == 0
+    assert await writer.run(retention._forget, (retention._CONTENT[0], found, NOW + DAY)) == 1
     assert (await has_content(store, made), await has_content(store, waiting)) == (False, True)
 
 

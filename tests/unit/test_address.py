@@ -281,7 +281,7 @@ TRICKS = [
     "exam\ufe0fple.example",  # variation selector
     "exam\u034fple.example",  # combining grapheme joiner
     "\u202eelpmaxe.example",  # right-to-left override
-    "ｅｘａｍｐｌｅ.com",  # noqa: RUF001
+    "ｅｘａｍｐｌｅ.com",
     "\U0001d41example.com",
     "ⓔxample.com",
     "exampl\u2103.example",  # degree Celsius: becomes °c

@@ -115,7 +115,7 @@ def test_another_list_may_be_given() -> None:
         [b'Content-Disposition: attachment; filename="../evil.exe"'],
         ['Content-Disposition: attachment; filename="übel.exe"'.encode()],
         ['Content-Disposition: attachment; filename="übel.exe"'.encode("latin-1")],
-        ['Content-Disposition: attachment; filename="evil.ｅｘｅ"'.encode()],  # noqa: RUF001
+        ['Content-Disposition: attachment; filename="evil.ｅｘｅ"'.encode()],
         [b'Content-Type: application/octet-stream; name="evil.exe"'],
         [b"Content-Type: application/octet-stream; NAME=evil.exe"],
         [b'Content-Type: application/octet-stream; name="evil.exe"', b'Content-Disposition: attachment; filename="ok.txt"'],

@@ -109,6 +109,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "suppression.sync_minutes": ("15", 15),
     "suppression.push": ("true", True),
     "retention.bodies_days": ("7", 7),
+    "retention.web_versions_days": ("0", 0),
     "retention.notifications_days": ("0", 0),
     "retention.facts_days": ("0", 0),
     "feedback.topics": (f"{TOPIC}, {TOPIC}-2", (TOPIC, f"{TOPIC}-2")),
@@ -125,9 +126,14 @@ OTHERS: dict[str, tuple[str, object]] = {
     "callbacks.public_url": ("https://relay.example.com", "https://relay.example.com"),
     "callbacks.certificate": ("/srv/cert.pem", "/srv/cert.pem"),
     "callbacks.key": ("/srv/key.pem", "/srv/key.pem"),
+    "callbacks.proxies": ("10.1.0.0/16", ("10.1.0.0/16",)),
     "pages.company": ("Example Shop", "Example Shop"),
+    "pages.logo": ("/srv/logo.svg", "/srv/logo.svg"),
+    "pages.colour": ("#14532d", "#14532d"),
+    "pages.background": ("#ffffff", "#ffffff"),
     "pages.language": ("ru", "ru"),
     "pages.texts": ("/srv/texts", "/srv/texts"),
+    "pages.unsubscribe_mailbox": ("leave@in.example.com", "leave@in.example.com"),
     "secrets.keys": (f"1:{KEY}\n2:{KEY}", (f"1:{KEY}", f"2:{KEY}")),
     "private.listen": ("127.0.0.1:8026", "127.0.0.1:8026"),
     "log.addresses": ("false", False),
@@ -427,7 +433,7 @@ OFF_BY_ZERO = {
     *(("reputation", f"{level}_{what}") for level in ("review", "pause") for what in ("bounces", "complaints")),
     *(("feedback", f"alarm_after_{what}") for what in ("sent", "minutes")),
     ("suppression", "sync_minutes"),
-    *(("retention", f"{what}_days") for what in ("bodies", "notifications", "facts")),
+    *(("retention", f"{what}_days") for what in ("bodies", "web_versions", "notifications", "facts")),
 }
 NUMBERS = [(s, k) for s, k, default in settings() if type(default) is int and (s, k) not in OFF_BY_ZERO]
 

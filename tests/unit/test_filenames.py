@@ -24,7 +24,7 @@ EXTENSIONS = ["exe", "js", "ps1xml", "pdf"]
         ("a.e\0xe", "exe"),
         ("a.exe\u00a0", "exe"),  # no-break space
         ("a.exe\u3000", "exe"),  # ideographic space
-        ("a.ｅｘｅ", "exe"),  # noqa: RUF001
+        ("a.ｅｘｅ", "exe"),
         ("a\uff0eexe", "exe"),  # fullwidth full stop
         ("a\u2024exe", "exe"),  # one dot leader
         ("a.exe\u200b", "exe"),  # zero width space

@@ -115,7 +115,7 @@ def test_nobody_else_s_address_may(name: str, value: str) -> None:
         "jörg@shop.example",
         "shop@bücher.example",
         "shop@exam\u200bple.com",
-        "shop@ｅxample.com",  # noqa: RUF001
+        "shop@ｅxample.com",
         "shop@example\u3002com",
         "<shop@example.com\x00>",
         "shop@example.com\x0b",
@@ -204,7 +204,7 @@ def test_who_is_written_to_is_no_identity(name: str) -> None:
         f"Resent-From : {THEIRS}",
         f"Fr om: {THEIRS}",
         f"From\u200b: {THEIRS}",
-        f"Ｆrom: {THEIRS}",  # noqa: RUF001
+        f"Ｆrom: {THEIRS}",
         f"From {THEIRS}",
         f"\x00From: {THEIRS}",
         f": {THEIRS}",

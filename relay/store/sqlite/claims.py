@@ -23,7 +23,7 @@ from relay.store.sqlite.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, 
 _DUE_FLOWS = f"""SELECT json_group_array(json_array({FLOW})) FROM flows f WHERE f.open_count > 0 AND EXISTS
     (SELECT 1 FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= ?)"""
 _DUE = f"""SELECT {DELIVERY}, {MESSAGE}, b.content FROM deliveries d JOIN messages m ON m.id = d.message_id
-    LEFT JOIN bodies b ON b.message_id = d.message_id
+    LEFT JOIN bodies b ON b.lasts = m.lasts AND b.message_id = m.id
     WHERE d.flow = ? AND d.state = 'queued' AND d.due_at <= ? ORDER BY d.due_at, d.message_id, d.number LIMIT ? OFFSET ?"""
 _LEASE = """UPDATE deliveries SET state = 'sending', attempt = attempt + 1, lease_until = ?, reason = ''
     FROM json_each(?) t WHERE message_id = json_extract(t.value, '$[0]') AND number = json_extract(t.value, '$[1]')"""

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import aiosqlite
 
 from relay import address, statistics
 from relay.errors import StoreUnavailable
-from relay.links import Addressee
+from relay.links import Addressee, LinkedMail
 from relay.store.sqlite import entries
 from relay.store.sqlite.counters import Counts
 from relay.store.sqlite.entries import VISIBLE
+from relay.store.sqlite.records import MESSAGE, MESSAGE_WIDTH, message_of
 from relay.store.sqlite.writer import Writer
-from relay.suppression import Reason, Release, Suppression
+from relay.suppression import Reason, Release, Suppression, of_credential, of_list
 from relay.tokens import Link
 
 _SOURCE = "link in mail"
 _ADDRESSEE = """SELECT d.recipient, m.credential, m.sender, m.list FROM deliveries d JOIN messages m ON m.id = d.message_id
         WHERE d.message_id = :message_id AND d.number = :number
     UNION ALL SELECT recipient, credential, sender, list FROM old_links WHERE message_id = :message_id AND number = :number"""
-_HAS_LEFT = f"""SELECT 1 FROM suppressions WHERE address_key = ? AND scope = ? AND reason = ?
+_MAIL = f"""SELECT {MESSAGE}, b.content, s.message_id IS NOT NULL FROM deliveries d JOIN messages m ON m.id = d.message_id
+    LEFT JOIN bodies b ON b.lasts = m.lasts AND b.message_id = m.id
+    LEFT JOIN spooled s ON s.lasts = m.lasts AND s.message_id = m.id
+    WHERE d.message_id = ? AND d.number = ?"""
+_LEFT = f"""SELECT scope FROM suppressions WHERE address_key = ? AND reason = ?
     AND (expires_at = 0 OR expires_at > ?) AND {VISIBLE}"""
+# Of the last that were delivered: there may be mail of many years.
+_LISTS = """SELECT DISTINCT m.list FROM
+    (SELECT message_id FROM events WHERE address_key = ? AND type = 'delivery' ORDER BY at DESC LIMIT 500) e
+    JOIN messages m ON m.id = e.message_id WHERE m.credential = ? AND m.list <> ''"""
 
 
 class SqliteLinks:
@@ -38,7 +47,24 @@ class SqliteLinks:
         return Addressee(address=rows[0][0], credential=rows[0][1], sender=rows[0][2], list=rows[0][3]) if rows else None
 
     async def has_left(self, whom: Addressee, *, now: float) -> bool:
-        return bool(await self._rows(_HAS_LEFT, (address.key(whom.address), whom.scope, Reason.UNSUBSCRIBED, now)))
+        return whom.scope in await self._left(whom, now)
+
+    async def mail(self, link: Link) -> LinkedMail | None:
+        rows = await self._rows(_MAIL, (link.message_id, link.number))
+        content, is_spooled = rows[0][MESSAGE_WIDTH:] if rows else (None, False)
+        return LinkedMail(message=message_of(rows[0]), content=content) if content is not None or is_spooled else None
+
+    async def lists(self, whom: Addressee, *, now: float) -> Mapping[str, bool]:
+        rows = await self._rows(_LISTS, (address.key(whom.address), whom.credential))
+        names = {name for (name,) in rows} | ({whom.list} if whom.list else set())
+        left = await self._left(whom, now)
+        gets_any = of_credential(whom.credential) not in left
+        return {name: gets_any and of_list(name) not in left for name in sorted(names)}
+
+    async def _left(self, whom: Addressee, now: float) -> frozenset[str]:
+        """The scopes whose mail he does not want any more."""
+        rows = await self._rows(_LEFT, (address.key(whom.address), Reason.UNSUBSCRIBED, now))
+        return frozenset(scope for (scope,) in rows)
 
     async def leave(self, whom: Addressee, *, at: float) -> bool:
         return await self._writer.run(_leave_all, (whom, at))

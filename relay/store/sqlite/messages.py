@@ -22,7 +22,8 @@ from relay.store.sqlite.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, 
 _QUEUED = f"""SELECT {DELIVERY}, {FLOW} FROM deliveries d JOIN flows f ON f.id = d.flow
     WHERE d.message_id IN (SELECT value FROM json_each(?)) AND d.state = 'queued'"""
 
-_HAS_CONTENT = "EXISTS (SELECT 1 FROM bodies WHERE message_id = m.id) OR EXISTS (SELECT 1 FROM spooled WHERE message_id = m.id)"
+_HAS_CONTENT = """EXISTS (SELECT 1 FROM bodies b WHERE b.lasts = m.lasts AND b.message_id = m.id)
+    OR EXISTS (SELECT 1 FROM spooled s WHERE s.lasts = m.lasts AND s.message_id = m.id)"""
 
 _NOTIFICATIONS = """SELECT payload FROM notifications WHERE id IN (SELECT notification_id FROM events WHERE message_id = ?)
     ORDER BY received_at"""

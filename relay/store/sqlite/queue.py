@@ -14,7 +14,7 @@ from relay.store.sqlite import flows, suppressions
 from relay.store.sqlite.claims import claim_all
 from relay.store.sqlite.counters import Counts
 from relay.store.sqlite.moves import doubtful_tries, end, note_attempts, requeue
-from relay.store.sqlite.records import CALLED, DELIVERY, MESSAGE_COLUMNS, OPEN, delivery_of, message_row
+from relay.store.sqlite.records import CALLED, DELIVERY, MESSAGE_COLUMNS, OPEN, delivery_of, lasts, message_row
 from relay.store.sqlite.rows import insert
 from relay.store.sqlite.settling import settle_all
 from relay.store.sqlite.writer import Writer
@@ -69,8 +69,9 @@ def _enqueue(db: sqlite3.Connection, items: Sequence[_Enqueued]) -> list[tuple[D
     stored = [tuple(_unless_suppressed(d, m, found) for d in deliveries) for m, _, deliveries in items]
     flow_ids = flows.ids(db, {flows.key(message) for message, _, _ in items})
     insert(db, "messages", ", ".join(MESSAGE_COLUMNS), [message_row(message) for message, _, _ in items])
-    insert(db, "bodies", "message_id, content", [(m.id, content) for m, content, _ in items if content is not None])
-    insert(db, "spooled", "message_id", [(m.id,) for m, content, _ in items if content is None])
+    bodies = [(lasts(m), m.id, content) for m, content, _ in items if content is not None]
+    insert(db, "bodies", "lasts, message_id, content", bodies)
+    insert(db, "spooled", "lasts, message_id", [(lasts(m), m.id) for m, content, _ in items if content is None])
     columns = "message_id, number, flow, recipient, state, due_at, expires_at, reason, ended_at"
     made = [(d, flow_ids[flows.key(m)], m) for (m, _, _), ds in zip(items, stored, strict=True) for d in ds]
     insert(db, "deliveries", columns, [_delivery_row(d, flow, m) for d, flow, m in made])

@@ -8,10 +8,11 @@ from typing import Any
 
 from relay.credential import MessageClass
 from relay.model import Delivery, Edit, Encoding, Flow, Labels, Lane, Message, State
+from relay.writing.macros import WEB_VERSION
 
 _DELIVERY = ["message_id", "number", "recipient", "state", "due_at", "expires_at", "attempt", "failures", "reason"]
-MESSAGE_COLUMNS = """id accepted_at credential sender header_from client_message_id subject peer size digest edits label_id
-    campaign list message_class send_at expires_at tags ses_tags configuration_set""".split()
+MESSAGE_COLUMNS = """id accepted_at credential sender header_from client_message_id subject peer size digest edits
+    has_links lasts label_id    campaign list message_class send_at expires_at tags ses_tags configuration_set""".split()
 DELIVERY = ", ".join(f"d.{column}" for column in _DELIVERY)
 MESSAGE = ", ".join(f"m.{column}" for column in MESSAGE_COLUMNS)
 DELIVERY_WIDTH, MESSAGE_WIDTH = len(_DELIVERY), len(MESSAGE_COLUMNS)
@@ -54,7 +55,7 @@ def message_of(row: tuple[Any, ...]) -> Message:
         size=row[8],
         digest=row[9],
         edits=tuple(_edit_of(*fields) for fields in json.loads(row[10])),
-        labels=_labels_of(*row[11:MESSAGE_WIDTH]),
+        labels=_labels_of(*row[13:MESSAGE_WIDTH]),
     )
 
 
@@ -72,7 +73,9 @@ def message_row(message: Message) -> tuple[Any, ...]:
         message.peer,
         message.size,
         message.digest,
-        json.dumps([(e.start, e.end, e.text.decode("latin-1"), e.decode, e.encode, e.links) for e in message.edits]),
+        json.dumps([_edit_row(edit) for edit in message.edits]),
+        bool(message.links),
+        lasts(message),
         labels.id,
         labels.campaign,
         labels.list,
@@ -83,6 +86,11 @@ def message_row(message: Message) -> tuple[Any, ...]:
         json.dumps(labels.ses_tags),
         labels.configuration_set,
     )
+
+
+def lasts(message: Message) -> bool:
+    """Whether its content is kept for longer than others'."""
+    return WEB_VERSION in message.links
 
 
 def flow_of(row: Sequence[Any]) -> Flow:
@@ -117,5 +125,14 @@ def _pairs(document: str) -> tuple[tuple[str, str], ...]:
     return tuple((name, value) for name, value in json.loads(document))
 
 
-def _edit_of(start: int, end: int, text: str, decode: str, encode: str, links: bool) -> Edit:
-    return Edit(start, end, text.encode("latin-1"), Encoding(decode), Encoding(encode), links)
+def _edit_row(edit: Edit) -> tuple[Any, ...]:
+    """Most edits end where the rest is as usual."""
+    row = (edit.start, edit.end, edit.text.decode("latin-1"), edit.decode, edit.encode)
+    return (*row, edit.links, edit.footer.decode("latin-1"), edit.footer_at) if edit.links or edit.footer else row
+
+
+def _edit_of(
+    start: int, end: int, text: str, decode: str, encode: str, links: Sequence[str] = (), footer: str = "", footer_at: int = 0
+) -> Edit:
+    octets, encodings = text.encode("latin-1"), (Encoding(decode), Encoding(encode))
+    return Edit(start, end, octets, *encodings, tuple(links), footer.encode("latin-1"), footer_at)

@@ -31,12 +31,11 @@ _MANY_FREE, _WORTH_IT = 0.25, 64 * 1024 * 1024  # of the pages, and octets of fr
 
 _IS_OPEN = f"""EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = value
     AND (d.state IN {OPEN} OR d.ended_at > :before))"""
-_HAS_CONTENT = (
-    "EXISTS (SELECT 1 FROM bodies WHERE message_id = value) OR EXISTS (SELECT 1 FROM spooled WHERE message_id = value)"
-)
+_OF_IT = "WHERE lasts IN (0, 1) AND message_id = value"
+_HAS_CONTENT = f"EXISTS (SELECT 1 FROM bodies {_OF_IT}) OR EXISTS (SELECT 1 FROM spooled {_OF_IT})"
 # In a database that was rescued the row in `spooled` may be lost, and the delivery open.
 _FILES_TO_GO = f"""SELECT value FROM json_each(:ids) WHERE EXISTS (SELECT 1 FROM messages WHERE id = value)
-    AND NOT EXISTS (SELECT 1 FROM spooled WHERE message_id = value)
+    AND NOT EXISTS (SELECT 1 FROM spooled {_OF_IT})
     AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = value AND d.state IN {OPEN})"""
 _OLDEST_OPEN = f"SELECT accepted_at FROM messages WHERE id = (SELECT min(message_id) FROM deliveries WHERE state IN {OPEN})"
 
@@ -53,19 +52,18 @@ class _Kind:
     first: int | str = ""
 
 
-_BODIES = _Kind(
-    """SELECT message_id AS value, message_id < :until AS is_old,
+def _content(lasts: int) -> tuple[_Kind, ...]:
+    """In the database, and files. What is kept for longer is looked at by itself, and not by each walk over the rest."""
+    of_it = f"lasts = {lasts} AND message_id"
+    bodies = f"""SELECT message_id AS value, message_id < :until AS is_old,
         coalesce((SELECT size FROM messages WHERE id = message_id), 0) AS octets
-        FROM bodies WHERE message_id > :after ORDER BY message_id""",
-    _IS_OPEN,
-    (("bodies", "message_id"),),
-)
-_SPOOLED = _Kind(
-    """SELECT message_id AS value, message_id < :until AS is_old, 0 AS octets
-        FROM spooled WHERE message_id > :after ORDER BY message_id""",
-    _IS_OPEN,
-    (("spooled", "message_id"),),
-)
+        FROM bodies WHERE {of_it} > :after ORDER BY message_id"""
+    files = f"""SELECT message_id AS value, message_id < :until AS is_old, 0 AS octets
+        FROM spooled WHERE {of_it} > :after ORDER BY message_id"""
+    return _Kind(bodies, _IS_OPEN, (("bodies", of_it),)), _Kind(files, _IS_OPEN, (("spooled", of_it),))
+
+
+_CONTENT, _LASTING_CONTENT = _content(lasts=0), _content(lasts=1)
 _MESSAGES = _Kind(
     "SELECT id AS value, id < :until AS is_old, 0 AS octets FROM messages WHERE id > :after ORDER BY id",
     f"{_IS_OPEN} OR {_HAS_CONTENT}",
@@ -93,10 +91,9 @@ _QUARANTINE = _Kind(
 )
 
 
-# Links are those of edits that end in `true`.
 _KEEP_LINKS = """INSERT OR IGNORE INTO old_links SELECT d.message_id, d.number, d.recipient, m.credential, m.sender, m.list
     FROM messages m JOIN deliveries d ON d.message_id = m.id
-    WHERE m.id IN (SELECT value FROM json_each(?)) AND instr(m.edits, 'true]')"""
+    WHERE m.id IN (SELECT value FROM json_each(?)) AND m.has_links"""
 
 
 class SqliteRetention:
@@ -108,7 +105,12 @@ class SqliteRetention:
         self._imports = imports
 
     async def bodies(self, before: float) -> AsyncIterator[int]:
-        for kind in (_BODIES, _SPOOLED):
+        for kind in _CONTENT:
+            async for count in self._walk(kind, before):
+                yield count
+
+    async def web_versions(self, before: float) -> AsyncIterator[int]:
+        for kind in _LASTING_CONTENT:
             async for count in self._walk(kind, before):
                 yield count
 

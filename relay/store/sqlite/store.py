@@ -73,8 +73,8 @@ class SqliteStore:
     async def spooled(self, some: Collection[str]) -> frozenset[str]:
         """Those of some messages whose content lies in the spool folder."""
         rows = await self._reader.execute_fetchall(
-            "SELECT id FROM messages WHERE id IN (SELECT value FROM json_each(?))"
-            " AND NOT EXISTS (SELECT 1 FROM bodies WHERE message_id = id)",
+            "SELECT id FROM messages m WHERE id IN (SELECT value FROM json_each(?))"
+            " AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.lasts = m.lasts AND b.message_id = m.id)",
             (json.dumps(list(some)),),
         )
         return frozenset(row[0] for row in rows)

@@ -26,7 +26,9 @@ CREATE TABLE messages (
     peer              TEXT NOT NULL,
     size              INTEGER NOT NULL,
     digest            BLOB NOT NULL,
-    edits             TEXT NOT NULL,  -- JSON array of [start, end, text, decode, encode, links], text as Latin-1
+    edits             TEXT NOT NULL,  -- JSON array of [start, end, text, decode, encode, links, footer, footer_at], octets as Latin-1
+    has_links         INTEGER NOT NULL,
+    lasts             INTEGER NOT NULL,  -- 1: there are links to its content, which is kept for longer
     label_id          TEXT NOT NULL,  -- what its sender calls it, and says of it
     campaign          TEXT NOT NULL,
     list              TEXT NOT NULL,
@@ -54,13 +56,17 @@ CREATE TABLE old_links (
 
 -- Content up to 64 KB; what is larger lies in the spool folder. A table of its own, so that facts outlive bodies.
 CREATE TABLE bodies (
-    message_id TEXT NOT NULL UNIQUE,
-    content    BLOB NOT NULL
+    lasts      INTEGER NOT NULL,  -- as its message's: what goes early and what goes late lie apart
+    message_id TEXT NOT NULL,
+    content    BLOB NOT NULL,
+    UNIQUE (lasts, message_id)
 );
 
 -- Messages whose content lies there. One that is in neither table has none any more; its file, if there is one, is to go.
 CREATE TABLE spooled (
-    message_id TEXT PRIMARY KEY
+    lasts      INTEGER NOT NULL,
+    message_id TEXT NOT NULL,
+    PRIMARY KEY (lasts, message_id)
 ) WITHOUT ROWID;
 
 -- Deliveries that take turns with others, and that one hold can stop. What is open of each is counted where it comes and ends.

@@ -1,0 +1,52 @@
+"""A line with [Unsubscribe] at the end of texts that have none: what it says in each, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from relay.reading import charsets
+from relay.reading.mime import Part
+
+_ENDS = ("</body", "</html")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footer:
+    """`text` for plain text, `html` for HTML; `plain` is for charsets that have no letters for `text`, and ASCII."""
+
+    text: str
+    html: str
+    plain: str
+
+    def of(self, part: Part, body: bytes) -> tuple[bytes, int]:
+        """What is put into a text, in its charset, and before which octet of what it decodes to."""
+        charset = charsets.of_text(part, body)
+        if part.content_type == "text/html":
+            html = self.html.encode("ascii", "xmlcharrefreplace").decode()
+            return f"\r\n{html}\r\n".encode(charset), _end(body, charset)
+        line_end = "\r\n" if body.endswith("\n".encode(charset)) else ""
+        before = "\r\n" if line_end else "\r\n\r\n"
+        return _encoded((before + self.text + line_end, before + self.plain + line_end), charset), len(body)
+
+
+def bearers(parts: Iterable[Part]) -> Collection[Part]:
+    """Those of some texts that get it: the last one of each type, for that is where a message ends for its readers."""
+    return {part.content_type or "text/plain": part for part in parts}.values()
+
+
+def _end(body: bytes, charset: str) -> int:
+    """Where HTML ends for its readers."""
+    lower = body.lower()
+    places = (lower.rfind(end.encode(charset)) for end in _ENDS)
+    return next((place for place in places if place >= 0), len(body))
+
+
+def _encoded(texts: Iterable[str], charset: str) -> bytes:
+    """The first that the charset has letters for."""
+    for text in texts:
+        try:
+            return text.encode(charset)
+        except UnicodeEncodeError:
+            continue
+    return b""

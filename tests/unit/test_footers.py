@@ -1,0 +1,140 @@
+"""The line with the link for mail that has none: in every text that readers see, in its charset, and nothing else changes."""
+
+from __future__ import annotations
+
+import base64
+import email
+import email.policy
+import quopri
+from dataclasses import replace
+
+import pytest
+
+from relay.writing.footers import Footer
+from tests.unit.test_macros import LINKS, OUT, WISHED, message, received, sent, text
+
+RUSSIAN = Footer(text="Отписаться: [Unsubscribe]", html='<a href="[Unsubscribe]">Отписаться</a>', plain="Leave: [Unsubscribe]")
+FOOTED = replace(WISHED, footer=RUSSIAN)
+ENGLISH = replace(
+    WISHED, footer=Footer(text="Leave: [Unsubscribe]", html='<a href="[Unsubscribe]">x</a>', plain="[Unsubscribe]")
+)
+HTML = f'\n<a href="{OUT}">Отписаться</a>\n'
+
+
+def test_plain_text_gets_it_at_its_end() -> None:
+    assert text(sent(message("Привет\r\n".encode(), kind="text/plain; charset=utf-8", encoding="8bit"), FOOTED)) == (
+        f"Привет\n\nОтписаться: {OUT}"
+    )
+
+
+def test_a_text_that_is_not_encoded_stays_so() -> None:
+    content = message(b"Hello\r\n", kind="text/plain; charset=us-ascii")
+    assert received(sent(content, ENGLISH)) == content + f"\r\nLeave: {OUT}\r\n".encode()
+
+
+CHARSETS = {
+    "utf-8": "utf-8",
+    "koi8-r": "koi8-r",
+    "windows-1251": "cp1251",
+    "utf-16": "utf-16",
+    "utf-16be": "utf-16-be",
+    "utf-32": "utf-32",
+}
+
+
+@pytest.mark.parametrize(("charset", "codec"), CHARSETS.items())
+def test_it_is_in_the_charset_of_its_text(charset: str, codec: str) -> None:
+    raw = base64.encodebytes("Привет\r\n".encode(codec)).replace(b"\n", b"\r\n")
+    content = sent(message(raw, kind=f"text/plain; charset={charset}", encoding="base64"), FOOTED)
+    assert text(content) == f"Привет\n\nОтписаться: {OUT}"
+
+
+def test_what_is_quoted_printable_stays_so() -> None:
+    raw = quopri.encodestring(b"Gr\xfc\xdfe" + b" again" * 10) + b"\r\n"
+    content = sent(message(raw, kind="text/plain; charset=iso-8859-1", encoding="quoted-printable"), FOOTED)
+    assert b"Content-Transfer-Encoding: quoted-printable" in content
+    assert text(content) == f"Grüße{' again' * 10}\n\nLeave: {OUT}"
+
+
+@pytest.mark.parametrize("charset", ["us-ascii", "iso-8859-1", "windows-1252"])
+def test_a_charset_without_its_letters_gets_the_plain_one(charset: str) -> None:
+    assert text(sent(message(b"Hello\r\n", kind=f"text/plain; charset={charset}"), FOOTED)) == f"Hello\n\nLeave: {OUT}"
+
+
+PLACES = {
+    "<html><body><p>Hi</p></body></html>": f"<html><body><p>Hi</p>{HTML}</body></html>",
+    "<HTML><BODY>Hi</BODY ></HTML>": f"<HTML><BODY>Hi{HTML}</BODY ></HTML>",
+    "<p>Hi</p></html>": f"<p>Hi</p>{HTML}</html>",
+    "<p>Hi": f"<p>Hi{HTML}".rstrip("\n"),
+    "<!-- </body> --><body>Hi</body>": f"<!-- </body> --><body>Hi{HTML}</body>",
+}
+
+
+@pytest.mark.parametrize(("html", "expected"), PLACES.items())
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le"])
+def test_html_gets_it_before_its_end(html: str, expected: str, codec: str) -> None:
+    raw = base64.encodebytes(html.encode(codec)).replace(b"\n", b"\r\n")
+    found = text(sent(message(raw, kind=f"text/html; charset={codec}", encoding="base64"), FOOTED))
+    assert found.replace("&#1054;&#1090;&#1087;&#1080;&#1089;&#1072;&#1090;&#1100;&#1089;&#1103;", "Отписаться") == expected
+
+
+def test_where_it_stands_is_right_in_a_text_of_many_pieces() -> None:
+    html = "<body>" + "<p>Привет</p>\r\n" * 40_000 + "</body>"
+    raw = base64.encodebytes(html.encode()).replace(b"\n", b"\r\n")
+    found = text(sent(message(raw, encoding="base64"), FOOTED))
+    assert found.endswith(
+        f'\n<a href="{OUT}">' + "&#1054;&#1090;&#1087;&#1080;&#1089;&#1072;&#1090;&#1100;&#1089;&#1103;</a>\n</body>"
+    )
+    assert found.startswith("<body>" + "<p>Привет</p>\n" * 40_000)
+
+
+MIXED = b"""--b\r
+Content-Type: multipart/alternative; boundary=a\r
+\r
+--a\r
+Content-Type: text/plain\r
+\r
+Hello\r
+--a\r
+Content-Type: text/html\r
+\r
+<p>Hello</p>\r
+--a--\r
+--b\r
+Content-Type: text/plain; name=notes.txt\r
+\r
+An attachment\r
+--b--\r
+"""
+
+
+def test_each_alternative_gets_it_and_no_attachment() -> None:
+    content = message(MIXED, kind="multipart/mixed; boundary=b")
+    parsed = email.message_from_bytes(sent(content, ENGLISH), policy=email.policy.default)
+    plain, html, attached = (part.get_content().replace("\r\n", "\n") for part in parsed.walk() if not part.is_multipart())
+    assert (plain, html) == (f"Hello\n\nLeave: {OUT}", f'<p>Hello</p>\n<a href="{OUT}">x</a>\n')
+    assert attached == "An attachment"
+
+
+def test_a_message_with_the_macro_in_any_text_gets_none() -> None:
+    content = message(MIXED.replace(b"Hello\r\n", b"[Unsubscribe]\r\n", 1), kind="multipart/mixed; boundary=b")
+    assert received(sent(content, ENGLISH)) == content.replace(b"[Unsubscribe]", OUT.encode())
+
+
+SIGNED = MIXED.replace(b"multipart/alternative", b"multipart/signed; protocol=x")
+
+
+def test_what_is_signed_gets_none() -> None:
+    content = message(SIGNED.replace(b"; name=notes.txt", b""), kind="multipart/mixed; boundary=b")
+    found = received(sent(content, ENGLISH))
+    assert found == content.replace(b"An attachment", b"An attachment\r\n\r\nLeave: " + OUT.encode())
+
+
+def test_the_other_macro_is_no_substitute() -> None:
+    content = message(b"[WebVersion]\r\n", kind="text/plain")
+    assert text(sent(content, ENGLISH)) == f"{LINKS['WebVersion']}\n\nLeave: {OUT}"
+
+
+def test_a_message_without_any_text_stays_as_it_is() -> None:
+    content = message(b"JVBERi0=\r\n", kind="application/pdf", encoding="base64")
+    assert received(sent(content, ENGLISH)) == content

@@ -1,0 +1,82 @@
+"""What a browser is shown of a mail."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from relay import web_version
+from relay.web_version import Image, WebVersion
+from tests.unit.test_macros import message
+
+AT = "https://relay.example.com/w/TOKEN"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
+
+
+def related(html: str, *, content_id: str = "<logo@example.com>", kind: str = "image/png") -> bytes:
+    encoded = base64.encodebytes(PNG).replace(b"\n", b"\r\n")
+    body = (
+        b"--b\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n--a\r\nContent-Type: text/plain\r\n\r\nplain\r\n"
+        b"--a\r\nContent-Type: text/html; charset=utf-8\r\n\r\n" + html.encode() + b"\r\n--a--\r\n"
+        b"--b\r\nContent-Type: "
+        + kind.encode()
+        + b"\r\nContent-ID: "
+        + content_id.encode()
+        + b"\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+        + encoded
+        + b"--b--\r\n"
+    )
+    return message(body, kind="multipart/related; boundary=b")
+
+
+def test_the_html_is_shown_where_there_is_any() -> None:
+    assert web_version.read(related("<p>Grüße</p>"), images=AT) == WebVersion(html="<p>Grüße</p>")
+
+
+@pytest.mark.parametrize(
+    ("kind", "octets"),
+    [
+        ("text/plain; charset=koi8-r", "Привет".encode("koi8-r")),
+        ("text/plain; charset=utf-16", "Привет".encode("utf-16")),
+        ("text/plain", "Привет".encode()),
+        ("text/plain; charset=unheard-of", "Привет".encode()),
+        ("text/plain; charset=rot13", "Привет".encode()),
+    ],
+)
+def test_plain_text_is_read_in_its_charset(kind: str, octets: bytes) -> None:
+    content = message(base64.encodebytes(octets).replace(b"\n", b"\r\n"), kind=kind, encoding="base64")
+    assert web_version.read(content, images=AT) == WebVersion(text="Привет")
+
+
+def test_octets_that_are_no_text_are_shown_as_far_as_they_are() -> None:
+    assert web_version.read(message(b"Gr\xfc\xdfe\r\n", kind="text/plain", encoding="8bit"), images=AT).text == "Grüße\r\n"
+
+
+IMAGES = {
+    '<img src="cid:logo@example.com">': f'<img src="{AT}/logo%40example.com">',
+    "<img src='CID:logo@example.com'>": f"<img src='{AT}/logo%40example.com'>",
+    "<td style='background: url(cid:logo@example.com)'>": f"<td style='background: url({AT}/logo%40example.com)'>",
+    '<img src="cid:a%25b&amp;c">': f'<img src="{AT}/a%25b%26c">',
+    "<p>acid:rain and cid:7</p>": "<p>acid:rain and cid:7</p>",
+}
+
+
+@pytest.mark.parametrize(("html", "expected"), IMAGES.items())
+def test_images_inside_of_the_mail_are_asked_for_below_it(html: str, expected: str) -> None:
+    assert web_version.read(related(html), images=AT).html == expected
+
+
+def test_an_image_is_found_by_its_identifier() -> None:
+    assert web_version.image(related(""), "logo@example.com") == Image("image/png", PNG)
+    assert web_version.image(related(""), "other@example.com") is None
+    assert web_version.image(related("", content_id="logo@example.com"), "logo@example.com")
+
+
+@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/pdf", "application/octet-stream"])
+def test_nothing_but_images_is_given_out(kind: str) -> None:
+    assert web_version.image(related("", kind=kind), "logo@example.com") is None
+
+
+def test_a_mail_without_texts_shows_nothing() -> None:
+    assert web_version.read(message(b"JVBERi0=\r\n", kind="application/pdf", encoding="base64"), images=AT) == WebVersion()
