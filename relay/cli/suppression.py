@@ -174,7 +174,7 @@ async def _sync(config: Config, dry: bool) -> ListSync:
 @filtered
 @on_store
 async def suppression_list(where: StoreConfig, limit: int, wanted: Filter) -> None:
-    """The newest suppressed addresses."""
+    """The newest suppressed addresses, and behind them what came with lists, the last list first."""
     table = Table("address", "reason", "since", "until", "for", "source", "note")
     async with reading(where) as store:
         for found in await store.suppressions.listed(wanted, limit=limit):

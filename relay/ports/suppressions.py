@@ -22,7 +22,7 @@ class Suppressions(Protocol):
         """All that there is of the address in that scope. False if there was nothing."""
 
     async def listed(self, wanted: Filter, *, limit: int) -> tuple[Suppression, ...]:
-        """The newest first."""
+        """The newest first; behind them what came with lists, the last list first."""
 
     def pages(self, wanted: Filter, *, now: float) -> AsyncIterator[tuple[Suppression, ...]]:
         """All whose time is not over, by address, some at a time; what changes meanwhile may or may not be among them."""

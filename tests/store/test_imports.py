@@ -88,6 +88,17 @@ async def test_nothing_of_a_list_counts_before_all_of_it_does(store: SqliteStore
     assert (await enqueue(store, 2, recipient="b@example.net")).state is State.SUPPRESSED
 
 
+async def test_what_came_with_lists_is_listed_last_and_the_last_list_first(store: SqliteStore) -> None:
+    await imported(store, replace(listed("early@example.net"), created_at=NOW + 9))
+    await imported(store, listed("late@example.net"))
+    for number in (1, 2):
+        await store.suppressions.add(replace(suppression(f"own{number}@example.net"), created_at=NOW + number))
+    found = [entry.address for entry in await store.suppressions.listed(Filter(), limit=10)]
+    assert found == ["own2@example.net", "own1@example.net", "late@example.net", "early@example.net"]
+    assert [entry.address for entry in await store.suppressions.listed(Filter(), limit=3)] == found[:3]
+    assert [entry.address for entry in await store.suppressions.listed(Filter(since=NOW + 2), limit=3)] == [found[0], found[3]]
+
+
 async def test_a_list_that_is_broken_off_leaves_nothing(store: SqliteStore, tmp_path: Path) -> None:
     await store.suppressions.add(suppression("b@example.net"))
     arriving = Arriving(store)

@@ -13,12 +13,13 @@ import pytest
 
 from relay.event import EventType
 from relay.lifecycle import Cause
-from relay.model import Lane
+from relay.model import Labels, Lane
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.queueing import Selection
 from relay.statistics import By, Wanted
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import Filter, Suppression
+from relay.tokens import Kind, Link
 from tests.store.kit import (
     NOW,
     PATIENCE,
@@ -58,7 +59,9 @@ async def everything(store: SqliteStore) -> None:
     await looks(store)
     await operators(store)
     await lists(store)
+    await links(store)
     await retention(store)
+    assert [count async for count in store.retention.web_versions(NOW)] == []
 
 
 async def answers(store: SqliteStore) -> None:
@@ -144,6 +147,18 @@ async def lists(store: SqliteStore) -> None:
         await store.imports.take(batches(suppression("newer@example.net")), **LIST)
     assert [count async for count in store.retention.imports(NOW)] == [1, 1]
     assert [page async for page in store.suppressions.pages(Filter(), now=NOW)]
+
+
+async def links(store: SqliteStore) -> None:
+    made = await enqueue(store, 40, labels=Labels(list="news"))
+    link = Link(Kind.WEB_VERSION, made.message_id, 1)
+    whom = await store.links.addressee(link)
+    assert whom
+    assert await store.links.mail(link)
+    await store.links.lists(whom, now=NOW)
+    await store.links.leave(whom, at=NOW)
+    await store.links.has_left(whom, now=NOW)
+    await store.links.come_back(whom, at=NOW)
 
 
 async def retention(store: SqliteStore) -> None:

@@ -20,8 +20,8 @@ from relay.store.sqlite.entries import ENTRY, KEY, VISIBLE, entry_of, values
 from relay.store.sqlite.writer import Writer
 from relay.suppression import Change, Imported, Reason, Suppression
 
-# A step takes as many rows as it has lately needed this long for: others wait meanwhile, and have the processor for a part of
-# that time afterwards.
+# A step takes as many rows as it has lately needed this long for: others wait meanwhile, and if there were any they have the
+# processor for a part of that time afterwards.
 _STEP_SECONDS = 0.01
 _PAUSE = 0.25
 _FEWEST, _MOST = 20, 2000
@@ -67,11 +67,12 @@ class SqliteImports:
         return done
 
     async def _in_turn(self, step: _Step) -> Imported:
-        began = perf_counter()  # uvloop's own time stands still within a round
+        began, others = perf_counter(), self._writer.in_earnest  # uvloop's own time stands still within a round
         done = await self._writer.run(_stage_all, step, lazily=True)  # none of it counts yet
         taken = perf_counter() - began
         self._size = min(max(_FEWEST, int(len(step.entries) * _STEP_SECONDS / taken)), 2 * self._size, _MOST)
-        await asyncio.sleep(min(taken, _STEP_SECONDS) * _PAUSE)
+        if self._writer.in_earnest > others:
+            await asyncio.sleep(min(taken, _STEP_SECONDS) * _PAUSE)
         return done
 
     async def clear(self, now: float) -> AsyncIterator[int]:

@@ -31,8 +31,8 @@ _LEFT = f"""SELECT scope FROM suppressions WHERE address_key = ? AND reason = ?
     AND (expires_at = 0 OR expires_at > ?) AND {VISIBLE}"""
 # Of the last that were delivered: there may be mail of many years.
 _LISTS = """SELECT DISTINCT m.list FROM
-    (SELECT message_id FROM events WHERE address_key = ? AND type = 'delivery' ORDER BY at DESC LIMIT 500) e
-    JOIN messages m ON m.id = e.message_id WHERE m.credential = ? AND m.list <> ''"""
+    (SELECT message_id FROM events WHERE address_key = ? AND type = 'delivery' ORDER BY at DESC LIMIT 500) newest
+    JOIN messages m ON m.id = newest.message_id WHERE m.credential = ? AND m.list <> ''"""
 
 
 class SqliteLinks:

@@ -19,13 +19,12 @@ from relay.suppression import EVERYWHERE, Change, Filter, PastChange, Reason, Re
 
 _AT_ONCE = 1000
 _FIND = f"SELECT {ENTRY} FROM suppressions WHERE address_key IN (SELECT value FROM json_each(?)) AND {VISIBLE}"
-_LIST = f"""SELECT {ENTRY} FROM suppressions WHERE (:reason IS NULL OR reason = :reason) AND (:scope IS NULL OR scope = :scope)
-    AND (:text = '' OR instr(address_key, :text)) AND created_at >= :since AND (:until = 0 OR created_at < :until) AND {VISIBLE}
-    ORDER BY created_at DESC LIMIT :limit"""
+_FITS = f"""(:reason IS NULL OR reason = :reason) AND (:scope IS NULL OR scope = :scope) AND {VISIBLE}
+    AND (:text = '' OR instr(address_key, :text)) AND created_at >= :since AND (:until = 0 OR created_at < :until)"""
+_OWN = f"SELECT {ENTRY} FROM suppressions WHERE import_id = 0 AND {_FITS} ORDER BY created_at DESC LIMIT :limit"
+_IMPORTED = f"SELECT {ENTRY} FROM suppressions WHERE import_id > 0 AND {_FITS} ORDER BY import_id DESC LIMIT :limit"
 _PAGE = f"""SELECT {KEY}, {ENTRY} FROM suppressions WHERE ({KEY}) > (:key, :after_scope, :after_reason, :after_import)
-    AND (:reason IS NULL OR reason = :reason) AND (:scope IS NULL OR scope = :scope)
-    AND (:text = '' OR instr(address_key, :text)) AND created_at >= :since AND (:until = 0 OR created_at < :until)
-    AND (expires_at = 0 OR expires_at > :now) AND {VISIBLE} ORDER BY {KEY} LIMIT {_AT_ONCE}"""
+    AND {_FITS} AND (expires_at = 0 OR expires_at > :now) ORDER BY {KEY} LIMIT {_AT_ONCE}"""
 _HISTORY = "SELECT at, change, address, scope, reason, source, note FROM suppression_history WHERE address_key = ? ORDER BY id"
 
 
@@ -70,7 +69,8 @@ class SqliteSuppressions:
         return await self._writer.run(_remove_all, release)
 
     async def listed(self, wanted: Filter, *, limit: int) -> tuple[Suppression, ...]:
-        rows = await self._rows(_LIST, _values(wanted) | {"limit": limit})
+        rows = await self._rows(_OWN, _values(wanted) | {"limit": limit})
+        rows += await self._rows(_IMPORTED, _values(wanted) | {"limit": limit - len(rows)}) if len(rows) < limit else []
         return tuple(map(entry_of, rows))
 
     async def pages(self, wanted: Filter, *, now: float) -> AsyncIterator[tuple[Suppression, ...]]:

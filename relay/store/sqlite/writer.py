@@ -63,6 +63,7 @@ class Writer:
         self._thread.start()
         self._waiting: list[_Job] = []
         self._is_busy = False  # a group is being gathered or written
+        self.in_earnest = 0  # jobs so far that were not lazy
 
     async def run(self, verb: Verb[I, T], item: I, *, lazily: bool = False) -> T:
         """The verb's result for the item, after its transaction was committed; `lazily`, perhaps before it would survive a
@@ -74,6 +75,7 @@ class Writer:
             raise StoreUnavailable("the store is not open for writing")
         loop = asyncio.get_running_loop()
         job = _Job(verb, item, loop.create_future(), lazily)
+        self.in_earnest += not lazily
         self._waiting.append(job)
         if not self._is_busy:
             self._begin_group(loop)
