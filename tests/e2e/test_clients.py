@@ -140,6 +140,7 @@ async def run(client: Client, door: str, relay: Relay, home: Path, folder: Path)
         "MAIL": str(folder / "mail"),
         "MAIL_UNIX": str(folder / "mail-unix"),
         "TEXT": str(folder / "text"),
+        **{name.upper(): str(folder / name) if (folder / name).exists() else "" for name in ("html", "image")},
         "SENT": str(folder / "sent"),
         "PYTHON": sys.executable,
         "ROOT": str(ROOT),

@@ -2,15 +2,18 @@
 const { writeFileSync, readFileSync } = require("fs");
 const nodemailer = require("nodemailer");
 
-const { PORT, TLS, LOGIN, PASSWORD, CERTIFICATE, TEXT, SENT } = process.env;
+const { PORT, TLS, LOGIN, PASSWORD, CERTIFICATE, TEXT, HTML, IMAGE, SENT } = process.env;
 
 const mail = {
   from: "Bücher <shop@example.com>",
   to: "reader@example.net",
   subject: "Größe 42",
   text: readFileSync(TEXT, "utf8"),
-  html: "<p>Größe 42</p>",
-  attachments: [{ filename: "Größe.csv", content: "a;b\n1;2\n" }],
+  html: HTML ? readFileSync(HTML, "utf8") : "<p>Größe 42</p>",
+  attachments: [
+    ...(HTML ? [{ filename: "logo.png", cid: "logo", path: IMAGE }] : []),
+    { filename: "Größe.csv", content: "a;b\n1;2\n" },
+  ],
 };
 
 async function main() {

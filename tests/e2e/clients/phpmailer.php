@@ -19,6 +19,12 @@ $mail->setFrom('shop@example.com', 'Bücher');
 $mail->addAddress('reader@example.net');
 $mail->Subject = 'Größe 42';
 $mail->Body = file_get_contents(getenv('TEXT'));
+if (getenv('HTML')) {
+    $mail->AltBody = $mail->Body;
+    $mail->isHTML(true);
+    $mail->Body = file_get_contents(getenv('HTML'));
+    $mail->addEmbeddedImage(getenv('IMAGE'), 'logo', 'logo.png');
+}
 $mail->addStringAttachment("a;b\n1;2\n", 'Größe.csv');
 $mail->send();
 file_put_contents(getenv('SENT'), $mail->getSentMIMEMessage());

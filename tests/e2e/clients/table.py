@@ -4,7 +4,8 @@ Commands are lines for the shell, run in this folder, with these variables:
 
 PORT, TLS (empty for STARTTLS), DOOR (the word of the row for the door), LOGIN, PASSWORD, CERTIFICATE (of `localhost`, the
 only one to be trusted), MAIL (a message to send as it is), MAIL_UNIX (with the line ends of Unix), TEXT (a text to make a
-message of), SENT (where to leave what was made of it), PYTHON, ROOT (the project's folder).
+message of), HTML and IMAGE (empty, or files for an alternative with an image inside), SENT (where to leave what was made of
+it all), PYTHON, ROOT (the project's folder).
 """
 
 from __future__ import annotations
