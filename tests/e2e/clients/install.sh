@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests of real clients use, from Debian's packages and from npm, and strace and libfaketime for tests/chaos.
+# Installs what the tests of real clients and of the pages use, from Debian's packages and from npm, and strace and libfaketime for
+# tests/chaos.
 # Starts no service.
 # Whatever cannot be had is left out; then the exit status is 1.
 cd "$(dirname "$0")/../../.." || exit 1
@@ -7,7 +8,7 @@ cd "$(dirname "$0")/../../.." || exit 1
 packages='swaks curl msmtp s-nail mutt git-email sendemail postfix libsasl2-modules
     php-cli libphp-phpmailer php-symfony-mailer php-mail php-net-smtp
     perl libmime-tools-perl libio-socket-ssl-perl libauthen-sasl-perl libmailtools-perl libemail-sender-perl
-    ruby-mail default-jdk-headless libmail-java libjakarta-mail-java golang-go strace libfaketime'
+    ruby-mail default-jdk-headless libmail-java libjakarta-mail-java golang-go strace libfaketime chromium'
 
 install_debian() {
     export DEBIAN_FRONTEND=noninteractive
@@ -36,13 +37,17 @@ forbid_services() {
     chmod 755 /usr/sbin/policy-rc.d
 }
 
+lacks_debian() {
+    [ ! -d .clients/exim ] || ! perl -MMIME::Parser -e 1 || ! command -v chromium
+}
+
 status=0
-if command -v apt-get && [ "$(id -u)" = 0 ] && { [ ! -d .clients/exim ] || ! perl -MMIME::Parser -e 1; }; then
+if command -v apt-get && [ "$(id -u)" = 0 ] && lacks_debian; then
     forbid_services
     install_debian || status=1
 fi
-if command -v npm && [ ! -d .node/node_modules/mailparser ]; then
-    npm install --silent --no-save --no-audit --no-fund --prefix .node sns-validator@0.3.5 nodemailer@10.6.0 mailparser@3.7.4 ||
-        status=1
+if command -v npm && [ ! -d .node/node_modules/axe-core ]; then
+    npm install --silent --no-save --no-audit --no-fund --prefix .node \
+        sns-validator@0.3.5 nodemailer@10.6.0 mailparser@3.7.4 axe-core@4.14.1 || status=1
 fi
 exit $status
