@@ -15,7 +15,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from relay.model import Message
-from relay.store.sqlite.records import MESSAGE, message_of
+from relay.store.sql.records import MESSAGE, message_of
 from relay.store.sqlite.salvage import Salvaged, salvage
 from relay.writing import edits
 

@@ -15,9 +15,9 @@ from itertools import count
 from pathlib import Path
 
 from relay import address
+from relay.store.sql import suppressions as lookups
+from relay.store.sql.entries import ENTRY, values
 from relay.store.sqlite import schema
-from relay.store.sqlite import suppressions as lookups
-from relay.store.sqlite.entries import ENTRY, values
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import Reason, Suppression
 from tests.store import kit

@@ -83,7 +83,7 @@ async def stored_mail(folder: Path, now: float) -> list[tuple[str, str]]:
         while claimed := await claim(store, now=now - 40 * DAY):
             for each in claimed:
                 await settle(store, each, Sent(f"ses-{each.delivery.id}"), now=now - 40 * DAY)
-        rows = await store._reader.execute_fetchall("SELECT message_id || '-' || number, recipient FROM deliveries")
+        rows = await store._reader.rows("SELECT message_id || '-' || number, recipient FROM deliveries")
         return [(row[0], row[1]) for row in rows]
     finally:
         await store.close()

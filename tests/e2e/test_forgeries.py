@@ -316,7 +316,7 @@ async def refused(scene: Scene, forgery: Forgery) -> tuple[int, set[str]]:
 async def rows(scene: Scene) -> int:
     store = await SqliteStore.open_to_read(database(scene.folder))
     try:
-        counted = await store._reader.execute_fetchall("SELECT (SELECT count(*) FROM notifications) + count(*) FROM events")
+        counted = await store._reader.rows("SELECT (SELECT count(*) FROM notifications) + count(*) FROM events")
         return int(next(iter(counted))[0])
     finally:
         await store.close()

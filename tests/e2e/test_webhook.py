@@ -40,7 +40,7 @@ def signed(cloud: Cloud, message: str, **changes: str) -> dict[str, Any]:
 async def notifications(relay: Relay, table: str = "notifications") -> int:
     store = await SqliteStore.open_to_read(relay.path)
     try:
-        rows = await store._reader.execute_fetchall(f"SELECT count(*) FROM {table}")
+        rows = await store._reader.rows(f"SELECT count(*) FROM {table}")
         return int(next(iter(rows))[0])
     finally:
         await store.close()

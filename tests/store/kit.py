@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from relay.lifecycle import Patience
 from relay.model import Claimed, Delivery, Labels, Lane, Message, State
 from relay.outcome import Outcome
 from relay.queueing import Claims, Round, Settled
+from relay.store.sqlite.database import SqliteDatabase
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import EVERYWHERE, Reason, Release, Suppression
 from relay.turns import Turns
@@ -149,3 +151,10 @@ def hard_bounce(*, of: Delivery | None = None, feedback_id: str = "feedback-1", 
 
 def database(folder: Path) -> Path:
     return folder / "relay.db"
+
+
+def connection_of(store: SqliteStore) -> sqlite3.Connection:
+    """The one that writes."""
+    database = store._writer._database
+    assert isinstance(database, SqliteDatabase)
+    return database.connection

@@ -34,6 +34,7 @@ from tests.store.kit import (
     claim,
     claim_one,
     claims,
+    connection_of,
     database,
     delivery,
     enqueue,
@@ -305,8 +306,7 @@ async def test_refusals_are_added_up(store: SqliteStore) -> None:
 
 
 async def test_refusals_that_the_store_does_not_take_are_counted_when_it_does(tmp_path: Path, store: SqliteStore) -> None:
-    assert store._writer._connection
-    store._writer._connection.execute("PRAGMA busy_timeout = 20")
+    connection_of(store).execute("PRAGMA busy_timeout = 20")
     refusals = Refusals(store=store.counters, clock=lambda: NOW, every=1.0)
     refusals.note(MailLoop(), "app")
     with closing(sqlite3.connect(database(tmp_path), isolation_level=None)) as other:
@@ -324,14 +324,13 @@ async def test_refusals_that_the_store_does_not_take_are_counted_when_it_does(tm
 
 async def test_a_group_costs_one_statement_more_whatever_its_size(store: SqliteStore) -> None:
     seen: list[str] = []
-    assert store._writer._connection
-    store._writer._connection.set_trace_callback(seen.append)
+    connection_of(store).set_trace_callback(seen.append)
     made = [message(number) for number in range(150)]
     await asyncio.gather(*(store.queue.enqueue(each, CONTENT, (delivery(each),)) for each in made))
     found = await claim(store, limit=150)
     await asyncio.gather(*(settle(store, each, Sent(each.delivery.id)) for each in found))
     await record(store, *(event(EventType.DELIVERY, of=each.delivery, ses_message_id=each.delivery.id) for each in found))
-    store._writer._connection.set_trace_callback(None)
+    connection_of(store).set_trace_callback(None)
     counted = [each for each in seen if "counters" in each]
     groups = sum(each == "COMMIT" for each in seen)
     assert 3 <= len(counted) <= groups < 20

@@ -17,6 +17,7 @@ from relay.model import Labels, Lane
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.queueing import Selection
 from relay.statistics import By, Wanted
+from relay.store.sqlite.database import SqliteReader
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import Filter, Suppression
 from relay.tokens import Kind, Link
@@ -26,6 +27,7 @@ from tests.store.kit import (
     accepted,
     claim,
     claims,
+    connection_of,
     database,
     delivery,
     enqueue,
@@ -41,7 +43,7 @@ LIST: dict[str, Any] = {"source": "list.csv", "again": False, "now": NOW}
 
 # What may be gone through: what is never long, the open deliveries by their own index, and the newest by their limit.
 SHORT = re.compile(
-    r".*VIRTUAL TABLE.*|CONSTANT ROW|\d+ CONSTANT ROWS|\(subquery.*|newest|(account|heartbeat|holds|h|flows|f)( USING.*)?"
+    r".*VIRTUAL TABLE.*|CONSTANT ROW|\d+ CONSTANT ROWS|\(subquery.*|newest|looked|(account|heartbeat|holds|h|flows|f)( USING.*)?"
     r"|(deliveries|d) USING INDEX deliveries_open|imports USING (COVERING )?INDEX imports_open"
 )
 NEWEST = "ORDER BY id DESC LIMIT", "ORDER BY created_at DESC LIMIT"
@@ -173,9 +175,9 @@ async def retention(store: SqliteStore) -> None:
 async def statements(store: SqliteStore) -> set[str]:
     """All that are run from now on, with their values."""
     found: set[str] = set()
-    assert store._writer._connection
-    store._writer._connection.set_trace_callback(found.add)
-    await store._reader.set_trace_callback(found.add)
+    connection_of(store).set_trace_callback(found.add)
+    assert isinstance(store._reader, SqliteReader)
+    await store._reader.connection.set_trace_callback(found.add)
     return found
 
 

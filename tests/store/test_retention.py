@@ -14,7 +14,7 @@ from relay.lifecycle import Cause
 from relay.model import Delivery, Message, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, Unknown
 from relay.queueing import Selection
-from relay.store.sqlite import retention
+from relay.store.sql import retention
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import (
     CONTENT,

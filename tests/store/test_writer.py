@@ -15,10 +15,12 @@ import pytest
 from relay.errors import DiskFull, StoreLocked, StoreUnavailable
 from relay.model import Message
 from relay.queueing import Round
+from relay.store.sql.queue import SqlQueue
+from relay.store.sql.session import Session
+from relay.store.sql.writer import Writer
 from relay.store.sqlite import schema
-from relay.store.sqlite.queue import SqliteQueue
+from relay.store.sqlite.database import SqliteDatabase
 from relay.store.sqlite.store import SqliteStore
-from relay.store.sqlite.writer import Writer
 from relay.turns import Turns
 from tests.store.kit import CONTENT, NOW, database, delivery, enqueue, message, release, suppression
 
@@ -32,7 +34,7 @@ def connection(tmp_path: Path) -> sqlite3.Connection:
 
 @pytest.fixture
 async def writer(connection: sqlite3.Connection) -> AsyncIterator[Writer]:
-    made = Writer(connection)
+    made = Writer(SqliteDatabase(connection))
     yield made
     await made.close()
 
@@ -45,12 +47,12 @@ def other(connection: sqlite3.Connection, tmp_path: Path) -> Iterator[sqlite3.Co
     opened.close()
 
 
-def stored(other: sqlite3.Connection, table: str = "messages", column: str = "id") -> set[str]:
+def stored(other: Session, table: str = "messages", column: str = "id") -> set[str]:
     return {row[0] for row in other.execute(f"SELECT {column} FROM {table}")}
 
 
 async def put(writer: Writer, one: Message, content: bytes | None = CONTENT) -> str:
-    await SqliteQueue(writer).enqueue(one, content, (delivery(one),))
+    await SqlQueue(writer).enqueue(one, content, (delivery(one),))
     return one.id
 
 
@@ -76,7 +78,7 @@ async def test_one_that_violates_a_constraint_fails_alone(writer: Writer, other:
 async def test_the_one_that_fails_leaves_nothing_half_written(writer: Writer, other: sqlite3.Connection) -> None:
     # The message and its body are fine, the second delivery is the first one again.
     broken, fine = message(1), message(2)
-    queue = SqliteQueue(writer)
+    queue = SqlQueue(writer)
     results = await asyncio.gather(
         queue.enqueue(broken, CONTENT, (delivery(broken), delivery(broken))),
         queue.enqueue(fine, CONTENT, (delivery(fine),)),
@@ -89,7 +91,7 @@ async def test_the_one_that_fails_leaves_nothing_half_written(writer: Writer, ot
 
 
 async def test_an_error_that_is_no_database_s_reaches_its_own_caller(writer: Writer, other: sqlite3.Connection) -> None:
-    def fails(db: sqlite3.Connection, items: Sequence[str]) -> list[str]:
+    def fails(db: Session, items: Sequence[str]) -> list[str]:
         db.execute("DELETE FROM messages")
         raise ValueError(items[0])
 
@@ -194,7 +196,7 @@ async def test_who_comes_while_others_wait_for_a_locked_database_does_not_wait_a
 
 
 async def test_who_can_make_room_is_told_of_a_full_disk(connection: sqlite3.Connection) -> None:
-    writer = Writer(connection, on_full=lambda: free(connection))
+    writer = Writer(SqliteDatabase(connection), on_full=lambda: free(connection))
     fill(connection, pages=2)
     with pytest.raises(DiskFull):
         await put(writer, message(1), _ROOM)
@@ -205,7 +207,7 @@ async def test_who_can_make_room_is_told_of_a_full_disk(connection: sqlite3.Conn
 async def test_after_a_full_disk_the_log_begins_anew_for_all_that_it_had_is_in_the_database(
     connection: sqlite3.Connection, tmp_path: Path
 ) -> None:
-    writer = Writer(connection, on_full=lambda: free(connection))
+    writer = Writer(SqliteDatabase(connection), on_full=lambda: free(connection))
     told = {await put(writer, message(number)) for number in range(5)}
     fill(connection, pages=2)
     with pytest.raises(DiskFull):
@@ -217,7 +219,7 @@ async def test_after_a_full_disk_the_log_begins_anew_for_all_that_it_had_is_in_t
     await writer.close()
 
 
-def _nothing(db: sqlite3.Connection, items: Sequence[None]) -> list[None]:
+def _nothing(db: Session, items: Sequence[None]) -> list[None]:
     return [None] * len(items)
 
 
@@ -252,7 +254,7 @@ async def test_when_the_disk_fills_in_the_middle_of_a_group_every_answer_is_true
 async def test_when_the_transaction_is_lost_in_the_middle_of_a_group_everyone_is_told(
     writer: Writer, other: sqlite3.Connection
 ) -> None:
-    def loses(db: sqlite3.Connection, items: Sequence[None]) -> list[None]:
+    def loses(db: Session, items: Sequence[None]) -> list[None]:
         db.execute("ROLLBACK")  # as SQLite does by itself after an I/O error
         raise sqlite3.OperationalError("disk I/O error")
 
@@ -267,7 +269,7 @@ async def test_when_the_transaction_is_lost_in_the_middle_of_a_group_everyone_is
 async def test_a_commit_that_fails_is_told_to_everyone(
     writer: Writer, connection: sqlite3.Connection, other: sqlite3.Connection
 ) -> None:
-    def breaks_at_commit(db: sqlite3.Connection, items: Sequence[None]) -> list[None]:
+    def breaks_at_commit(db: Session, items: Sequence[None]) -> list[None]:
         db.execute("PRAGMA defer_foreign_keys = ON")
         db.execute("INSERT INTO child VALUES (1)")
         return [None] * len(items)
@@ -286,7 +288,7 @@ async def test_a_commit_that_fails_is_told_to_everyone(
 
 
 async def test_close_writes_what_waits(connection: sqlite3.Connection, other: sqlite3.Connection) -> None:
-    writer = Writer(connection)
+    writer = Writer(SqliteDatabase(connection))
     waiting = [asyncio.ensure_future(put(writer, message(number))) for number in range(250)]
     await asyncio.sleep(0)
     await writer.close()
@@ -295,7 +297,7 @@ async def test_close_writes_what_waits(connection: sqlite3.Connection, other: sq
 
 
 async def test_after_the_close_nothing_can_be_written(connection: sqlite3.Connection, other: sqlite3.Connection) -> None:
-    writer = Writer(connection)
+    writer = Writer(SqliteDatabase(connection))
     await writer.close()
     with pytest.raises(StoreUnavailable):
         await put(writer, message(1))
@@ -303,7 +305,7 @@ async def test_after_the_close_nothing_can_be_written(connection: sqlite3.Connec
 
 
 async def test_the_close_leaves_no_thread_and_no_lock(connection: sqlite3.Connection, tmp_path: Path) -> None:
-    writer = Writer(connection)
+    writer = Writer(SqliteDatabase(connection))
     await put(writer, message(1))
     assert any(thread.name.startswith("store-writer") for thread in threading.enumerate())
     await writer.close()
@@ -313,7 +315,7 @@ async def test_the_close_leaves_no_thread_and_no_lock(connection: sqlite3.Connec
 
 async def test_a_writer_without_a_connection_takes_nothing() -> None:
     writer = Writer(None)
-    queue = SqliteQueue(writer)
+    queue = SqlQueue(writer)
     with pytest.raises(StoreUnavailable):
         await queue.enqueue(message(), CONTENT, (delivery(message()),))
     with pytest.raises(StoreUnavailable):
@@ -321,7 +323,7 @@ async def test_a_writer_without_a_connection_takes_nothing() -> None:
     await writer.close()
 
 
-def synchronous(db: sqlite3.Connection, items: Sequence[None]) -> list[int]:
+def synchronous(db: Session, items: Sequence[None]) -> list[int]:
     """1: NORMAL, 2: FULL."""
     return [db.execute("PRAGMA synchronous").fetchone()[0] for _ in items]
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 
-from relay.store.sqlite import flows, schema
+from relay.store.sql import flows
+from relay.store.sqlite import schema
 from relay.store.sqlite.file.pages import Pages, Record, Unreadable
 
 _BATCH = 1000

@@ -8,9 +8,12 @@ from importlib.resources import files
 from pathlib import Path
 
 from relay.errors import ConfigError
+from relay.store.sql.session import Session
 from relay.store.sqlite.file import condition
 
 _BUSY_SECONDS = 5.0
+_PAGES = 100  # that the file is made shorter by at once
+_MANY_FREE, _WORTH_IT = 0.25, 64 * 1024 * 1024  # of the pages, and octets of free pages: less is used again soon
 _STATEMENTS = 512
 # Checkpoints after so many pages of WAL (4 KB each): rarer than SQLite's 1000, so that fewer commits pay for one.
 _CHECKPOINT_PAGES = 4000
@@ -90,3 +93,17 @@ def migrate(connection: sqlite3.Connection, path: Path, *, to: int | None = None
 def _scripts() -> list[str]:
     folder = files("relay.store").joinpath("migrations", "sqlite")
     return [entry.read_text() for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)]
+
+
+def shorten(db: Session) -> int:
+    """Some pages less, where many are free; how many. The pragma takes one at a time: Python's module does not step through a
+    statement without columns.
+    """
+    (pages,), (free,), (size,) = (
+        db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count", "page_size")
+    )
+    if free <= pages * _MANY_FREE or free * size <= _WORTH_IT:
+        return 0
+    for _ in range(_PAGES):
+        db.execute("PRAGMA incremental_vacuum(1)")
+    return int(pages - db.execute("PRAGMA page_count").fetchone()[0])

@@ -56,9 +56,9 @@ CREATE TABLE old_links (
 
 -- Content up to 64 KB; what is larger lies in the spool folder. A table of its own, so that facts outlive bodies.
 CREATE TABLE bodies (
-    lasts      INTEGER NOT NULL,  -- as its message's: what goes early and what goes late lie apart
     message_id TEXT NOT NULL,
     content    BLOB NOT NULL,
+    lasts      INTEGER NOT NULL,  -- as its message's: what goes early and what goes late lie apart
     UNIQUE (lasts, message_id)
 );
 
@@ -232,6 +232,7 @@ CREATE TABLE identities_known (
 
 -- What SNS posted, as it was posted, in the order in which it came.
 CREATE TABLE notifications (
+    number      INTEGER PRIMARY KEY,
     id          TEXT NOT NULL UNIQUE,
     topic       TEXT NOT NULL,
     received_at REAL NOT NULL,
@@ -273,6 +274,7 @@ CREATE TABLE counters (
 
 -- Messages of queues that could not be used, in the order in which they came.
 CREATE TABLE quarantine (
+    number      INTEGER PRIMARY KEY,
     id          TEXT NOT NULL UNIQUE,  -- the one it had in its queue
     queue       TEXT NOT NULL,
     sent_at     REAL NOT NULL,

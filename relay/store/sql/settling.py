@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 
 from relay import statistics
@@ -10,15 +9,16 @@ from relay.holds import Holder
 from relay.lifecycle import OPEN
 from relay.model import Settlement, State
 from relay.queueing import Settled
-from relay.store.sqlite import facts, flows, holds
-from relay.store.sqlite.counters import Counts
-from relay.store.sqlite.moves import note_attempts, prove_sent
+from relay.store.sql import facts, flows, holds
+from relay.store.sql.counters import Counts
+from relay.store.sql.moves import note_attempts, prove_sent
+from relay.store.sql.session import Session
 
 _SETTLE = """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, lease_until = NULL, ses_message_id = ?,
     sent_at = ?, ended_at = ? WHERE message_id = ? AND number = ? AND attempt = ? AND state = 'sending'"""
 
 
-def settle_all(db: sqlite3.Connection, settlements: Sequence[Settlement]) -> list[Settled]:
+def settle_all(db: Session, settlements: Sequence[Settlement]) -> list[Settled]:
     """One result each."""
     ours = [db.execute(_SETTLE, _values(settlement)).rowcount == 1 for settlement in settlements]
     in_time = [settlement for settlement, is_ours in zip(settlements, ours, strict=True) if is_ours]
@@ -52,7 +52,7 @@ def _values(settlement: Settlement) -> tuple[object, ...]:
     )
 
 
-def _late(db: sqlite3.Connection, settlement: Settlement, counts: Counts) -> Settled:
+def _late(db: Session, settlement: Settlement, counts: Counts) -> Settled:
     """The lease was lost, and another may have sent it meanwhile."""
     delivery, ses_id = settlement.delivery, settlement.ses_message_id
     if settlement.state is not State.SENT:
@@ -73,7 +73,7 @@ def _attempt(settlement: Settlement, reason: str) -> tuple[object, ...]:
     return (delivery.message_id, delivery.number, delivery.attempt, settlement.at, settlement.state, reason)
 
 
-def _note_holds(db: sqlite3.Connection, settlements: Sequence[Settlement]) -> None:
+def _note_holds(db: Session, settlements: Sequence[Settlement]) -> None:
     """A call that SES answered for its own sake ends what it probed; any other call proves nothing, or renews the hold."""
     at = max(settlement.at for settlement in settlements)
     answered = [s.delivery.id for s in settlements if s.state in (State.SENT, State.FAILED) and not s.hold]

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import aiosqlite
-
 from relay import ids, lifecycle
-from relay.errors import StoreUnavailable
 from relay.holds import Holder, HoldRecord
 from relay.lifecycle import Cause
 from relay.model import Delivery
 from relay.outcome import Hold, HoldScope
 from relay.queueing import FlowStatus, Moved, QueueStatus, Selection, Tally
-from relay.store.sqlite import holds
-from relay.store.sqlite.account import SqliteAccount
-from relay.store.sqlite.moves import doubtful_tries, end, requeue
-from relay.store.sqlite.records import DELIVERY, DELIVERY_WIDTH, FLOW, OPEN, delivery_of, flow_of
-from relay.store.sqlite.writer import Writer
+from relay.store.sql import holds
+from relay.store.sql.account import SqlAccount
+from relay.store.sql.moves import doubtful_tries, end, requeue
+from relay.store.sql.records import DELIVERY, DELIVERY_WIDTH, FLOW, OPEN, delivery_of, flow_of
+from relay.store.sql.session import Reader, Session
+from relay.store.sql.writer import Writer
 
 _STEP = 500
 _CALLED = "FROM deliveries WHERE state IN ('sending', 'in_doubt')"
@@ -35,13 +32,16 @@ _SELECTED = f"FROM deliveries d WHERE d.state IN {OPEN} AND d.state IN (SELECT v
 # What a selection may say, each with its condition.
 _FITS = {
     "ids": """d.message_id IN (SELECT substr(value, 1, 26) FROM json_each(:ids)) AND (d.message_id IN
-        (SELECT value FROM json_each(:ids)) OR d.message_id || '-' || d.number IN (SELECT value FROM json_each(:ids)))""",
+        (SELECT value FROM json_each(:ids))
+        OR d.message_id || '-' || CAST(d.number AS TEXT) IN (SELECT value FROM json_each(:ids)))""",
     "credential": "d.flow IN (SELECT id FROM flows WHERE credential = :credential)",
-    "domain": "lower(substr(d.recipient, -length(:domain) - 1)) = '@' || lower(:domain)",
+    "domain": "lower(substr(d.recipient, length(d.recipient) - length(:domain))) = '@' || lower(:domain)",
     "before": "d.message_id < :before",
 }
 _DOUBTFUL = """EXISTS (SELECT 1 FROM attempts a WHERE d.attempt > 0 AND a.message_id = d.message_id AND a.number = d.number
     AND a.state = 'in_doubt')"""
+_MOVABLE = f"""SELECT {DELIVERY}, m.send_at FROM deliveries d JOIN messages m ON m.id = d.message_id
+    WHERE d.message_id = ? AND d.number = ? AND d.state IN (SELECT value FROM json_each(?))"""
 _REASONS = {
     Cause.RETRIED: "retried by the operator",
     Cause.HELD_BACK: "held back by the operator",
@@ -52,30 +52,31 @@ _Key = tuple[str, int]
 _Move = tuple[Cause, Sequence[_Key], float]
 
 
-class SqliteDesk:
+class SqlDesk:
     """Implements ports.Desk."""
 
-    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+    def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
-        self._account = SqliteAccount(writer, reader)
+        self._account = SqlAccount(writer, reader)
 
     async def status(self, *, now: float) -> QueueStatus:
-        flows = [
-            FlowStatus(flow=flow_of(row), open=row[5], octets=row[6], due=row[7]) for row in await self._rows(_FLOWS, (now,))
-        ]
-        oldest = await self._rows(_OLDEST, ())
+        rows = await self._reader.rows(_FLOWS, (now,))
+        flows = [FlowStatus(flow=flow_of(row), open=row[5], octets=row[6], due=row[7]) for row in rows]
+        oldest = await self._reader.rows(_OLDEST, ())
         return QueueStatus(
-            states=dict(await self._rows(_STATES, ())),
+            states=dict(await self._reader.rows(_STATES, ())),
             flows=tuple(flows),
             oldest_at=oldest[0][0] if oldest else 0.0,
-            holds=tuple(holds.record_of(row) for row in await self._rows(holds.STANDING, ())),
+            holds=tuple(holds.record_of(row) for row in await self._reader.rows(holds.STANDING, ())),
             account=await self._account.known(),
         )
 
     async def count(self, cause: Cause, selection: Selection) -> Tally:
         fits, values = _fitting(cause, selection)
-        ((deliveries, doubtful),) = await self._rows(f"SELECT count(*), coalesce(sum({_DOUBTFUL}), 0) {fits}", values)
+        ((deliveries, doubtful),) = await self._reader.rows(
+            f"SELECT count(*), count(*) FILTER (WHERE {_DOUBTFUL}) {fits}", values
+        )
         return Tally(deliveries=deliveries, doubtful=doubtful)
 
     async def move(self, cause: Cause, selection: Selection, *, now: float) -> AsyncIterator[tuple[Moved, ...]]:
@@ -83,7 +84,7 @@ class SqliteDesk:
         some = f"""SELECT d.message_id, d.number {fits} AND (d.message_id, d.number) > (:id, :after)
             ORDER BY d.message_id, d.number LIMIT {_STEP}"""
         last: _Key = ("", 0)
-        while found := await self._rows(some, values | {"id": last[0], "after": last[1]}):
+        while found := await self._reader.rows(some, values | {"id": last[0], "after": last[1]}):
             yield await self._writer.run(_move_all, (cause, found, now))
             last = found[-1]
 
@@ -92,12 +93,6 @@ class SqliteDesk:
 
     async def lift(self, scope: HoldScope, subject: str, *, now: float) -> tuple[HoldRecord, ...]:
         return await self._writer.run(_lift_all, (scope, subject, now))
-
-    async def _rows(self, query: str, values: Any) -> list[Any]:
-        try:
-            return list(await self._reader.execute_fetchall(query, values))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
 
 
 def _fitting(cause: Cause, selection: Selection) -> tuple[str, dict[str, Any]]:
@@ -116,22 +111,17 @@ def _sources(cause: Cause) -> str:
     return json.dumps(lifecycle.sources(cause))
 
 
-def _move_all(db: sqlite3.Connection, items: Sequence[_Move]) -> list[tuple[Moved, ...]]:
+def _move_all(db: Session, items: Sequence[_Move]) -> list[tuple[Moved, ...]]:
     return [_move(db, *item) for item in items]
 
 
-def _move(db: sqlite3.Connection, cause: Cause, keys: Sequence[_Key], now: float) -> tuple[Moved, ...]:
+def _move(db: Session, cause: Cause, keys: Sequence[_Key], now: float) -> tuple[Moved, ...]:
     """Of those that were found, some may have been claimed meanwhile: they are let go. A first try keeps its sender's time."""
-    rows = db.execute(
-        f"SELECT {DELIVERY}, max(:now, m.send_at) FROM json_each(:keys) k JOIN deliveries d"
-        " ON d.message_id = json_extract(k.value, '$[0]') AND d.number = json_extract(k.value, '$[1]')"
-        " JOIN messages m ON m.id = d.message_id WHERE d.state IN (SELECT value FROM json_each(:states))",
-        {"now": now, "keys": json.dumps(keys), "states": _sources(cause)},
-    ).fetchall()
-    return tuple(_moved(db, cause, delivery_of(row), now, row[DELIVERY_WIDTH]) for row in rows)
+    found = (db.execute(_MOVABLE, (*key, _sources(cause))).fetchone() for key in keys)
+    return tuple(_moved(db, cause, delivery_of(row), now, max(now, row[DELIVERY_WIDTH])) for row in found if row)
 
 
-def _moved(db: sqlite3.Connection, cause: Cause, delivery: Delivery, now: float, due_at: float) -> Moved:
+def _moved(db: Session, cause: Cause, delivery: Delivery, now: float, due_at: float) -> Moved:
     tries = doubtful_tries(db, delivery)
     reason = _REASONS[cause] + (", SES may have it" if tries else "")
     if cause is Cause.CANCELLED:
@@ -140,9 +130,9 @@ def _moved(db: sqlite3.Connection, cause: Cause, delivery: Delivery, now: float,
     return Moved(delivery=requeue(db, delivery, cause, then, reason), tries=tries)
 
 
-def _hold_all(db: sqlite3.Connection, items: Sequence[tuple[Hold, float, Holder]]) -> list[bool]:
+def _hold_all(db: Session, items: Sequence[tuple[Hold, float, Holder]]) -> list[bool]:
     return [holds.put(db, hold, holder=holder, at=now) for hold, now, holder in items]
 
 
-def _lift_all(db: sqlite3.Connection, items: Sequence[tuple[HoldScope, str, float]]) -> list[tuple[HoldRecord, ...]]:
+def _lift_all(db: Session, items: Sequence[tuple[HoldScope, str, float]]) -> list[tuple[HoldRecord, ...]]:
     return [holds.lift(db, *item) for item in items]

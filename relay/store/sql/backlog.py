@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-
-import aiosqlite
-
-from relay.errors import StoreUnavailable
 from relay.ports.queue import Waiting
+from relay.store.sql.session import Reader
 
 _LOAD = "SELECT coalesce(sum(open_count), 0), coalesce(sum(open_octets), 0) FROM flows WHERE open_count > 0"
 # What is due first in a flow has waited longest of it. What one sender's or one set's hold stops is no backlog of the relay.
@@ -15,19 +11,16 @@ _DUE_FIRST = "SELECT min(due_at) FROM deliveries d WHERE d.flow = f.id AND d.sta
 _OLDEST = f"""SELECT min(due_at) FROM (SELECT ({_DUE_FIRST}) due_at FROM flows f
     WHERE f.open_count > 0 AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND (
         (h.scope = 'identity' AND h.subject = f.identity) OR (h.scope = 'credential' AND h.subject = f.credential)
-        OR (h.scope = 'configuration_set' AND h.subject = f.configuration_set)))) WHERE due_at <= ?"""
+        OR (h.scope = 'configuration_set' AND h.subject = f.configuration_set)))) firsts WHERE due_at <= ?"""
 
 
-class SqliteBacklog:
+class SqlBacklog:
     """Implements ports.BacklogStore."""
 
-    def __init__(self, reader: aiosqlite.Connection) -> None:
+    def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
     async def waiting(self, *, now: float) -> Waiting:
-        try:
-            [(rows, octets)] = await self._reader.execute_fetchall(_LOAD)
-            [(oldest,)] = await self._reader.execute_fetchall(_OLDEST, (now,))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
+        [(rows, octets)] = await self._reader.rows(_LOAD)
+        [(oldest,)] = await self._reader.rows(_OLDEST, (now,))
         return Waiting(rows, octets, oldest)

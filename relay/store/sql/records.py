@@ -17,6 +17,7 @@ DELIVERY = ", ".join(f"d.{column}" for column in _DELIVERY)
 MESSAGE = ", ".join(f"m.{column}" for column in MESSAGE_COLUMNS)
 DELIVERY_WIDTH, MESSAGE_WIDTH = len(_DELIVERY), len(MESSAGE_COLUMNS)
 FLOW = "f.id, f.lane, f.credential, f.identity, f.configuration_set"
+DUE_AT = "CASE WHEN m.send_at > m.accepted_at THEN m.send_at ELSE m.accepted_at END"  # from which a message might be sent
 # As the indexes have them: SQLite uses one of a part of the rows only where the query says so in the same words.
 OPEN = "('queued', 'sending', 'in_doubt')"
 CALLED = "('sending', 'in_doubt')"
@@ -74,7 +75,7 @@ def message_row(message: Message) -> tuple[Any, ...]:
         message.size,
         message.digest,
         json.dumps([_edit_row(edit) for edit in message.edits]),
-        bool(message.links),
+        int(bool(message.links)),
         lasts(message),
         labels.id,
         labels.campaign,
@@ -88,9 +89,9 @@ def message_row(message: Message) -> tuple[Any, ...]:
     )
 
 
-def lasts(message: Message) -> bool:
-    """Whether its content is kept for longer than others'."""
-    return WEB_VERSION in message.links
+def lasts(message: Message) -> int:
+    """1 if its content is kept for longer than others'."""
+    return int(WEB_VERSION in message.links)
 
 
 def flow_of(row: Sequence[Any]) -> Flow:

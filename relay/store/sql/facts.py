@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection
 from dataclasses import fields
 from typing import Any, NamedTuple
@@ -13,24 +12,26 @@ from relay.bounces import BounceClass, BounceRules
 from relay.event import Event, EventType
 from relay.model import Origin, State
 from relay.ports.feedback import Recorded
-from relay.store.sqlite import consequences
-from relay.store.sqlite.counters import ORIGIN, Counts
-from relay.store.sqlite.moves import prove_sent
+from relay.store.sql import consequences
+from relay.store.sql.counters import ORIGIN, Counts
+from relay.store.sql.moves import prove_sent
+from relay.store.sql.records import DUE_AT
+from relay.store.sql.session import Session
 
 # These have columns of their own; the document has the rest.
 _COLUMNS = {"type", "at", "recipient", "ses_message_id", "detail"}
 _DEFAULTS = {field.name: field.default for field in fields(Event) if field.name not in _COLUMNS}
 _INSERT = """INSERT INTO events (fingerprint, type, class, at, received_at, recipient, address_key, message_id, number,
-    ses_message_id, detail, document, notification_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"""
+    ses_message_id, detail, document, notification_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING RETURNING id"""
 _IS_DELIVERED = "SELECT 1 FROM events WHERE message_id = ? AND number = ? AND type = 'delivery'"
 _ANSWERS = f"""UPDATE events SET class = 'auto_reply' WHERE message_id = ? AND number = ? AND class = 'soft'
     AND EXISTS ({_IS_DELIVERED}) RETURNING at"""
 _BELONGS = "UPDATE events SET message_id = ?, number = ? WHERE fingerprint = ? AND message_id IS NULL RETURNING id"
-_OF = f"""SELECT d.message_id, d.number, d.state, m.list, max(m.accepted_at, m.send_at), {ORIGIN}
+_OF = f"""SELECT d.message_id, d.number, d.state, m.list, {DUE_AT}, {ORIGIN}
     FROM deliveries d JOIN messages m ON m.id = d.message_id"""
-_JOINED = f"""SELECT e.message_id, e.number, e.class, max(m.accepted_at, m.send_at), {ORIGIN},
+_JOINED = f"""SELECT e.message_id, e.number, e.class, {DUE_AT}, {ORIGIN},
     e.type, e.at, e.recipient, e.ses_message_id, e.detail, e.document
-    FROM events e JOIN messages m ON m.id = e.message_id WHERE e.id IN (SELECT value FROM json_each(?))"""
+    FROM events e JOIN messages m ON m.id = e.message_id WHERE e.id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
 
 
 class _About(NamedTuple):
@@ -53,12 +54,12 @@ class _About(NamedTuple):
 
 
 def record(
-    db: sqlite3.Connection, event: Event, rules: BounceRules, counts: Counts, *, notification_id: str, received_at: float
+    db: Session, event: Event, rules: BounceRules, counts: Counts, *, notification_id: str, received_at: float
 ) -> Recorded | None:
     """None for a fact that is known."""
     about = _about(db, event)
     found = class_of(db, event, rules, about.place if about else None)
-    cursor = db.execute(
+    row = db.execute(
         _INSERT,
         (
             ses_event.fingerprint(event),
@@ -75,14 +76,14 @@ def record(
             _document(event),
             notification_id,
         ),
-    )
-    if not cursor.rowcount:
+    ).fetchone()
+    if not row:
         if about:
             _belongs(db, event, about, counts)
         return None
     if about:
         counts.event(event, found, about.origin, about.due_at)
-        counts.first(db, event.type, about.place, [cursor.lastrowid or 0], about.origin)
+        counts.first(db, event.type, about.place, row, about.origin)
         if event.type is EventType.DELIVERY:
             _call_answers(db, about.place, about.origin, counts)
         _prove(db, event, about, counts)
@@ -90,7 +91,7 @@ def record(
     return Recorded(event=event, delivery_id=about.delivery_id if about else "", suppressed=suppressed)
 
 
-def class_of(db: sqlite3.Connection, event: Event, rules: BounceRules, place: tuple[str, int] | None) -> str:
+def class_of(db: Session, event: Event, rules: BounceRules, place: tuple[str, int] | None) -> str:
     """Our class of an event by all that is known of its delivery: what was delivered and bounces softly is the answer of a
     reader who is out of office.
     """
@@ -99,14 +100,14 @@ def class_of(db: sqlite3.Connection, event: Event, rules: BounceRules, place: tu
     return BounceClass.AUTO_REPLY if is_answer else found
 
 
-def _call_answers(db: sqlite3.Connection, place: tuple[str, int], of: Origin, counts: Counts) -> None:
+def _call_answers(db: Session, place: tuple[str, int], of: Origin, counts: Counts) -> None:
     """The same for soft bounces that came before the delivery."""
     for (at,) in db.execute(_ANSWERS, (*place, *place)).fetchall():
         counts.add(statistics.SOFT_BOUNCE, of, at, -1)
         counts.add(statistics.AUTO_REPLY, of, at)
 
 
-def _belongs(db: sqlite3.Connection, event: Event, about: _About, counts: Counts) -> None:
+def _belongs(db: Session, event: Event, about: _About, counts: Counts) -> None:
     """A fact that is known, and only now whose it is: a classic notification has no tags, and came first."""
     joined = db.execute(_BELONGS, (about.message_id, about.number, ses_event.fingerprint(event))).fetchall()
     if joined:
@@ -114,13 +115,13 @@ def _belongs(db: sqlite3.Connection, event: Event, about: _About, counts: Counts
         _prove(db, event, about, counts)
 
 
-def _prove(db: sqlite3.Connection, event: Event, about: _About, counts: Counts) -> None:
+def _prove(db: Session, event: Event, about: _About, counts: Counts) -> None:
     if about.state != State.SENT:
         prove_sent(db, about.message_id, about.number, event.ses_message_id, event.sent_at or event.at, counts)
         join(db, [event.ses_message_id], counts)
 
 
-def _about(db: sqlite3.Connection, event: Event) -> _About | None:
+def _about(db: Session, event: Event) -> _About | None:
     """By our own tag first, which is exact; by SES's identifier where tags are missing (classic notifications)."""
     message_id, _, number = event.relay_id.rpartition("-")
     key = (message_id, int(number) if number.isdecimal() and len(number) < 10 else 0)
@@ -145,7 +146,7 @@ def event_of(row: Any) -> Event:
     return documents.read(Event, json.dumps(json.loads(document) | own))
 
 
-def join(db: sqlite3.Connection, ses_message_ids: Collection[str], counts: Counts) -> None:
+def join(db: Session, ses_message_ids: Collection[str], counts: Counts) -> None:
     """Facts that came before we knew by which identifier SES knows the message: now they count as well."""
     wanted = json.dumps(list(ses_message_ids))
     joined = db.execute(
@@ -158,7 +159,7 @@ def join(db: sqlite3.Connection, ses_message_ids: Collection[str], counts: Count
         _count_joined(db, [id for (id,) in joined], counts)
 
 
-def _count_joined(db: sqlite3.Connection, ids: Collection[int], counts: Counts) -> None:
+def _count_joined(db: Session, ids: Collection[int], counts: Counts) -> None:
     firsts: dict[tuple[EventType, str, int], Origin] = {}
     places: dict[tuple[str, int], Origin] = {}
     for row in db.execute(_JOINED, (json.dumps(ids),)).fetchall():

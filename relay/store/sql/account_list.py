@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
-from typing import Any
-
-import aiosqlite
 
 from relay import address
 from relay.account_list import BEGINNING, SOURCE, UNTIL_LISTED, Errand, Listed, Place
-from relay.errors import StoreUnavailable
-from relay.store.sqlite import entries
-from relay.store.sqlite.entries import ENTRY, KEY, VISIBLE, entry_of
-from relay.store.sqlite.writer import Writer
+from relay.store.sql import entries
+from relay.store.sql.entries import ENTRY, KEY, VISIBLE, entry_of
+from relay.store.sql.session import Reader, Session
+from relay.store.sql.writer import Writer
 from relay.suppression import EVERYWHERE, SES_WORDS, Reason, Release, Suppression
 
 _STEP = 200
@@ -27,18 +23,24 @@ _SPELLINGS = "SELECT address FROM account_list WHERE address_key = ?"
 _OURS = f"""SELECT {KEY}, EXISTS (SELECT 1 FROM account_list a WHERE a.address_key = s.address_key)
         OR EXISTS (SELECT 1 FROM account_list_errands e WHERE e.address_key = s.address_key), {ENTRY}
     FROM suppressions s WHERE ({KEY}) > (?, ?, ?, ?) AND {VISIBLE} ORDER BY {KEY} LIMIT {_LOOKED_AT}"""
+_ERRAND = """INSERT INTO account_list_errands (address_key, address, reason, tries, due_at) VALUES (?,?,?,0,0)
+    ON CONFLICT DO NOTHING"""
+_TO_DELETE = """INSERT INTO account_list_errands (address_key, address, reason, tries, due_at) VALUES (?,?,'',0,?)
+    ON CONFLICT (address_key) DO UPDATE SET address = excluded.address, reason = '', tries = 0, due_at = excluded.due_at"""
+_LISTED = "INSERT INTO account_list (address_key, address) VALUES (?,?) ON CONFLICT DO NOTHING"
+_KNOW = "INSERT INTO account_list_known (id, until) VALUES (1, ?) ON CONFLICT (id) DO UPDATE SET until = excluded.until"
 _SAME = "address_key = ? AND reason = ? AND tries = ?"  # another may have taken its place meanwhile
 
 
-class SqliteAccountList:
+class SqlAccountList:
     """Implements ports.AccountListStore."""
 
-    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+    def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
 
     async def known_until(self) -> float:
-        rows = await self._rows(_KNOWN, ())
+        rows = await self._reader.rows(_KNOWN, ())
         return float(rows[0][0]) if rows else 0.0
 
     async def know_until(self, at: float) -> None:
@@ -51,7 +53,7 @@ class SqliteAccountList:
         return count
 
     async def missing(self, after: Place) -> tuple[tuple[Suppression, ...], Place]:
-        rows = await self._rows(_OURS, after)
+        rows = await self._reader.rows(_OURS, after)
         found = (entry_of(columns) for _, _, _, _, is_there, *columns in rows if not is_there)
         key, scope, reason, import_id, *_ = rows[-1] if len(rows) == _LOOKED_AT else BEGINNING
         return tuple(filter(_belongs_there, found)), (key, scope, reason, import_id)
@@ -60,8 +62,8 @@ class SqliteAccountList:
         return await self._writer.run(_queue_all, missing) if missing else 0
 
     async def due(self, now: float) -> Errand | None:
-        for key, given, reason, tries in await self._rows(_DUE, (now,)):
-            spellings = tuple(row[0] for row in await self._rows(_SPELLINGS, (key,)))
+        for key, given, reason, tries in await self._reader.rows(_DUE, (now,)):
+            spellings = tuple(row[0] for row in await self._reader.rows(_SPELLINGS, (key,)))
             return Errand(address=given, reason=Reason(reason) if reason else None, tries=tries, spellings=spellings)
         return None
 
@@ -71,40 +73,34 @@ class SqliteAccountList:
     async def postpone(self, errand: Errand, *, until: float) -> None:
         await self._writer.run(_postpone_all, (errand, until))
 
-    async def _rows(self, query: str, values: Any) -> list[Any]:
-        try:
-            return list(await self._reader.execute_fetchall(query, values))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
-
 
 def _belongs_there(entry: Suppression) -> bool:
     return entry.reason in SES_WORDS and entry.scope == EVERYWHERE and not entry.expires_at
 
 
-def to_delete(db: sqlite3.Connection, given: str, at: float) -> None:
+def to_delete(db: Session, given: str, at: float) -> None:
     """In place of whatever else was to be done with the address; as it is written there, if we know."""
-    db.execute("INSERT OR REPLACE INTO account_list_errands VALUES (?,?,'',0,?)", (address.key(given), given, at))
+    db.execute(_TO_DELETE, (address.key(given), given, at))
 
 
-def is_to_go(db: sqlite3.Connection, key: str) -> bool:
+def is_to_go(db: Session, key: str) -> bool:
     """Whether SES has still to be asked to delete it."""
     query = "SELECT 1 FROM account_list_errands WHERE address_key = ? AND reason = '' AND due_at < ?"
     return db.execute(query, (key, UNTIL_LISTED)).fetchone() is not None
 
 
-def _know_all(db: sqlite3.Connection, items: Sequence[float]) -> list[float]:
+def _know_all(db: Session, items: Sequence[float]) -> list[float]:
     """What SES did not list by now it does not have."""
-    db.executemany("INSERT OR REPLACE INTO account_list_known VALUES (1, ?)", [(at,) for at in items])
+    db.execute(_KNOW, (items[-1],))
     db.execute("DELETE FROM account_list_errands WHERE due_at >= ?", (UNTIL_LISTED,))
     return list(items)
 
 
-def _learn_all(db: sqlite3.Connection, items: Sequence[tuple[Sequence[Listed], float, bool]]) -> list[int]:
+def _learn_all(db: Session, items: Sequence[tuple[Sequence[Listed], float, bool]]) -> list[int]:
     return [_learn(db, *item) for item in items]
 
 
-def _learn(db: sqlite3.Connection, page: Sequence[Listed], now: float, dry: bool) -> int:
+def _learn(db: Session, page: Sequence[Listed], now: float, dry: bool) -> int:
     """How many are new here; a dry run leaves all as it was."""
     db.execute("SAVEPOINT learning")
     added = sum(_learn_one(db, listed, now) for listed in page)
@@ -114,10 +110,10 @@ def _learn(db: sqlite3.Connection, page: Sequence[Listed], now: float, dry: bool
     return added
 
 
-def _learn_one(db: sqlite3.Connection, listed: Listed, now: float) -> bool:
+def _learn_one(db: Session, listed: Listed, now: float) -> bool:
     """What is newer there than its removal here is not to be deleted there any more; what is not can be, now."""
     key = address.key(listed.address)
-    db.execute("INSERT OR IGNORE INTO account_list VALUES (?,?)", (key, listed.address))
+    db.execute(_LISTED, (key, listed.address))
     is_new = entries.add_fact(db, listed.entry(now), at=now)
     if is_new:
         db.execute("DELETE FROM account_list_errands WHERE address_key = ? AND reason = ''", (key,))
@@ -126,20 +122,20 @@ def _learn_one(db: sqlite3.Connection, listed: Listed, now: float) -> bool:
     return is_new
 
 
-def _queue_all(db: sqlite3.Connection, items: Sequence[Sequence[Suppression]]) -> list[int]:
+def _queue_all(db: Session, items: Sequence[Sequence[Suppression]]) -> list[int]:
     return [sum(_queue(db, entry) for entry in missing) for missing in items]
 
 
-def _queue(db: sqlite3.Connection, entry: Suppression) -> int:
+def _queue(db: Session, entry: Suppression) -> int:
     values = (address.key(entry.address), entry.address, entry.reason)
-    return db.execute("INSERT OR IGNORE INTO account_list_errands VALUES (?,?,?,0,0)", values).rowcount
+    return db.execute(_ERRAND, values).rowcount
 
 
-def _done_all(db: sqlite3.Connection, items: Sequence[tuple[Errand, float, bool]]) -> list[bool]:
+def _done_all(db: Session, items: Sequence[tuple[Errand, float, bool]]) -> list[bool]:
     return [_done(db, *item) for item in items]
 
 
-def _done(db: sqlite3.Connection, errand: Errand, now: float, in_vain: bool) -> bool:
+def _done(db: Session, errand: Errand, now: float, in_vain: bool) -> bool:
     """What is refused for good counts as if it were there: it would be refused again. Who was removed while SES was asked to
     put him there stands on its list with a later time.
     """
@@ -149,16 +145,16 @@ def _done(db: sqlite3.Connection, errand: Errand, now: float, in_vain: bool) -> 
         entries.release_later(db, release)
     gone = db.execute(f"DELETE FROM account_list_errands WHERE {_SAME}", (key, errand.reason or "", errand.tries)).rowcount
     if errand.reason:
-        db.execute("INSERT OR IGNORE INTO account_list VALUES (?,?)", (key, errand.address))
+        db.execute(_LISTED, (key, errand.address))
     elif not in_vain:
         db.execute("DELETE FROM account_list WHERE address_key = ?", (key,))
     return bool(gone)
 
 
-def _postpone_all(db: sqlite3.Connection, items: Sequence[tuple[Errand, float]]) -> list[bool]:
+def _postpone_all(db: Session, items: Sequence[tuple[Errand, float]]) -> list[bool]:
     return [_postpone(db, errand, until) for errand, until in items]
 
 
-def _postpone(db: sqlite3.Connection, errand: Errand, until: float) -> bool:
+def _postpone(db: Session, errand: Errand, until: float) -> bool:
     values = (until, address.key(errand.address), errand.reason or "", errand.tries)
     return bool(db.execute(f"UPDATE account_list_errands SET tries = tries + 1, due_at = ? WHERE {_SAME}", values).rowcount)

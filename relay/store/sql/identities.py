@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-import aiosqlite
-
-from relay.errors import StoreUnavailable
 from relay.identities import Identity, IdentityState, KnownIdentities
-from relay.store.sqlite import rows
-from relay.store.sqlite.writer import Writer
+from relay.store.sql import rows
+from relay.store.sql.session import Reader, Session
+from relay.store.sql.writer import Writer
 
 _COLUMNS = "name, state, since, dkim, mail_from, error, looked_at"
 # One statement, and so one state of the database: a time without identities is an account that has none.
@@ -34,7 +31,7 @@ def _identity_of(row: Any) -> Identity:
     )
 
 
-def _put_last(db: sqlite3.Connection, items: Sequence[KnownIdentities]) -> list[None]:
+def _put_last(db: Session, items: Sequence[KnownIdentities]) -> list[None]:
     db.execute("DELETE FROM identities")
     db.execute("DELETE FROM identities_known")
     db.execute("INSERT INTO identities_known (at) VALUES (?)", (items[-1].at,))
@@ -42,18 +39,15 @@ def _put_last(db: sqlite3.Connection, items: Sequence[KnownIdentities]) -> list[
     return [None] * len(items)
 
 
-class SqliteIdentities:
+class SqlIdentities:
     """Implements ports.IdentityStore."""
 
-    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+    def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
 
     async def known(self) -> KnownIdentities | None:
-        try:
-            found = list(await self._reader.execute_fetchall(_KNOWN))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
+        found = await self._reader.rows(_KNOWN)
         if not found:
             return None
         return KnownIdentities(at=found[0][0], identities=tuple(_identity_of(row[1:]) for row in found if row[1]))

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 from relay import address, bounces
 from relay.bounces import BounceClass, BounceRules, Fact
 from relay.errors import NotAscii
 from relay.event import Event, EventType
-from relay.store.sqlite import account_list, entries
+from relay.store.sql import account_list, entries
+from relay.store.sql.session import Session
 from relay.suppression import EVERYWHERE, Reason, Release, Suppression, of_list
 
 _SOURCE = "SES"
 _NOTE = 500  # characters
 _GRACE = 3600.0  # from a removal until SES has surely heard of it
 _DELIVERED_AT = "SELECT max(at) FROM events WHERE address_key = ? AND type = 'delivery'"
+_HEARD = "CASE WHEN e.at < e.received_at THEN e.at ELSE e.received_at END"
 # From the last delivery on, for it sets all counts back.
-_SOFT_FACTS = """SELECT min(e.at, e.received_at), iif(e.type = 'delivery', NULL, e.class) FROM events e
-    WHERE e.address_key = :key AND e.at >= :delivered_at AND min(e.at, e.received_at) > :released_at
+_SOFT_FACTS = f"""SELECT {_HEARD}, CASE e.type WHEN 'delivery' THEN NULL ELSE e.class END FROM events e
+    WHERE e.address_key = :key AND e.at >= :delivered_at AND {_HEARD} > :released_at
     AND e.type IN ('delivery', 'bounce') AND (e.type = 'delivery' OR e.class IN (SELECT value FROM json_each(:classes)))
     ORDER BY e.at LIMIT 1000"""
 
 
-def follow(db: sqlite3.Connection, event: Event, rules: BounceRules, *, list: str, heard_at: float, at: float) -> Reason | None:
+def follow(db: Session, event: Event, rules: BounceRules, *, list: str, heard_at: float, at: float) -> Reason | None:
     """What the event means for its recipient's addresses: why it is suppressed now and was not, or was for less."""
     if not _is_address(event.recipient):
         return None
@@ -46,7 +47,7 @@ def _is_address(text: str) -> bool:
         return False
 
 
-def _leaves(db: sqlite3.Connection, event: Event) -> bool:
+def _leaves(db: Session, event: Event) -> bool:
     """SES did not send for an entry of its list that was removed here, and is not gone there yet, or was not then."""
     key = address.key(event.recipient)
     return account_list.is_to_go(db, key) or 0 <= event.at - entries.released_at(db, key, EVERYWHERE) < _GRACE
@@ -64,7 +65,7 @@ def suppression(event: Event, reason: Reason, *, heard_at: float, scope: str = E
     )
 
 
-def _opt(db: sqlite3.Connection, event: Event, list: str, heard_at: float, at: float) -> None:
+def _opt(db: Session, event: Event, list: str, heard_at: float, at: float) -> None:
     """Out of lists of SES's list management, and into them again: of these lists only."""
     was_out = event.type is EventType.BOUNCE and event.bounce_subtype == "UnsubscribedRecipient"
     for name in (*event.opted_out, *([list] if was_out and list else [])):
@@ -73,11 +74,11 @@ def _opt(db: sqlite3.Connection, event: Event, list: str, heard_at: float, at: f
         entries.opt_in(db, Release(address=event.recipient, source=_SOURCE, at=event.at, scope=of_list(name)))
 
 
-def _wears(db: sqlite3.Connection, event: Event) -> bool:
+def _wears(db: Session, event: Event) -> bool:
     return entries.standing(db, address.key(event.recipient), EVERYWHERE, Reason.SOFT_BOUNCES) is not None
 
 
-def _weigh_soft_bounces(db: sqlite3.Connection, event: Event, rules: BounceRules, at: float) -> Reason | None:
+def _weigh_soft_bounces(db: Session, event: Event, rules: BounceRules, at: float) -> Reason | None:
     """All of the address since it was released last: the same facts come to the same, in whichever order they came."""
     key = address.key(event.recipient)
     ((delivered_at,),) = db.execute(_DELIVERED_AT, (key,))

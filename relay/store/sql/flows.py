@@ -5,20 +5,23 @@ Counted by the verbs in their transactions and not by triggers, which would cost
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 
 from relay import address
 from relay.model import Message
-from relay.store.sqlite.records import MESSAGE, OPEN, message_of
+from relay.store.sql.records import MESSAGE, OPEN, message_of
+from relay.store.sql.session import Session
 
 Key = tuple[str, str, str, str]
 Change = tuple[int, int]
 """The flow of a delivery that ended, and the octets of its message."""
 
 _COLUMNS = "lane, credential, identity, configuration_set"
+_KNOWN = f"SELECT id FROM flows WHERE ({_COLUMNS}) = (?,?,?,?)"
+_NEW = f"""INSERT INTO flows (id, {_COLUMNS}) SELECT coalesce(max(id), 0) + 1, ?, ?, ?, ? FROM flows WHERE TRUE
+    ON CONFLICT DO NOTHING"""
 
 
 def key(message: Message) -> Key:
@@ -27,43 +30,41 @@ def key(message: Message) -> Key:
     return labels.lane, message.credential, address.domain(message.sender), labels.configuration_set
 
 
-def ids(db: sqlite3.Connection, keys: Collection[Key]) -> dict[Key, int]:
+def ids(db: Session, keys: Collection[Key]) -> dict[Key, int]:
     """Those that are new are made."""
     return {key: _id(db, key) for key in keys}
 
 
-def _id(db: sqlite3.Connection, key: Key) -> int:
-    row = db.execute(f"SELECT id FROM flows WHERE ({_COLUMNS}) = (?,?,?,?)", key).fetchone()
-    if row:
-        return int(row[0])
-    (number,) = db.execute("SELECT coalesce(max(id), 0) + 1 FROM flows").fetchone()
-    db.execute(f"INSERT INTO flows (id, {_COLUMNS}) VALUES (?,?,?,?,?)", (number, *key))
-    return int(number)
+def _id(db: Session, key: Key) -> int:
+    while not (row := db.execute(_KNOWN, key).fetchone()):
+        db.execute(_NEW, key)  # somebody else may have made it, or one with that id
+    return int(row[0])
 
 
-def begun(db: sqlite3.Connection, deliveries: Iterable[tuple[int, Message, bool]]) -> None:
+def begun(db: Session, deliveries: Iterable[tuple[int, Message, bool]]) -> None:
     """Deliveries came: the flow of each, its message, and whether it is open."""
     counts, newest = _Counts(), dict[int, str]()
     for flow, message, is_open in deliveries:
         counts.add(flow, is_open, message.size * is_open)
         newest[flow] = max(message.id, newest.get(flow, ""))
-    rows = [(*counts.of(flow), message_id, flow) for flow, message_id in newest.items()]
+    rows = [(*counts.of(flow), message_id, message_id, flow) for flow, message_id in sorted(newest.items())]
     db.executemany(
-        "UPDATE flows SET open_count = open_count + ?, open_octets = open_octets + ?, newest = max(newest, ?) WHERE id = ?",
+        "UPDATE flows SET open_count = open_count + ?, open_octets = open_octets + ?,"
+        " newest = CASE WHEN newest < ? THEN ? ELSE newest END WHERE id = ?",
         rows,
     )
 
 
-def ended(db: sqlite3.Connection, changes: Iterable[Change]) -> None:
+def ended(db: Session, changes: Iterable[Change]) -> None:
     """Deliveries that were open are so no more."""
     counts = _Counts()
     for flow, size in changes:
         counts.add(flow, -1, -size)
-    rows = [(*counts.of(flow), flow) for flow in counts.deliveries]
+    rows = [(*counts.of(flow), flow) for flow in sorted(counts.deliveries)]
     db.executemany("UPDATE flows SET open_count = open_count + ?, open_octets = open_octets + ? WHERE id = ?", rows)
 
 
-def mend(db: sqlite3.Connection) -> None:
+def mend(db: Session) -> None:
     """After rows were lost: each delivery has a flow, and each flow is counted."""
     orphans = f"""SELECT {MESSAGE} FROM messages m WHERE id IN
         (SELECT message_id FROM deliveries WHERE flow NOT IN (SELECT id FROM flows))"""

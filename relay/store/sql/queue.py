@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,21 +9,22 @@ from relay import failpoints, ids, lifecycle, statistics
 from relay.lifecycle import Cause, Patience, target
 from relay.model import Delivery, Message, Settlement, State
 from relay.queueing import Claims, Doubt, Round, Settled
-from relay.store.sqlite import flows, suppressions
-from relay.store.sqlite.claims import claim_all
-from relay.store.sqlite.counters import Counts
-from relay.store.sqlite.moves import doubtful_tries, end, note_attempts, requeue
-from relay.store.sqlite.records import CALLED, DELIVERY, MESSAGE_COLUMNS, OPEN, delivery_of, lasts, message_row
-from relay.store.sqlite.rows import insert
-from relay.store.sqlite.settling import settle_all
-from relay.store.sqlite.writer import Writer
+from relay.store.sql import flows, suppressions
+from relay.store.sql.claims import claim_all
+from relay.store.sql.counters import Counts
+from relay.store.sql.moves import doubtful_tries, end, note_attempts, requeue
+from relay.store.sql.records import CALLED, DELIVERY, MESSAGE_COLUMNS, OPEN, delivery_of, lasts, message_row
+from relay.store.sql.rows import insert
+from relay.store.sql.session import Session
+from relay.store.sql.settling import settle_all
+from relay.store.sql.writer import Writer
 from relay.suppression import Suppressed
 
 _Enqueued = tuple[Message, bytes | None, tuple[Delivery, ...]]
 _STEP = 500  # rows that are changed at once by what can wait
 
 
-class SqliteQueue:
+class SqlQueue:
     """Implements ports.Queue."""
 
     def __init__(self, writer: Writer) -> None:
@@ -64,7 +64,7 @@ class SqliteQueue:
         await self._writer.run(_beats, at)
 
 
-def _enqueue(db: sqlite3.Connection, items: Sequence[_Enqueued]) -> list[tuple[Delivery, ...]]:
+def _enqueue(db: Session, items: Sequence[_Enqueued]) -> list[tuple[Delivery, ...]]:
     found = suppressions.find(db, {d.recipient for _, _, deliveries in items for d in deliveries})
     stored = [tuple(_unless_suppressed(d, m, found) for d in deliveries) for m, _, deliveries in items]
     flow_ids = flows.ids(db, {flows.key(message) for message, _, _ in items})
@@ -81,7 +81,7 @@ def _enqueue(db: sqlite3.Connection, items: Sequence[_Enqueued]) -> list[tuple[D
     return stored
 
 
-def _count(db: sqlite3.Connection, made: Sequence[tuple[Delivery, Message]]) -> None:
+def _count(db: Session, made: Sequence[tuple[Delivery, Message]]) -> None:
     """Accepted all of them; some have ended before they began."""
     counts = Counts()
     for delivery, message in made:
@@ -120,11 +120,11 @@ def _delivery_row(delivery: Delivery, flow: int, message: Message) -> tuple[obje
     )
 
 
-def _rescues(db: sqlite3.Connection, items: Sequence[tuple[float, bool, Patience]]) -> list[tuple[Delivery, ...]]:
+def _rescues(db: Session, items: Sequence[tuple[float, bool, Patience]]) -> list[tuple[Delivery, ...]]:
     return [_rescue(db, *item) for item in items]
 
 
-def _rescue(db: sqlite3.Connection, now: float, everything: bool, patience: Patience) -> tuple[Delivery, ...]:
+def _rescue(db: Session, now: float, everything: bool, patience: Patience) -> tuple[Delivery, ...]:
     rows = db.execute(
         f"SELECT {DELIVERY} FROM deliveries d WHERE d.state IN {CALLED} AND d.state = 'sending' AND (? OR d.lease_until < ?)",
         (everything, now),
@@ -140,11 +140,11 @@ def _rescue(db: sqlite3.Connection, now: float, everything: bool, patience: Pati
     return tuple(found)
 
 
-def _decisions(db: sqlite3.Connection, items: Sequence[float]) -> list[tuple[Doubt, ...]]:
+def _decisions(db: Session, items: Sequence[float]) -> list[tuple[Doubt, ...]]:
     return [_decide(db, now) for now in items]
 
 
-def _decide(db: sqlite3.Connection, now: float) -> tuple[Doubt, ...]:
+def _decide(db: Session, now: float) -> tuple[Doubt, ...]:
     rows = db.execute(
         f"SELECT {DELIVERY} FROM deliveries d WHERE d.state IN {CALLED} AND d.state = 'in_doubt' AND d.due_at <= ? LIMIT ?",
         (now, _STEP),
@@ -152,7 +152,7 @@ def _decide(db: sqlite3.Connection, now: float) -> tuple[Doubt, ...]:
     return tuple(_decided(db, delivery, now) for delivery in map(delivery_of, rows))
 
 
-def _decided(db: sqlite3.Connection, delivery: Delivery, now: float) -> Doubt:
+def _decided(db: Session, delivery: Delivery, now: float) -> Doubt:
     """Sent once more, unless that is too late."""
     if now < delivery.expires_at:
         moved = requeue(db, delivery, Cause.UNPROVEN, now, delivery.reason)
@@ -161,16 +161,16 @@ def _decided(db: sqlite3.Connection, delivery: Delivery, now: float) -> Doubt:
     return Doubt(delivery=moved, tries=doubtful_tries(db, delivery))
 
 
-def _have_doubts(db: sqlite3.Connection, items: Sequence[float]) -> list[bool]:
+def _have_doubts(db: Session, items: Sequence[float]) -> list[bool]:
     query = f"SELECT EXISTS (SELECT 1 FROM deliveries WHERE state IN {CALLED} AND state = 'in_doubt' AND due_at <= ?)"
     return [bool(db.execute(query, (now,)).fetchone()[0]) for now in items]
 
 
-def _expiries(db: sqlite3.Connection, items: Sequence[tuple[float, float]]) -> list[tuple[Delivery, ...]]:
+def _expiries(db: Session, items: Sequence[tuple[float, float]]) -> list[tuple[Delivery, ...]]:
     return [_expire(db, now, max_hold) for now, max_hold in items]
 
 
-def _expire(db: sqlite3.Connection, now: float, max_hold: float) -> tuple[Delivery, ...]:
+def _expire(db: Session, now: float, max_hold: float) -> tuple[Delivery, ...]:
     """The oldest are first in the order of their identifiers. Of those under a bounded hold, all of its flows are looked at."""
     rows = db.execute(
         f"SELECT {DELIVERY}, 'held too long' FROM deliveries d WHERE d.state IN {OPEN} AND d.state = 'queued'"
@@ -185,26 +185,27 @@ def _expire(db: sqlite3.Connection, now: float, max_hold: float) -> tuple[Delive
     return tuple(end(db, delivery_of(row), Cause.OUT_OF_TIME, row[-1], now) for row in rows)
 
 
-def _bounded(db: sqlite3.Connection) -> list[tuple[int, str]]:
+def _bounded(db: Session) -> list[tuple[int, str]]:
     """Flows under bounded holds, and why."""
     return db.execute(
-        "SELECT f.id, h.reason FROM holds h JOIN flows f ON (h.scope = 'identity' AND h.subject = f.identity)"
+        "SELECT f.id, min(h.reason) FROM holds h JOIN flows f ON (h.scope = 'identity' AND h.subject = f.identity)"
         " OR (h.scope = 'configuration_set' AND h.subject = f.configuration_set)"
-        " WHERE h.bounded AND h.ended_at IS NULL AND f.open_count > 0 GROUP BY f.id"
+        " WHERE h.bounded = 1 AND h.ended_at IS NULL AND f.open_count > 0 GROUP BY f.id"
     ).fetchall()
 
 
-def _shifts(db: sqlite3.Connection, items: Sequence[float]) -> list[None]:
+def _shifts(db: Session, items: Sequence[float]) -> list[None]:
     for seconds in items:
         _shift(db, seconds)
     return [None] * len(items)
 
 
-def _shift(db: sqlite3.Connection, by: float) -> None:
+def _shift(db: Session, by: float) -> None:
     """A first try that its sender set, an end that its sender set, and what is due at no time are no waits."""
     db.execute(
-        "UPDATE deliveries SET due_at = d.due_at + iif(d.due_at IN (m.send_at, :never), 0, :by),"
-        " expires_at = d.expires_at + iif(m.expires_at > 0, 0, :by), lease_until = d.lease_until + :by"
+        "UPDATE deliveries SET due_at = CASE WHEN d.due_at IN (m.send_at, :never) THEN d.due_at ELSE d.due_at + :by END,"
+        " expires_at = CASE WHEN m.expires_at > 0 THEN d.expires_at ELSE d.expires_at + :by END,"
+        " lease_until = d.lease_until + :by"
         " FROM deliveries d JOIN messages m ON m.id = d.message_id"
         f" WHERE d.message_id = deliveries.message_id AND d.number = deliveries.number AND deliveries.state IN {OPEN}",
         {"by": by, "never": lifecycle.NEVER},
@@ -212,7 +213,7 @@ def _shift(db: sqlite3.Connection, by: float) -> None:
     db.execute("UPDATE holds SET since = since + :by, until = until + :by, ended_at = ended_at + :by", {"by": by})
 
 
-def _straightenings(db: sqlite3.Connection, items: Sequence[float]) -> list[None]:
+def _straightenings(db: Session, items: Sequence[float]) -> list[None]:
     for now in items:
         db.execute(
             "UPDATE deliveries SET due_at = ? WHERE state = 'queued' AND attempt = 0 AND due_at > ? AND due_at < ?"
@@ -223,12 +224,12 @@ def _straightenings(db: sqlite3.Connection, items: Sequence[float]) -> list[None
     return [None] * len(items)
 
 
-def _last_heartbeats(db: sqlite3.Connection, items: Sequence[None]) -> list[float]:
+def _last_heartbeats(db: Session, items: Sequence[None]) -> list[float]:
     row = db.execute("SELECT at FROM heartbeat").fetchone()
     return [row[0] if row else 0.0 for _ in items]
 
 
-def _beats(db: sqlite3.Connection, items: Sequence[float]) -> list[None]:
+def _beats(db: Session, items: Sequence[float]) -> list[None]:
     db.execute("DELETE FROM heartbeat")
     db.execute("INSERT INTO heartbeat (at) VALUES (?)", (items[-1],))
     return [None] * len(items)

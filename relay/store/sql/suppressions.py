@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
-import aiosqlite
-
 from relay import address
 from relay.errors import StoreUnavailable
-from relay.store.sqlite import account_list, entries
-from relay.store.sqlite.entries import ENTRY, KEY, VISIBLE, entry_of
-from relay.store.sqlite.writer import Writer
+from relay.store.sql import account_list, entries
+from relay.store.sql.entries import ENTRY, KEY, VISIBLE, entry_of
+from relay.store.sql.session import Reader, Session
+from relay.store.sql.writer import Writer
 from relay.suppression import EVERYWHERE, Change, Filter, PastChange, Reason, Release, Suppressed, Suppression
 
 _AT_ONCE = 1000
 _FIND = f"SELECT {ENTRY} FROM suppressions WHERE address_key IN (SELECT value FROM json_each(?)) AND {VISIBLE}"
-_FITS = f"""(:reason IS NULL OR reason = :reason) AND (:scope IS NULL OR scope = :scope) AND {VISIBLE}
+_FITS = f"""(CAST(:reason AS TEXT) IS NULL OR reason = :reason)
+    AND (CAST(:scope AS TEXT) IS NULL OR scope = :scope) AND {VISIBLE}
     AND (:text = '' OR instr(address_key, :text)) AND created_at >= :since AND (:until = 0 OR created_at < :until)"""
 _OWN = f"SELECT {ENTRY} FROM suppressions WHERE import_id = 0 AND {_FITS} ORDER BY created_at DESC LIMIT :limit"
 _IMPORTED = f"SELECT {ENTRY} FROM suppressions WHERE import_id > 0 AND {_FITS} ORDER BY import_id DESC LIMIT :limit"
@@ -28,16 +27,16 @@ _PAGE = f"""SELECT {KEY}, {ENTRY} FROM suppressions WHERE ({KEY}) > (:key, :afte
 _HISTORY = "SELECT at, change, address, scope, reason, source, note FROM suppression_history WHERE address_key = ? ORDER BY id"
 
 
-def find(db: sqlite3.Connection, recipients: Collection[str]) -> Suppressed:
+def find(db: Session, recipients: Collection[str]) -> Suppressed:
     """The truth inside a transaction."""
     keys = json.dumps([address.key(recipient) for recipient in recipients])
     return Suppressed(map(entry_of, db.execute(_FIND, (keys,))))
 
 
-class SqliteSuppressions:
+class SqlSuppressions:
     """Implements ports.Suppressions."""
 
-    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+    def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
         self._waiting: list[tuple[list[str], asyncio.Future[Suppressed]]] = []
@@ -56,7 +55,7 @@ class SqliteSuppressions:
         while self._waiting:
             waiting, self._waiting = self._waiting, []
             try:
-                found = await self._rows(_FIND, (json.dumps([key for keys, _ in waiting for key in keys]),))
+                found = await self._reader.rows(_FIND, (json.dumps([key for keys, _ in waiting for key in keys]),))
                 _answer(waiting, Suppressed(map(entry_of, found)))
             except Exception as error:  # whatever it is, nobody may be left waiting
                 _answer(waiting, StoreUnavailable(repr(error)))
@@ -69,25 +68,19 @@ class SqliteSuppressions:
         return await self._writer.run(_remove_all, release)
 
     async def listed(self, wanted: Filter, *, limit: int) -> tuple[Suppression, ...]:
-        rows = await self._rows(_OWN, _values(wanted) | {"limit": limit})
-        rows += await self._rows(_IMPORTED, _values(wanted) | {"limit": limit - len(rows)}) if len(rows) < limit else []
+        rows = await self._reader.rows(_OWN, _values(wanted) | {"limit": limit})
+        rows += await self._reader.rows(_IMPORTED, _values(wanted) | {"limit": limit - len(rows)}) if len(rows) < limit else []
         return tuple(map(entry_of, rows))
 
     async def pages(self, wanted: Filter, *, now: float) -> AsyncIterator[tuple[Suppression, ...]]:
         names = ("key", "after_scope", "after_reason", "after_import")
         values = _values(wanted) | {"now": now} | dict(zip(names, ("", "", "", 0), strict=True))
-        while rows := await self._rows(_PAGE, values):
+        while rows := await self._reader.rows(_PAGE, values):
             yield tuple(entry_of(row[len(names) :]) for row in rows)
             values |= zip(names, rows[-1], strict=False)
 
     async def history(self, wanted: str) -> tuple[PastChange, ...]:
-        return tuple(_change_of(row) for row in await self._rows(_HISTORY, (address.key(wanted),)))
-
-    async def _rows(self, query: str, values: Any) -> list[Any]:
-        try:
-            return list(await self._reader.execute_fetchall(query, values))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
+        return tuple(_change_of(row) for row in await self._reader.rows(_HISTORY, (address.key(wanted),)))
 
 
 def _values(wanted: Filter) -> dict[str, Any]:
@@ -122,15 +115,15 @@ def _change_of(row: Any) -> PastChange:
     )
 
 
-def _add_all(db: sqlite3.Connection, items: Sequence[Suppression]) -> list[bool]:
+def _add_all(db: Session, items: Sequence[Suppression]) -> list[bool]:
     return [entries.add(db, suppression, at=suppression.created_at) for suppression in items]
 
 
-def _remove_all(db: sqlite3.Connection, items: Sequence[Release]) -> list[bool]:
+def _remove_all(db: Session, items: Sequence[Release]) -> list[bool]:
     return [_remove(db, release) for release in items]
 
 
-def _remove(db: sqlite3.Connection, release: Release) -> bool:
+def _remove(db: Session, release: Release) -> bool:
     """At SES as well, where its list may have the address even if ours has not."""
     if release.scope == EVERYWHERE and not release.keep_at_ses:
         account_list.to_delete(db, release.address, release.at)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -14,19 +13,21 @@ from relay.holds import HoldRecord
 from relay.lifecycle import NEVER, Cause
 from relay.model import Claimed, Delivery, Flow, Message, State
 from relay.queueing import Claims, Round
-from relay.store.sqlite import holds as hold_rows
-from relay.store.sqlite import suppressions
-from relay.store.sqlite.moves import end
-from relay.store.sqlite.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, delivery_of, flow_of, message_of
+from relay.store.sql import holds as hold_rows
+from relay.store.sql import suppressions
+from relay.store.sql.moves import end
+from relay.store.sql.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, delivery_of, flow_of, message_of
+from relay.store.sql.session import Session
 
 # One row, however many they are: the interpreter's lock is handed over with each.
-_DUE_FLOWS = f"""SELECT json_group_array(json_array({FLOW})) FROM flows f WHERE f.open_count > 0 AND EXISTS
+DUE_FLOWS = f"""SELECT json_group_array(json_array({FLOW})) FROM flows f WHERE f.open_count > 0 AND EXISTS
     (SELECT 1 FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= ?)"""
-_DUE = f"""SELECT {DELIVERY}, {MESSAGE}, b.content FROM deliveries d JOIN messages m ON m.id = d.message_id
+DUE = f"""SELECT {DELIVERY}, {MESSAGE}, b.content FROM deliveries d JOIN messages m ON m.id = d.message_id
     LEFT JOIN bodies b ON b.lasts = m.lasts AND b.message_id = m.id
     WHERE d.flow = ? AND d.state = 'queued' AND d.due_at <= ? ORDER BY d.due_at, d.message_id, d.number LIMIT ? OFFSET ?"""
-_LEASE = """UPDATE deliveries SET state = 'sending', attempt = attempt + 1, lease_until = ?, reason = ''
-    FROM json_each(?) t WHERE message_id = json_extract(t.value, '$[0]') AND number = json_extract(t.value, '$[1]')"""
+# By their identifiers, in one statement.
+_LEASE = """UPDATE deliveries SET state = 'sending', attempt = attempt + 1, lease_until = ?, reason = '' FROM json_each(?) t
+    WHERE message_id = substr(t.value, 1, 26) AND number = CAST(substr(t.value, 28) AS INTEGER)"""
 
 _UNREADABLE = (ValueError, TypeError, AttributeError, LookupError)
 
@@ -42,12 +43,12 @@ class _Due:
     probes: tuple[HoldRecord, ...]
 
 
-def claim_all(db: sqlite3.Connection, rounds: Sequence[Round]) -> list[Claims]:
+def claim_all(db: Session, rounds: Sequence[Round]) -> list[Claims]:
     """One after the other: a dispatcher has one round at a time."""
     return [_claim(db, each) for each in rounds]
 
 
-def _claim(db: sqlite3.Connection, this: Round) -> Claims:
+def _claim(db: Session, this: Round) -> Claims:
     """Looks at holds first, then at each due delivery's suppression: the truth at the moment of sending."""
     records = hold_rows.records(db)
     due = _by_turns(db, this, records)
@@ -73,7 +74,7 @@ def _claim(db: sqlite3.Connection, this: Round) -> Claims:
     return Claims(claimed=tuple(_claimed(each, records, this) for each in claimed), ended=tuple(ended))
 
 
-def _by_turns(db: sqlite3.Connection, this: Round, records: Collection[HoldRecord]) -> list[_Due]:
+def _by_turns(db: Session, this: Round, records: Collection[HoldRecord]) -> list[_Due]:
     """Probes first. The others share what is left, until it is used up or nobody has more."""
     split = holds.sort(_due_flows(db, this), records, this.now)
     due = [each for flow, over in split.probing[: this.limit] for each in _rows(db, flow, this.now, 1, 0, over)]
@@ -91,8 +92,8 @@ def _by_turns(db: sqlite3.Connection, this: Round, records: Collection[HoldRecor
     return due
 
 
-def _due_flows(db: sqlite3.Connection, this: Round) -> list[Flow]:
-    ((found,),) = db.execute(_DUE_FLOWS, (this.now,))
+def _due_flows(db: Session, this: Round) -> list[Flow]:
+    ((found,),) = db.execute(DUE_FLOWS, (this.now,))
     return [flow for flow in _flows_of(found) if flow.lane in this.lanes]
 
 
@@ -101,11 +102,9 @@ def _flows_of(document: str) -> tuple[Flow, ...]:
     return tuple(map(flow_of, json.loads(document)))
 
 
-def _rows(
-    db: sqlite3.Connection, flow: Flow, now: float, count: int, skipped: int, probes: tuple[HoldRecord, ...]
-) -> list[_Due]:
+def _rows(db: Session, flow: Flow, now: float, count: int, skipped: int, probes: tuple[HoldRecord, ...]) -> list[_Due]:
     due = []
-    for row in db.execute(_DUE, (flow.id, now, count, skipped)).fetchall():
+    for row in db.execute(DUE, (flow.id, now, count, skipped)).fetchall():
         try:
             due.append(_Due(flow, delivery_of(row), message_of(row[DELIVERY_WIDTH:-1]), row[-1], probes))
         except _UNREADABLE as error:
@@ -113,7 +112,7 @@ def _rows(
     return due
 
 
-def _put_aside(db: sqlite3.Connection, message_id: str, number: int, error: Exception) -> None:
+def _put_aside(db: Session, message_id: str, number: int, error: Exception) -> None:
     """One damaged record must not stop all others. An operator may cancel it, or mend it and retry it."""
     journal.trouble(f"{message_id}-{number}: its record is damaged and it is not sent", error)
     db.execute(
@@ -122,10 +121,10 @@ def _put_aside(db: sqlite3.Connection, message_id: str, number: int, error: Exce
     )
 
 
-def _lease(db: sqlite3.Connection, claimed: Sequence[_Due], until: float) -> None:
+def _lease(db: Session, claimed: Sequence[_Due], until: float) -> None:
     """The try is counted before the call: what follows may be a crash."""
     if claimed:
-        db.execute(_LEASE, (until, json.dumps([(each.delivery.message_id, each.delivery.number) for each in claimed])))
+        db.execute(_LEASE, (until, json.dumps([each.delivery.id for each in claimed])))
     for each in claimed:
         if each.probes:
             hold_rows.lend_probe(db, each.probes, each.delivery.id, until)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import NamedTuple
 
 from relay import address, bounces, ses_event, statistics
 from relay.bounces import BounceRules
 from relay.event import Event, EventType, Replayed
 from relay.model import Origin
-from relay.store.sqlite import consequences, entries, facts
-from relay.store.sqlite.counters import ORIGIN, Counts
+from relay.store.sql import consequences, entries, facts
+from relay.store.sql.counters import ORIGIN, Counts
+from relay.store.sql.session import Session
 from relay.suppression import EVERYWHERE, Reason
 
 _STEP = 100
-_NOTIFICATIONS = "SELECT rowid, id, received_at, payload FROM notifications WHERE rowid > ? ORDER BY rowid LIMIT ?"
+_NOTIFICATIONS = "SELECT number, id, received_at, payload FROM notifications WHERE number > ? ORDER BY number LIMIT ?"
 _EVENTS = f"""SELECT e.id, e.class, coalesce(m.list, ''), e.received_at, e.message_id, e.number, {ORIGIN},
     e.type, e.at, e.recipient, e.ses_message_id, e.detail, e.document FROM events e LEFT JOIN messages m ON m.id = e.message_id
     WHERE e.id > ? ORDER BY e.id LIMIT ?"""
@@ -31,7 +31,7 @@ class Step(NamedTuple):
     done: Replayed
 
 
-def notifications(db: sqlite3.Connection, rules: BounceRules, after: int) -> Step:
+def notifications(db: Session, rules: BounceRules, after: int) -> Step:
     """Raw ones, as far as they are kept, read by the reader of today."""
     rows = db.execute(_NOTIFICATIONS, (after, _STEP)).fetchall()
     added = suppressed = 0
@@ -45,7 +45,7 @@ def notifications(db: sqlite3.Connection, rules: BounceRules, after: int) -> Ste
     return Step(rows[-1][0] if rows else after, len(rows), Replayed(added=added, suppressed=suppressed))
 
 
-def events(db: sqlite3.Connection, rules: BounceRules, after: int, now: float) -> Step:
+def events(db: Session, rules: BounceRules, after: int, now: float) -> Step:
     """Facts that are known, by the rules of today."""
     rows = db.execute(_EVENTS, (after, _STEP)).fetchall()
     changed = suppressed = released = 0
@@ -71,7 +71,7 @@ def _count_anew(counts: Counts, event: Event, old_class: str, new_class: str, of
     counts.add(statistics.of_event(event, new_class), of, event.at)
 
 
-def _revoke(db: sqlite3.Connection, event: Event, rules: BounceRules, heard_at: float, now: float) -> bool:
+def _revoke(db: Session, event: Event, rules: BounceRules, heard_at: float, now: float) -> bool:
     """An entry that this event had made, and would not make today."""
     reason = _MADE_BY.get(event.type)
     if not reason or bounces.suppresses(event, rules):
@@ -84,7 +84,7 @@ def _revoke(db: sqlite3.Connection, event: Event, rules: BounceRules, heard_at: 
     return True
 
 
-def _others_stand(db: sqlite3.Connection, event: Event, rules: BounceRules, now: float) -> bool:
+def _others_stand(db: Session, event: Event, rules: BounceRules, now: float) -> bool:
     """Whether another fact of the same kind says the same of the address: it had only come second."""
     rows = db.execute(_OTHERS, (address.key(event.recipient), event.type)).fetchall()
     others = ((facts.event_of(columns), list, heard_at) for list, heard_at, *columns in rows)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Sequence
-
-import aiosqlite
 
 from relay import ids
 from relay.bounces import DEFAULT_RULES, BounceRules
-from relay.errors import StoreUnavailable
 from relay.event import Event, Replayed
 from relay.ports.feedback import Recorded
-from relay.store.sqlite import facts, replay
-from relay.store.sqlite.counters import Counts
-from relay.store.sqlite.replay import Step
-from relay.store.sqlite.writer import Writer
+from relay.store.sql import facts, replay
+from relay.store.sql.counters import Counts
+from relay.store.sql.replay import Step
+from relay.store.sql.session import Reader, Session
+from relay.store.sql.writer import Writer
 
 _SAMPLE = 1000
 _HEARD = f"""SELECT count(*), count(heard) FROM (SELECT
@@ -24,10 +21,10 @@ _HEARD = f"""SELECT count(*), count(heard) FROM (SELECT
     ORDER BY d.message_id DESC LIMIT {_SAMPLE})"""
 
 
-class SqliteFeedback:
+class SqlFeedback:
     """Implements ports.FeedbackStore."""
 
-    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+    def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
 
@@ -46,10 +43,7 @@ class SqliteFeedback:
 
     async def heard(self, *, since: float, until: float) -> tuple[int, int]:
         first, last = (ids.ulid(at, bytes(10)) for at in (since, until))
-        try:
-            ((sent, heard),) = await self._reader.execute_fetchall(_HEARD, (first, last, until))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
+        ((sent, heard),) = await self._reader.rows(_HEARD, (first, last, until))
         return sent, heard
 
     async def replay(self, *, rules: BounceRules, now: float) -> AsyncIterator[Replayed]:
@@ -64,7 +58,7 @@ _Notification = tuple[BounceRules, str, str, bytes, float, tuple[Event, ...]]
 _Again = tuple[BounceRules, int, float]
 
 
-def _record_all(db: sqlite3.Connection, items: Sequence[_Notification]) -> list[tuple[Recorded, ...]]:
+def _record_all(db: Session, items: Sequence[_Notification]) -> list[tuple[Recorded, ...]]:
     counts = Counts()
     recorded = [_record(db, counts, *item) for item in items]
     counts.write(db)
@@ -72,7 +66,7 @@ def _record_all(db: sqlite3.Connection, items: Sequence[_Notification]) -> list[
 
 
 def _record(
-    db: sqlite3.Connection,
+    db: Session,
     counts: Counts,
     rules: BounceRules,
     notification_id: str,
@@ -91,9 +85,9 @@ def _record(
     return tuple(fact for fact in new if fact)
 
 
-def _notifications_again(db: sqlite3.Connection, items: Sequence[_Again]) -> list[Step]:
+def _notifications_again(db: Session, items: Sequence[_Again]) -> list[Step]:
     return [replay.notifications(db, rules, after) for rules, after, _ in items]
 
 
-def _events_again(db: sqlite3.Connection, items: Sequence[_Again]) -> list[Step]:
+def _events_again(db: Session, items: Sequence[_Again]) -> list[Step]:
     return [replay.events(db, rules, after, now) for rules, after, now in items]

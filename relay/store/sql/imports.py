@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -16,8 +15,9 @@ from math import inf
 from time import perf_counter
 
 from relay import address
-from relay.store.sqlite.entries import ENTRY, KEY, VISIBLE, entry_of, values
-from relay.store.sqlite.writer import Writer
+from relay.store.sql.entries import ENTRY, KEY, PUT, VISIBLE, entry_of, values
+from relay.store.sql.session import Session
+from relay.store.sql.writer import Writer
 from relay.suppression import Change, Imported, Reason, Suppression
 
 # A step takes as many rows as it has lately needed this long for: others wait meanwhile, and if there were any they have the
@@ -27,12 +27,12 @@ _PAUSE = 0.25
 _FEWEST, _MOST = 20, 2000
 _CLEARED = 500
 
+_BEGIN = "INSERT INTO imports (source, began_at) VALUES (?,?) RETURNING id"
 _OPEN = "SELECT id FROM imports WHERE finished_at IS NULL"
 _THERE = f"""SELECT address_key, {ENTRY} FROM suppressions
     WHERE address_key IN (SELECT value FROM json_each(?)) AND (import_id = ? OR {VISIBLE})"""
 _RELEASED = """SELECT address_key, scope, max(at) FROM suppression_history
     WHERE address_key IN (SELECT value FROM json_each(?)) AND change = ? GROUP BY address_key, scope"""
-_STAGE = f"INSERT OR REPLACE INTO suppressions (import_id, address_key, {ENTRY}) VALUES (?,?,?,?,?,?,?,?,?)"
 _LEFT = f"""DELETE FROM suppressions WHERE ({KEY}) IN
     (SELECT {KEY} FROM suppressions WHERE import_id = ? AND import_id > 0 LIMIT {_CLEARED})"""
 
@@ -47,7 +47,7 @@ class _Step:
     now: float
 
 
-class SqliteImports:
+class SqlImports:
     """Implements ports.Imports."""
 
     def __init__(self, writer: Writer) -> None:
@@ -84,15 +84,15 @@ class SqliteImports:
                 yield count
 
 
-def _begin_all(db: sqlite3.Connection, items: Sequence[tuple[str, float]]) -> list[int]:
-    return [db.execute("INSERT INTO imports (source, began_at) VALUES (?,?)", item).lastrowid or 0 for item in items]
+def _begin_all(db: Session, items: Sequence[tuple[str, float]]) -> list[int]:
+    return [int(db.execute(_BEGIN, item).fetchone()[0]) for item in items]
 
 
-def _finish_all(db: sqlite3.Connection, items: Sequence[tuple[int, float]]) -> list[int]:
+def _finish_all(db: Session, items: Sequence[tuple[int, float]]) -> list[int]:
     return [db.execute("UPDATE imports SET finished_at = ? WHERE id = ?", (now, id)).rowcount for id, now in items]
 
 
-def _stage_all(db: sqlite3.Connection, items: Sequence[_Step]) -> list[Imported]:
+def _stage_all(db: Session, items: Sequence[_Step]) -> list[Imported]:
     return [_Staging(db, step).done() for step in items]
 
 
@@ -100,7 +100,7 @@ def _stage_all(db: sqlite3.Connection, items: Sequence[_Step]) -> list[Imported]
 class _Staging:
     """Some rows of an import: what is new, or ends later than what stands for the same reason."""
 
-    db: sqlite3.Connection
+    db: Session
     step: _Step
     new: dict[_Place, Suppression] = field(default_factory=dict)
 
@@ -110,7 +110,7 @@ class _Staging:
         released = {} if self.step.again else self._released(keys)
         counts = Counter(self._put(entry, there, released) for entry in self.step.entries)
         rows = ((self.step.import_id, key, *values(entry)) for (key, _, _), entry in self.new.items())
-        self.db.executemany(_STAGE, rows)
+        self.db.executemany(PUT, rows)
         return Imported(**counts)
 
     def _put(self, entry: Suppression, there: dict[_Place, Suppression], released: dict[tuple[str, str], float]) -> str:
@@ -142,11 +142,11 @@ class _Staging:
         return {(key, scope): at for key, scope, at in rows}
 
 
-def _forget_all(db: sqlite3.Connection, items: Sequence[float]) -> list[int]:
+def _forget_all(db: Session, items: Sequence[float]) -> list[int]:
     return [_forget(db) for _ in items]
 
 
-def _forget(db: sqlite3.Connection) -> int:
+def _forget(db: Session) -> int:
     """Some rows of one that was broken off, and itself in the end."""
     row = db.execute(f"{_OPEN} LIMIT 1").fetchone()
     if row is None:

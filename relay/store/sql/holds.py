@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from relay.holds import Holder, HoldRecord
 from relay.outcome import Hold, HoldScope
+from relay.store.sql.session import Session
 
 _WORTH_KEEPING = 60.0  # seconds: a shorter hold made nobody wait
 _NEXT_PROBE = 5.0
@@ -17,7 +17,7 @@ COLUMNS = "id, scope, subject, holder, reason, since, until, ended_at"
 STANDING = f"SELECT {COLUMNS} FROM holds WHERE ended_at IS NULL ORDER BY id"
 
 
-def records(db: sqlite3.Connection) -> tuple[HoldRecord, ...]:
+def records(db: Session) -> tuple[HoldRecord, ...]:
     """Those that stand, and those that did."""
     return tuple(record_of(row) for row in db.execute(f"SELECT {COLUMNS} FROM holds ORDER BY id"))
 
@@ -36,28 +36,34 @@ def record_of(row: tuple[Any, ...]) -> HoldRecord:
     )
 
 
-def put(db: sqlite3.Connection, hold: Hold, *, holder: Holder, at: float) -> bool:
+def put(db: Session, hold: Hold, *, holder: Holder, at: float) -> bool:
     """False if it stood already; then it stands for longer, the longer it stood, and for what was said last."""
-    is_new = not db.execute(
-        "UPDATE holds SET reason = ?, until = max(until, ? + max(?, min(?, (? - since) / 10))), probe = NULL"
-        " WHERE scope = ? AND subject = ? AND holder = ? AND ended_at IS NULL",
-        (hold.reason, at, hold.seconds, _RAREST_PROBE, at, hold.scope, hold.subject, holder),
-    ).rowcount
-    if is_new:
+    stands = db.execute(
+        "SELECT id, since, until FROM holds WHERE scope = ? AND subject = ? AND holder = ? AND ended_at IS NULL",
+        (hold.scope, hold.subject, holder),
+    ).fetchone()
+    if stands:
+        id, since, until = stands
+        later = at + max(hold.seconds, min(_RAREST_PROBE, (at - since) / 10))
+        db.execute("UPDATE holds SET reason = ?, until = ?, probe = NULL WHERE id = ?", (hold.reason, max(until, later), id))
+    else:
         db.execute(
             "INSERT INTO holds (scope, subject, holder, reason, bounded, since, until) VALUES (?,?,?,?,?,?,?)",
-            (hold.scope, hold.subject, holder, hold.reason, hold.bounded, at, at + hold.seconds),
+            (hold.scope, hold.subject, holder, hold.reason, int(hold.bounded), at, at + hold.seconds),
         )
-    return is_new
+    return not stands
 
 
-def lend_probe(db: sqlite3.Connection, over: Iterable[HoldRecord], delivery_id: str, until: float) -> None:
+def lend_probe(db: Session, over: Iterable[HoldRecord], delivery_id: str, until: float) -> None:
     """One call may go out under these holds; nothing else does until it came back, or its time is over."""
     ids = json.dumps([hold.id for hold in over])
-    db.execute("UPDATE holds SET probe = ?, until = ? WHERE id IN (SELECT value FROM json_each(?))", (delivery_id, until, ids))
+    db.execute(
+        "UPDATE holds SET probe = ?, until = ? WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))",
+        (delivery_id, until, ids),
+    )
 
 
-def end_probed(db: sqlite3.Connection, answered: Sequence[str], at: float) -> None:
+def end_probed(db: Session, answered: Sequence[str], at: float) -> None:
     """SES answered the call of a probe for its own sake: what it probed is over."""
     db.execute(
         "UPDATE holds SET ended_at = ? WHERE ended_at IS NULL AND probe IN (SELECT value FROM json_each(?))",
@@ -65,7 +71,7 @@ def end_probed(db: sqlite3.Connection, answered: Sequence[str], at: float) -> No
     )
 
 
-def take_back_probes(db: sqlite3.Connection, failed: Sequence[str], at: float) -> None:
+def take_back_probes(db: Session, failed: Sequence[str], at: float) -> None:
     """The call of a probe came to nothing, and proved nothing: another may go out soon."""
     db.execute(
         "UPDATE holds SET probe = NULL, until = ? WHERE ended_at IS NULL AND probe IN (SELECT value FROM json_each(?))",
@@ -73,7 +79,7 @@ def take_back_probes(db: sqlite3.Connection, failed: Sequence[str], at: float) -
     )
 
 
-def lift(db: sqlite3.Connection, scope: HoldScope, subject: str, at: float) -> tuple[HoldRecord, ...]:
+def lift(db: Session, scope: HoldScope, subject: str, at: float) -> tuple[HoldRecord, ...]:
     """Ends what stands there, whoever put it."""
     ended = db.execute(
         f"UPDATE holds SET ended_at = ? WHERE scope = ? AND subject = ? AND ended_at IS NULL RETURNING {COLUMNS}",
@@ -82,7 +88,7 @@ def lift(db: sqlite3.Connection, scope: HoldScope, subject: str, at: float) -> t
     return tuple(record_of(row) for row in ended.fetchall())
 
 
-def forget(db: sqlite3.Connection, before: float) -> int:
+def forget(db: Session, before: float) -> int:
     """Those that ended before that, and those that were too short to matter; how many those were."""
     return db.execute(
         "DELETE FROM holds WHERE ended_at IS NOT NULL AND (ended_at < ? OR ended_at - since < ?)", (before, _WORTH_KEEPING)

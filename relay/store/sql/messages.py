@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-import aiosqlite
-
 from relay import lifecycle, status
-from relay.errors import StoreUnavailable
 from relay.holds import why_held
 from relay.model import Life, Message, Moment, State
-from relay.store.sqlite import holds
-from relay.store.sqlite.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, MESSAGE_WIDTH, delivery_of, flow_of, message_of
+from relay.store.sql import holds
+from relay.store.sql.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, MESSAGE_WIDTH, delivery_of, flow_of, message_of
+from relay.store.sql.session import Reader
 
 _QUEUED = f"""SELECT {DELIVERY}, {FLOW} FROM deliveries d JOIN flows f ON f.id = d.flow
     WHERE d.message_id IN (SELECT value FROM json_each(?)) AND d.state = 'queued'"""
@@ -35,15 +32,15 @@ Held = dict[tuple[str, int], str]
 """Message and number of a delivery that is queued -> what keeps it from being sent."""
 
 
-class SqliteMessages:
+class SqlMessages:
     """Implements ports.Messages."""
 
-    def __init__(self, reader: aiosqlite.Connection) -> None:
+    def __init__(self, reader: Reader) -> None:
         self._reader = reader
 
     async def newest(self, *, limit: int) -> tuple[Life, ...]:
         """The newest first, without their timelines."""
-        rows = await self._rows(
+        rows = await self._reader.rows(
             f"SELECT {MESSAGE}, {DELIVERY}, {_HAS_CONTENT}, d.ended_at, d.ses_message_id FROM"
             " (SELECT id FROM messages ORDER BY id DESC LIMIT ?) newest JOIN messages m ON m.id = newest.id"
             " JOIN deliveries d ON d.message_id = m.id ORDER BY m.id DESC, d.number",
@@ -55,7 +52,7 @@ class SqliteMessages:
 
     async def show(self, message_id: str) -> Life | None:
         """`message_id` may be a delivery's as well."""
-        rows = await self._rows(
+        rows = await self._reader.rows(
             f"SELECT {MESSAGE}, {DELIVERY}, {_HAS_CONTENT}, d.ended_at, d.ses_message_id"
             " FROM messages m JOIN deliveries d ON d.message_id = m.id WHERE m.id = ? ORDER BY d.number",
             (message_id.partition("-")[0],),
@@ -68,13 +65,13 @@ class SqliteMessages:
         return replace(life, moments=tuple(sorted(moments, key=lambda moment: moment.at)))
 
     async def notifications(self, message_id: str) -> tuple[bytes, ...]:
-        rows = await self._rows(_NOTIFICATIONS, (message_id.partition("-")[0],))
+        rows = await self._reader.rows(_NOTIFICATIONS, (message_id.partition("-")[0],))
         return tuple(payload for (payload,) in rows)
 
     async def _facts(self, message_ids: Collection[str]) -> Facts:
         """What SES has reported of these messages."""
         facts = Facts(list)
-        for message_id, number, kind, our_class in await self._rows(
+        for message_id, number, kind, our_class in await self._reader.rows(
             "SELECT message_id, number, type, class FROM events WHERE message_id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(message_ids)),),
         ):
@@ -83,27 +80,21 @@ class SqliteMessages:
 
     async def _held(self, message_ids: Collection[str]) -> Held:
         """Why they wait, where it is not for their time."""
-        records = [holds.record_of(row) for row in await self._rows(holds.STANDING, ())]
-        rows = await self._rows(_QUEUED, (json.dumps(list(message_ids)),))
+        records = [holds.record_of(row) for row in await self._reader.rows(holds.STANDING, ())]
+        rows = await self._reader.rows(_QUEUED, (json.dumps(list(message_ids)),))
         queued = ((delivery_of(row), flow_of(row[DELIVERY_WIDTH:])) for row in rows)
         return {(each.message_id, each.number): why_held(each, flow, records) for each, flow in queued}
 
     async def _told_moments(self, message_id: str) -> list[Moment]:
         """Tries that did not end in `sent`, and what SES reported."""
-        rows = await self._rows(
+        rows = await self._reader.rows(
             "SELECT a.at, 'try ' || a.attempt || ': ' || a.state, d.recipient, a.reason FROM attempts a"
             " JOIN deliveries d USING (message_id, number) WHERE a.message_id = ?"
-            " UNION ALL SELECT at, type || iif(class = 'bot', ' (likely a program)', ''), recipient, detail FROM events"
-            " WHERE message_id = ?",
+            " UNION ALL SELECT at, type || CASE class WHEN 'bot' THEN ' (likely a program)' ELSE '' END, recipient, detail"
+            " FROM events WHERE message_id = ?",
             (message_id, message_id),
         )
         return [Moment(at=at, what=what, recipient=recipient, detail=detail) for at, what, recipient, detail in rows]
-
-    async def _rows(self, query: str, values: tuple[Any, ...]) -> list[Any]:
-        try:
-            return list(await self._reader.execute_fetchall(query, values))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
 
 
 def _life_of(rows: list[Any], facts: Facts, held: Held) -> Life:

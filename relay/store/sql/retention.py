@@ -7,27 +7,23 @@ that must stay once.
 from __future__ import annotations
 
 import json
-import sqlite3
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-import aiosqlite
-
 from relay import ids
-from relay.errors import StoreUnavailable
 from relay.statistics import HOUR
-from relay.store.sqlite import entries, holds
-from relay.store.sqlite.imports import SqliteImports
-from relay.store.sqlite.records import OPEN
-from relay.store.sqlite.writer import Writer
+from relay.store.sql import entries, holds
+from relay.store.sql.imports import SqlImports
+from relay.store.sql.records import OPEN
+from relay.store.sql.session import Reader, Session
+from relay.store.sql.writer import Writer
 
 # What is looked at, and at most removed, at once: each page of a body that goes has to be found, and costs as much as a row.
 _STEP, _OCTETS = 100, 1024 * 1024
-_PAGES = 100  # that the file is made shorter by at once
-_MANY_FREE, _WORTH_IT = 0.25, 64 * 1024 * 1024  # of the pages, and octets of free pages: less is used again soon
+_NUMBER = "CAST(value AS BIGINT)"
 
 _IS_OPEN = f"""EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = value
     AND (d.state IN {OPEN} OR d.ended_at > :before))"""
@@ -71,38 +67,41 @@ _MESSAGES = _Kind(
 )
 _STRANGERS = _Kind(
     "SELECT id AS value, received_at < :before AS is_old, 0 AS octets FROM events WHERE id > :after ORDER BY id",
-    "EXISTS (SELECT 1 FROM events WHERE id = value AND (message_id IS NOT NULL OR received_at >= :before))",
+    f"EXISTS (SELECT 1 FROM events WHERE id = {_NUMBER} AND (message_id IS NOT NULL OR received_at >= :before))",
     (("events", "id"),),
     first=0,
 )
 _NOTIFICATIONS = _Kind(
-    """SELECT rowid AS value, received_at < :before AS is_old, length(payload) AS octets
-        FROM notifications WHERE rowid > :after ORDER BY rowid""",
-    "EXISTS (SELECT 1 FROM notifications WHERE rowid = value AND received_at >= :before)",
-    (("notifications", "rowid"),),
+    """SELECT number AS value, received_at < :before AS is_old, length(payload) AS octets
+        FROM notifications WHERE number > :after ORDER BY number""",
+    f"EXISTS (SELECT 1 FROM notifications WHERE number = {_NUMBER} AND received_at >= :before)",
+    (("notifications", "number"),),
     first=0,
 )
 _QUARANTINE = _Kind(
-    """SELECT rowid AS value, received_at < :before AS is_old, length(body) AS octets
-        FROM quarantine WHERE rowid > :after ORDER BY rowid""",
-    "EXISTS (SELECT 1 FROM quarantine WHERE rowid = value AND received_at >= :before)",
-    (("quarantine", "rowid"),),
+    """SELECT number AS value, received_at < :before AS is_old, length(body) AS octets
+        FROM quarantine WHERE number > :after ORDER BY number""",
+    f"EXISTS (SELECT 1 FROM quarantine WHERE number = {_NUMBER} AND received_at >= :before)",
+    (("quarantine", "number"),),
     first=0,
 )
 
 
-_KEEP_LINKS = """INSERT OR IGNORE INTO old_links SELECT d.message_id, d.number, d.recipient, m.credential, m.sender, m.list
+_KEEP_LINKS = """INSERT INTO old_links (message_id, number, recipient, credential, sender, list)
+    SELECT d.message_id, d.number, d.recipient, m.credential, m.sender, m.list
     FROM messages m JOIN deliveries d ON d.message_id = m.id
-    WHERE m.id IN (SELECT value FROM json_each(?)) AND m.has_links"""
+    WHERE m.id IN (SELECT value FROM json_each(?)) AND m.has_links = 1 ON CONFLICT DO NOTHING"""
 
 
-class SqliteRetention:
+class SqlRetention:
     """Implements ports.Retention."""
 
-    def __init__(self, writer: Writer, reader: aiosqlite.Connection, imports: SqliteImports) -> None:
+    def __init__(self, writer: Writer, reader: Reader, imports: SqlImports, *, shorten: Callable[[Session], int]) -> None:
+        """`shorten` gives some of the room back that is free in the database, and says how much."""
         self._writer = writer
         self._reader = reader
         self._imports = imports
+        self._shorten = shorten
 
     async def bodies(self, before: float) -> AsyncIterator[int]:
         for kind in _CONTENT:
@@ -140,28 +139,22 @@ class SqliteRetention:
         return await self._writer.run(_forget_flows, None) + await self._writer.run(_forget_holds, now)
 
     async def files_to_go(self, message_ids: Collection[str]) -> tuple[str, ...]:
-        return tuple(row[0] for row in await self._rows(_FILES_TO_GO, {"ids": json.dumps(list(message_ids))}))
+        return tuple(row[0] for row in await self._reader.rows(_FILES_TO_GO, {"ids": json.dumps(list(message_ids))}))
 
     async def free_pages(self) -> AsyncIterator[int]:
-        while freed := await self._writer.run(_shorten, None):
+        while freed := await self._writer.run(_shorten, self._shorten):
             yield freed
 
     async def _walk(self, kind: _Kind, before: float) -> AsyncIterator[int]:
         """How many went, of some after others, until none of them are old."""
-        query = f"SELECT value, is_old, octets, {kind.stays} FROM ({kind.rows} LIMIT {_STEP})"
+        query = f"SELECT value, is_old, octets, {kind.stays} FROM ({kind.rows} LIMIT {_STEP}) looked"
         values = {"before": before, "until": ids.ulid(max(before, 0.0), bytes(10)), "after": kind.first}
-        while rows := _at_once(await self._rows(query, values)):
+        while rows := _at_once(await self._reader.rows(query, values)):
             old = [value for value, is_old, _, stays in rows if is_old and not stays]
             yield await self._writer.run(_forget, (kind, old, before)) if old else 0
             if not any(is_old for _, is_old, _, _ in rows):
                 return
             values["after"] = rows[-1][0]
-
-    async def _rows(self, query: str, values: dict[str, Any]) -> list[Any]:
-        try:
-            return list(await self._reader.execute_fetchall(query, values))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
 
 
 def _at_once(rows: list[Any]) -> list[Any]:
@@ -170,24 +163,26 @@ def _at_once(rows: list[Any]) -> list[Any]:
     return rows[: bisect_left(octets, _OCTETS) + 1]
 
 
-def _forget(db: sqlite3.Connection, items: Sequence[tuple[_Kind, Sequence[int | str], float]]) -> list[int]:
+def _forget(db: Session, items: Sequence[tuple[_Kind, Sequence[int | str], float]]) -> list[int]:
     return [_forget_old(db, *item) for item in items]
 
 
-def _forget_old(db: sqlite3.Connection, kind: _Kind, values: Sequence[int | str], before: float) -> int:
+def _forget_old(db: Session, kind: _Kind, values: Sequence[int | str], before: float) -> int:
     """What was found may have to stay by now: it is asked once more."""
-    query = f"SELECT json_group_array(value) FROM json_each(:values) WHERE NOT ({kind.stays})"
-    ((old,),) = db.execute(query, {"values": json.dumps(values), "before": before})
+    query = f"SELECT value FROM json_each(:values) WHERE NOT ({kind.stays})"
+    found = db.execute(query, {"values": json.dumps(list(map(str, values))), "before": before}).fetchall()
+    old = json.dumps([value for (value,) in found])
     if kind is _MESSAGES:
         db.execute(_KEEP_LINKS, (old,))
+    value = "value" if kind.first == "" else _NUMBER
     gone = [
-        db.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", (old,)).rowcount
+        db.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT {value} FROM json_each(?))", (old,)).rowcount
         for table, column in kind.tables
     ]
     return gone[0]
 
 
-def _forget_hours(db: sqlite3.Connection, items: Sequence[float]) -> list[int]:
+def _forget_hours(db: Session, items: Sequence[float]) -> list[int]:
     """Hours that were over before that, the oldest first."""
     key = "hour, name, credential, sender_domain, campaign"
     old = f"SELECT {key} FROM counters WHERE hour <= ? ORDER BY hour LIMIT ?"
@@ -195,33 +190,21 @@ def _forget_hours(db: sqlite3.Connection, items: Sequence[float]) -> list[int]:
     return [db.execute(delete, (before - HOUR, _STEP)).rowcount for before in items]
 
 
-def _expire_all(db: sqlite3.Connection, items: Sequence[float]) -> list[int]:
+def _expire_all(db: Session, items: Sequence[float]) -> list[int]:
     return [entries.expire(db, now) for now in items]
 
 
-def _forget_flows(db: sqlite3.Connection, items: Sequence[None]) -> list[int]:
+def _forget_flows(db: Session, items: Sequence[None]) -> list[int]:
     """Those whose newest message was let go, and with it all of them."""
     oldest = "coalesce((SELECT min(message_id) FROM deliveries), '~')"
     return [db.execute(f"DELETE FROM flows WHERE open_count = 0 AND newest < {oldest}").rowcount for _ in items]
 
 
-def _forget_holds(db: sqlite3.Connection, items: Sequence[float]) -> list[int]:
+def _forget_holds(db: Session, items: Sequence[float]) -> list[int]:
     """Those that no open delivery has waited under."""
     oldest = db.execute(_OLDEST_OPEN).fetchone()
     return [holds.forget(db, oldest[0] if oldest else now) for now in items]
 
 
-def _shorten(db: sqlite3.Connection, items: Sequence[None]) -> list[int]:
-    return [_shorten_once(db) for _ in items]
-
-
-def _shorten_once(db: sqlite3.Connection) -> int:
-    """By how many pages. The pragma takes one at a time: Python's module does not step through a statement without columns."""
-    (pages,), (free,), (size,) = (
-        db.execute(f"PRAGMA {name}").fetchone() for name in ("page_count", "freelist_count", "page_size")
-    )
-    if free <= pages * _MANY_FREE or free * size <= _WORTH_IT:
-        return 0
-    for _ in range(_PAGES):
-        db.execute("PRAGMA incremental_vacuum(1)")
-    return int(pages - db.execute("PRAGMA page_count").fetchone()[0])
+def _shorten(db: Session, items: Sequence[Callable[[Session], int]]) -> list[int]:
+    return [shorten(db) for shorten in items]

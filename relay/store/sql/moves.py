@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -10,12 +9,13 @@ from typing import NamedTuple
 from relay import lifecycle, statistics
 from relay.lifecycle import Cause
 from relay.model import Delivery, Origin, State
-from relay.store.sqlite import flows
-from relay.store.sqlite.counters import ORIGIN, Counts
-from relay.store.sqlite.rows import insert
+from relay.store.sql import flows
+from relay.store.sql.counters import ORIGIN, Counts
+from relay.store.sql.rows import insert
+from relay.store.sql.session import Session
 
 
-def end(db: sqlite3.Connection, delivery: Delivery, cause: Cause, reason: str, at: float) -> Delivery:
+def end(db: Session, delivery: Delivery, cause: Cause, reason: str, at: float) -> Delivery:
     """Out of the queue, or the doubt, for good. The delivery must be in a state that the cause may leave."""
     state = lifecycle.MOVES[cause][delivery.state]
     db.execute(
@@ -30,7 +30,7 @@ def end(db: sqlite3.Connection, delivery: Delivery, cause: Cause, reason: str, a
     return replace(delivery, state=state, reason=reason)
 
 
-def requeue(db: sqlite3.Connection, delivery: Delivery, cause: Cause, due_at: float, reason: str) -> Delivery:
+def requeue(db: Session, delivery: Delivery, cause: Cause, due_at: float, reason: str) -> Delivery:
     """Into the queue again, due then."""
     state = lifecycle.MOVES[cause][delivery.state]
     db.execute(
@@ -40,7 +40,7 @@ def requeue(db: sqlite3.Connection, delivery: Delivery, cause: Cause, due_at: fl
     return replace(delivery, state=state, due_at=due_at, reason=reason)
 
 
-def prove_sent(db: sqlite3.Connection, message_id: str, number: int, ses_message_id: str, at: float, counts: Counts) -> bool:
+def prove_sent(db: Session, message_id: str, number: int, ses_message_id: str, at: float, counts: Counts) -> bool:
     """SES has it, whatever we thought meanwhile, and counted. False if we knew."""
     was = _standing(db, message_id, number)
     if was is None or was.state not in lifecycle.sources(Cause.PROVEN):
@@ -69,7 +69,7 @@ class _Standing(NamedTuple):
     origin: Origin
 
 
-def _standing(db: sqlite3.Connection, message_id: str, number: int) -> _Standing | None:
+def _standing(db: Session, message_id: str, number: int) -> _Standing | None:
     row = db.execute(
         f"SELECT d.state, d.reason, d.ended_at, d.flow, m.size, {ORIGIN} FROM deliveries d"
         " JOIN messages m ON m.id = d.message_id WHERE d.message_id = ? AND d.number = ?",
@@ -81,12 +81,12 @@ def _standing(db: sqlite3.Connection, message_id: str, number: int) -> _Standing
     return _Standing(State(state), reason, ended_at, flow, size, statistics.origin(*whose))
 
 
-def note_attempts(db: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
+def note_attempts(db: Session, rows: Sequence[tuple[object, ...]]) -> None:
     """Calls that did not end in `sent`, for the timeline: message, number, attempt, time, state, reason."""
-    insert(db, "attempts", "message_id, number, attempt, at, state, reason", rows, known="IGNORE")
+    insert(db, "attempts", "message_id, number, attempt, at, state, reason", rows, then="ON CONFLICT DO NOTHING")
 
 
-def doubtful_tries(db: sqlite3.Connection, delivery: Delivery) -> tuple[int, ...]:
+def doubtful_tries(db: Session, delivery: Delivery) -> tuple[int, ...]:
     """Those whose end nobody saw: SES may have it of any of them."""
     rows = db.execute(
         "SELECT DISTINCT attempt FROM attempts WHERE message_id = ? AND number = ? AND state = 'in_doubt' ORDER BY attempt",

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-import aiosqlite
-
-from relay.errors import StoreUnavailable
 from relay.ports.event_queues import Quarantined
-from relay.store.sqlite.writer import Writer
+from relay.store.sql.session import Reader, Session
+from relay.store.sql.writer import Writer
 
 _COLUMNS = "id, queue, sent_at, received_at, reason, body"
 
 
-class SqliteQuarantine:
+class SqlQuarantine:
     """Implements ports.Quarantine."""
 
-    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+    def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
 
@@ -26,23 +23,19 @@ class SqliteQuarantine:
         return await self._writer.run(_put_all, found)
 
     async def get(self, id: str) -> Quarantined | None:
-        rows = await self._rows(f"SELECT {_COLUMNS} FROM quarantine WHERE id = ?", id)
+        rows = await self._reader.rows(f"SELECT {_COLUMNS} FROM quarantine WHERE id = ?", (id,))
         return _found(rows[0]) if rows else None
 
     async def newest(self, *, limit: int) -> tuple[Quarantined, ...]:
-        return tuple(map(_found, await self._rows(f"SELECT {_COLUMNS} FROM quarantine ORDER BY rowid DESC LIMIT ?", limit)))
+        return tuple(
+            map(_found, await self._reader.rows(f"SELECT {_COLUMNS} FROM quarantine ORDER BY number DESC LIMIT ?", (limit,)))
+        )
 
     async def ids(self) -> tuple[str, ...]:
-        return tuple(id for (id,) in await self._rows("SELECT id FROM quarantine ORDER BY rowid"))
+        return tuple(id for (id,) in await self._reader.rows("SELECT id FROM quarantine ORDER BY number"))
 
     async def remove(self, id: str) -> None:
         await self._writer.run(_remove_all, id)
-
-    async def _rows(self, query: str, *values: Any) -> list[Any]:
-        try:
-            return list(await self._reader.execute_fetchall(query, values))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
 
 
 def _found(row: Sequence[Any]) -> Quarantined:
@@ -51,11 +44,11 @@ def _found(row: Sequence[Any]) -> Quarantined:
     return Quarantined(id=id, queue=queue, sent_at=sent_at, received_at=received_at, reason=reason, body=text)
 
 
-def _put_all(db: sqlite3.Connection, items: Sequence[Quarantined]) -> list[bool]:
+def _put_all(db: Session, items: Sequence[Quarantined]) -> list[bool]:
     return [_put(db, found) for found in items]
 
 
-def _put(db: sqlite3.Connection, found: Quarantined) -> bool:
+def _put(db: Session, found: Quarantined) -> bool:
     if db.execute("UPDATE quarantine SET reason = ? WHERE id = ?", (found.reason, found.id)).rowcount:
         return False
     body = found.body.encode("utf-8", "surrogatepass")
@@ -64,6 +57,6 @@ def _put(db: sqlite3.Connection, found: Quarantined) -> bool:
     return True
 
 
-def _remove_all(db: sqlite3.Connection, items: Sequence[str]) -> list[None]:
+def _remove_all(db: Session, items: Sequence[str]) -> list[None]:
     db.executemany("DELETE FROM quarantine WHERE id = ?", [(id,) for id in items])
     return [None] * len(items)

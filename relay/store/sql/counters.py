@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
-
-import aiosqlite
 
 from relay import statistics
-from relay.errors import StoreUnavailable
 from relay.event import Event, EventType
 from relay.model import Origin
 from relay.ports.operators import Counted
 from relay.statistics import HOUR, UNIQUE, By, Figures, Wanted
-from relay.store.sqlite.rows import insert
-from relay.store.sqlite.writer import Writer
+from relay.store.sql.rows import insert
+from relay.store.sql.session import Reader, Session
+from relay.store.sql.writer import Writer
 
 ORIGIN = "m.credential, m.sender, m.campaign"  # what statistics.origin makes one of
 _COLUMNS = "hour, name, credential, sender_domain, campaign"
-_LESS = f"UPDATE counters SET count = max(0, count - ?) WHERE ({_COLUMNS}) = (?,?,?,?,?)"
+_LESS = f"""UPDATE counters SET count = CASE WHEN count > ? THEN count - ? ELSE 0 END WHERE ({_COLUMNS}) = (?,?,?,?,?)"""
+_MORE = f"ON CONFLICT ({_COLUMNS}) DO UPDATE SET count = counters.count + excluded.count"
 _KEYS: Mapping[By | None, str] = {
     None: "''",
     By.HOUR: "hour",
@@ -31,13 +28,15 @@ _KEYS: Mapping[By | None, str] = {
     By.CAMPAIGN: "campaign",
 }
 _SUMS = """SELECT {key}, name, sum(count) FROM counters WHERE hour >= :first AND hour <= :last
-    AND (:credential IS NULL OR credential = :credential) AND (:campaign IS NULL OR campaign = :campaign)
+    AND (CAST(:credential AS TEXT) IS NULL OR credential = :credential)
+    AND (CAST(:campaign AS TEXT) IS NULL OR campaign = :campaign)
     GROUP BY 1, 2 HAVING sum(count) > 0"""
 # A few names of many hours: a look-up for each.
 _BY_SENDER = """SELECT credential, sender_domain, name, sum(count) FROM counters
-    WHERE hour IN (SELECT value FROM json_each(:hours)) AND name IN (SELECT value FROM json_each(:names)) GROUP BY 1, 2, 3"""
+    WHERE hour IN (SELECT CAST(value AS BIGINT) FROM json_each(:hours))
+    AND name IN (SELECT value FROM json_each(:names)) GROUP BY 1, 2, 3"""
 # Those that are new now, and all.
-_FIRST = """SELECT min(at) FILTER (WHERE id NOT IN (SELECT value FROM json_each(?))), min(at) FROM events
+_FIRST = """SELECT min(at) FILTER (WHERE id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(?))), min(at) FROM events
     WHERE message_id = ? AND number = ? AND type = ? AND class = ''"""
 
 _Key = tuple[int, str, str, str, str]
@@ -60,9 +59,7 @@ class Counts:
         if event.type is EventType.DELIVERY:
             self.add(statistics.of_latency(event.at - due_at), of, event.at)
 
-    def first(
-        self, db: sqlite3.Connection, kind: EventType, delivery: tuple[str, int], new: Collection[int], of: Origin
-    ) -> None:
+    def first(self, db: Session, kind: EventType, delivery: tuple[str, int], new: Collection[int], of: Origin) -> None:
         """After events of this kind came: whichever of all was the first is the one that is counted."""
         if not (name := UNIQUE.get(kind)):
             return
@@ -73,18 +70,18 @@ class Counts:
         if before is not None:
             self.add(name, of, before, -1)
 
-    def write(self, db: sqlite3.Connection) -> None:
+    def write(self, db: Session) -> None:
         more = [(*key, count) for key, count in self._counts.items() if count > 0]
-        insert(db, "counters", f"{_COLUMNS}, count", more, then="ON CONFLICT DO UPDATE SET count = count + excluded.count")
+        insert(db, "counters", f"{_COLUMNS}, count", more, then=_MORE)
         for key, count in self._counts.items():
             if count < 0:
-                db.execute(_LESS, (-count, *key))
+                db.execute(_LESS, (-count, -count, *key))
 
 
-class SqliteCounters:
+class SqlCounters:
     """Implements ports.Counters."""
 
-    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+    def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
 
@@ -99,7 +96,7 @@ class SqliteCounters:
             "credential": wanted.credential,
             "campaign": wanted.campaign,
         }
-        for key, name, count in await self._rows(_SUMS.format(key=_KEYS[wanted.by]), values):
+        for key, name, count in await self._reader.rows(_SUMS.format(key=_KEYS[wanted.by]), values):
             found[key][name] = count
         return {key: Figures(counts) for key, counts in found.items()}
 
@@ -107,22 +104,16 @@ class SqliteCounters:
         found: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         hours = range(int(since // HOUR * HOUR), int(until) + 1, int(HOUR))
         values = {"hours": json.dumps(list(hours)), "names": json.dumps(list(names))}
-        for credential, sender_domain, name, count in await self._rows(_BY_SENDER, values):
+        for credential, sender_domain, name, count in await self._reader.rows(_BY_SENDER, values):
             found[credential, sender_domain][name] = count
         return {key: Figures(counts) for key, counts in found.items()}
 
     async def newest_event(self) -> int:
-        ((number,),) = await self._rows("SELECT coalesce(max(id), 0) FROM events", {})
+        ((number,),) = await self._reader.rows("SELECT coalesce(max(id), 0) FROM events", {})
         return int(number)
 
-    async def _rows(self, query: str, values: Mapping[str, Any]) -> list[Any]:
-        try:
-            return list(await self._reader.execute_fetchall(query, values))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
 
-
-def _count_all(db: sqlite3.Connection, items: Sequence[tuple[Counted, ...]]) -> list[None]:
+def _count_all(db: Session, items: Sequence[tuple[Counted, ...]]) -> list[None]:
     counts = Counts()
     for counted in items:
         for name, credential, at, count in counted:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import aiosqlite
 
 from relay import address, statistics
-from relay.errors import StoreUnavailable
 from relay.links import Addressee, LinkedMail
-from relay.store.sqlite import entries
-from relay.store.sqlite.counters import Counts
-from relay.store.sqlite.entries import VISIBLE
-from relay.store.sqlite.records import MESSAGE, MESSAGE_WIDTH, message_of
-from relay.store.sqlite.writer import Writer
+from relay.store.sql import entries
+from relay.store.sql.counters import Counts
+from relay.store.sql.entries import VISIBLE
+from relay.store.sql.records import MESSAGE, MESSAGE_WIDTH, message_of
+from relay.store.sql.session import Reader, Session
+from relay.store.sql.writer import Writer
 from relay.suppression import Reason, Release, Suppression, of_credential, of_list
 from relay.tokens import Link
 
@@ -35,27 +31,27 @@ _LISTS = """SELECT DISTINCT m.list FROM
     JOIN messages m ON m.id = newest.message_id WHERE m.credential = ? AND m.list <> ''"""
 
 
-class SqliteLinks:
+class SqlLinks:
     """Implements ports.LinkStore."""
 
-    def __init__(self, writer: Writer, reader: aiosqlite.Connection) -> None:
+    def __init__(self, writer: Writer, reader: Reader) -> None:
         self._writer = writer
         self._reader = reader
 
     async def addressee(self, link: Link) -> Addressee | None:
-        rows = await self._rows(_ADDRESSEE, {"message_id": link.message_id, "number": link.number})
+        rows = await self._reader.rows(_ADDRESSEE, {"message_id": link.message_id, "number": link.number})
         return Addressee(address=rows[0][0], credential=rows[0][1], sender=rows[0][2], list=rows[0][3]) if rows else None
 
     async def has_left(self, whom: Addressee, *, now: float) -> bool:
         return whom.scope in await self._left(whom, now)
 
     async def mail(self, link: Link) -> LinkedMail | None:
-        rows = await self._rows(_MAIL, (link.message_id, link.number))
+        rows = await self._reader.rows(_MAIL, (link.message_id, link.number))
         content, is_spooled = rows[0][MESSAGE_WIDTH:] if rows else (None, False)
         return LinkedMail(message=message_of(rows[0]), content=content) if content is not None or is_spooled else None
 
     async def lists(self, whom: Addressee, *, now: float) -> Mapping[str, bool]:
-        rows = await self._rows(_LISTS, (address.key(whom.address), whom.credential))
+        rows = await self._reader.rows(_LISTS, (address.key(whom.address), whom.credential))
         names = {name for (name,) in rows} | ({whom.list} if whom.list else set())
         left = await self._left(whom, now)
         gets_any = of_credential(whom.credential) not in left
@@ -63,7 +59,7 @@ class SqliteLinks:
 
     async def _left(self, whom: Addressee, now: float) -> frozenset[str]:
         """The scopes whose mail he does not want any more."""
-        rows = await self._rows(_LEFT, (address.key(whom.address), Reason.UNSUBSCRIBED, now))
+        rows = await self._reader.rows(_LEFT, (address.key(whom.address), Reason.UNSUBSCRIBED, now))
         return frozenset(scope for (scope,) in rows)
 
     async def leave(self, whom: Addressee, *, at: float) -> bool:
@@ -72,21 +68,15 @@ class SqliteLinks:
     async def come_back(self, whom: Addressee, *, at: float) -> bool:
         return await self._writer.run(_come_back_all, (whom, at))
 
-    async def _rows(self, query: str, values: Any) -> list[Any]:
-        try:
-            return list(await self._reader.execute_fetchall(query, values))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
 
-
-def _leave_all(db: sqlite3.Connection, items: Sequence[tuple[Addressee, float]]) -> list[bool]:
+def _leave_all(db: Session, items: Sequence[tuple[Addressee, float]]) -> list[bool]:
     counts = Counts()
     left = [_leave(db, whom, at, counts) for whom, at in items]
     counts.write(db)
     return left
 
 
-def _leave(db: sqlite3.Connection, whom: Addressee, at: float, counts: Counts) -> bool:
+def _leave(db: Session, whom: Addressee, at: float, counts: Counts) -> bool:
     entry = Suppression(address=whom.address, reason=Reason.UNSUBSCRIBED, source=_SOURCE, created_at=at, scope=whom.scope)
     is_new = entries.add(db, entry, at=at)
     if is_new:
@@ -94,5 +84,5 @@ def _leave(db: sqlite3.Connection, whom: Addressee, at: float, counts: Counts) -
     return is_new
 
 
-def _come_back_all(db: sqlite3.Connection, items: Sequence[tuple[Addressee, float]]) -> list[bool]:
+def _come_back_all(db: Session, items: Sequence[tuple[Addressee, float]]) -> list[bool]:
     return [entries.opt_in(db, Release(address=whom.address, source=_SOURCE, at=at, scope=whom.scope)) for whom, at in items]

@@ -1,9 +1,8 @@
-"""The one connection that writes: a thread, and a group commit that tells the truth.
+"""The one connection of a process that writes: a thread, and a group commit that tells the truth.
 
-Verbs that wait at the same time share one transaction and so one fsync. Nobody is released before COMMIT returned.
-SQLite rolls a whole transaction back by itself on a full disk or an I/O error (lang_transaction.html, "Response To
-Errors Within A Transaction"): so after any error the connection is asked whether the transaction still stands, and if
-not, every waiter of the group is told. A full disk is told to `on_full` first, which may make room.
+Verbs that wait at the same time share one transaction and so one sync of the disk. Nobody is released before COMMIT
+returned. After any error the database is asked whether the transaction still stands, and if not, every waiter of the group is
+told. A full disk is told to `on_full` first, which may make room.
 
 Each statement costs a hand-over of the interpreter's lock between this thread and the loop's, which is dearer than the
 statement itself: so a verb takes all its items of a group at once, and writes them with as few statements as it can.
@@ -12,19 +11,18 @@ statement itself: so a verb takes all its items of a group at once, and writes t
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from itertools import groupby
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple, TypeVar, cast
 
-from relay.errors import DiskFull, StoreLocked, StoreRefuses, StoreUnavailable
+from relay.errors import DiskFull, StoreLocked, StoreUnavailable
+from relay.store.sql.session import Database, Session
 
 I = TypeVar("I")  # noqa: E741
 T = TypeVar("T")
-Verb = Callable[[sqlite3.Connection, Sequence[I]], Sequence[T]]
+Verb = Callable[[Session, Sequence[I]], Sequence[T]]
 """Does something for each item, in order, inside a transaction that it neither begins nor ends: one result per item."""
 
 _MAX_GROUP = 200
@@ -32,13 +30,7 @@ _MAX_GROUP = 200
 # and under load nearly all who are.
 _QUIET_ROUNDS = 4
 _LONGEST_GATHERING = 0.002
-# The second of the full ones is where the log's index cannot grow.
-_UNAVAILABLE: dict[int | None, type[StoreUnavailable]] = {
-    sqlite3.SQLITE_FULL: DiskFull,
-    sqlite3.SQLITE_IOERR_SHMSIZE: DiskFull,
-    sqlite3.SQLITE_BUSY: StoreLocked,
-}
-_OUR_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+_TRIES = 5  # of a transaction in whose way others were
 
 
 class _Job(NamedTuple):
@@ -49,17 +41,17 @@ class _Job(NamedTuple):
 
 
 class Writer:
-    """Owns an open connection in autocommit mode, until `close`. Belongs to one event loop.
+    """Owns an open database, until `close`. Belongs to one event loop.
 
-    Without a connection there is nothing to write to, and every verb raises StoreUnavailable.
+    Without one there is nothing to write to, and every verb raises StoreUnavailable.
     """
 
-    def __init__(self, connection: sqlite3.Connection | None, *, on_full: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, database: Database | None, *, on_full: Callable[[], None] = lambda: None) -> None:
         """`on_full` is called in the writing thread."""
-        self._connection = connection
+        self._database = database
         self._on_full = on_full
         self._groups: SimpleQueue[tuple[asyncio.AbstractEventLoop, list[_Job]] | None] = SimpleQueue()
-        self._thread = Thread(target=self._work, args=(connection,), name="store-writer", daemon=True)
+        self._thread = Thread(target=self._work, args=(database,), name="store-writer", daemon=True)
         self._thread.start()
         self._waiting: list[_Job] = []
         self._is_busy = False  # a group is being gathered or written
@@ -71,7 +63,7 @@ class Writer:
 
         Raises StoreUnavailable, or what the verb raised for this item.
         """
-        if self._connection is None:
+        if self._database is None:
             raise StoreUnavailable("the store is not open for writing")
         loop = asyncio.get_running_loop()
         job = _Job(verb, item, loop.create_future(), lazily)
@@ -85,7 +77,7 @@ class Writer:
         """What is waiting is still written."""
         while self._is_busy:  # noqa: ASYNC110 - groups follow each other
             await asyncio.sleep(0.001)
-        self._connection = None
+        self._database = None
         self._groups.put(None)
         await asyncio.to_thread(self._thread.join)
 
@@ -104,22 +96,20 @@ class Writer:
             group, self._waiting = self._waiting[:_MAX_GROUP], self._waiting[_MAX_GROUP:]
             self._groups.put((loop, group))
 
-    def _work(self, connection: sqlite3.Connection | None) -> None:
+    def _work(self, database: Database | None) -> None:
         """The thread: group after group, until None."""
-        while connection and (step := self._groups.get()):
+        while database and (step := self._groups.get()):
             loop, group = step
-            results = _write(connection, group)
+            results = _write(database, group)
             if any(isinstance(result, DiskFull) for result in results):
-                self._make_room(connection)
+                self._make_room(database)
             loop.call_soon_threadsafe(self._end, loop, group, results)
-        if connection:
-            connection.close()
+        if database:
+            database.close()
 
-    def _make_room(self, connection: sqlite3.Connection) -> None:
-        """What the log has goes into the database, if it can: then the next commit begins at the log's beginning."""
+    def _make_room(self, database: Database) -> None:
         self._on_full()
-        with suppress(sqlite3.Error):
-            connection.execute("PRAGMA wal_checkpoint")
+        database.make_room()
 
     def _end(self, loop: asyncio.AbstractEventLoop, group: list[_Job], results: list[Any]) -> None:
         self._is_busy = False
@@ -137,72 +127,53 @@ class Writer:
                 job.done.set_result(result)
 
 
-def _write(connection: sqlite3.Connection, group: list[_Job]) -> list[Any]:
+def _write(database: Database, group: list[_Job]) -> list[Any]:
     """One result per job: its value, or the exception it gets. Hopes that all is well, and takes care once it is not."""
-    is_lazy = all(job.is_lazy for job in group)
-    if is_lazy:
-        connection.execute("PRAGMA synchronous = NORMAL")  # no fsync: that of the next commit covers all of the log before it
-    try:
-        return _written(connection, group)
-    finally:
-        if is_lazy:
-            connection.execute("PRAGMA synchronous = FULL")
-
-
-def _written(connection: sqlite3.Connection, group: list[_Job]) -> list[Any]:
-    failure: Exception
-    for run in (_run_bare, _run_apart):
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:  # the busy time-out is over: a second try would take as long
-            failure = error
+    lazily = all(job.is_lazy for job in group)
+    for _ in range(_TRIES):
+        for run in (_run_bare, _run_apart):
+            try:
+                database.begin(lazily=lazily)
+            except Exception as error:  # a second try would take as long
+                return [database.outage(error) for _ in group]
+            try:
+                return _commit(database, group, run)
+            except Exception as error:
+                failure = error
+                database.rollback()
+            if database.is_worth_repeating(failure):
+                break
+        else:
             break
-        try:
-            return _commit(connection, group, run)
-        except Exception as error:
-            failure = error
-            with suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-    return [_unavailable(failure) for _ in group]
+    return [database.outage(failure) for _ in group]
 
 
-def _unavailable(error: Exception) -> StoreUnavailable:
-    return _UNAVAILABLE.get(getattr(error, "sqlite_errorcode", None), StoreUnavailable)(repr(error))
-
-
-def _told(error: Exception) -> Exception:
-    """What an item of its own gets to hear."""
-    if isinstance(error, _OUR_FAULTS):
-        return StoreRefuses(repr(error))
-    return _unavailable(error) if isinstance(error, sqlite3.Error) else error
-
-
-def _commit(connection: sqlite3.Connection, group: list[_Job], run: Callable[..., list[Any]]) -> list[Any]:
+def _commit(database: Database, group: list[_Job], run: Callable[..., list[Any]]) -> list[Any]:
     results: list[Any] = []
     for verb, jobs in groupby(group, key=lambda job: job.verb):
-        results += run(connection, verb, [job.item for job in jobs])
-    connection.execute("COMMIT")
+        results += run(database, verb, [job.item for job in jobs])
+    database.commit()
     return results
 
 
-def _run_bare(connection: sqlite3.Connection, verb: Verb[Any, Any], items: list[Any]) -> list[Any]:
-    return list(verb(connection, items))
+def _run_bare(database: Database, verb: Verb[Any, Any], items: list[Any]) -> list[Any]:
+    return list(verb(database, items))
 
 
-def _run_apart(connection: sqlite3.Connection, verb: Verb[Any, Any], items: list[Any]) -> list[Any]:
+def _run_apart(database: Database, verb: Verb[Any, Any], items: list[Any]) -> list[Any]:
     """A savepoint for each item: one item's fault is not another's.
 
     Raises only if the transaction is gone, and with it the whole group.
     """
     results: list[Any] = []
     for item in items:
-        connection.execute("SAVEPOINT item")
+        database.execute("SAVEPOINT item")
         try:
-            results += verb(connection, [item])
+            results += verb(database, [item])
         except Exception as error:
-            if not connection.in_transaction:
+            if not database.stands() or database.is_worth_repeating(error):
                 raise
-            connection.execute("ROLLBACK TO item")
-            results.append(_told(error))
-        connection.execute("RELEASE item")
+            database.execute("ROLLBACK TO SAVEPOINT item")
+            results.append(database.refusal(error))
+        database.execute("RELEASE SAVEPOINT item")
     return results

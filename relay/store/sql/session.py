@@ -1,0 +1,74 @@
+"""What the verbs of the store see of a database, whichever it is.
+
+Statements are in the SQL that SQLite and PostgreSQL share, with `?` and `:name` for values; what they do not share is in the
+few words that a database's own module translates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from relay.errors import StoreUnavailable
+
+Values = Sequence[Any] | Mapping[str, Any]
+
+
+class Cursor(Protocol):
+    """What a statement gave. `rowcount` is how many rows it changed."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Session(Protocol):
+    """A connection within a transaction, in the writing thread. Raises the database's own errors."""
+
+    def execute(self, query: str, values: Values = (), /) -> Cursor: ...
+
+    def executemany(self, query: str, rows: Iterable[Values], /) -> object: ...
+
+
+class Database(Session, Protocol):
+    """The connection that writes, between transactions and in them. Belongs to the writing thread."""
+
+    def begin(self, *, lazily: bool) -> None:
+        """Raises the database's own errors. `lazily`: the commit need not survive a power cut by itself."""
+
+    def commit(self) -> None:
+        """All of it is kept from now on. Raises the database's own errors."""
+
+    def rollback(self) -> None:
+        """Raises nothing."""
+
+    def stands(self) -> bool:
+        """Whether there is still a transaction: an error may have ended it."""
+
+    def refusal(self, error: Exception) -> Exception:
+        """What an item hears whose fault the error may be."""
+
+    def outage(self, error: Exception) -> StoreUnavailable:
+        """What all hear whose transaction the error has ended."""
+
+    def is_worth_repeating(self, error: Exception) -> bool:
+        """The same transaction may come through the next time: others were in its way."""
+
+    def make_room(self) -> None:
+        """After the disk was full."""
+
+    def close(self) -> None: ...
+
+
+class Reader(Protocol):
+    """Looks without changing anything."""
+
+    async def rows(self, query: str, values: Values = (), /) -> list[Any]:
+        """Raises StoreUnavailable."""
+
+    async def close(self) -> None: ...

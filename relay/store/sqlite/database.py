@@ -1,0 +1,93 @@
+"""The one connection of a process that writes to SQLite's file, and the one that reads beside it.
+
+SQLite rolls a whole transaction back by itself on a full disk or an I/O error (lang_transaction.html, "Response To Errors
+Within A Transaction"): so after any error the connection is asked whether the transaction still stands.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from relay.errors import DiskFull, StoreLocked, StoreRefuses, StoreUnavailable
+from relay.store.sql.session import Values
+
+# The second of the full ones is where the log's index cannot grow.
+_UNAVAILABLE: dict[int | None, type[StoreUnavailable]] = {
+    sqlite3.SQLITE_FULL: DiskFull,
+    sqlite3.SQLITE_IOERR_SHMSIZE: DiskFull,
+    sqlite3.SQLITE_BUSY: StoreLocked,
+}
+_OUR_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+
+
+class SqliteDatabase:
+    """Implements sql.session.Database over an open connection in autocommit mode."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.execute: Callable[..., sqlite3.Cursor] = connection.execute
+        self.executemany: Callable[..., sqlite3.Cursor] = connection.executemany
+        self._is_lazy = False
+
+    def begin(self, *, lazily: bool) -> None:
+        if lazily != self._is_lazy:  # without a sync: that of the next commit covers all of the log before it
+            self.execute(f"PRAGMA synchronous = {'NORMAL' if lazily else 'FULL'}")
+            self._is_lazy = lazily
+        self.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self.execute("COMMIT")
+
+    def rollback(self) -> None:
+        with suppress(sqlite3.Error):
+            self.execute("ROLLBACK")
+
+    def stands(self) -> bool:
+        return self.connection.in_transaction
+
+    def refusal(self, error: Exception) -> Exception:
+        if isinstance(error, _OUR_FAULTS):
+            return StoreRefuses(repr(error))
+        return self.outage(error) if isinstance(error, sqlite3.Error) else error
+
+    def outage(self, error: Exception) -> StoreUnavailable:
+        return _UNAVAILABLE.get(getattr(error, "sqlite_errorcode", None), StoreUnavailable)(repr(error))
+
+    def is_worth_repeating(self, error: Exception) -> bool:
+        """Nobody else writes."""
+        return False
+
+    def make_room(self) -> None:
+        """What the log has goes into the database, if it can: then the next commit begins at the log's beginning."""
+        with suppress(sqlite3.Error):
+            self.execute("PRAGMA wal_checkpoint")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+class SqliteReader:
+    """Implements sql.session.Reader. To be closed in the end: it has a thread, which would keep the process from ending."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self.connection = connection
+
+    @classmethod
+    async def open(cls, path: Path) -> SqliteReader:
+        """A connection that cannot write. Raises sqlite3.OperationalError where there is no database."""
+        return cls(await aiosqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None))
+
+    async def rows(self, query: str, values: Values = (), /) -> list[Any]:
+        try:
+            return list(await self.connection.execute_fetchall(query, values))
+        except sqlite3.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+
+    async def close(self) -> None:
+        await self.connection.close()
