@@ -56,9 +56,9 @@ CREATE TABLE old_links (
 
 -- Content up to 64 KB; what is larger lies in the spool folder. A table of its own, so that facts outlive bodies.
 CREATE TABLE bodies (
-    lasts      INTEGER NOT NULL,  -- as its message's: what goes early and what goes late lie apart
     message_id TEXT NOT NULL,
     content    BLOB NOT NULL,
+    lasts      INTEGER NOT NULL,  -- as its message's: what goes early and what goes late lie apart
     UNIQUE (lasts, message_id)
 );
 
