@@ -1,0 +1,271 @@
+-- The same tables as SQLite's, where each column says what it is for. Text is compared by its octets, as SQLite does.
+
+CREATE TABLE credentials (
+    name     TEXT COLLATE "C" PRIMARY KEY,
+    document TEXT NOT NULL
+);
+
+CREATE TABLE logins (
+    name          TEXT COLLATE "C" NOT NULL,
+    password_hash TEXT NOT NULL,
+    at            DOUBLE PRECISION NOT NULL,
+    peer          TEXT NOT NULL,
+    helo          TEXT NOT NULL,
+    PRIMARY KEY (name, password_hash)
+);
+
+CREATE TABLE messages (
+    id                TEXT COLLATE "C" PRIMARY KEY,
+    accepted_at       DOUBLE PRECISION NOT NULL,
+    credential        TEXT NOT NULL,
+    sender            TEXT NOT NULL,
+    header_from       TEXT NOT NULL,
+    client_message_id TEXT NOT NULL,
+    subject           TEXT NOT NULL,
+    peer              TEXT NOT NULL,
+    size              BIGINT NOT NULL,
+    digest            BYTEA NOT NULL,
+    edits             TEXT NOT NULL,
+    has_links         INTEGER NOT NULL,
+    lasts             INTEGER NOT NULL,
+    label_id          TEXT NOT NULL,
+    campaign          TEXT NOT NULL,
+    list              TEXT NOT NULL,
+    message_class     TEXT NOT NULL,
+    send_at           DOUBLE PRECISION NOT NULL,
+    expires_at        DOUBLE PRECISION NOT NULL,
+    tags              TEXT NOT NULL,
+    ses_tags          TEXT NOT NULL,
+    configuration_set TEXT NOT NULL
+);
+
+CREATE INDEX messages_label ON messages (label_id) WHERE label_id <> '';
+CREATE INDEX messages_campaign ON messages (campaign) WHERE campaign <> '';
+
+CREATE TABLE old_links (
+    message_id TEXT COLLATE "C" NOT NULL,
+    number     INTEGER NOT NULL,
+    recipient  TEXT NOT NULL,
+    credential TEXT NOT NULL,
+    sender     TEXT NOT NULL,
+    list       TEXT NOT NULL,
+    PRIMARY KEY (message_id, number)
+);
+
+CREATE TABLE bodies (
+    message_id TEXT COLLATE "C" NOT NULL,
+    content    BYTEA NOT NULL,
+    lasts      INTEGER NOT NULL,
+    PRIMARY KEY (lasts, message_id)
+);
+
+-- Content is not pressed: what is large in mail mostly was already.
+ALTER TABLE bodies ALTER COLUMN content SET STORAGE EXTERNAL;
+
+CREATE TABLE spooled (
+    lasts      INTEGER NOT NULL,
+    message_id TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (lasts, message_id)
+);
+
+-- Rows are changed in place as long as there is room on their page: most of what changes is in no index.
+CREATE TABLE flows (
+    id                BIGINT PRIMARY KEY,
+    lane              TEXT NOT NULL,
+    credential        TEXT NOT NULL,
+    identity          TEXT NOT NULL,
+    configuration_set TEXT NOT NULL,
+    open_count        BIGINT NOT NULL DEFAULT 0,
+    open_octets       BIGINT NOT NULL DEFAULT 0,
+    newest            TEXT COLLATE "C" NOT NULL DEFAULT '',
+    UNIQUE (lane, credential, identity, configuration_set)
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
+CREATE TABLE deliveries (
+    message_id     TEXT COLLATE "C" NOT NULL,
+    number         INTEGER NOT NULL,
+    flow           BIGINT NOT NULL,
+    recipient      TEXT NOT NULL,
+    state          TEXT NOT NULL,
+    due_at         DOUBLE PRECISION NOT NULL,
+    expires_at     DOUBLE PRECISION NOT NULL,
+    attempt        INTEGER NOT NULL DEFAULT 0,
+    failures       INTEGER NOT NULL DEFAULT 0,
+    lease_until    DOUBLE PRECISION,
+    reason         TEXT NOT NULL DEFAULT '',
+    ses_message_id TEXT COLLATE "C",
+    sent_at        DOUBLE PRECISION,
+    ended_at       DOUBLE PRECISION,
+    PRIMARY KEY (message_id, number)
+) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
+
+CREATE INDEX deliveries_due ON deliveries (flow, due_at, message_id, number) WHERE state = 'queued';
+CREATE INDEX deliveries_called ON deliveries (state, message_id) WHERE state IN ('sending', 'in_doubt');
+CREATE INDEX deliveries_open ON deliveries (message_id) WHERE state IN ('queued', 'sending', 'in_doubt');
+CREATE INDEX deliveries_ses ON deliveries (ses_message_id) WHERE ses_message_id IS NOT NULL;
+
+CREATE TABLE attempts (
+    message_id TEXT COLLATE "C" NOT NULL,
+    number     INTEGER NOT NULL,
+    attempt    INTEGER NOT NULL,
+    at         DOUBLE PRECISION NOT NULL,
+    state      TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    PRIMARY KEY (message_id, number, attempt, at)
+);
+
+CREATE TABLE holds (
+    id       BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    scope    TEXT NOT NULL,
+    subject  TEXT NOT NULL,
+    holder   TEXT NOT NULL,
+    reason   TEXT NOT NULL,
+    bounded  INTEGER NOT NULL,
+    since    DOUBLE PRECISION NOT NULL,
+    until    DOUBLE PRECISION NOT NULL,
+    probe    TEXT,
+    ended_at DOUBLE PRECISION
+);
+
+CREATE UNIQUE INDEX holds_standing ON holds (scope, subject, holder) WHERE ended_at IS NULL;
+
+CREATE TABLE account (
+    rate  DOUBLE PRECISION NOT NULL,
+    quota DOUBLE PRECISION NOT NULL,
+    sent  DOUBLE PRECISION NOT NULL,
+    at    DOUBLE PRECISION NOT NULL
+);
+
+CREATE TABLE heartbeat (
+    at DOUBLE PRECISION NOT NULL
+);
+
+CREATE TABLE suppressions (
+    address_key TEXT COLLATE "C" NOT NULL,
+    scope       TEXT COLLATE "C" NOT NULL,
+    reason      TEXT COLLATE "C" NOT NULL,
+    import_id   BIGINT NOT NULL,
+    address     TEXT NOT NULL,
+    source      TEXT NOT NULL,
+    created_at  DOUBLE PRECISION NOT NULL,
+    note        TEXT NOT NULL,
+    expires_at  DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (address_key, scope, reason, import_id)
+);
+
+CREATE INDEX suppressions_newest ON suppressions (created_at) WHERE import_id = 0;
+CREATE INDEX suppressions_expiring ON suppressions (expires_at) WHERE expires_at > 0;
+CREATE INDEX suppressions_imported ON suppressions (import_id) WHERE import_id > 0;
+
+CREATE TABLE suppression_history (
+    id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    address_key TEXT COLLATE "C" NOT NULL,
+    scope       TEXT NOT NULL,
+    at          DOUBLE PRECISION NOT NULL,
+    change      TEXT NOT NULL,
+    address     TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    source      TEXT NOT NULL,
+    note        TEXT NOT NULL
+);
+
+CREATE INDEX suppression_history_address ON suppression_history (address_key);
+
+CREATE TABLE imports (
+    id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source      TEXT NOT NULL,
+    began_at    DOUBLE PRECISION NOT NULL,
+    finished_at DOUBLE PRECISION
+);
+
+CREATE INDEX imports_open ON imports (id) WHERE finished_at IS NULL;
+
+CREATE TABLE account_list (
+    address_key TEXT COLLATE "C" NOT NULL,
+    address     TEXT NOT NULL,
+    PRIMARY KEY (address_key, address)
+);
+
+CREATE TABLE account_list_known (
+    id    INTEGER PRIMARY KEY CHECK (id = 1),
+    until DOUBLE PRECISION NOT NULL
+);
+
+CREATE TABLE account_list_errands (
+    address_key TEXT COLLATE "C" PRIMARY KEY,
+    address     TEXT NOT NULL,
+    reason      TEXT NOT NULL,
+    tries       INTEGER NOT NULL,
+    due_at      DOUBLE PRECISION NOT NULL
+);
+
+CREATE INDEX account_list_errands_due ON account_list_errands (due_at);
+
+CREATE TABLE identities (
+    name      TEXT COLLATE "C" PRIMARY KEY,
+    state     TEXT NOT NULL,
+    since     DOUBLE PRECISION NOT NULL,
+    dkim      TEXT NOT NULL,
+    mail_from TEXT NOT NULL,
+    error     TEXT NOT NULL,
+    looked_at DOUBLE PRECISION NOT NULL
+);
+
+CREATE TABLE identities_known (
+    at DOUBLE PRECISION NOT NULL
+);
+
+CREATE TABLE notifications (
+    number      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id          TEXT COLLATE "C" NOT NULL UNIQUE,
+    topic       TEXT NOT NULL,
+    received_at DOUBLE PRECISION NOT NULL,
+    payload     BYTEA NOT NULL
+);
+
+CREATE TABLE events (
+    id              BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    fingerprint     TEXT COLLATE "C" NOT NULL UNIQUE,
+    type            TEXT NOT NULL,
+    class           TEXT NOT NULL,
+    at              DOUBLE PRECISION NOT NULL,
+    received_at     DOUBLE PRECISION NOT NULL,
+    recipient       TEXT NOT NULL,
+    address_key     TEXT COLLATE "C" NOT NULL,
+    message_id      TEXT COLLATE "C",
+    number          INTEGER,
+    ses_message_id  TEXT COLLATE "C" NOT NULL,
+    detail          TEXT NOT NULL,
+    document        TEXT NOT NULL,
+    notification_id TEXT NOT NULL
+);
+
+CREATE INDEX events_message ON events (message_id, number) WHERE message_id IS NOT NULL;
+CREATE INDEX events_address ON events (address_key, type, at);
+CREATE INDEX events_strange ON events (ses_message_id) WHERE message_id IS NULL;
+
+CREATE TABLE counters (
+    hour          BIGINT NOT NULL,
+    name          TEXT COLLATE "C" NOT NULL,
+    credential    TEXT COLLATE "C" NOT NULL,
+    sender_domain TEXT COLLATE "C" NOT NULL,
+    campaign      TEXT COLLATE "C" NOT NULL,
+    count         BIGINT NOT NULL,
+    PRIMARY KEY (hour, name, credential, sender_domain, campaign)
+) WITH (fillfactor = 70);
+
+CREATE TABLE quarantine (
+    number      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id          TEXT COLLATE "C" NOT NULL UNIQUE,
+    queue       TEXT NOT NULL,
+    sent_at     DOUBLE PRECISION NOT NULL,
+    received_at DOUBLE PRECISION NOT NULL,
+    reason      TEXT NOT NULL,
+    body        BYTEA NOT NULL
+);
+
+-- What SQLite has of its own, by the same names.
+CREATE FUNCTION json_each(document TEXT) RETURNS TABLE (value TEXT) LANGUAGE sql IMMUTABLE STRICT ROWS 20
+    AS $$ SELECT jsonb_array_elements_text(document::jsonb) $$;
+CREATE FUNCTION instr(haystack TEXT, needle TEXT) RETURNS INTEGER LANGUAGE sql IMMUTABLE STRICT
+    AS $$ SELECT position(needle IN haystack) $$;

