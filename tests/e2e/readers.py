@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,14 @@ class Scene:
     def told(self, event: str) -> list[dict[str, Any]]:
         """What the journal says of the reader."""
         return [line for line in self.relay.journal() if line["event"] == event and line.get("address") == self.reader]
+
+
+_NUMBERS = count(1)
+
+
+def for_another_reader(scene: Scene) -> Scene:
+    """The same relay, and a reader who has got nothing yet."""
+    return replace(scene, reader=f"reader-{next(_NUMBERS)}@example.net")
 
 
 def one_link(raw: bytes) -> str:

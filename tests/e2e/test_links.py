@@ -10,16 +10,14 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
-from itertools import count
+from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlencode
 
 import aiohttp
 import pytest
 
-from tests.e2e.readers import LINK, ONE_CLICK, TYPE, WEB_LINK, Scene, running_scene
+from tests.e2e.readers import LINK, ONE_CLICK, TYPE, WEB_LINK, Scene, for_another_reader, running_scene
 from tests.harness import arrived, mail, submit
 from tests.ports import reserved_port
 
@@ -32,14 +30,8 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scen
 
 
 @pytest.fixture
-def scene(shared: Scene, numbers: Iterator[int]) -> Scene:
-    """For a reader of its own."""
-    return replace(shared, reader=f"reader-{next(numbers)}@example.net")
-
-
-@pytest.fixture(scope="module")
-def numbers() -> Iterator[int]:
-    return count(1)
+def scene(shared: Scene) -> Scene:
+    return for_another_reader(shared)
 
 
 async def test_each_recipient_gets_a_link_of_his_own_that_is_the_same_in_text_and_header(scene: Scene) -> None:

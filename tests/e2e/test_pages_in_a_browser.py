@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
-from itertools import count
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.e2e.browser import running_browser, violations
-from tests.e2e.readers import LINK, WEB_LINK, Scene, running_scene, texts
+from tests.e2e.readers import LINK, WEB_LINK, Scene, for_another_reader, running_scene, texts
 from tests.e2e.test_web_version import NEWSLETTER, TYPE
 from tests.harness import mail, submit
 from tests.ports import reserved_port
@@ -39,14 +37,8 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scen
 
 
 @pytest.fixture
-def scene(shared: Scene, numbers: Iterator[int]) -> Scene:
-    """For a reader of its own."""
-    return replace(shared, reader=f"reader-{next(numbers)}@example.net")
-
-
-@pytest.fixture(scope="module")
-def numbers() -> Iterator[int]:
-    return count(1)
+def scene(shared: Scene) -> Scene:
+    return for_another_reader(shared)
 
 
 async def opened(browser: Browser, scene: Scene, path: str, **options: Any) -> Page:
