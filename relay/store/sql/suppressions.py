@@ -19,7 +19,7 @@ _AT_ONCE = 1000
 _FIND = f"SELECT {ENTRY} FROM suppressions WHERE address_key IN (SELECT value FROM json_each(?)) AND {VISIBLE}"
 _FITS = f"""(CAST(:reason AS TEXT) IS NULL OR reason = :reason)
     AND (CAST(:scope AS TEXT) IS NULL OR scope = :scope) AND {VISIBLE}
-    AND (:text = '' OR instr(address_key, :text)) AND created_at >= :since AND (:until = 0 OR created_at < :until)"""
+    AND (:text = '' OR instr(address_key, :text) > 0) AND created_at >= :since AND (:until = 0 OR created_at < :until)"""
 _OWN = f"SELECT {ENTRY} FROM suppressions WHERE import_id = 0 AND {_FITS} ORDER BY created_at DESC LIMIT :limit"
 _IMPORTED = f"SELECT {ENTRY} FROM suppressions WHERE import_id > 0 AND {_FITS} ORDER BY import_id DESC LIMIT :limit"
 _PAGE = f"""SELECT {KEY}, {ENTRY} FROM suppressions WHERE ({KEY}) > (:key, :after_scope, :after_reason, :after_import)
