@@ -20,6 +20,9 @@ _CONNECT_SECONDS = 5
 _LOCK_SECONDS = 5  # as SQLite's
 _READERS = 4
 _APPLICATION = "relay"
+# Of all nodes on the database: held until the end of the transaction, by many or by one.
+_BESIDE_OTHERS = "SELECT pg_advisory_xact_lock_shared(7310)"
+_ALONE = "SELECT pg_advisory_xact_lock(7310)"
 
 _UNAVAILABLE: tuple[tuple[type[Exception], type[StoreUnavailable]], ...] = (
     (errors.DiskFull, DiskFull),
@@ -71,12 +74,14 @@ class PostgresDatabase:
         cursor.executemany(translated(query), rows)
         return cursor
 
-    def begin(self, *, lazily: bool) -> None:
+    def begin(self, *, lazily: bool, alone: bool) -> None:
         if self._connection.broken or self._connection.closed:
             self._connection = self._connect()
-        self._connection.execute("BEGIN")
-        if lazily:
-            self._connection.execute("SET LOCAL synchronous_commit = off")
+        with self._connection.pipeline():
+            self._connection.execute("BEGIN")
+            self._connection.execute(_ALONE if alone else _BESIDE_OTHERS)
+            if lazily:
+                self._connection.execute("SET LOCAL synchronous_commit = off")
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")

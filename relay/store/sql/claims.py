@@ -17,7 +17,7 @@ from relay.store.sql import holds as hold_rows
 from relay.store.sql import suppressions
 from relay.store.sql.moves import end
 from relay.store.sql.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, delivery_of, flow_of, message_of
-from relay.store.sql.session import Session
+from relay.store.sql.session import Session, beside_others
 
 # One row, however many they are: the interpreter's lock is handed over with each.
 DUE_FLOWS = f"""SELECT json_group_array(json_array({FLOW})) FROM flows f WHERE f.open_count > 0 AND EXISTS
@@ -43,6 +43,7 @@ class _Due:
     probes: tuple[HoldRecord, ...]
 
 
+@beside_others
 def claim_all(db: Session, rounds: Sequence[Round]) -> list[Claims]:
     """One after the other: a dispatcher has one round at a time."""
     return [_claim(db, each) for each in rounds]
@@ -78,14 +79,15 @@ def _by_turns(db: Session, this: Round, records: Collection[HoldRecord]) -> list
     """Probes first. The others share what is left, until it is used up or nobody has more."""
     split = holds.sort(_due_flows(db, this), records, this.now)
     due = [each for flow, over in split.probing[: this.limit] for each in _rows(db, flow, this.now, 1, 0, over)]
-    taken: Counter[int] = Counter()
+    taken, seen = Counter[int](), {each.delivery.id for each in due}
     hungry = list(split.free)
     while hungry and len(due) < this.limit:
         shares = this.turns.share(hungry, this.limit - len(due))
         for flow in [flow for flow in hungry if flow.id in shares]:
             found = _rows(db, flow, this.now, shares[flow.id], taken[flow.id], ())
             taken[flow.id] += len(found)
-            due += found
+            due += [each for each in found if each.delivery.id not in seen]  # what others let go has moved the rows
+            seen |= {each.delivery.id for each in found}
             if len(found) < shares[flow.id]:
                 this.turns.give_back(flow.id, shares[flow.id] - len(found))
                 hungry.remove(flow)

@@ -9,10 +9,12 @@ from relay.bounces import BounceClass, BounceRules, Fact
 from relay.errors import NotAscii
 from relay.event import Event, EventType
 from relay.store.sql import account_list, entries
-from relay.store.sql.session import Session
+from relay.store.sql.session import LOCK, Session
 from relay.suppression import EVERYWHERE, Reason, Release, Suppression, of_list
 
 _SOURCE = "SES"
+# What changes the standing of an address, or the counts that do.
+_OF_ADDRESSES = frozenset((EventType.BOUNCE, EventType.COMPLAINT, EventType.DELIVERY, EventType.SUBSCRIPTION))
 _NOTE = 500  # characters
 _GRACE = 3600.0  # from a removal until SES has surely heard of it
 _DELIVERED_AT = "SELECT max(at) FROM events WHERE address_key = ? AND type = 'delivery'"
@@ -28,6 +30,8 @@ def follow(db: Session, event: Event, rules: BounceRules, *, list: str, heard_at
     """What the event means for its recipient's addresses: why it is suppressed now and was not, or was for less."""
     if not _is_address(event.recipient):
         return None
+    if event.type in _OF_ADDRESSES:
+        db.execute(LOCK, (address.key(event.recipient),))
     _opt(db, event, list, heard_at, at)
     if reason := bounces.suppresses(event, rules):
         if bounces.is_mirrored(event) and _leaves(db, event):

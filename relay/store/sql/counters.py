@@ -12,7 +12,7 @@ from relay.model import Origin
 from relay.ports.operators import Counted
 from relay.statistics import HOUR, UNIQUE, By, Figures, Wanted
 from relay.store.sql.rows import insert
-from relay.store.sql.session import Reader, Session
+from relay.store.sql.session import Reader, Session, beside_others
 from relay.store.sql.writer import Writer
 
 ORIGIN = "m.credential, m.sender, m.campaign"  # what statistics.origin makes one of
@@ -71,9 +71,10 @@ class Counts:
             self.add(name, of, before, -1)
 
     def write(self, db: Session) -> None:
-        more = [(*key, count) for key, count in self._counts.items() if count > 0]
+        counts = sorted(self._counts.items())  # in one order everywhere: two that wait for each other's rows would never end
+        more = [(*key, count) for key, count in counts if count > 0]
         insert(db, "counters", f"{_COLUMNS}, count", more, then=_MORE)
-        for key, count in self._counts.items():
+        for key, count in counts:
             if count < 0:
                 db.execute(_LESS, (-count, -count, *key))
 
@@ -113,6 +114,7 @@ class SqlCounters:
         return int(number)
 
 
+@beside_others
 def _count_all(db: Session, items: Sequence[tuple[Counted, ...]]) -> list[None]:
     counts = Counts()
     for counted in items:

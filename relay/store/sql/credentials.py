@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from relay import documents, ids
 from relay.credential import Credential, LastUse
-from relay.store.sql.session import Reader, Session
+from relay.store.sql.session import Reader, Session, beside_others
 from relay.store.sql.writer import Writer
 
 _PUT = "INSERT INTO credentials (name, document) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET document = excluded.document"
@@ -23,6 +23,7 @@ def _put_all(db: Session, items: Sequence[Credential]) -> list[None]:
     return [None] * len(items)
 
 
+@beside_others
 def _note_uses(db: Session, uses: Sequence[LastUse]) -> list[None]:
     rows = [(use.name, use.password_hash, use.at, use.peer, use.helo) for use in uses]
     db.executemany(_NOTE, rows)

@@ -29,6 +29,7 @@ _ANSWERS = f"""UPDATE events SET class = 'auto_reply' WHERE message_id = ? AND n
 _BELONGS = "UPDATE events SET message_id = ?, number = ? WHERE fingerprint = ? AND message_id IS NULL RETURNING id"
 _OF = f"""SELECT d.message_id, d.number, d.state, m.list, {DUE_AT}, {ORIGIN}
     FROM deliveries d JOIN messages m ON m.id = d.message_id"""
+OF_TAG, OF_SES_ID = f"{_OF} WHERE d.message_id = ? AND d.number = ?", f"{_OF} WHERE d.ses_message_id = ?"
 _JOINED = f"""SELECT e.message_id, e.number, e.class, {DUE_AT}, {ORIGIN},
     e.type, e.at, e.recipient, e.ses_message_id, e.detail, e.document
     FROM events e JOIN messages m ON m.id = e.message_id WHERE e.id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
@@ -125,9 +126,9 @@ def _about(db: Session, event: Event) -> _About | None:
     """By our own tag first, which is exact; by SES's identifier where tags are missing (classic notifications)."""
     message_id, _, number = event.relay_id.rpartition("-")
     key = (message_id, int(number) if number.isdecimal() and len(number) < 10 else 0)
-    row = db.execute(f"{_OF} WHERE d.message_id = ? AND d.number = ?", key).fetchone() if message_id else None
+    row = db.execute(OF_TAG, key).fetchone() if message_id else None
     if not row and event.ses_message_id:
-        row = db.execute(f"{_OF} WHERE d.ses_message_id = ?", (event.ses_message_id,)).fetchone()
+        row = db.execute(OF_SES_ID, (event.ses_message_id,)).fetchone()
     if row is None:
         return None
     message_id, number, state, list, due_at, *whose = row

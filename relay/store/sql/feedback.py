@@ -11,7 +11,7 @@ from relay.ports.feedback import Recorded
 from relay.store.sql import facts, replay
 from relay.store.sql.counters import Counts
 from relay.store.sql.replay import Step
-from relay.store.sql.session import Reader, Session
+from relay.store.sql.session import Reader, Session, beside_others
 from relay.store.sql.writer import Writer
 
 _SAMPLE = 1000
@@ -58,6 +58,7 @@ _Notification = tuple[BounceRules, str, str, bytes, float, tuple[Event, ...]]
 _Again = tuple[BounceRules, int, float]
 
 
+@beside_others
 def _record_all(db: Session, items: Sequence[_Notification]) -> list[tuple[Recorded, ...]]:
     counts = Counts()
     recorded = [_record(db, counts, *item) for item in items]

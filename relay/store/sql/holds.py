@@ -8,7 +8,7 @@ from typing import Any
 
 from relay.holds import Holder, HoldRecord
 from relay.outcome import Hold, HoldScope
-from relay.store.sql.session import Session
+from relay.store.sql.session import LOCK, Session
 
 _WORTH_KEEPING = 60.0  # seconds: a shorter hold made nobody wait
 _NEXT_PROBE = 5.0
@@ -38,6 +38,7 @@ def record_of(row: tuple[Any, ...]) -> HoldRecord:
 
 def put(db: Session, hold: Hold, *, holder: Holder, at: float) -> bool:
     """False if it stood already; then it stands for longer, the longer it stood, and for what was said last."""
+    db.execute(LOCK, (f"hold {hold.scope} {hold.subject}",))
     stands = db.execute(
         "SELECT id, since, until FROM holds WHERE scope = ? AND subject = ? AND holder = ? AND ended_at IS NULL",
         (hold.scope, hold.subject, holder),

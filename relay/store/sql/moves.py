@@ -14,6 +14,9 @@ from relay.store.sql.counters import ORIGIN, Counts
 from relay.store.sql.rows import insert
 from relay.store.sql.session import Session
 
+STANDING = f"""SELECT d.state, d.reason, d.ended_at, d.flow, m.size, {ORIGIN} FROM deliveries d
+    JOIN messages m ON m.id = d.message_id WHERE d.message_id = ? AND d.number = ?"""
+
 
 def end(db: Session, delivery: Delivery, cause: Cause, reason: str, at: float) -> Delivery:
     """Out of the queue, or the doubt, for good. The delivery must be in a state that the cause may leave."""
@@ -70,11 +73,7 @@ class _Standing(NamedTuple):
 
 
 def _standing(db: Session, message_id: str, number: int) -> _Standing | None:
-    row = db.execute(
-        f"SELECT d.state, d.reason, d.ended_at, d.flow, m.size, {ORIGIN} FROM deliveries d"
-        " JOIN messages m ON m.id = d.message_id WHERE d.message_id = ? AND d.number = ?",
-        (message_id, number),
-    ).fetchone()
+    row = db.execute(STANDING, (message_id, number)).fetchone()
     if row is None:
         return None
     state, reason, ended_at, flow, size, *whose = row

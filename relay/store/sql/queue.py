@@ -15,7 +15,7 @@ from relay.store.sql.counters import Counts
 from relay.store.sql.moves import doubtful_tries, end, note_attempts, requeue
 from relay.store.sql.records import CALLED, DELIVERY, MESSAGE_COLUMNS, OPEN, delivery_of, lasts, message_row
 from relay.store.sql.rows import insert
-from relay.store.sql.session import Session
+from relay.store.sql.session import Session, beside_others
 from relay.store.sql.settling import settle_all
 from relay.store.sql.writer import Writer
 from relay.suppression import Suppressed
@@ -64,6 +64,7 @@ class SqlQueue:
         await self._writer.run(_beats, at)
 
 
+@beside_others
 def _enqueue(db: Session, items: Sequence[_Enqueued]) -> list[tuple[Delivery, ...]]:
     found = suppressions.find(db, {d.recipient for _, _, deliveries in items for d in deliveries})
     stored = [tuple(_unless_suppressed(d, m, found) for d in deliveries) for m, _, deliveries in items]

@@ -6,12 +6,25 @@ few words that a database's own module translates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from relay.errors import StoreUnavailable
 
 Values = Sequence[Any] | Mapping[str, Any]
+
+LOCK = "SELECT ?"
+"""Whoever else locks that text waits until this transaction is over. Nobody else writes to SQLite, and there it does nothing."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def beside_others(verb: F) -> F:
+    """A verb that is right also while other nodes run such verbs at the same time: it locks what it reads and then changes. All
+    others are alone in the database as long as they take.
+    """
+    verb.is_beside_others = True  # type: ignore[attr-defined]
+    return verb
 
 
 class Cursor(Protocol):
@@ -38,8 +51,10 @@ class Session(Protocol):
 class Database(Session, Protocol):
     """The connection that writes, between transactions and in them. Belongs to the writing thread."""
 
-    def begin(self, *, lazily: bool) -> None:
-        """Raises the database's own errors. `lazily`: the commit need not survive a power cut by itself."""
+    def begin(self, *, lazily: bool, alone: bool) -> None:
+        """Raises the database's own errors. `lazily`: the commit need not survive a power cut by itself. `alone`: nobody else
+        may write meanwhile.
+        """
 
     def commit(self) -> None:
         """All of it is kept from now on. Raises the database's own errors."""

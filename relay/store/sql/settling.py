@@ -12,12 +12,13 @@ from relay.queueing import Settled
 from relay.store.sql import facts, flows, holds
 from relay.store.sql.counters import Counts
 from relay.store.sql.moves import note_attempts, prove_sent
-from relay.store.sql.session import Session
+from relay.store.sql.session import Session, beside_others
 
 _SETTLE = """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, lease_until = NULL, ses_message_id = ?,
     sent_at = ?, ended_at = ? WHERE message_id = ? AND number = ? AND attempt = ? AND state = 'sending'"""
 
 
+@beside_others
 def settle_all(db: Session, settlements: Sequence[Settlement]) -> list[Settled]:
     """One result each."""
     ours = [db.execute(_SETTLE, _values(settlement)).rowcount == 1 for settlement in settlements]

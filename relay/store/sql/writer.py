@@ -130,10 +130,11 @@ class Writer:
 def _write(database: Database, group: list[_Job]) -> list[Any]:
     """One result per job: its value, or the exception it gets. Hopes that all is well, and takes care once it is not."""
     lazily = all(job.is_lazy for job in group)
+    alone = not all(getattr(job.verb, "is_beside_others", False) for job in group)
     for _ in range(_TRIES):
         for run in (_run_bare, _run_apart):
             try:
-                database.begin(lazily=lazily)
+                database.begin(lazily=lazily, alone=alone)
             except Exception as error:  # a second try would take as long
                 return [database.outage(error) for _ in group]
             try:

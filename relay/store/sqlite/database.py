@@ -35,7 +35,8 @@ class SqliteDatabase:
         self.executemany: Callable[..., sqlite3.Cursor] = connection.executemany
         self._is_lazy = False
 
-    def begin(self, *, lazily: bool) -> None:
+    def begin(self, *, lazily: bool, alone: bool) -> None:
+        """Nobody else ever writes."""
         if lazily != self._is_lazy:  # without a sync: that of the next commit covers all of the log before it
             self.execute(f"PRAGMA synchronous = {'NORMAL' if lazily else 'FULL'}")
             self._is_lazy = lazily
