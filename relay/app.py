@@ -15,7 +15,7 @@ from aiohttp.web import RouteDef
 
 from relay import config_rules, journal, watch
 from relay.admin import Admin
-from relay.assembly import at_aws, way_back, way_in, way_out
+from relay.assembly import at_aws, database, way_back, way_in, way_out
 from relay.assembly.base import Base, linker
 from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
@@ -41,7 +41,7 @@ from relay.steady import SteadyClock
 from relay.store.bodies import Spool
 from relay.store.lock import Lock
 from relay.store.room import Room
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from relay.web import health, metrics
 from relay.web.server import HttpServer
 
@@ -135,13 +135,13 @@ class App:
             wake=asyncio.Event(),
         )
 
-    async def _open_store(self, room: Room, admission: Admission) -> SqliteStore:
+    async def _open_store(self, room: Room, admission: Admission) -> SqlStore:
         def disk_is_full() -> None:
             room.give_up_ballast()
             admission.disk_is_full()
 
         room.make_way()
-        store = await SqliteStore.open(self._config.store.path, on_full=disk_is_full)
+        store = await database.opened(self._config.store, on_full=disk_is_full, serves=True)
         self._parts.push_async_callback(store.close)
         return store
 
@@ -249,7 +249,7 @@ class App:
             what = "the comparison with SES's suppression list"
             self._keep_running(lambda: lists.run(every=60.0 * minutes, chance=random.random), what)
 
-    def _start_smtp(self, store: SqliteStore, intake: Intake, tls: ssl.SSLContext) -> None:
+    def _start_smtp(self, store: SqlStore, intake: Intake, tls: ssl.SSLContext) -> None:
         config = self._config.smtp
         passwords = ArgonPasswords(monotonic=time.monotonic)
         self._parts.callback(passwords.close)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
 from relay import failpoints
 from relay.config_rules import check
 from relay.errors import ConfigError
-from relay.settings import Config
+from relay.settings import SQLITE, Config, StoreConfig
 
 _PREFIX = "RELAY_"
 
@@ -37,9 +37,18 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
         section: _section(section, f.default_factory, tables.get(section, {}), environ, name)  # type: ignore[arg-type]
         for section, f in sections.items()
     }
+    built["store"] = _named_by_url(built["store"])
     config = Config(**built, file=name, failpoint=environ.get(failpoints.VARIABLE, ""))
     check(config)
     return config
+
+
+def _named_by_url(store: StoreConfig) -> StoreConfig:
+    """SQLite's URL is its path."""
+    if not store.url.startswith(SQLITE):
+        return store
+    path = store.url.removeprefix(SQLITE)
+    return replace(store, url="", path=Path(path.removeprefix("//")))
 
 
 def _read(path: Path, name: str) -> dict[str, Any]:

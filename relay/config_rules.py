@@ -52,6 +52,7 @@ def check(config: Config) -> None:
         raise ConfigError(config.file, "store.path", why)
     if config.queue.max_octets <= config.smtp.max_size:
         raise ConfigError(config.file, "queue.max_octets", "must be more than smtp.max_size")
+    _check_store(config)
     _check_smtp(config)
     _check_secrets(config)
     _check_pages(config)
@@ -74,6 +75,14 @@ def check(config: Config) -> None:
         if endpoint and not _is_url(endpoint):
             raise ConfigError(config.file, key, "must be a URL, like https://email.us-east-1.amazonaws.com")
     _check_failpoint(config)
+
+
+def _check_store(config: Config) -> None:
+    """A wrong URL is not told: it may have a password in it."""
+    store = config.store
+    if store.url and not store.is_postgres:
+        why = "must be like sqlite:/var/lib/relay/relay.db or postgresql://relay@db.example.com/relay"
+        raise ConfigError(config.file, "store.url", why)
 
 
 def _check_numbers(config: Config) -> None:

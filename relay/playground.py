@@ -11,6 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from relay.app import App
+from relay.assembly import database
 from relay.config_rules import check
 from relay.control.client import ControlClient
 from relay.credential import Credential, Kind, OnSuppressed, Recipients
@@ -30,7 +31,6 @@ from relay.settings import (
     SmtpConfig,
     StoreConfig,
 )
-from relay.store.sqlite.store import SqliteStore
 
 SUBMISSION = 2587
 SUBMISSIONS = 2465
@@ -125,7 +125,7 @@ class Playground:
 
 async def demo(folder: Path, stack: AsyncExitStack) -> Demo:
     """The demo against a running sandbox. What it opens is closed by `stack`. Raises ConfigError where none has run."""
-    store = await SqliteStore.open_to_read(sandbox_config(folder).store.path)
+    store = await database.opened_to_read(sandbox_config(folder).store)
     stack.push_async_callback(store.close)
     http = await stack.enter_async_context(aiohttp.ClientSession(f"http://127.0.0.1:{CLOUD}"))
 

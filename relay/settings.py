@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from relay.bounces import BounceClass, BounceRules, Threshold
 from relay.reputation import ReputationRules, Thresholds
 
+POSTGRES, SQLITE = ("postgresql://", "postgres://"), "sqlite:"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreConfig:
     """Where everything is kept."""
 
+    url: str = field(default="", repr=False)  # it may have a password
     path: Path = Path("/var/lib/relay/relay.db")
+
+    @property
+    def is_postgres(self) -> bool:
+        return self.url.startswith(POSTGRES)
+
+    @property
+    def where(self) -> str:
+        """For people: without a password."""
+        return re.sub(r"(//[^/@]*):[^/@]*@", r"\1@", self.url) if self.is_postgres else str(self.path)
 
     @property
     def spool(self) -> Path:

@@ -16,13 +16,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from relay.assembly import database
 from relay.credential import Credential, Kind, LineEnds, OnSuppressed, Recipients
 from relay.model import Life
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.sns import Topic
 from relay.security.certificates import make_server_pair, make_signing_pair
 from relay.security.passwords import hash_password
-from relay.store.sqlite.store import SqliteStore
+from relay.settings import StoreConfig
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:relay-events"
 PASSWORD = "a password"
@@ -91,6 +92,7 @@ class Relay:
     def __init__(self, folder: Path, cloud_port: int, **settings: str) -> None:
         self.folder = folder
         self.path = Path(settings.get("RELAY_STORE__PATH", folder / "relay.db"))
+        self.where = StoreConfig(url=settings.get("RELAY_STORE__URL", ""), path=self.path)
         self.ports: dict[str, int] = {}
         self.log = folder / "relay.log"
         self._process: asyncio.subprocess.Process | None = None
@@ -133,7 +135,7 @@ class Relay:
         `settings` are for this start alone.
         """
         if credentials:
-            store = await SqliteStore.open(self.path)
+            store = await database.opened(self.where)
             for credential in credentials:
                 await store.credentials.put(credential)
             await store.close()
@@ -248,7 +250,7 @@ class Relay:
 
     async def life(self, message_id: str) -> Life | None:
         """What the store knows of a message."""
-        store = await SqliteStore.open_to_read(self.path)
+        store = await database.opened_to_read(self.where)
         try:
             return await store.messages.show(message_id)
         finally:

@@ -16,7 +16,7 @@ from relay.errors import ConfigError
 from relay.list_sync import SuppressionSync
 from relay.senders import IdentitySync
 from relay.settings import Config
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 
 
 def session(config: Config) -> boto3.Session:
@@ -39,14 +39,14 @@ def asking(config: Config, session: boto3.Session) -> Aws:
     return Aws(lambda service: clients.client(session, service, endpoints.get(service, elsewhere)))
 
 
-async def identity_sync(store: SqliteStore, client: Any) -> IdentitySync:
+async def identity_sync(store: SqlStore, client: Any) -> IdentitySync:
     """What SES has verified, as far as it is known. Raises StoreUnavailable."""
     sync = IdentitySync(ses=BotoIdentities(client, time.time), store=store.identities, clock=time.time)
     await sync.restore()
     return sync
 
 
-def suppression_sync(config: Config, store: SqliteStore, client: Any) -> SuppressionSync:
+def suppression_sync(config: Config, store: SqlStore, client: Any) -> SuppressionSync:
     """Our suppression list beside SES's own."""
     return SuppressionSync(
         ses=BotoAccountList(client),

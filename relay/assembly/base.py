@@ -15,7 +15,7 @@ from relay.refusals import Refusals
 from relay.settings import Config
 from relay.steady import SteadyClock
 from relay.store.bodies import Spool
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from relay.web.callbacks.texts import Texts
 
 
@@ -26,7 +26,7 @@ class Base:
     """
 
     config: Config
-    store: SqliteStore
+    store: SqlStore
     spool: Spool
     clock: SteadyClock
     listening: Listening

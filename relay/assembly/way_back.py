@@ -32,7 +32,7 @@ from relay.settings import Config
 from relay.silence import Silence
 from relay.steady import SteadyClock
 from relay.store.bodies import Spool
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from relay.unsubscribing import Unsubscribing
 from relay.web.callbacks.limits import Limits
 from relay.web.callbacks.look import Look, look
@@ -138,7 +138,7 @@ def redrive(base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...]) -> Red
     )
 
 
-def redrive_alone(config: Config, store: SqliteStore) -> Redrive:
+def redrive_alone(config: Config, store: SqlStore) -> Redrive:
     """The same while no relay runs. Raises ConfigError as above."""
     clock, session = SteadyClock(wall=time.time, monotonic=time.monotonic), at_aws.session(config)
     base = Base(

@@ -19,7 +19,7 @@ from relay.settings import Config, LoginsConfig
 from relay.smtp.limits import Limits
 from relay.smtp.login import Login
 from relay.store.room import Room
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 
 _SIMULATOR = "success@simulator.amazonses.com"  # SES developer guide, "Using the mailbox simulator"
 
@@ -56,13 +56,13 @@ async def intake(base: Base, identities: Identities, admission: Admission) -> In
     )
 
 
-async def _quota(logins: LoginsConfig, store: SqliteStore) -> Quota:
+async def _quota(logins: LoginsConfig, store: SqlStore) -> Quota:
     quota = Quota(clock=time.time, per_minute=logins.messages_per_minute, per_day=logins.messages_per_day)
     quota.restore(await store.credentials.accepted_since(time.time() // 86400 * 86400))
     return quota
 
 
-def login(logins: LoginsConfig, store: SqliteStore, passwords: ArgonPasswords) -> Login:
+def login(logins: LoginsConfig, store: SqlStore, passwords: ArgonPasswords) -> Login:
     """Who it is."""
     guesses = Guesses(
         monotonic=time.monotonic,

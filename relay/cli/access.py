@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from relay.admin import Admin
+from relay.assembly import database
 from relay.bounces import DEFAULT_RULES, BounceRules
 from relay.cli.loop import run
 from relay.cli.terminal import Failure
@@ -21,7 +22,7 @@ from relay.credential import Credential
 from relay.ports import operators
 from relay.settings import Config, StoreConfig
 from relay.store.lock import Lock
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 
 if TYPE_CHECKING:
     from relay.control.client import ControlClient
@@ -58,9 +59,9 @@ def on_store(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., No
 
 
 @asynccontextmanager
-async def reading(where: StoreConfig) -> AsyncIterator[SqliteStore]:
+async def reading(where: StoreConfig) -> AsyncIterator[SqlStore]:
     """The database itself, whether a relay runs or not."""
-    store = await SqliteStore.open_to_read(where.path)
+    store = await database.opened_to_read(where)
     try:
         yield store
     finally:
@@ -74,7 +75,7 @@ async def changing(where: StoreConfig, rules: BounceRules = DEFAULT_RULES) -> As
         yield _admin(store, rules) if store else control(where)
 
 
-def _admin(store: SqliteStore, rules: BounceRules) -> Admin:
+def _admin(store: SqlStore, rules: BounceRules) -> Admin:
     return Admin(
         suppressions=store.suppressions,
         imports=store.imports,
@@ -94,14 +95,14 @@ def control(where: StoreConfig) -> ControlClient:
 
 
 @asynccontextmanager
-async def owning(where: StoreConfig) -> AsyncIterator[SqliteStore | None]:
+async def owning(where: StoreConfig) -> AsyncIterator[SqlStore | None]:
     """The database, to be written to; None while a relay runs, for it alone may."""
     where.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = Lock(where.lock)
     if not lock.take():
         yield None
         return
-    store = await SqliteStore.open(where.path)
+    store = await database.opened(where)
     try:
         yield store
     finally:

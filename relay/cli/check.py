@@ -12,6 +12,7 @@ import click
 
 from relay import judge, labels, policy
 from relay.address import key
+from relay.assembly import database
 from relay.cli import arguments
 from relay.cli.access import find_credential, on_config, reading
 from relay.cli.terminal import Failure
@@ -74,7 +75,7 @@ async def _recipient(config: Config, text: str) -> Step:
         recipient = policy.recipient(text.encode("utf-8"))
     except Refused as refusal:
         return "recipient", "", refusal
-    if not config.store.path.exists():
+    if not database.exists(config.store):
         return "recipient", f"{recipient} is an address; there is no suppression list here", None
     async with reading(config.store) as store:
         found = (await store.suppressions.find([recipient])).of(recipient, now=time.time())

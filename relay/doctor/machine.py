@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from relay import config_rules
-from relay.assembly import way_back, way_in
+from relay.assembly import database, way_back, way_in
 from relay.doctor.look import Look
 from relay.errors import ConfigError, StoreUnavailable
 from relay.findings import Verdict, fail, ok, warning
 from relay.security.tls import ServerTls
 from relay.settings import Config
-from relay.store.sqlite.store import SqliteStore
 
 _DAYS_WARN = 14
 _CONNECT_SECONDS = 3.0
@@ -124,18 +123,18 @@ def _existing(folder: Path) -> Path:
 
 async def store(look: Look) -> Verdict:
     """It can be read. Before the first start there is none."""
-    path = look.config.store.path
-    if not path.exists():
+    where, path = look.config.store, look.config.store.path
+    if not database.exists(where):
         folder = _existing(path.parent)
         if not os.access(folder, os.W_OK):
             return fail(f"there is none, and {folder} cannot be written", "run this as the relay's user, or correct store.path")
         return warning(f"{path}: there is none yet", "the first `relay serve` makes it; run this as the relay's user")
     try:
-        opened = await SqliteStore.open_to_read(path)
+        opened = await database.opened_to_read(look.config.store)
         try:
             await opened.suppressions.find(["nobody@example.com"])
         finally:
             await opened.close()
     except (ConfigError, StoreUnavailable) as error:
         return fail(str(error), "run this as the relay's user; docs/store.md has what to do about a damaged one")
-    return ok(f"{path} can be read")
+    return ok(f"{where.where} can be read")

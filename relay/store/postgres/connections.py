@@ -22,6 +22,7 @@ _READERS = 4
 _APPLICATION = "relay"
 # Of all nodes on the database: held until the end of the transaction, by many or by one.
 _BESIDE_OTHERS = "SELECT pg_advisory_xact_lock_shared(7310)"
+_SERVING = "SELECT pg_try_advisory_lock(7311)"
 _ALONE = "SELECT pg_advisory_xact_lock(7310)"
 
 _UNAVAILABLE: tuple[tuple[type[Exception], type[StoreUnavailable]], ...] = (
@@ -55,6 +56,7 @@ class PostgresDatabase:
         """Raises psycopg.Error."""
         self._url = url
         self._connection = self._connect()
+        self._serves = False
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(
@@ -77,11 +79,20 @@ class PostgresDatabase:
     def begin(self, *, lazily: bool, alone: bool) -> None:
         if self._connection.broken or self._connection.closed:
             self._connection = self._connect()
+            if self._serves and not self.take_turn():
+                self._connection.close()
+                raise psycopg.OperationalError("another relay has begun to run on this database")
         with self._connection.pipeline():
             self._connection.execute("BEGIN")
             self._connection.execute(_ALONE if alone else _BESIDE_OTHERS)
             if lazily:
                 self._connection.execute("SET LOCAL synchronous_commit = off")
+
+    def take_turn(self) -> bool:
+        """Whether no other relay serves from this database: as long as the connection lives, none will."""
+        row = self._connection.execute(_SERVING).fetchone()
+        self._serves = bool(row and row[0])
+        return self._serves
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")

@@ -14,7 +14,7 @@ from relay.errors import StoreUnavailable
 Values = Sequence[Any] | Mapping[str, Any]
 
 LOCK = "SELECT ?"
-"""Whoever else locks that text waits until this transaction is over. Nobody else writes to SQLite, and there it does nothing."""
+"""Whoever else locks that text waits until this transaction is over. Nobody else writes to SQLite: there it does nothing."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -1,0 +1,43 @@
+"""Opens the store that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from relay.errors import ConfigError
+from relay.settings import StoreConfig
+from relay.store.sql.store import SqlStore
+from relay.store.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from relay.store.postgres.store import PostgresStore
+
+
+def exists(where: StoreConfig) -> bool:
+    """Whether there may be one to read. SQLite's is made by the first relay that starts."""
+    return where.is_postgres or where.path.exists()
+
+
+async def opened(where: StoreConfig, *, on_full: Callable[[], None] = lambda: None, serves: bool = False) -> SqlStore:
+    """To be written to. With PostgreSQL one relay `serves` at a time; with SQLite the lock on the folder says so.
+
+    `on_full` is called, in another thread, when the disk of SQLite is. Raises ConfigError.
+    """
+    if not where.is_postgres:
+        return await SqliteStore.open(where.path, on_full=on_full)
+    return await _postgres().open(where.url, serves=serves)
+
+
+async def opened_to_read(where: StoreConfig) -> SqlStore:
+    """Whatever writes raises StoreUnavailable. Raises ConfigError where there is no database."""
+    return await (_postgres().open_to_read(where.url) if where.is_postgres else SqliteStore.open_to_read(where.path))
+
+
+def _postgres() -> type[PostgresStore]:
+    """Its driver is an extra, and what most installations need not load."""
+    try:
+        from relay.store.postgres.store import PostgresStore
+    except ImportError as error:
+        raise ConfigError("store", "store.url", f"needs the extra `postgres` of this package: {error}") from error
+    return PostgresStore
