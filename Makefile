@@ -42,7 +42,7 @@ soak: .venv/dev.stamp ## 100 messages of 10 KB a second for MINUTES (60)
 	@RELAY_SOAK_MINUTES=$(MINUTES) $(BIN)/pytest tests/chaos/test_soak.py -s
 
 lock: .venv/dev.stamp ## Compile requirements.txt and requirements-dev.txt from pyproject.toml
-	@$(UV_COMPILE) --extra fast --upgrade --output-file requirements.txt
+	@$(UV_COMPILE) --extra fast --extra postgres --upgrade --output-file requirements.txt
 	@$(UV_COMPILE) --all-extras --constraint requirements.txt --upgrade --output-file requirements-dev.txt
 
 clean: ## Remove what the other targets made

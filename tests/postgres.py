@@ -1,4 +1,4 @@
-"""A PostgreSQL server for tests: the one of RELAY_TEST_POSTGRES, or one of our own out of a wheel, in a folder that goes with it."""
+"""A PostgreSQL server for tests: that of RELAY_TEST_POSTGRES, or one out of a wheel, in a folder that goes with it."""
 
 from __future__ import annotations
 

@@ -52,6 +52,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "smtp.max_connections": ("20", 20),
     "smtp.max_connections_per_client": ("5", 5),
     "smtp.max_errors": ("3", 3),
+    "store.url": ("postgresql://relay@db.example.com/relay", "postgresql://relay@db.example.com/relay"),
     "queue.max_messages": ("31", 31),
     "queue.max_octets": ("20000000", 20_000_000),
     "queue.max_age_seconds": ("0", 0),
@@ -222,6 +223,25 @@ def test_what_lies_beside_the_database_moves_with_it() -> None:
         Path("/srv/mail/relay.lock"),
         Path("/srv/mail/control.sock"),
     )
+
+
+@pytest.mark.parametrize("url", ["sqlite:/srv/relay/relay.db", "sqlite:///srv/relay/relay.db"])
+def test_sqlite_s_url_is_its_path(url: str) -> None:
+    found = config.load(None, {"RELAY_STORE__URL": url}).store
+    assert (found.path, found.is_postgres) == (Path("/srv/relay/relay.db"), False)
+
+
+def test_a_password_in_a_url_is_shown_to_nobody() -> None:
+    found = config.load(None, {"RELAY_STORE__URL": "postgresql://relay:secret@db.example.com/relay"}).store
+    assert found.where == "postgresql://relay@db.example.com/relay"
+    assert "secret" not in repr(found)
+
+
+@pytest.mark.parametrize("url", ["mysql://x:secret@y/z", "/srv/relay.db", "postgresql"])
+def test_another_url_is_refused_and_not_told(url: str) -> None:
+    with pytest.raises(ConfigError, match="must be like") as refused:
+        config.load(None, {"RELAY_STORE__URL": url})
+    assert "secret" not in str(refused.value)
 
 
 def test_the_defaults_are_those_decided_on() -> None:

@@ -20,6 +20,8 @@ _CONNECT_SECONDS = 5
 _LOCK_SECONDS = 5  # as SQLite's
 _READERS = 4
 _APPLICATION = "relay"
+# The server notices within half a minute that a machine is gone, and lets go of what it held.
+_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 # Of all nodes on the database: held until the end of the transaction, by many or by one.
 _BESIDE_OTHERS = "SELECT pg_advisory_xact_lock_shared(7310)"
 _SERVING = "SELECT pg_try_advisory_lock(7311)"
@@ -65,7 +67,7 @@ class PostgresDatabase:
             context=_Context(),
             connect_timeout=_CONNECT_SECONDS,
             application_name=_APPLICATION,
-            options=f"-c lock_timeout={_LOCK_SECONDS}s",
+            options=f"-c lock_timeout={_LOCK_SECONDS}s {_KEEPALIVE}",
         )
 
     def execute(self, query: str, values: Values = (), /) -> Cursor:
