@@ -84,11 +84,15 @@ class PostgresDatabase:
             if self._serves and not self.take_turn():
                 self._connection.close()
                 raise psycopg.OperationalError("another relay has begun to run on this database")
-        with self._connection.pipeline():
-            self._connection.execute("BEGIN")
-            self._connection.execute(_ALONE if alone else _BESIDE_OTHERS)
-            if lazily:
-                self._connection.execute("SET LOCAL synchronous_commit = off")
+        try:
+            with self._connection.pipeline():
+                self._connection.execute("BEGIN")
+                self._connection.execute(_ALONE if alone else _BESIDE_OTHERS)
+                if lazily:
+                    self._connection.execute("SET LOCAL synchronous_commit = off")
+        except psycopg.Error:
+            self.rollback()  # BEGIN itself has come through
+            raise
 
     def take_turn(self) -> bool:
         """Whether no other relay serves from this database: as long as the connection lives, none will."""
