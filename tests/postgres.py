@@ -17,6 +17,18 @@ from relay.store.postgres import schema
 _TEMPLATE = "relay_template"
 _numbers = count(1)
 
+# Many times quicker than to copy a database. Who has not closed his connection is thrown out first, with the locks he may hold.
+_OTHERS_GO = """SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+_EMPTY = """DO $$ DECLARE name TEXT; BEGIN
+    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'relay_schema' LOOP
+        EXECUTE format('DELETE FROM %I', name);
+    END LOOP;
+    FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' LOOP
+        PERFORM setval(format('%I', name)::regclass, 1, false);
+    END LOOP;
+END $$"""
+
 
 @contextmanager
 def running_server() -> Iterator[str]:
@@ -58,6 +70,13 @@ def database(server: str, of: str) -> Iterator[str]:
             yield named(server, name)
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def empty(url: str) -> None:
+    """As a fresh one is: no rows, and numbers begin at 1."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(_OTHERS_GO)
+        connection.execute(_EMPTY)
 
 
 def named(server: str, name: str) -> str:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Event as Flag
 from typing import Any
 
 from blake3 import blake3
@@ -16,6 +19,8 @@ from relay.lifecycle import Patience
 from relay.model import Claimed, Delivery, Labels, Lane, Message, State
 from relay.outcome import Outcome
 from relay.queueing import Claims, Round, Settled
+from relay.store.sql.session import Session, Values
+from relay.store.sql.store import SqlStore
 from relay.store.sqlite.database import SqliteDatabase
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import EVERYWHERE, Reason, Release, Suppression
@@ -26,6 +31,7 @@ LEASE = 60.0
 LIFETIME = 3 * 86400.0
 PATIENCE = Patience()
 NO_LABELS = Labels()
+Opener = Callable[[], Awaitable[SqlStore]]
 CONTENT = b"From: shop@example.com\r\n\r\nHello\r\n"
 
 
@@ -66,7 +72,7 @@ def delivery(of: Message, *, number: int = 1, recipient: str = "reader@example.n
 
 
 async def enqueue(
-    store: SqliteStore,
+    store: SqlStore,
     number: int = 1,
     *,
     sender: str = "shop@example.com",
@@ -81,31 +87,31 @@ async def enqueue(
     return stored
 
 
-async def claims(store: SqliteStore, *, limit: int = 100, now: float = NOW, lanes: Collection[Lane] = tuple(Lane)) -> Claims:
+async def claims(store: SqlStore, *, limit: int = 100, now: float = NOW, lanes: Collection[Lane] = tuple(Lane)) -> Claims:
     return await store.queue.claim(
         Round(limit=limit, now=now, lease_until=now + LEASE, lifetime=LIFETIME, turns=Turns(), lanes=lanes)
     )
 
 
-async def claim(store: SqliteStore, *, limit: int = 100, now: float = NOW) -> tuple[Claimed, ...]:
+async def claim(store: SqlStore, *, limit: int = 100, now: float = NOW) -> tuple[Claimed, ...]:
     return (await claims(store, limit=limit, now=now)).claimed
 
 
-async def claim_one(store: SqliteStore, *, now: float = NOW) -> Claimed:
+async def claim_one(store: SqlStore, *, now: float = NOW) -> Claimed:
     (claimed,) = await claim(store, now=now)
     return claimed
 
 
-async def settle(store: SqliteStore, claimed: Claimed, outcome: Outcome, *, now: float = NOW + 1) -> bool:
+async def settle(store: SqlStore, claimed: Claimed, outcome: Outcome, *, now: float = NOW + 1) -> bool:
     """Whether it was in time."""
     return await settled(store, claimed, outcome, now=now) is Settled.IN_TIME
 
 
-async def settled(store: SqliteStore, claimed: Claimed, outcome: Outcome, *, now: float = NOW + 1) -> Settled:
+async def settled(store: SqlStore, claimed: Claimed, outcome: Outcome, *, now: float = NOW + 1) -> Settled:
     return await store.queue.settle(lifecycle.settle(claimed, outcome, now=now, chance=0.5, patience=PATIENCE))
 
 
-async def stored(store: SqliteStore, of: Delivery) -> Delivery:
+async def stored(store: SqlStore, of: Delivery) -> Delivery:
     """The delivery as it stands in the store now."""
     life = await store.messages.show(of.message_id)
     assert life is not None
@@ -113,7 +119,7 @@ async def stored(store: SqliteStore, of: Delivery) -> Delivery:
     return found
 
 
-async def state(store: SqliteStore, of: Delivery) -> State:
+async def state(store: SqlStore, of: Delivery) -> State:
     return (await stored(store, of)).state
 
 
@@ -126,7 +132,7 @@ def release(address: str = "reader@example.net", *, at: float = NOW + 100, scope
     return Release(address=address, source="cli", at=at, scope=scope)
 
 
-async def suppressed(store: SqliteStore, *addresses: str, now: float = NOW) -> dict[str, Suppression]:
+async def suppressed(store: SqlStore, *addresses: str, now: float = NOW) -> dict[str, Suppression]:
     """What keeps mail from these, by the address as given."""
     found = await store.suppressions.find(addresses)
     return {address: entry for address in addresses if (entry := found.of(address, now=now))}
@@ -147,6 +153,53 @@ def event(type: EventType = EventType.SEND, *, of: Delivery | None = None, at: f
 def hard_bounce(*, of: Delivery | None = None, feedback_id: str = "feedback-1", **changes: str) -> Event:
     given: dict[str, Any] = {"bounce_type": "Permanent", "bounce_subtype": "General", "feedback_id": feedback_id, **changes}
     return event(EventType.BOUNCE, of=of, **given)
+
+
+# Behind the store's back.
+
+
+async def rows(store: SqlStore, query: str, values: Values = ()) -> list[tuple[Any, ...]]:
+    return await store._reader.rows(query, values)
+
+
+async def column(store: SqlStore, query: str, values: Values = ()) -> list[Any]:
+    """The first one."""
+    return [row[0] for row in await rows(store, query, values)]
+
+
+async def change(store: SqlStore, statement: str, values: Values = ()) -> None:
+    await store._writer.run(_execute, (statement, values))
+
+
+def _execute(db: Session, items: Sequence[tuple[str, Values]]) -> list[None]:
+    for statement, values in items:
+        db.execute(statement, values)
+    return [None] * len(items)
+
+
+async def make_impatient(store: SqlStore, *, milliseconds: int = 20) -> None:
+    """It waits for others that write no longer than this."""
+    setting = "PRAGMA busy_timeout" if isinstance(store, SqliteStore) else "SET lock_timeout"
+    await change(store, f"{setting} = {milliseconds}")
+
+
+@asynccontextmanager
+async def writing(other: SqlStore) -> AsyncIterator[None]:
+    """It is in the middle of a transaction, and nobody else can write."""
+    has_begun, is_over = Flag(), Flag()
+
+    def wait(db: Session, items: Sequence[None]) -> list[None]:
+        has_begun.set()
+        is_over.wait(60)
+        return [None] * len(items)
+
+    under_way = asyncio.ensure_future(other._writer.run(wait, None))
+    await asyncio.to_thread(has_begun.wait, 10)
+    try:
+        yield
+    finally:
+        is_over.set()
+        await under_way
 
 
 def database(folder: Path) -> Path:

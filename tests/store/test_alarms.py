@@ -19,7 +19,7 @@ from relay.model import Labels
 from relay.outcome import HoldScope, Sent
 from relay.settings import ReputationConfig
 from relay.silence import Silence
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from tests.store.kit import NOW, claim, enqueue, event, settle
 
 DAY = 86400.0
@@ -30,7 +30,7 @@ BULK = Labels(message_class=MessageClass.MARKETING)
 class Watched:
     """Alarms over a store, at a time that the test sets."""
 
-    def __init__(self, store: SqliteStore, journal: io.StringIO, *, pauses: bool = True, silent_after: int = 3) -> None:
+    def __init__(self, store: SqlStore, journal: io.StringIO, *, pauses: bool = True, silent_after: int = 3) -> None:
         self.store = store
         self.now = NOW
         self._journal = journal
@@ -70,7 +70,7 @@ def lines() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def watched(store: SqliteStore, lines: io.StringIO) -> Watched:
+def watched(store: SqlStore, lines: io.StringIO) -> Watched:
     return Watched(store, lines)
 
 
@@ -131,7 +131,7 @@ async def test_what_was_resumed_by_hand_is_not_paused_again_for_the_same_crossin
     assert (await store.desk.status(now=NOW)).holds == ()
 
 
-async def test_without_the_setting_nothing_is_paused(store: SqliteStore, lines: io.StringIO) -> None:
+async def test_without_the_setting_nothing_is_paused(store: SqlStore, lines: io.StringIO) -> None:
     watched = Watched(store, lines, pauses=False)
     await watched.said()
     await watched.counted(sent=2000, bounced=400)

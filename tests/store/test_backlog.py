@@ -6,21 +6,21 @@ import pytest
 
 from relay.outcome import Hold, HoldScope, Later, Never, Sent, Unknown
 from relay.ports.queue import Waiting
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from tests.store.kit import CONTENT, NOW, claim, claim_one, delivery, enqueue, message, settle
 
 SIZE = len(CONTENT)
 
 
-async def waiting(store: SqliteStore, *, now: float = NOW + 100) -> Waiting:
+async def waiting(store: SqlStore, *, now: float = NOW + 100) -> Waiting:
     return await store.backlog.waiting(now=now)
 
 
-async def test_an_empty_queue_has_no_backlog(store: SqliteStore) -> None:
+async def test_an_empty_queue_has_no_backlog(store: SqlStore) -> None:
     assert await waiting(store) == (0, 0, None)
 
 
-async def test_each_delivery_counts_with_the_octets_of_its_message(store: SqliteStore) -> None:
+async def test_each_delivery_counts_with_the_octets_of_its_message(store: SqlStore) -> None:
     two = message(2)
     await enqueue(store, 1)
     await store.queue.enqueue(two, CONTENT, (delivery(two), delivery(two, number=2, recipient="other@example.net")))
@@ -28,7 +28,7 @@ async def test_each_delivery_counts_with_the_octets_of_its_message(store: Sqlite
 
 
 @pytest.mark.parametrize("outcome", [Later("later"), Unknown("no answer")])
-async def test_what_is_under_way_in_doubt_or_tried_again_still_waits(store: SqliteStore, outcome: Later | Unknown) -> None:
+async def test_what_is_under_way_in_doubt_or_tried_again_still_waits(store: SqlStore, outcome: Later | Unknown) -> None:
     await enqueue(store)
     claimed = await claim_one(store)
     assert (await waiting(store))[:2] == (1, SIZE)
@@ -37,32 +37,32 @@ async def test_what_is_under_way_in_doubt_or_tried_again_still_waits(store: Sqli
 
 
 @pytest.mark.parametrize("outcome", [Sent("ses-1"), Never("rejected")])
-async def test_what_is_over_does_not_wait(store: SqliteStore, outcome: Sent | Never) -> None:
+async def test_what_is_over_does_not_wait(store: SqlStore, outcome: Sent | Never) -> None:
     await enqueue(store)
     await settle(store, await claim_one(store), outcome)
     assert await waiting(store) == (0, 0, None)
 
 
-async def test_the_oldest_is_the_one_that_was_due_first(store: SqliteStore) -> None:
+async def test_the_oldest_is_the_one_that_was_due_first(store: SqlStore) -> None:
     for number, due_at in ((1, NOW + 20), (2, NOW + 10), (3, NOW + 30)):
         await enqueue(store, number, due_at=due_at)
     assert (await waiting(store)).oldest_at == NOW + 10
 
 
-async def test_mail_that_is_to_be_sent_later_is_not_old(store: SqliteStore) -> None:
+async def test_mail_that_is_to_be_sent_later_is_not_old(store: SqlStore) -> None:
     await enqueue(store, due_at=NOW + 500)
     assert await waiting(store) == (1, SIZE, None)
     assert (await waiting(store, now=NOW + 600)).oldest_at == NOW + 500
 
 
-async def test_what_was_tried_is_old_for_a_reason_of_its_own(store: SqliteStore) -> None:
+async def test_what_was_tried_is_old_for_a_reason_of_its_own(store: SqlStore) -> None:
     await enqueue(store, 1)
     await settle(store, await claim_one(store), Later("greylisted"))
     await enqueue(store, 2, due_at=NOW + 50)
     assert (await waiting(store, now=NOW + 5000)).oldest_at == NOW + 50
 
 
-async def test_what_a_hold_of_its_sender_stops_is_no_backlog_of_others(store: SqliteStore) -> None:
+async def test_what_a_hold_of_its_sender_stops_is_no_backlog_of_others(store: SqlStore) -> None:
     hold = Hold(HoldScope.IDENTITY, "not verified", 3600.0, subject="example.com")
     await enqueue(store, 1)
     await enqueue(store, 2)
@@ -74,7 +74,7 @@ async def test_what_a_hold_of_its_sender_stops_is_no_backlog_of_others(store: Sq
     assert (await waiting(store)).oldest_at == NOW + 3
 
 
-async def test_what_a_hold_of_the_account_stops_grows_old(store: SqliteStore) -> None:
+async def test_what_a_hold_of_the_account_stops_grows_old(store: SqlStore) -> None:
     await enqueue(store)
     await settle(store, await claim_one(store), Hold(HoldScope.ACCOUNT, "no connection", 5.0), now=NOW + 1)
     assert (await waiting(store, now=NOW + 7200)).oldest_at == NOW + 1

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -28,9 +27,9 @@ from relay.ports.event_queues import Redriven
 from relay.ports.feedback import Certificates
 from relay.sandbox.sns import _SIGNED_OF_NOTIFICATION, Topic
 from relay.security.certificates import make_signing_pair
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from tests.harness import TOPIC
-from tests.store.kit import database
+from tests.store.kit import Opener, change, column, make_impatient, writing
 from tests.store.shelf import URL, Shelf, error
 
 
@@ -79,7 +78,7 @@ def told(log: StringIO, event: str) -> list[dict[str, Any]]:
 
 
 def collector(
-    store: SqliteStore,
+    store: SqlStore,
     shelf: Shelf,
     *,
     certificates: Certificates | None = None,
@@ -125,76 +124,84 @@ async def until(condition: Callable[[], object], seconds: float = 10.0) -> None:
     raise AssertionError("it did not come to pass")
 
 
-def kept(folder: Path, query: str) -> list[Any]:
-    db = sqlite3.connect(database(folder))
-    try:
-        return [row[0] for row in db.execute(query)]
-    finally:
-        db.close()
-
-
 RECIPIENTS = "SELECT recipient FROM events ORDER BY id"
-PAYLOADS = "SELECT payload FROM notifications ORDER BY rowid"
+PAYLOADS = "SELECT payload FROM notifications ORDER BY number"
 
 
-async def test_what_is_recorded_is_deleted(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+async def test_what_is_recorded_is_deleted(store: SqlStore, shelf: Shelf) -> None:
     shelf.put(event())
     async with running(collector(store, shelf)):
         await until(lambda: not shelf.lying)
-    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
-    assert kept(tmp_path, PAYLOADS) == [event().encode()]
+    assert await column(store, RECIPIENTS) == ["reader1@example.net"]
+    assert await column(store, PAYLOADS) == [event().encode()]
 
 
-async def test_a_poll_is_a_long_one_and_asks_for_ten_at_most(store: SqliteStore, shelf: Shelf) -> None:
+async def test_a_poll_is_a_long_one_and_asks_for_ten_at_most(store: SqlStore, shelf: Shelf) -> None:
     async with running(collector(store, shelf)):
         await until(lambda: shelf.polls)
     asked = shelf.polls[0]
     assert (asked["WaitTimeSeconds"], asked["MaxNumberOfMessages"], asked["VisibilityTimeout"]) == (20, 10, 30)
 
 
-async def test_a_full_queue_gets_more_readers(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+async def test_a_full_queue_gets_more_readers(store: SqlStore, shelf: Shelf) -> None:
     shelf.put(*map(event, range(400)))
     shelf.poll_takes = 0.1
     async with running(collector(store, shelf)):
         await until(lambda: not shelf.lying)
-    assert len(kept(tmp_path, RECIPIENTS)) == 400
+    assert len(await column(store, RECIPIENTS)) == 400
     assert 1 < shelf.most_readers <= 8
 
 
-async def test_a_delete_that_was_lost_is_made_again(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+async def test_a_delete_that_was_lost_is_made_again(store: SqlStore, shelf: Shelf) -> None:
     shelf.put(event())
     shelf.lost_deletes = 1
     async with running(collector(store, shelf)):
         await until(lambda: not shelf.lying)
     assert shelf.lost_deletes == 0
-    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
+    assert await column(store, RECIPIENTS) == ["reader1@example.net"]
 
 
-async def test_what_the_database_will_never_take_is_put_aside_and_the_rest_goes_on(
-    store: SqliteStore, shelf: Shelf, tmp_path: Path
-) -> None:
-    with closing(sqlite3.connect(database(tmp_path))) as db:
-        db.execute(
-            "CREATE TRIGGER never BEFORE INSERT ON events WHEN NEW.ses_message_id = 'ses-2' BEGIN SELECT RAISE(ABORT, '-'); END"
-        )
+REFUSES = {
+    "sqlite": (
+        "CREATE TRIGGER never BEFORE INSERT ON events WHEN NEW.ses_message_id = 'ses-2'"
+        " BEGIN SELECT RAISE(ABORT, 'never'); END",
+        "DROP TRIGGER never",
+    ),
+    "postgres": (
+        "ALTER TABLE events ADD CONSTRAINT never CHECK (ses_message_id <> 'ses-2')",
+        "ALTER TABLE events DROP CONSTRAINT never",
+    ),
+}
+
+
+@pytest.fixture
+async def refusing(store: SqlStore, engine: str) -> AsyncIterator[SqlStore]:
+    """Of one message it takes no event."""
+    begin, end = REFUSES[engine]
+    await change(store, begin)
+    yield store
+    await change(store, end)
+
+
+async def test_what_the_database_will_never_take_is_put_aside_and_the_rest_goes_on(refusing: SqlStore, shelf: Shelf) -> None:
     shelf.put(*map(event, range(1, 4)))
-    async with running(collector(store, shelf)):
+    async with running(collector(refusing, shelf)):
         await until(lambda: not shelf.lying)
         shelf.put(event(4))
         await until(lambda: not shelf.lying)
-    assert kept(tmp_path, RECIPIENTS) == [f"reader{number}@example.net" for number in (1, 3, 4)]
-    [aside] = await store.quarantine.newest(limit=10)
-    assert (aside.body, "IntegrityError" in aside.reason) == (event(2), True)
+    assert await column(refusing, RECIPIENTS) == [f"reader{number}@example.net" for number in (1, 3, 4)]
+    [aside] = await refusing.quarantine.newest(limit=10)
+    assert (aside.body, "never" in aside.reason) == (event(2), True)
 
 
-async def test_what_comes_twice_is_recorded_once(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+async def test_what_comes_twice_is_recorded_once(store: SqlStore, shelf: Shelf) -> None:
     shelf.put(event())
     shelf.lost_deletes = 2
     async with running(collector(store, shelf)):
         await until(lambda: shelf.lost_deletes == 0)
         shelf.lying[0].hidden_until = 0.0  # its time is over, and nobody deleted it
         await until(lambda: not shelf.lying)
-    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
+    assert await column(store, RECIPIENTS) == ["reader1@example.net"]
 
 
 @pytest.mark.parametrize(
@@ -212,7 +219,7 @@ async def test_what_comes_twice_is_recorded_once(store: SqliteStore, shelf: Shel
     ],
 )
 async def test_a_queue_that_cannot_be_read_is_tried_on_and_told_of_once(
-    store: SqliteStore, shelf: Shelf, log: StringIO, tmp_path: Path, trouble: Exception | dict[str, Any]
+    store: SqlStore, shelf: Shelf, log: StringIO, trouble: Exception | dict[str, Any]
 ) -> None:
     shelf.put(event())
     shelf.errors = [trouble, trouble]
@@ -220,10 +227,10 @@ async def test_a_queue_that_cannot_be_read_is_tried_on_and_told_of_once(
         await until(lambda: not shelf.lying)
     assert [line["queue"] for line in told(log, "feedback_queue_unreadable")] == [URL]
     assert len(told(log, "feedback_queue_readable")) == 1
-    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
+    assert await column(store, RECIPIENTS) == ["reader1@example.net"]
 
 
-async def test_a_queue_that_cannot_be_read_is_not_listened_to(store: SqliteStore, shelf: Shelf) -> None:
+async def test_a_queue_that_cannot_be_read_is_not_listened_to(store: SqlStore, shelf: Shelf) -> None:
     listening = Listening(time.time() - 3600, webhook=False, queues=[URL])
     assert listening.has_caught_up(time.time(), wait=900)
     shelf.errors = [error("AccessDenied")]
@@ -233,7 +240,7 @@ async def test_a_queue_that_cannot_be_read_is_not_listened_to(store: SqliteStore
     assert not listening.has_caught_up(time.time(), wait=900)
 
 
-async def test_empty_polls_are_told_to_who_waits_for_events(store: SqliteStore, shelf: Shelf) -> None:
+async def test_empty_polls_are_told_to_who_waits_for_events(store: SqlStore, shelf: Shelf) -> None:
     listening = Listening(time.time(), webhook=False, queues=[URL])
     async with running(collector(store, shelf, listening=listening)):
         await until(lambda: listening.has_caught_up(listening.since + 60, wait=900))
@@ -245,7 +252,7 @@ POISON = ["", "not json", "[]", "{}", "null", "[" * 100_000, '{"Type": 7, "Topic
 
 @pytest.mark.parametrize("body", POISON)
 async def test_what_cannot_be_read_is_quarantined_and_stops_nobody(
-    store: SqliteStore, shelf: Shelf, log: StringIO, tmp_path: Path, body: str
+    store: SqlStore, shelf: Shelf, log: StringIO, body: str
 ) -> None:
     shelf.put(body, event(), sent_at=1000.0)
     async with running(collector(store, shelf)):
@@ -253,10 +260,10 @@ async def test_what_cannot_be_read_is_quarantined_and_stops_nobody(
     (found,) = await store.quarantine.newest(limit=10)
     assert (found.id, found.queue, found.sent_at, found.body) == ("sqs-0", URL, 1000.0, body)
     assert [line["why"] for line in told(log, "feedback_quarantined")] == [found.reason]
-    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
+    assert await column(store, RECIPIENTS) == ["reader1@example.net"]
 
 
-async def test_an_envelope_is_judged_as_a_post_is(store: SqliteStore, shelf: Shelf, topic: Topic, tmp_path: Path) -> None:
+async def test_an_envelope_is_judged_as_a_post_is(store: SqlStore, shelf: Shelf, topic: Topic, tmp_path: Path) -> None:
     forged = {
         "another message": posted(topic, event(2), Message=event(3)),
         "another topic": posted(topic, event(2), TopicArn=f"{TOPIC}-2"),
@@ -274,14 +281,14 @@ async def test_an_envelope_is_judged_as_a_post_is(store: SqliteStore, shelf: She
         "SignatureVersion is missing",
         "the certificate URL is not one of SNS in the topic's region",
     ]
-    assert kept(tmp_path, RECIPIENTS) == ["reader1@example.net"]
+    assert await column(store, RECIPIENTS) == ["reader1@example.net"]
 
 
-async def test_a_raw_body_is_taken_only_where_the_setting_says_so(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+async def test_a_raw_body_is_taken_only_where_the_setting_says_so(store: SqlStore, shelf: Shelf) -> None:
     shelf.put(event())
     async with running(collector(store, shelf, takes_raw=False)):
         await until(lambda: not shelf.lying)
-    assert kept(tmp_path, PAYLOADS) == []
+    assert await column(store, PAYLOADS) == []
     assert await store.quarantine.ids() == ("sqs-0",)
 
 
@@ -293,44 +300,37 @@ async def test_a_raw_body_is_taken_only_where_the_setting_says_so(store: SqliteS
         '{"notificationType": "AMAZON_SES_SETUP_NOTIFICATION"}',
     ],
 )
-async def test_what_ses_posts_when_something_is_set_up_is_no_poison(
-    store: SqliteStore, shelf: Shelf, tmp_path: Path, text: str
-) -> None:
+async def test_what_ses_posts_when_something_is_set_up_is_no_poison(store: SqlStore, shelf: Shelf, text: str) -> None:
     shelf.put(text)
     async with running(collector(store, shelf)):
         await until(lambda: not shelf.lying)
-    assert kept(tmp_path, PAYLOADS) == [text.encode()]
-    assert (kept(tmp_path, RECIPIENTS), await store.quarantine.ids()) == ([], ())
+    assert await column(store, PAYLOADS) == [text.encode()]
+    assert (await column(store, RECIPIENTS), await store.quarantine.ids()) == ([], ())
 
 
 async def test_as_long_as_the_store_is_locked_messages_stay_hidden_and_are_taken_then(
-    store: SqliteStore, shelf: Shelf, tmp_path: Path
+    store: SqlStore, shelf: Shelf, another: Opener
 ) -> None:
-    shelf.put(*map(event, range(3)))
-    locking = sqlite3.connect(database(tmp_path), isolation_level=None)
-    locking.execute("BEGIN IMMEDIATE")
+    await make_impatient(store)
     listening = Listening(time.time() - 3600, webhook=False, queues=[URL])
     async with running(collector(store, shelf, listening=listening)):
-        await until(lambda: shelf.hidden == [30, 30, 30], seconds=15)
-        assert not listening.has_caught_up(time.time(), wait=900)
-        locking.execute("ROLLBACK")
-        locking.close()
-        await until(lambda: not shelf.lying, seconds=15)
-    assert sorted(kept(tmp_path, RECIPIENTS)) == [f"reader{number}@example.net" for number in range(3)]
+        async with writing(await another()):
+            shelf.put(*map(event, range(3)))
+            await until(lambda: shelf.hidden == [30, 30, 30])
+            assert not listening.has_caught_up(time.time(), wait=900)
+        await until(lambda: not shelf.lying)
+    assert sorted(await column(store, RECIPIENTS)) == [f"reader{number}@example.net" for number in range(3)]
 
 
-async def test_a_stop_makes_visible_again_what_is_not_committed(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+async def test_a_stop_makes_visible_again_what_is_not_committed(store: SqlStore, shelf: Shelf, another: Opener) -> None:
     shelf.put(*map(event, range(3)))
-    locking = sqlite3.connect(database(tmp_path), isolation_level=None)
-    locking.execute("BEGIN IMMEDIATE")
-    async with running(collector(store, shelf)):
-        await until(lambda: shelf.visible == 0)
-    assert (shelf.hidden, shelf.visible) == ([0, 0, 0], 3)
-    locking.execute("ROLLBACK")
-    locking.close()
+    async with writing(await another()):
+        async with running(collector(store, shelf)):
+            await until(lambda: shelf.visible == 0)
+        assert (shelf.hidden, shelf.visible) == ([0, 0, 0], 3)
 
 
-async def test_what_a_poll_brings_after_the_stop_is_visible_again_at_once(store: SqliteStore, shelf: Shelf) -> None:
+async def test_what_a_poll_brings_after_the_stop_is_visible_again_at_once(store: SqlStore, shelf: Shelf) -> None:
     shelf.longest_poll = 1.0
     async with running(collector(store, shelf)):
         await until(lambda: shelf.polls)
@@ -340,7 +340,7 @@ async def test_what_a_poll_brings_after_the_stop_is_visible_again_at_once(store:
 
 
 async def test_a_message_whose_certificate_cannot_be_had_is_held_and_not_given_up_at_once(
-    store: SqliteStore, shelf: Shelf, topic: Topic, tmp_path: Path
+    store: SqlStore, shelf: Shelf, topic: Topic
 ) -> None:
     shelf.put(posted(topic, event()))
     shelf.put(event(2))
@@ -350,13 +350,13 @@ async def test_a_message_whose_certificate_cannot_be_had_is_held_and_not_given_u
         assert await store.quarantine.ids() == ()
         assert shelf.visible == 0
     assert shelf.visible == 1
-    assert kept(tmp_path, RECIPIENTS) == ["reader2@example.net"]
+    assert await column(store, RECIPIENTS) == ["reader2@example.net"]
 
 
-async def test_a_drain_takes_all_and_says_how_much_that_was(store: SqliteStore, shelf: Shelf, tmp_path: Path) -> None:
+async def test_a_drain_takes_all_and_says_how_much_that_was(store: SqlStore, shelf: Shelf) -> None:
     shelf.put(*map(event, range(12)), "not json", "[]")
     assert await collector(store, shelf).drain() == Redriven(taken=12, put_aside=2)
-    assert (len(kept(tmp_path, RECIPIENTS)), shelf.lying) == (12, [])
+    assert (len(await column(store, RECIPIENTS)), shelf.lying) == (12, [])
 
 
 class Named:
@@ -371,7 +371,7 @@ class Named:
 
 @pytest.mark.parametrize(("error", "begins"), [(NoCertificate("404"), False), (TryAgain("no route"), True)])
 async def test_a_certificate_that_nobody_has_does_not_put_off_what_is_in_doubt(
-    store: SqliteStore, shelf: Shelf, topic: Topic, error: TryAgain, begins: bool
+    store: SqlStore, shelf: Shelf, topic: Topic, error: TryAgain, begins: bool
 ) -> None:
     listening = Listening(1.0)
     part = collector(store, shelf, certificates=Named(error), listening=listening)

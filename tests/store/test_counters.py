@@ -24,6 +24,7 @@ from relay.outcome import Later, Never, Sent, Unknown
 from relay.queueing import Selection
 from relay.refusals import Refusals
 from relay.statistics import By, Wanted
+from relay.store.sql.store import SqlStore
 from relay.store.sqlite.salvage import salvage
 from relay.store.sqlite.store import SqliteStore
 from tests.store.kit import (
@@ -31,6 +32,7 @@ from tests.store.kit import (
     LIFETIME,
     NOW,
     PATIENCE,
+    Opener,
     claim,
     claim_one,
     claims,
@@ -40,9 +42,11 @@ from tests.store.kit import (
     enqueue,
     event,
     hard_bounce,
+    make_impatient,
     message,
     settle,
     suppression,
+    writing,
 )
 
 HOUR = 3600.0
@@ -50,13 +54,13 @@ EVER = Wanted(since=0.0, until=NOW + 1000 * 86400)
 CLASSIC: dict[str, Any] = {"relay_id": "", "ses_message_id": "ses-1"}  # a notification that has no tags
 
 
-async def sums(store: SqliteStore, wanted: Wanted = EVER) -> dict[str, int]:
+async def sums(store: SqlStore, wanted: Wanted = EVER) -> dict[str, int]:
     """But for the latency, which is looked at by itself."""
     found = await store.counters.sums(wanted)
     return {name: count for each in found.values() for name, count in each.counts.items() if not name.startswith("latency")}
 
 
-async def record(store: SqliteStore, *told: Event) -> None:
+async def record(store: SqlStore, *told: Event) -> None:
     """Each in a notification of its own, all in as few transactions as may be."""
     await asyncio.gather(
         *(
@@ -68,7 +72,7 @@ async def record(store: SqliteStore, *told: Event) -> None:
     )
 
 
-async def sent(store: SqliteStore, number: int = 1, ses_message_id: str = "ses-1") -> Delivery:
+async def sent(store: SqlStore, number: int = 1, ses_message_id: str = "ses-1") -> Delivery:
     made = await enqueue(store, number)
     await settle(store, await claim_one(store), Sent(ses_message_id))
     return made
@@ -77,7 +81,7 @@ async def sent(store: SqliteStore, number: int = 1, ses_message_id: str = "ses-1
 # What is ours.
 
 
-async def test_what_was_accepted_is_counted_by_recipient_and_so_is_what_became_of_it(store: SqliteStore) -> None:
+async def test_what_was_accepted_is_counted_by_recipient_and_so_is_what_became_of_it(store: SqlStore) -> None:
     await store.suppressions.add(suppression("bad@example.net", reason="complaint"))
     made = message()
     wanted = (
@@ -93,19 +97,19 @@ async def test_what_was_accepted_is_counted_by_recipient_and_so_is_what_became_o
     ("outcome", "now", "name"),
     [(Sent("ses-1"), NOW + 1, "sent"), (Never("no"), NOW + 1, "failed"), (Later("no"), NOW + LIFETIME, "expired")],
 )
-async def test_the_end_of_a_delivery_is_counted(store: SqliteStore, outcome: Sent, now: float, name: str) -> None:
+async def test_the_end_of_a_delivery_is_counted(store: SqlStore, outcome: Sent, now: float, name: str) -> None:
     await enqueue(store)
     await settle(store, await claim_one(store), outcome, now=now)
     assert await sums(store) == {"accepted": 1, name: 1}
 
 
-async def test_a_call_that_is_made_again_is_no_end(store: SqliteStore) -> None:
+async def test_a_call_that_is_made_again_is_no_end(store: SqlStore) -> None:
     await enqueue(store)
     await settle(store, await claim_one(store), Later("503"))
     assert await sums(store) == {"accepted": 1}
 
 
-async def test_what_is_found_suppressed_or_cancelled_later_is_counted_then(store: SqliteStore) -> None:
+async def test_what_is_found_suppressed_or_cancelled_later_is_counted_then(store: SqlStore) -> None:
     await enqueue(store, 1)
     await enqueue(store, 2, recipient="other@example.net")
     await store.suppressions.add(suppression())
@@ -115,13 +119,13 @@ async def test_what_is_found_suppressed_or_cancelled_later_is_counted_then(store
     assert await sums(store) == {"accepted": 2, "suppressed.manual": 1, "cancelled": 1}
 
 
-async def test_what_was_held_for_too_long_is_counted_as_expired(store: SqliteStore) -> None:
+async def test_what_was_held_for_too_long_is_counted_as_expired(store: SqlStore) -> None:
     await enqueue(store)
     await store.queue.expire(now=NOW + 100 * 86400, max_hold=86400.0)
     assert await sums(store) == {"accepted": 1, "expired": 1}
 
 
-async def test_a_result_that_comes_late_counts_once(store: SqliteStore) -> None:
+async def test_a_result_that_comes_late_counts_once(store: SqlStore) -> None:
     await enqueue(store)
     claimed = await claim_one(store)
     await store.queue.rescue(now=NOW, everything=True, patience=PATIENCE)
@@ -130,7 +134,7 @@ async def test_a_result_that_comes_late_counts_once(store: SqliteStore) -> None:
     assert await sums(store) == {"accepted": 1, "sent": 1}
 
 
-async def test_an_event_that_proves_a_call_and_the_answer_behind_it_count_one_sending(store: SqliteStore) -> None:
+async def test_an_event_that_proves_a_call_and_the_answer_behind_it_count_one_sending(store: SqlStore) -> None:
     made = await enqueue(store)
     claimed = await claim_one(store)
     await record(store, event(of=made))
@@ -138,7 +142,7 @@ async def test_an_event_that_proves_a_call_and_the_answer_behind_it_count_one_se
     assert await sums(store) == {"accepted": 1, "sent": 1}
 
 
-async def test_what_was_given_up_and_proves_sent_is_no_failure_any_more(store: SqliteStore) -> None:
+async def test_what_was_given_up_and_proves_sent_is_no_failure_any_more(store: SqlStore) -> None:
     made = await enqueue(store)
     await settle(store, await claim_one(store), Unknown("timed out"))
     async for _ in store.desk.move(Cause.CANCELLED, Selection(credential="app"), now=NOW + 5):
@@ -151,7 +155,7 @@ async def test_what_was_given_up_and_proves_sent_is_no_failure_any_more(store: S
 # What SES reports.
 
 
-async def test_each_fact_counts_once_however_often_it_comes(store: SqliteStore) -> None:
+async def test_each_fact_counts_once_however_often_it_comes(store: SqlStore) -> None:
     made = await sent(store)
     facts = (event(EventType.DELIVERY, of=made), hard_bounce(of=made), event(EventType.OPEN, of=made))
     for _ in range(3):
@@ -166,12 +170,12 @@ async def test_each_fact_counts_once_however_often_it_comes(store: SqliteStore) 
     }
 
 
-async def test_what_is_not_ours_is_not_counted(store: SqliteStore) -> None:
+async def test_what_is_not_ours_is_not_counted(store: SqlStore) -> None:
     await record(store, event(EventType.DELIVERY), hard_bounce())
     assert await sums(store) == {}
 
 
-async def test_the_first_opening_of_each_delivery_is_counted_apart_and_programs_are_too(store: SqliteStore) -> None:
+async def test_the_first_opening_of_each_delivery_is_counted_apart_and_programs_are_too(store: SqlStore) -> None:
     made = await sent(store)
     other = await sent(store, 2, "ses-2")
     opens = [event(EventType.OPEN, of=made, at=NOW + n * HOUR) for n in range(3)]
@@ -188,7 +192,7 @@ async def test_the_first_opening_of_each_delivery_is_counted_apart_and_programs_
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))))
-async def test_the_sums_of_each_hour_are_the_same_in_whichever_order_facts_come(store: SqliteStore, order: tuple[int]) -> None:
+async def test_the_sums_of_each_hour_are_the_same_in_whichever_order_facts_come(store: SqlStore, order: tuple[int]) -> None:
     """The first opening among them is told with a tag, the second without, and the sending is settled between any two."""
     made = await enqueue(store)
     claimed = await claim_one(store)
@@ -213,7 +217,7 @@ async def test_the_sums_of_each_hour_are_the_same_in_whichever_order_facts_come(
     }
 
 
-async def test_facts_that_waited_for_a_late_answer_count_with_it(store: SqliteStore) -> None:
+async def test_facts_that_waited_for_a_late_answer_count_with_it(store: SqlStore) -> None:
     made = await enqueue(store)
     claimed = await claim_one(store)
     await record(store, event(EventType.DELIVERY, of=made, **CLASSIC))
@@ -223,7 +227,7 @@ async def test_facts_that_waited_for_a_late_answer_count_with_it(store: SqliteSt
 
 
 async def test_facts_that_waited_for_an_answer_that_never_came_count_with_the_event_that_proves_the_call(
-    store: SqliteStore,
+    store: SqlStore,
 ) -> None:
     made = await enqueue(store)
     await claim_one(store)
@@ -238,7 +242,7 @@ async def test_facts_that_waited_for_an_answer_that_never_came_count_with_the_ev
     }
 
 
-async def test_latency_begins_when_a_message_might_be_sent(store: SqliteStore) -> None:
+async def test_latency_begins_when_a_message_might_be_sent(store: SqlStore) -> None:
     made = await enqueue(store, labels=Labels(send_at=NOW + 1000), due_at=NOW + 1000)
     await settle(store, (await claim(store, now=NOW + 1000))[0], Sent("ses-1"), now=NOW + 1001)
     await record(store, event(EventType.DELIVERY, of=made, at=NOW + 1004))
@@ -246,7 +250,7 @@ async def test_latency_begins_when_a_message_might_be_sent(store: SqliteStore) -
     assert [name for name in found.counts if name.startswith("latency")] == ["latency.5"]
 
 
-async def test_a_bounce_of_another_class_by_the_rules_of_today_moves_its_count(store: SqliteStore) -> None:
+async def test_a_bounce_of_another_class_by_the_rules_of_today_moves_its_count(store: SqlStore) -> None:
     made = await sent(store)
     await record(store, hard_bounce(of=made, bounce_type="Transient", status="5.1.1"))
     assert (await sums(store))["bounced.soft"] == 1
@@ -259,7 +263,7 @@ async def test_a_bounce_of_another_class_by_the_rules_of_today_moves_its_count(s
 # Whose, and when.
 
 
-async def test_sums_are_told_apart_by_what_is_asked_for(store: SqliteStore) -> None:
+async def test_sums_are_told_apart_by_what_is_asked_for(store: SqlStore) -> None:
     labels = Labels(campaign="spring", message_class=MessageClass.MARKETING)
     await enqueue(store, 1, credential="crm", sender="news@Example.ORG", labels=labels)
     await enqueue(store, 2)
@@ -276,7 +280,7 @@ async def test_sums_are_told_apart_by_what_is_asked_for(store: SqliteStore) -> N
     assert await by(By.CREDENTIAL, replace(EVER, campaign="")) == {"app": 2}
 
 
-async def test_the_hours_that_the_time_asked_for_touches_count_whole(store: SqliteStore) -> None:
+async def test_the_hours_that_the_time_asked_for_touches_count_whole(store: SqlStore) -> None:
     await enqueue(store)
     hour = NOW // HOUR * HOUR
     assert await sums(store, Wanted(since=hour + HOUR - 1, until=hour + 9 * HOUR)) == {"accepted": 1}
@@ -284,7 +288,7 @@ async def test_the_hours_that_the_time_asked_for_touches_count_whole(store: Sqli
     assert await sums(store, Wanted(since=0.0, until=hour - 1)) == {}
 
 
-async def test_single_names_are_summed_by_who_sent(store: SqliteStore) -> None:
+async def test_single_names_are_summed_by_who_sent(store: SqlStore) -> None:
     await enqueue(store, 1, credential="crm", sender="news@example.org", labels=Labels(campaign="spring"))
     await enqueue(store, 2, credential="crm", sender="news@example.org")
     await enqueue(store, 3)
@@ -299,18 +303,17 @@ async def test_single_names_are_summed_by_who_sent(store: SqliteStore) -> None:
     assert await store.counters.by_sender(["accepted"], since=hour + HOUR, until=hour + HOUR) == {}
 
 
-async def test_refusals_are_added_up(store: SqliteStore) -> None:
+async def test_refusals_are_added_up(store: SqlStore) -> None:
     await store.counters.count([("refused.mail_loop", "app", NOW, 3), ("refused.wrong_login", "", NOW, 1)])
     await store.counters.count([("refused.mail_loop", "app", NOW, 2)])
     assert await sums(store) == {"refused.mail_loop": 5, "refused.wrong_login": 1}
 
 
-async def test_refusals_that_the_store_does_not_take_are_counted_when_it_does(tmp_path: Path, store: SqliteStore) -> None:
-    connection_of(store).execute("PRAGMA busy_timeout = 20")
+async def test_refusals_that_the_store_does_not_take_are_counted_when_it_does(store: SqlStore, another: Opener) -> None:
+    await make_impatient(store)
     refusals = Refusals(store=store.counters, clock=lambda: NOW, every=1.0)
     refusals.note(MailLoop(), "app")
-    with closing(sqlite3.connect(database(tmp_path), isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    async with writing(await another()):
         await refusals.flush()
     refusals.note(MailLoop(), "app")
     assert await sums(store) == {}
@@ -322,7 +325,8 @@ async def test_refusals_that_the_store_does_not_take_are_counted_when_it_does(tm
 # What they cost, and how long they stay.
 
 
-async def test_a_group_costs_one_statement_more_whatever_its_size(store: SqliteStore) -> None:
+async def test_a_group_costs_one_statement_more_whatever_its_size(sqlite_store: SqliteStore) -> None:
+    store = sqlite_store
     seen: list[str] = []
     connection_of(store).set_trace_callback(seen.append)
     made = [message(number) for number in range(150)]
@@ -337,7 +341,7 @@ async def test_a_group_costs_one_statement_more_whatever_its_size(store: SqliteS
     assert await sums(store) == {"accepted": 150, "sent": 150, "delivered": 150}
 
 
-async def test_old_hours_go_as_facts_do(store: SqliteStore) -> None:
+async def test_old_hours_go_as_facts_do(store: SqlStore) -> None:
     await enqueue(store)
     hour = NOW // HOUR * HOUR
     assert [count async for count in store.retention.counters(hour + HOUR - 1)] == []
@@ -345,11 +349,11 @@ async def test_old_hours_go_as_facts_do(store: SqliteStore) -> None:
     assert await sums(store) == {}
 
 
-async def test_what_is_salvaged_is_counted_once(tmp_path: Path, store: SqliteStore) -> None:
+async def test_what_is_salvaged_is_counted_once(tmp_path: Path, sqlite_store: SqliteStore) -> None:
     for number in range(1, 30):
-        await sent(store, number, f"ses-{number}")
-    before = await sums(store)
-    await store.close()
+        await sent(sqlite_store, number, f"ses-{number}")
+    before = await sums(sqlite_store)
+    await sqlite_store.close()
     salvage(database(tmp_path), tmp_path / "new.db")
     with closing(sqlite3.connect(tmp_path / "new.db")) as db:
         assert dict(db.execute("SELECT name, sum(count) FROM counters GROUP BY 1").fetchall()) == before
@@ -357,7 +361,7 @@ async def test_what_is_salvaged_is_counted_once(tmp_path: Path, store: SqliteSto
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-async def test_the_answer_of_somebody_who_is_out_of_office_is_no_bounce(store: SqliteStore, order: tuple[int, int]) -> None:
+async def test_the_answer_of_somebody_who_is_out_of_office_is_no_bounce(store: SqlStore, order: tuple[int, int]) -> None:
     made = await sent(store)
     answer = replace(hard_bounce(of=made, bounce_type="Transient", status="4.0.0"), at=NOW + 7)
     told = (event(EventType.DELIVERY, of=made), answer)
@@ -368,7 +372,7 @@ async def test_the_answer_of_somebody_who_is_out_of_office_is_no_bounce(store: S
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-async def test_what_events_prove_was_sent_when_they_say_it_was(store: SqliteStore, order: tuple[int, int]) -> None:
+async def test_what_events_prove_was_sent_when_they_say_it_was(store: SqlStore, order: tuple[int, int]) -> None:
     made = await enqueue(store)
     await claim_one(store)
     last = NOW // HOUR * HOUR + HOUR - 1  # of its hour

@@ -83,8 +83,8 @@ class Days:
             )
 
 
-async def test_under_steady_load_the_database_stays_as_large_as_it_is(tmp_path: Path, store: SqliteStore) -> None:
-    days = Days(tmp_path, store)
+async def test_under_steady_load_the_database_stays_as_large_as_it_is(tmp_path: Path, sqlite_store: SqliteStore) -> None:
+    days = Days(tmp_path, sqlite_store)
     sizes = []
     for _ in range(24):
         await days.pass_one()
@@ -117,13 +117,13 @@ async def freed(store: SqliteStore) -> list[int]:
     return [count async for count in store.retention.free_pages()]
 
 
-async def test_what_a_peak_took_is_given_back_in_small_steps(tmp_path: Path, store: SqliteStore) -> None:
-    last = await enqueue(store, 5, due_at=NOW + DAY)
-    await fill(store, 90)
+async def test_what_a_peak_took_is_given_back_in_small_steps(tmp_path: Path, sqlite_store: SqliteStore) -> None:
+    last = await enqueue(sqlite_store, 5, due_at=NOW + DAY)
+    await fill(sqlite_store, 90)
     kept = pages(tmp_path)
-    assert await counted(store, before=NOW + DAY) == 90 * 16
+    assert await counted(sqlite_store, before=NOW + DAY) == 90 * 16
     assert pages(tmp_path)[0] == kept[0]  # free, for the next mail
-    steps = await freed(store)
+    steps = await freed(sqlite_store)
     count, free = pages(tmp_path)
     assert len(steps) > 50
     assert max(steps) <= 101  # and now and then a page of SQLite's map
@@ -131,14 +131,14 @@ async def test_what_a_peak_took_is_given_back_in_small_steps(tmp_path: Path, sto
     assert free * 4096 <= LOG
     with closing(sqlite3.connect(database(tmp_path))) as other:
         assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    claimed = await claim_one(store, now=NOW + DAY)
+    claimed = await claim_one(sqlite_store, now=NOW + DAY)
     assert (claimed.delivery.id, claimed.content) == (last.id, CONTENT)
 
 
-async def test_what_the_next_mail_needs_is_not_given_back(tmp_path: Path, store: SqliteStore) -> None:
-    await fill(store, 90)
-    assert await counted(store, before=NOW + 30) == 30  # few of the pages
-    assert await freed(store) == []
+async def test_what_the_next_mail_needs_is_not_given_back(tmp_path: Path, sqlite_store: SqliteStore) -> None:
+    await fill(sqlite_store, 90)
+    assert await counted(sqlite_store, before=NOW + 30) == 30  # few of the pages
+    assert await freed(sqlite_store) == []
     other = await SqliteStore.open(database(tmp_path / "small"))
     await fill(other, 20)
     assert await counted(other, before=NOW + DAY) == 320  # all of them, but few octets
@@ -150,29 +150,29 @@ async def test_what_the_next_mail_needs_is_not_given_back(tmp_path: Path, store:
 
 
 async def test_a_reader_that_takes_its_time_makes_the_log_longer_only_while_it_reads(
-    tmp_path: Path, store: SqliteStore
+    tmp_path: Path, sqlite_store: SqliteStore
 ) -> None:
-    await enqueue(store)
+    await enqueue(sqlite_store)
     with closing(sqlite3.connect(database(tmp_path), isolation_level=None)) as reader:
         reader.execute("BEGIN")
         assert reader.execute("SELECT count(*) FROM messages").fetchone() == (1,)
-        await fill(store, 80)
+        await fill(sqlite_store, 80)
         assert log_octets(tmp_path) > 1.2 * LOG
         assert reader.execute("SELECT count(*) FROM messages").fetchone() == (1,)
     for second in range(2):  # the relay writes as much when there is no mail
-        await store.queue.beat(NOW + second)
+        await sqlite_store.queue.beat(NOW + second)
     assert log_octets(tmp_path) <= LOG
 
 
-async def test_the_log_stays_short_while_short_reads_go_on(tmp_path: Path, store: SqliteStore) -> None:
+async def test_the_log_stays_short_while_short_reads_go_on(tmp_path: Path, sqlite_store: SqliteStore) -> None:
     is_over = False
 
     async def read() -> None:
         while not is_over:
-            await store.messages.newest(limit=20)
+            await sqlite_store.messages.newest(limit=20)
 
     readers = [asyncio.create_task(read()) for _ in range(2)]
-    await fill(store, 80)
+    await fill(sqlite_store, 80)
     is_over = True
     await asyncio.gather(*readers)
     assert log_octets(tmp_path) <= LOG

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -17,16 +16,16 @@ from relay.model import Delivery, Labels, Lane, State
 from relay.outcome import Hold, HoldScope, Later, Never, Sent, Unknown
 from relay.queueing import FlowStatus, Moved, Selection, Tally
 from relay.rate import Account
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from tests.store.kit import (
     CONTENT,
     LEASE,
     LIFETIME,
     NOW,
     PATIENCE,
+    Opener,
     claim,
     claim_one,
-    database,
     delivery,
     enqueue,
     event,
@@ -41,7 +40,7 @@ NEWS = Labels(message_class=MessageClass.MARKETING)
 EVERYTHING = Selection()
 
 
-async def move(store: SqliteStore, cause: Cause, selection: Selection = EVERYTHING, *, now: float = NOW + 50) -> list[Moved]:
+async def move(store: SqlStore, cause: Cause, selection: Selection = EVERYTHING, *, now: float = NOW + 50) -> list[Moved]:
     """All that was moved; it is what was counted before."""
     counted = await store.desk.count(cause, selection)
     moved = [each async for step in store.desk.move(cause, selection, now=now) for each in step]
@@ -49,7 +48,7 @@ async def move(store: SqliteStore, cause: Cause, selection: Selection = EVERYTHI
     return moved
 
 
-async def in_doubt(store: SqliteStore) -> Delivery:
+async def in_doubt(store: SqlStore) -> Delivery:
     """One that SES may have of its first try."""
     made = await enqueue(store)
     await settle(store, await claim_one(store), Unknown("reset"))
@@ -59,12 +58,12 @@ async def in_doubt(store: SqliteStore) -> Delivery:
 # What is seen.
 
 
-async def test_of_an_empty_queue_nothing_is_seen(store: SqliteStore) -> None:
+async def test_of_an_empty_queue_nothing_is_seen(store: SqlStore) -> None:
     found = await store.desk.status(now=NOW)
     assert (found.states, found.flows, found.oldest_at, found.holds, found.account) == ({"queued": 0}, (), 0.0, (), None)
 
 
-async def test_what_waits_is_seen_by_state_and_by_flow(store: SqliteStore) -> None:
+async def test_what_waits_is_seen_by_state_and_by_flow(store: SqlStore) -> None:
     for number in range(1, 5):
         await enqueue(store, number)
     first, second, third, _ = await claim(store)
@@ -86,7 +85,7 @@ def _seen(status: FlowStatus) -> tuple[object, ...]:
     return flow.lane, flow.credential, flow.identity, flow.configuration_set, status.open, status.octets, status.due
 
 
-async def test_the_oldest_is_the_one_that_was_accepted_first_of_those_that_wait(store: SqliteStore) -> None:
+async def test_the_oldest_is_the_one_that_was_accepted_first_of_those_that_wait(store: SqlStore) -> None:
     for number in range(1, 4):
         made = replace(message(number), accepted_at=NOW + number)
         await store.queue.enqueue(made, CONTENT, (delivery(made),))
@@ -94,7 +93,7 @@ async def test_the_oldest_is_the_one_that_was_accepted_first_of_those_that_wait(
     assert (await store.desk.status(now=NOW)).oldest_at == NOW + 2
 
 
-async def test_holds_are_seen_while_they_stand(store: SqliteStore) -> None:
+async def test_holds_are_seen_while_they_stand(store: SqlStore) -> None:
     await enqueue(store)
     await settle(store, await claim_one(store), Hold(HoldScope.IDENTITY, "not verified", 300.0, "example.com"), now=NOW)
     await store.desk.hold(Hold(HoldScope.CREDENTIAL, "maintenance", NEVER, "app"), now=NOW + 5)
@@ -107,14 +106,14 @@ async def test_holds_are_seen_while_they_stand(store: SqliteStore) -> None:
     assert (credential.reason, credential.since, credential.ended_at) == ("maintenance", NOW + 5, None)
 
 
-async def test_what_ses_said_last_of_the_account_is_seen(store: SqliteStore) -> None:
+async def test_what_ses_said_last_of_the_account_is_seen(store: SqlStore) -> None:
     for sent in (10.0, 20.0):
         account = Account(rate=14.0, quota=50_000.0, sent=sent, at=NOW + sent)
         await store.account.put(account)
     assert (await store.desk.status(now=NOW)).account == account
 
 
-async def test_a_message_shows_what_holds_each_of_its_deliveries(store: SqliteStore) -> None:
+async def test_a_message_shows_what_holds_each_of_its_deliveries(store: SqlStore) -> None:
     one = message()
     deliveries = tuple(delivery(one, number=number, recipient=f"reader{number}@example.net") for number in (1, 2, 3))
     await store.queue.enqueue(one, CONTENT, deliveries)
@@ -134,7 +133,7 @@ async def test_a_message_shows_what_holds_each_of_its_deliveries(store: SqliteSt
 # What is meant.
 
 
-async def mixed(store: SqliteStore) -> dict[str, Delivery]:
+async def mixed(store: SqlStore) -> dict[str, Delivery]:
     """Deliveries by a name for each."""
     made = {
         "app to net": await enqueue(store, 1, recipient="a@example.net"),
@@ -172,7 +171,7 @@ SELECTIONS: list[tuple[Selection, set[str]]] = [
 @pytest.mark.parametrize(("selection", "meant"), SELECTIONS)
 @pytest.mark.parametrize("cause", [Cause.RETRIED, Cause.HELD_BACK, Cause.CANCELLED])
 async def test_what_fits_all_that_is_said_is_moved_and_nothing_else(
-    store: SqliteStore, selection: Selection, meant: set[str], cause: Cause
+    store: SqlStore, selection: Selection, meant: set[str], cause: Cause
 ) -> None:
     made = await mixed(store)
     moved = {each.delivery.id for each in await move(store, cause, selection)}
@@ -180,7 +179,7 @@ async def test_what_fits_all_that_is_said_is_moved_and_nothing_else(
     assert len(moved) == len(meant)
 
 
-async def test_many_are_moved_in_small_steps(store: SqliteStore) -> None:
+async def test_many_are_moved_in_small_steps(store: SqlStore) -> None:
     await many(store, 1201)
     steps = [step async for step in store.desk.move(Cause.CANCELLED, EVERYTHING, now=NOW)]
     assert [len(step) for step in steps] == [500, 500, 201]
@@ -188,14 +187,14 @@ async def test_many_are_moved_in_small_steps(store: SqliteStore) -> None:
     assert await store.desk.count(Cause.CANCELLED, EVERYTHING) == Tally(deliveries=0, doubtful=0)
 
 
-async def many(store: SqliteStore, count: int) -> None:
+async def many(store: SqlStore, count: int) -> None:
     one = message()
     await store.queue.enqueue(
         one, CONTENT, tuple(delivery(one, number=n, recipient=f"reader{n}@example.net") for n in range(1, count + 1))
     )
 
 
-async def test_between_the_steps_others_are_claimed_and_let_go(store: SqliteStore) -> None:
+async def test_between_the_steps_others_are_claimed_and_let_go(store: SqlStore) -> None:
     await many(store, 1000)
     moving = store.desk.move(Cause.CANCELLED, EVERYTHING, now=NOW)
     first = await anext(aiter(moving))
@@ -205,7 +204,7 @@ async def test_between_the_steps_others_are_claimed_and_let_go(store: SqliteStor
     assert [await settle(store, each, Sent("ses-1")) for each in claimed] == [True] * 400
 
 
-async def test_what_is_claimed_and_moved_at_the_same_time_is_one_or_the_other(store: SqliteStore) -> None:
+async def test_what_is_claimed_and_moved_at_the_same_time_is_one_or_the_other(store: SqlStore) -> None:
     async def cancel() -> list[str]:
         steps = [step async for step in store.desk.move(Cause.CANCELLED, EVERYTHING, now=NOW)]
         return [each.delivery.id for step in steps for each in step]
@@ -221,7 +220,7 @@ async def test_what_is_claimed_and_moved_at_the_same_time_is_one_or_the_other(st
 
 
 @pytest.mark.parametrize("cause", [Cause.RETRIED, Cause.HELD_BACK, Cause.CANCELLED])
-async def test_what_is_being_sent_or_has_ended_is_not_moved(store: SqliteStore, cause: Cause) -> None:
+async def test_what_is_being_sent_or_has_ended_is_not_moved(store: SqlStore, cause: Cause) -> None:
     for number in (1, 2, 3):
         await enqueue(store, number)
     sending, sent, failed = await claim(store)
@@ -234,7 +233,7 @@ async def test_what_is_being_sent_or_has_ended_is_not_moved(store: SqliteStore, 
 # What becomes of it.
 
 
-async def test_what_is_retried_is_due_at_once_and_keeps_its_failures(store: SqliteStore) -> None:
+async def test_what_is_retried_is_due_at_once_and_keeps_its_failures(store: SqlStore) -> None:
     made = await enqueue(store)
     await settle(store, await claim_one(store), Later("503"))
     assert await claim(store, now=NOW + 50) == ()
@@ -246,7 +245,7 @@ async def test_what_is_retried_is_due_at_once_and_keeps_its_failures(store: Sqli
     assert (await claim_one(store, now=NOW + 50)).delivery.attempt == 2
 
 
-async def test_scheduled_mail_that_is_retried_keeps_the_time_of_its_sender(store: SqliteStore) -> None:
+async def test_scheduled_mail_that_is_retried_keeps_the_time_of_its_sender(store: SqlStore) -> None:
     labels = Labels(send_at=NOW + 3600)
     made = await enqueue(store, labels=labels, due_at=labels.send_at)
     await move(store, Cause.HELD_BACK)
@@ -256,7 +255,7 @@ async def test_scheduled_mail_that_is_retried_keeps_the_time_of_its_sender(store
     assert (await stored(store, made)).due_at == labels.send_at + 5
 
 
-async def test_what_is_held_back_is_due_at_no_time_until_it_is_retried(store: SqliteStore) -> None:
+async def test_what_is_held_back_is_due_at_no_time_until_it_is_retried(store: SqlStore) -> None:
     made = await enqueue(store)
     await move(store, Cause.HELD_BACK)
     found = await stored(store, made)
@@ -266,7 +265,7 @@ async def test_what_is_held_back_is_due_at_no_time_until_it_is_retried(store: Sq
     assert (await claim_one(store, now=NOW + 50)).delivery.id == made.id
 
 
-async def test_what_is_held_back_stays_so_when_the_clock_jumps(store: SqliteStore) -> None:
+async def test_what_is_held_back_stays_so_when_the_clock_jumps(store: SqlStore) -> None:
     await enqueue(store)
     await move(store, Cause.HELD_BACK)
     for seconds in (-172_800.0, 172_800.0, -172_800.0):
@@ -275,14 +274,14 @@ async def test_what_is_held_back_stays_so_when_the_clock_jumps(store: SqliteStor
         assert await claim(store, now=NOW + 1e9) == ()
 
 
-async def test_what_is_held_back_for_too_long_expires(store: SqliteStore) -> None:
+async def test_what_is_held_back_for_too_long_expires(store: SqlStore) -> None:
     made = await enqueue(store)
     await move(store, Cause.HELD_BACK)
     expired = await store.queue.expire(now=NOW + LIFETIME + 100, max_hold=100.0)
     assert [(each.id, each.reason) for each in expired] == [(made.id, "held too long")]
 
 
-async def test_what_is_cancelled_has_ended_and_waits_no_more(store: SqliteStore) -> None:
+async def test_what_is_cancelled_has_ended_and_waits_no_more(store: SqlStore) -> None:
     made = await enqueue(store)
     (moved,) = await move(store, Cause.CANCELLED)
     assert moved.delivery == await stored(store, made)
@@ -300,7 +299,7 @@ async def test_what_is_cancelled_has_ended_and_waits_no_more(store: SqliteStore)
 
 
 @pytest.mark.parametrize("cause", [Cause.RETRIED, Cause.HELD_BACK, Cause.CANCELLED])
-async def test_of_what_was_in_doubt_the_tries_are_told_that_ses_may_have(store: SqliteStore, cause: Cause) -> None:
+async def test_of_what_was_in_doubt_the_tries_are_told_that_ses_may_have(store: SqlStore, cause: Cause) -> None:
     made = await in_doubt(store)
     (moved,) = await move(store, cause)
     assert moved.tries == (1,)
@@ -308,7 +307,7 @@ async def test_of_what_was_in_doubt_the_tries_are_told_that_ses_may_have(store: 
     assert (await stored(store, made)).state is not State.IN_DOUBT
 
 
-async def test_a_doubt_outlives_that_it_was_held_back(store: SqliteStore) -> None:
+async def test_a_doubt_outlives_that_it_was_held_back(store: SqlStore) -> None:
     await in_doubt(store)
     await move(store, Cause.HELD_BACK)
     (moved,) = await move(store, Cause.RETRIED)
@@ -319,7 +318,7 @@ async def test_a_doubt_outlives_that_it_was_held_back(store: SqliteStore) -> Non
 
 
 @pytest.mark.parametrize("cause", [Cause.RETRIED, Cause.HELD_BACK, Cause.CANCELLED])
-async def test_what_was_moved_out_of_doubt_is_sent_when_its_event_comes(store: SqliteStore, cause: Cause) -> None:
+async def test_what_was_moved_out_of_doubt_is_sent_when_its_event_comes(store: SqlStore, cause: Cause) -> None:
     made = await in_doubt(store)
     await move(store, cause)
     await store.feedback.record(
@@ -330,7 +329,7 @@ async def test_what_was_moved_out_of_doubt_is_sent_when_its_event_comes(store: S
     assert await claim(store, now=NOW + LIFETIME) == ()
 
 
-async def test_an_interrupted_call_that_is_retried_tells_its_try(store: SqliteStore) -> None:
+async def test_an_interrupted_call_that_is_retried_tells_its_try(store: SqlStore) -> None:
     await enqueue(store)
     await claim_one(store)
     await store.queue.rescue(now=NOW + 2 * LEASE, everything=False, patience=PATIENCE)
@@ -341,15 +340,12 @@ async def test_an_interrupted_call_that_is_retried_tells_its_try(store: SqliteSt
 # A store that only reads.
 
 
-async def test_what_only_reads_sees_and_counts_and_changes_nothing(store: SqliteStore, tmp_path: Path) -> None:
+async def test_what_only_reads_sees_and_counts_and_changes_nothing(store: SqlStore, another_to_read: Opener) -> None:
     await enqueue(store)
-    reader = await SqliteStore.open_to_read(database(tmp_path))
-    try:
-        assert (await reader.desk.status(now=NOW)).states == {"queued": 1}
-        assert (await reader.desk.count(Cause.CANCELLED, EVERYTHING)).deliveries == 1
-        with pytest.raises(StoreUnavailable):
-            await anext(aiter(reader.desk.move(Cause.CANCELLED, EVERYTHING, now=NOW)))
-        with pytest.raises(StoreUnavailable):
-            await reader.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", NEVER), now=NOW)
-    finally:
-        await reader.close()
+    reader = await another_to_read()
+    assert (await reader.desk.status(now=NOW)).states == {"queued": 1}
+    assert (await reader.desk.count(Cause.CANCELLED, EVERYTHING)).deliveries == 1
+    with pytest.raises(StoreUnavailable):
+        await anext(aiter(reader.desk.move(Cause.CANCELLED, EVERYTHING, now=NOW)))
+    with pytest.raises(StoreUnavailable):
+        await reader.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", NEVER), now=NOW)

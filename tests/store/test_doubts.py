@@ -11,7 +11,7 @@ from relay import ids
 from relay.model import Delivery, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.queueing import Settled
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from tests.store.kit import (
     CONTENT,
     LEASE,
@@ -33,7 +33,7 @@ from tests.store.kit import (
 OVER = NOW + 86400  # when any doubt's time is over
 
 
-async def test_there_are_doubts_when_the_time_of_one_is_over(store: SqliteStore) -> None:
+async def test_there_are_doubts_when_the_time_of_one_is_over(store: SqlStore) -> None:
     assert not await store.queue.has_doubts(now=OVER)
     await enqueue(store)
     assert not await store.queue.has_doubts(now=OVER)
@@ -44,14 +44,14 @@ async def test_there_are_doubts_when_the_time_of_one_is_over(store: SqliteStore)
     assert not await store.queue.has_doubts(now=OVER)
 
 
-async def test_a_doubt_that_an_event_settled_is_no_doubt(store: SqliteStore) -> None:
+async def test_a_doubt_that_an_event_settled_is_no_doubt(store: SqlStore) -> None:
     made = await enqueue(store)
     await settle(store, await claim_one(store), Unknown("reset"))
     await record(store, made)
     assert not await store.queue.has_doubts(now=OVER)
 
 
-async def record(store: SqliteStore, of: Delivery, *, ses_message_id: str = "ses-1") -> None:
+async def record(store: SqlStore, of: Delivery, *, ses_message_id: str = "ses-1") -> None:
     await store.feedback.record(
         notification_id=f"{of.id} {ses_message_id}",
         topic="t",
@@ -64,18 +64,18 @@ async def record(store: SqliteStore, of: Delivery, *, ses_message_id: str = "ses
 # Which tries SES may have.
 
 
-async def decided(store: SqliteStore, *, now: float) -> tuple[State, tuple[int, ...]]:
+async def decided(store: SqlStore, *, now: float) -> tuple[State, tuple[int, ...]]:
     (doubt,) = await store.queue.decide(now=now)
     return doubt.delivery.state, doubt.tries
 
 
-async def test_a_doubt_tells_its_try(store: SqliteStore) -> None:
+async def test_a_doubt_tells_its_try(store: SqlStore) -> None:
     await enqueue(store)
     await settle(store, await claim_one(store), Unknown("reset"))
     assert await decided(store, now=OVER) == (State.QUEUED, (1,))
 
 
-async def test_tries_that_ses_answered_are_not_among_them(store: SqliteStore) -> None:
+async def test_tries_that_ses_answered_are_not_among_them(store: SqlStore) -> None:
     await enqueue(store)
     now = NOW
     for outcome in (Later("503"), Unknown("reset"), SlowDown("rate"), Unknown("time-out")):
@@ -86,20 +86,20 @@ async def test_tries_that_ses_answered_are_not_among_them(store: SqliteStore) ->
     assert (state, tries) == (State.QUEUED, (2, 4))
 
 
-async def test_a_call_that_was_interrupted_is_one_of_them(store: SqliteStore) -> None:
+async def test_a_call_that_was_interrupted_is_one_of_them(store: SqlStore) -> None:
     await enqueue(store)
     await claim_one(store)
     await store.queue.rescue(now=NOW + 1, everything=True, patience=PATIENCE)
     assert await decided(store, now=OVER) == (State.QUEUED, (1,))
 
 
-async def test_a_doubt_that_is_over_too_late_expires_and_tells_its_tries(store: SqliteStore) -> None:
+async def test_a_doubt_that_is_over_too_late_expires_and_tells_its_tries(store: SqlStore) -> None:
     await enqueue(store)
     await settle(store, await claim_one(store), Unknown("reset"))
     assert await decided(store, now=NOW + LIFETIME) == (State.EXPIRED, (1,))
 
 
-async def test_many_doubts_are_decided_in_steps(store: SqliteStore) -> None:
+async def test_many_doubts_are_decided_in_steps(store: SqlStore) -> None:
     one = message()
     await store.queue.enqueue(
         one, CONTENT, tuple(delivery(one, number=n, recipient=f"r{n}@example.net") for n in range(1, 602))
@@ -113,7 +113,7 @@ async def test_many_doubts_are_decided_in_steps(store: SqliteStore) -> None:
 # What comes late.
 
 
-async def test_what_was_sent_is_late_and_recorded_when_the_lease_was_over(store: SqliteStore) -> None:
+async def test_what_was_sent_is_late_and_recorded_when_the_lease_was_over(store: SqlStore) -> None:
     made = await enqueue(store)
     call = await claim_one(store)
     await store.queue.rescue(now=NOW + 2 * LEASE, everything=False, patience=PATIENCE)
@@ -121,7 +121,7 @@ async def test_what_was_sent_is_late_and_recorded_when_the_lease_was_over(store:
     assert await state(store, made) is State.SENT
 
 
-async def test_two_calls_that_were_both_taken_are_told(store: SqliteStore) -> None:
+async def test_two_calls_that_were_both_taken_are_told(store: SqlStore) -> None:
     made = await enqueue(store)
     early = await claim_one(store)
     await store.queue.rescue(now=NOW, everything=True, patience=PATIENCE)
@@ -137,14 +137,14 @@ async def test_two_calls_that_were_both_taken_are_told(store: SqliteStore) -> No
     ]
 
 
-async def test_the_same_call_told_twice_was_taken_once(store: SqliteStore) -> None:
+async def test_the_same_call_told_twice_was_taken_once(store: SqlStore) -> None:
     await enqueue(store)
     call = await claim_one(store)
     assert await settled(store, call, Sent("ses-1")) is Settled.IN_TIME
     assert await settled(store, call, Sent("ses-1")) is Settled.LATE
 
 
-async def test_a_call_that_its_event_had_proved_sent_is_no_second_one(store: SqliteStore) -> None:
+async def test_a_call_that_its_event_had_proved_sent_is_no_second_one(store: SqlStore) -> None:
     made = await enqueue(store)
     call = await claim_one(store)
     await record(store, made)
@@ -155,7 +155,7 @@ async def test_a_call_that_its_event_had_proved_sent_is_no_second_one(store: Sql
 @pytest.mark.parametrize(
     "outcome", [Later("503"), Never("400"), SlowDown("rate"), Unknown("reset"), Hold(HoldScope.DELIVERY, "damaged", 60.0)]
 )
-async def test_what_was_not_sent_and_comes_late_changes_nothing(store: SqliteStore, outcome: Outcome) -> None:
+async def test_what_was_not_sent_and_comes_late_changes_nothing(store: SqlStore, outcome: Outcome) -> None:
     made = await enqueue(store)
     call = await claim_one(store)
     await record(store, made)
@@ -166,7 +166,7 @@ async def test_what_was_not_sent_and_comes_late_changes_nothing(store: SqliteSto
 # Whether events come at all.
 
 
-async def sent_at(store: SqliteStore, accepted: float, sent: float | None, *, heard: bool = False, number: int = 0) -> None:
+async def sent_at(store: SqlStore, accepted: float, sent: float | None, *, heard: bool = False, number: int = 0) -> None:
     """One that was accepted then, and sent then if at all."""
     made = replace(message(), id=ids.ulid(accepted, number.to_bytes(10, "big")), accepted_at=accepted)
     await store.queue.enqueue(made, CONTENT, (delivery(made, due_at=accepted),))
@@ -177,11 +177,11 @@ async def sent_at(store: SqliteStore, accepted: float, sent: float | None, *, he
         await record(store, call.delivery, ses_message_id=f"ses {made.id}")
 
 
-async def test_of_nothing_that_was_sent_nothing_was_heard(store: SqliteStore) -> None:
+async def test_of_nothing_that_was_sent_nothing_was_heard(store: SqlStore) -> None:
     assert await store.feedback.heard(since=NOW - 3600, until=NOW) == (0, 0)
 
 
-async def test_of_what_was_sent_it_is_known_of_how_many_there_are_events(store: SqliteStore) -> None:
+async def test_of_what_was_sent_it_is_known_of_how_many_there_are_events(store: SqlStore) -> None:
     for number in range(10):
         await sent_at(store, NOW - 600 + number, NOW - 500 + number, heard=number < 7, number=number)
     assert await store.feedback.heard(since=NOW - 3600, until=NOW) == (10, 7)
@@ -199,20 +199,20 @@ async def test_of_what_was_sent_it_is_known_of_how_many_there_are_events(store: 
     ],
 )
 async def test_only_what_was_accepted_and_sent_in_that_time_counts(
-    store: SqliteStore, accepted: float, sent: float | None, counted: int
+    store: SqlStore, accepted: float, sent: float | None, counted: int
 ) -> None:
     await sent_at(store, NOW + accepted, None if sent is None else NOW + sent)
     assert await store.feedback.heard(since=NOW - 3600, until=NOW - 900) == (counted, 0)
 
 
-async def test_several_events_of_one_delivery_count_once(store: SqliteStore) -> None:
+async def test_several_events_of_one_delivery_count_once(store: SqlStore) -> None:
     await sent_at(store, NOW - 600, NOW - 500, heard=True)
     (life,) = await store.messages.newest(limit=1)
     await record(store, life.deliveries[0], ses_message_id="another")
     assert await store.feedback.heard(since=NOW - 3600, until=NOW) == (1, 1)
 
 
-async def test_the_newest_thousand_are_enough(store: SqliteStore) -> None:
+async def test_the_newest_thousand_are_enough(store: SqlStore) -> None:
     old = replace(message(), id=ids.ulid(NOW - 2000, bytes(10)), accepted_at=NOW - 2000)
     new = replace(message(), id=ids.ulid(NOW - 1000, bytes(10)), accepted_at=NOW - 1000)
     for one, count in ((old, 50), (new, 990)):
@@ -224,7 +224,7 @@ async def test_the_newest_thousand_are_enough(store: SqliteStore) -> None:
     assert await store.feedback.heard(since=NOW - 3600, until=NOW) == (1000, 1)
 
 
-async def test_what_is_in_doubt_does_not_count_as_sent(store: SqliteStore) -> None:
+async def test_what_is_in_doubt_does_not_count_as_sent(store: SqlStore) -> None:
     made = await enqueue(store)
     await settle(store, await claim_one(store), Unknown("reset"))
     assert (await stored(store, made)).state is State.IN_DOUBT

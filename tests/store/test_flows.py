@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -18,7 +15,7 @@ from relay.lifecycle import NEVER, Cause
 from relay.model import Claimed, Labels, Lane, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.queueing import Round, Selection
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from relay.turns import Turns
 from tests.store.kit import (
     CONTENT,
@@ -28,11 +25,12 @@ from tests.store.kit import (
     NOW,
     PATIENCE,
     claims,
-    database,
+    column,
     delivery,
     enqueue,
     event,
     message,
+    rows,
     suppression,
 )
 
@@ -51,7 +49,7 @@ OUTCOMES: tuple[Outcome, ...] = (
 class Mix:
     """All verbs of the queue in random order, on random deliveries; time goes on meanwhile."""
 
-    def __init__(self, store: SqliteStore, random: Random) -> None:
+    def __init__(self, store: SqlStore, random: Random) -> None:
         self._store = store
         self._random = random
         self._now = NOW
@@ -161,26 +159,23 @@ RECOUNTED = """SELECT f.id, count(d.message_id), coalesce(sum(m.size), 0) FROM f
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_what_is_open_of_each_flow_is_counted_truly_after_whatever_happened(
-    store: SqliteStore, tmp_path: Path, seed: int
-) -> None:
+async def test_what_is_open_of_each_flow_is_counted_truly_after_whatever_happened(store: SqlStore, seed: int) -> None:
     mix, most, seen = Mix(store, Random(seed)), 0, set[str]()
-    with closing(sqlite3.connect(database(tmp_path))) as db:
-        for _ in range(100):
-            for _ in range(6):
-                await mix.step()
-            counted = db.execute(COUNTED).fetchall()
-            assert counted == db.execute(RECOUNTED).fetchall()
-            most = max(most, sum(count for _, count, _ in counted))
-            seen |= {state for (state,) in db.execute("SELECT DISTINCT state FROM deliveries")}
-        assert (len(counted) > 10, most > 20) == (True, True)
-        assert seen == {state.value for state in State}
+    for _ in range(100):
+        for _ in range(6):
+            await mix.step()
+        counted = await rows(store, COUNTED)
+        assert counted == await rows(store, RECOUNTED)
+        most = max(most, sum(count for _, count, _ in counted))
+        seen |= set(await column(store, "SELECT DISTINCT state FROM deliveries"))
+    assert (len(counted) > 10, most > 20) == (True, True)
+    assert seen == {state.value for state in State}
 
 
 # Turns.
 
 
-async def crowd(store: SqliteStore, credential: str, count: int, *, number: int, labels: Labels = NO_LABELS) -> None:
+async def crowd(store: SqlStore, credential: str, count: int, *, number: int, labels: Labels = NO_LABELS) -> None:
     """So many deliveries, in messages of 500."""
     for first in range(0, count, 500):
         one = message(number + first // 500, credential=credential, labels=labels)
@@ -188,7 +183,7 @@ async def crowd(store: SqliteStore, credential: str, count: int, *, number: int,
         await store.queue.enqueue(one, CONTENT, tuple(delivery(one, number=n, recipient=f"r{n}@example.net") for n in some))
 
 
-async def taken(store: SqliteStore, turns: Turns, *, limit: int, by: str, rounds: int = 1) -> dict[str, int]:
+async def taken(store: SqlStore, turns: Turns, *, limit: int, by: str, rounds: int = 1) -> dict[str, int]:
     """What was claimed in so many rounds, by credential or lane."""
     found: Counter[str] = Counter()
     for _ in range(rounds):
@@ -198,7 +193,7 @@ async def taken(store: SqliteStore, turns: Turns, *, limit: int, by: str, rounds
     return dict(found)
 
 
-async def test_a_single_mail_behind_50_000_of_another_login_is_in_the_next_claim(store: SqliteStore) -> None:
+async def test_a_single_mail_behind_50_000_of_another_login_is_in_the_next_claim(store: SqlStore) -> None:
     await crowd(store, "crm", 50_000, number=1)
     turns = Turns()
     assert await taken(store, turns, limit=14, by="credential", rounds=3) == {"crm": 42}
@@ -209,7 +204,7 @@ async def test_a_single_mail_behind_50_000_of_another_login_is_in_the_next_claim
         assert await taken(store, turns, limit=2, by="credential") == {"shop": 1, "crm": 1}
 
 
-async def test_single_mails_of_many_logins_are_all_in_the_next_claim_beside_a_crowd(store: SqliteStore) -> None:
+async def test_single_mails_of_many_logins_are_all_in_the_next_claim_beside_a_crowd(store: SqlStore) -> None:
     await crowd(store, "crm", 5000, number=1)
     turns = Turns()
     await taken(store, turns, limit=100, by="credential")
@@ -220,7 +215,7 @@ async def test_single_mails_of_many_logins_are_all_in_the_next_claim_beside_a_cr
 
 
 @pytest.mark.parametrize("limit", [1, 3, 10, 50])
-async def test_two_logins_share_equally(store: SqliteStore, limit: int) -> None:
+async def test_two_logins_share_equally(store: SqlStore, limit: int) -> None:
     await crowd(store, "crm", 500, number=1)
     await crowd(store, "shop", 500, number=100)
     found = await taken(store, Turns(), limit=limit, by="credential", rounds=8)
@@ -229,21 +224,21 @@ async def test_two_logins_share_equally(store: SqliteStore, limit: int) -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 5, 100])
-async def test_mail_that_somebody_waits_for_has_four_turns_to_one_of_mail_to_many(store: SqliteStore, limit: int) -> None:
+async def test_mail_that_somebody_waits_for_has_four_turns_to_one_of_mail_to_many(store: SqlStore, limit: int) -> None:
     await crowd(store, "shop", 500, number=1)
     await crowd(store, "news", 500, number=100, labels=BULK)
     found = await taken(store, Turns(), limit=limit, by="lane", rounds=100 // limit)
     assert found == {Lane.TRANSACTIONAL: 80, Lane.BULK: 20}
 
 
-async def test_what_one_login_does_not_use_the_others_get_in_the_same_claim(store: SqliteStore) -> None:
+async def test_what_one_login_does_not_use_the_others_get_in_the_same_claim(store: SqlStore) -> None:
     await crowd(store, "crm", 500, number=1)
     await crowd(store, "shop", 3, number=100)
     await crowd(store, "news", 7, number=200, labels=BULK)
     assert await taken(store, Turns(), limit=200, by="credential") == {"crm": 190, "shop": 3, "news": 7}
 
 
-async def test_a_lane_that_is_shut_waits_and_the_other_has_all_turns(store: SqliteStore) -> None:
+async def test_a_lane_that_is_shut_waits_and_the_other_has_all_turns(store: SqlStore) -> None:
     await crowd(store, "shop", 5, number=1)
     await crowd(store, "news", 5, number=100, labels=BULK)
     some = await claims(store, lanes=(Lane.TRANSACTIONAL,))
@@ -253,7 +248,7 @@ async def test_a_lane_that_is_shut_waits_and_the_other_has_all_turns(store: Sqli
     assert {each.message.credential for each in (await claims(store, lanes=(Lane.BULK,))).claimed} == {"news"}
 
 
-async def test_a_lane_that_is_shut_sends_no_probe(store: SqliteStore) -> None:
+async def test_a_lane_that_is_shut_sends_no_probe(store: SqlStore) -> None:
     await enqueue(store, 1, labels=BULK)
     (first,) = (await claims(store)).claimed
     hold = Hold(HoldScope.ACCOUNT, "paused", 60.0)

@@ -12,15 +12,15 @@ from relay.lifecycle import settle as settlement
 from relay.model import Delivery, Labels, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.queueing import Settled
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from tests.store.kit import CONTENT, LEASE, LIFETIME, NOW, claim, claim_one, delivery, enqueue, message, settle, stored
 
 
-async def ids(store: SqliteStore, *, limit: int = 100, now: float = NOW) -> list[str]:
+async def ids(store: SqlStore, *, limit: int = 100, now: float = NOW) -> list[str]:
     return [claimed.delivery.id for claimed in await claim(store, limit=limit, now=now)]
 
 
-async def hold(store: SqliteStore, scope: HoldScope, subject: str = "", *, seconds: float = 600.0) -> None:
+async def hold(store: SqlStore, scope: HoldScope, subject: str = "", *, seconds: float = 600.0) -> None:
     """By an answer of SES to the one delivery that is due."""
     await settle(store, await claim_one(store), Hold(scope, "paused", seconds, subject), now=NOW)
 
@@ -35,22 +35,20 @@ STOPPING = list(SUBJECTS.items())
 
 
 @pytest.mark.parametrize(("scope", "subject"), STOPPING)
-async def test_a_hold_stops_all_that_it_covers_until_its_time_is_over(
-    store: SqliteStore, scope: HoldScope, subject: str
-) -> None:
+async def test_a_hold_stops_all_that_it_covers_until_its_time_is_over(store: SqlStore, scope: HoldScope, subject: str) -> None:
     await enqueue(store)
     await hold(store, scope, subject)
     await enqueue(store, 2)
     assert await ids(store, now=NOW + 599) == []
 
 
-async def other_set(store: SqliteStore, number: int) -> Delivery:
+async def other_set(store: SqlStore, number: int) -> Delivery:
     made = replace(message(number), labels=Labels(configuration_set="other"))
     (stored,) = await store.queue.enqueue(made, CONTENT, (delivery(made),))
     return stored
 
 
-async def test_a_held_identity_stops_its_own_domain_only_in_any_spelling(store: SqliteStore) -> None:
+async def test_a_held_identity_stops_its_own_domain_only_in_any_spelling(store: SqlStore) -> None:
     held = await enqueue(store, 1, sender="shop@Example.COM")
     await hold(store, HoldScope.IDENTITY, "example.com")
     free = await enqueue(store, 2, sender="shop@mail.example.com")
@@ -58,21 +56,21 @@ async def test_a_held_identity_stops_its_own_domain_only_in_any_spelling(store: 
     assert await ids(store, now=NOW + 600) == [held.id]
 
 
-async def test_a_held_configuration_set_stops_itself_only(store: SqliteStore) -> None:
+async def test_a_held_configuration_set_stops_itself_only(store: SqlStore) -> None:
     await enqueue(store)
     await hold(store, HoldScope.CONFIGURATION_SET, "")
     free = await other_set(store, 2)
     assert await ids(store, now=NOW + 1) == [free.id]
 
 
-async def test_a_held_delivery_does_not_use_up_the_limit(store: SqliteStore) -> None:
+async def test_a_held_delivery_does_not_use_up_the_limit(store: SqlStore) -> None:
     await enqueue(store, 1, due_at=NOW - 9)
     await hold(store, HoldScope.IDENTITY, "example.com")
     free = await enqueue(store, 2, sender="shop@example.org", due_at=NOW + 1)
     assert await ids(store, limit=1, now=NOW + 2) == [free.id]
 
 
-async def test_a_hold_of_one_delivery_stops_no_other(store: SqliteStore) -> None:
+async def test_a_hold_of_one_delivery_stops_no_other(store: SqlStore) -> None:
     held = await enqueue(store, 1)
     await hold(store, HoldScope.DELIVERY)
     free = await enqueue(store, 2)
@@ -80,7 +78,7 @@ async def test_a_hold_of_one_delivery_stops_no_other(store: SqliteStore) -> None
     assert await ids(store, now=NOW + 600) == [held.id]
 
 
-async def test_a_shorter_hold_does_not_cut_a_longer_one_short(store: SqliteStore) -> None:
+async def test_a_shorter_hold_does_not_cut_a_longer_one_short(store: SqlStore) -> None:
     await enqueue(store, 1)
     await enqueue(store, 2)
     first, second = await claim(store)
@@ -93,7 +91,7 @@ async def test_a_shorter_hold_does_not_cut_a_longer_one_short(store: SqliteStore
 # The probe.
 
 
-async def held_five(store: SqliteStore) -> None:
+async def held_five(store: SqlStore) -> None:
     """Five are due, and the account is held until NOW + 600."""
     await enqueue(store)
     await hold(store, HoldScope.ACCOUNT)
@@ -101,21 +99,21 @@ async def held_five(store: SqliteStore) -> None:
         await enqueue(store, number)
 
 
-async def test_when_a_hold_is_over_one_call_probes_it_and_no_other_goes_out(store: SqliteStore) -> None:
+async def test_when_a_hold_is_over_one_call_probes_it_and_no_other_goes_out(store: SqlStore) -> None:
     await held_five(store)
     assert len(await claim(store, now=NOW + 600)) == 1
     assert await claim(store, now=NOW + 601) == ()
 
 
 @pytest.mark.parametrize("outcome", [Sent("ses-1"), Never("invalid content")])
-async def test_a_probe_that_ses_answers_ends_the_hold(store: SqliteStore, outcome: Outcome) -> None:
+async def test_a_probe_that_ses_answers_ends_the_hold(store: SqlStore, outcome: Outcome) -> None:
     await held_five(store)
     await settle(store, await claim_one(store, now=NOW + 600), outcome, now=NOW + 601)
     assert len(await claim(store, now=NOW + 601)) == 4
     assert (await store.desk.status(now=NOW + 602)).holds == ()
 
 
-async def test_a_probe_that_meets_the_hold_again_renews_it(store: SqliteStore) -> None:
+async def test_a_probe_that_meets_the_hold_again_renews_it(store: SqlStore) -> None:
     await held_five(store)
     probe = await claim_one(store, now=NOW + 600)
     await settle(store, probe, Hold(HoldScope.ACCOUNT, "still paused", 600.0), now=NOW + 601)
@@ -125,7 +123,7 @@ async def test_a_probe_that_meets_the_hold_again_renews_it(store: SqliteStore) -
     assert len(await claim(store, now=NOW + 1201)) == 1
 
 
-async def test_the_longer_a_hold_stands_the_rarer_are_its_probes(store: SqliteStore) -> None:
+async def test_the_longer_a_hold_stands_the_rarer_are_its_probes(store: SqlStore) -> None:
     await enqueue(store)
     now, waits = NOW, []
     for _ in range(60):
@@ -139,7 +137,7 @@ async def test_the_longer_a_hold_stands_the_rarer_are_its_probes(store: SqliteSt
 
 
 @pytest.mark.parametrize("outcome", [Later("503"), SlowDown("rate"), Unknown("reset")])
-async def test_a_probe_that_proves_nothing_is_followed_by_another_soon(store: SqliteStore, outcome: Outcome) -> None:
+async def test_a_probe_that_proves_nothing_is_followed_by_another_soon(store: SqlStore, outcome: Outcome) -> None:
     await held_five(store)
     await settle(store, await claim_one(store, now=NOW + 600), outcome, now=NOW + 601)
     assert await claim(store, now=NOW + 602) == ()
@@ -147,14 +145,14 @@ async def test_a_probe_that_proves_nothing_is_followed_by_another_soon(store: Sq
     assert await claim(store, now=NOW + 611) == ()
 
 
-async def test_a_probe_that_never_comes_back_is_followed_by_another(store: SqliteStore) -> None:
+async def test_a_probe_that_never_comes_back_is_followed_by_another(store: SqlStore) -> None:
     await held_five(store)
     await claim_one(store, now=NOW + 600)
     assert await claim(store, now=NOW + 600 + LEASE - 1) == ()
     assert len(await claim(store, now=NOW + 600 + LEASE)) == 1
 
 
-async def test_a_call_that_was_open_when_the_hold_came_does_not_end_it(store: SqliteStore) -> None:
+async def test_a_call_that_was_open_when_the_hold_came_does_not_end_it(store: SqlStore) -> None:
     for number in range(1, 4):
         await enqueue(store, number)
     first, second, third = await claim(store)
@@ -164,7 +162,7 @@ async def test_a_call_that_was_open_when_the_hold_came_does_not_end_it(store: Sq
     assert await claim(store, now=NOW + 599) == ()
 
 
-async def test_under_two_holds_the_probe_waits_for_both_and_ends_both(store: SqliteStore) -> None:
+async def test_under_two_holds_the_probe_waits_for_both_and_ends_both(store: SqlStore) -> None:
     await enqueue(store, 1)
     await enqueue(store, 2)
     first, second = await claim(store)
@@ -175,7 +173,7 @@ async def test_under_two_holds_the_probe_waits_for_both_and_ends_both(store: Sql
     assert (await store.desk.status(now=NOW + 902)).holds == ()
 
 
-async def test_two_domains_under_one_hold_share_one_probe_and_under_two_have_one_each(store: SqliteStore) -> None:
+async def test_two_domains_under_one_hold_share_one_probe_and_under_two_have_one_each(store: SqlStore) -> None:
     await enqueue(store, 1, sender="shop@example.com")
     await enqueue(store, 2, sender="shop@example.org")
     for claimed in await claim(store):
@@ -187,7 +185,7 @@ async def test_two_domains_under_one_hold_share_one_probe_and_under_two_have_one
 # The operator's.
 
 
-async def test_the_operator_s_hold_has_no_probe_and_ends_when_it_is_lifted(store: SqliteStore) -> None:
+async def test_the_operator_s_hold_has_no_probe_and_ends_when_it_is_lifted(store: SqlStore) -> None:
     await enqueue(store)
     assert await store.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", 1e18), now=NOW)
     assert not await store.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", 1e18), now=NOW + 1)
@@ -197,7 +195,7 @@ async def test_the_operator_s_hold_has_no_probe_and_ends_when_it_is_lifted(store
     assert len(await claim(store, now=NOW + LIFETIME)) == 1
 
 
-async def test_lifting_ends_what_ses_held_there_as_well_and_nothing_elsewhere(store: SqliteStore) -> None:
+async def test_lifting_ends_what_ses_held_there_as_well_and_nothing_elsewhere(store: SqlStore) -> None:
     await enqueue(store)
     await hold(store, HoldScope.IDENTITY, "example.com")
     await store.desk.hold(Hold(HoldScope.IDENTITY, "maintenance", 1e18, "example.com"), now=NOW)
@@ -215,7 +213,7 @@ async def test_lifting_ends_what_ses_held_there_as_well_and_nothing_elsewhere(st
 # Patience.
 
 
-async def test_while_it_was_held_the_patience_with_a_delivery_did_not_run_out(store: SqliteStore) -> None:
+async def test_while_it_was_held_the_patience_with_a_delivery_did_not_run_out(store: SqlStore) -> None:
     first = await enqueue(store)
     await store.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", 1e18), now=NOW + 10)
     await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + LIFETIME)
@@ -226,13 +224,13 @@ async def test_while_it_was_held_the_patience_with_a_delivery_did_not_run_out(st
     assert (await stored(store, first)).state is State.QUEUED
 
 
-async def test_a_hold_of_others_gives_a_delivery_no_time(store: SqliteStore) -> None:
+async def test_a_hold_of_others_gives_a_delivery_no_time(store: SqlStore) -> None:
     await enqueue(store)
     await store.desk.hold(Hold(HoldScope.CREDENTIAL, "maintenance", 1e18, "other"), now=NOW + 10)
     assert (await claim_one(store, now=NOW + 100)).held == 0
 
 
-async def test_what_was_held_for_too_long_expires(store: SqliteStore) -> None:
+async def test_what_was_held_for_too_long_expires(store: SqlStore) -> None:
     first = await enqueue(store)
     later = await enqueue(store, 2, due_at=NOW)
     await store.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", 1e18), now=NOW)
@@ -247,7 +245,7 @@ async def test_what_was_held_for_too_long_expires(store: SqliteStore) -> None:
 
 
 @pytest.mark.parametrize("jump", [-2 * 86400.0, 2 * 86400.0])
-async def test_the_time_under_a_hold_is_the_same_when_the_clock_jumps_meanwhile(store: SqliteStore, jump: float) -> None:
+async def test_the_time_under_a_hold_is_the_same_when_the_clock_jumps_meanwhile(store: SqlStore, jump: float) -> None:
     await enqueue(store)
     for begin, end in ((5, 15), (20, 30 + jump)):
         await store.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", 1e18), now=NOW + begin)
@@ -257,7 +255,7 @@ async def test_the_time_under_a_hold_is_the_same_when_the_clock_jumps_meanwhile(
     assert (await claim_one(store, now=NOW + jump + 40)).held == pytest.approx(20.0)
 
 
-async def test_under_a_bounded_hold_all_go_when_their_own_time_is_over(store: SqliteStore) -> None:
+async def test_under_a_bounded_hold_all_go_when_their_own_time_is_over(store: SqlStore) -> None:
     held = [await enqueue(store, number) for number in (1, 2, 3)]
     free = await enqueue(store, 4, sender="shop@example.org")
     first, *_ = await claim(store, limit=1)

@@ -9,7 +9,7 @@ import pytest
 from relay.errors import SesUnavailable, StoreUnavailable
 from relay.identities import Identity, IdentityState, KnownIdentities
 from relay.senders import IdentitySync
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from tests.store.kit import NOW
 
 
@@ -33,11 +33,11 @@ class Account:
         return replace(identity, dkim="success", looked_at=self.now)
 
 
-def syncing(account: Account, store: SqliteStore) -> IdentitySync:
+def syncing(account: Account, store: SqlStore) -> IdentitySync:
     return IdentitySync(ses=account, store=store.identities, clock=lambda: account.now, pause=0.0)
 
 
-async def test_what_is_listed_is_known_and_kept(store: SqliteStore) -> None:
+async def test_what_is_listed_is_known_and_kept(store: SqlStore) -> None:
     sync = syncing(Account("example.com", "anna@example.org"), store)
     known = await sync.once()
     assert [(found.name, found.dkim, found.since) for found in known.identities] == [
@@ -50,7 +50,7 @@ async def test_what_is_listed_is_known_and_kept(store: SqliteStore) -> None:
     assert set(kept.identities) == set(known.identities)
 
 
-async def test_what_was_kept_is_known_after_a_restart(store: SqliteStore) -> None:
+async def test_what_was_kept_is_known_after_a_restart(store: SqlStore) -> None:
     await syncing(Account("example.com"), store).once()
     sync = syncing(Account(), store)
     assert sync.identities.why_not("shop@example.org") == ""
@@ -58,7 +58,7 @@ async def test_what_was_kept_is_known_after_a_restart(store: SqliteStore) -> Non
     assert (sync.identities.why_not("shop@example.com"), bool(sync.identities.why_not("shop@example.org"))) == ("", True)
 
 
-async def test_a_ses_that_throttles_is_asked_for_the_rest_the_next_time(store: SqliteStore) -> None:
+async def test_a_ses_that_throttles_is_asked_for_the_rest_the_next_time(store: SqlStore) -> None:
     names = [f"d{number}.example" for number in range(7)]
     account = Account(*names, answers=3)
     sync = syncing(account, store)
@@ -72,13 +72,13 @@ async def test_a_ses_that_throttles_is_asked_for_the_rest_the_next_time(store: S
     assert [found.dkim for found in known.identities] == ["success"] * 7
 
 
-async def test_an_account_with_very_many_is_looked_through_bit_by_bit(store: SqliteStore) -> None:
+async def test_an_account_with_very_many_is_looked_through_bit_by_bit(store: SqlStore) -> None:
     account = Account(*(f"d{number:03}.example" for number in range(120)))
     sync = syncing(account, store)
     assert [len(set(account.looked)) for _ in range(3) if await sync.once()] == [50, 100, 120]
 
 
-async def test_a_ses_that_does_not_answer_changes_nothing(store: SqliteStore) -> None:
+async def test_a_ses_that_does_not_answer_changes_nothing(store: SqlStore) -> None:
     class Broken(Account):
         async def all(self) -> tuple[Identity, ...]:
             raise SesUnavailable("ServiceUnavailableException", "later")
@@ -91,7 +91,7 @@ async def test_a_ses_that_does_not_answer_changes_nothing(store: SqliteStore) ->
     assert sync.identities.known == await store.identities.known() == known
 
 
-async def test_a_store_that_cannot_keep_it_does_not_stop_it_from_being_obeyed(store: SqliteStore) -> None:
+async def test_a_store_that_cannot_keep_it_does_not_stop_it_from_being_obeyed(store: SqlStore) -> None:
     class Full:
         async def known(self) -> KnownIdentities | None:
             return await store.identities.known()

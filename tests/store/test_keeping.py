@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import closing
+from collections.abc import Coroutine, Iterator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -22,8 +20,8 @@ from relay.model import Edit, Message
 from relay.outcome import Later, Never, Sent, Unknown
 from relay.queueing import Selection
 from relay.store.bodies import Spool
-from relay.store.sqlite.store import SqliteStore
-from tests.store.kit import CONTENT, NOW, PATIENCE, accepted, claim, database, delivery, event, settle
+from relay.store.sql.store import SqlStore
+from tests.store.kit import CONTENT, NOW, PATIENCE, Opener, accepted, change, claim, delivery, event, rows, settle
 
 DAY = 86400.0
 LARGE = b"x" * 70_000
@@ -32,8 +30,7 @@ LARGE = b"x" * 70_000
 class House:
     """A store, a spool folder and a clock; `keeping` is over all three."""
 
-    def __init__(self, folder: Path, store: SqliteStore) -> None:
-        self.database = database(folder)
+    def __init__(self, folder: Path, store: SqlStore) -> None:
         self.store = store
         self.spool = Spool(folder / "spool")
         self.now = NOW
@@ -46,7 +43,7 @@ class House:
         web_versions: int = 90,
         notifications: int = 30,
         facts: int = 400,
-        store: SqliteStore | None = None,
+        store: SqlStore | None = None,
     ) -> Keeping:
         return Keeping(
             store=(store or self.store).retention,
@@ -91,10 +88,8 @@ def journaled() -> Iterator[StringIO]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    store = await SqliteStore.open(database(tmp_path))
-    yield House(tmp_path, store)
-    await store.close()
+def house(tmp_path: Path, store: SqlStore) -> House:
+    return House(tmp_path, store)
 
 
 async def test_content_goes_after_its_days_whether_in_its_row_or_in_a_file(house: House) -> None:
@@ -164,8 +159,7 @@ async def test_a_file_whose_row_was_lost_stays_while_its_delivery_is_open(house:
     waiting, over = await house.put(1, large=True), await house.put(2, large=True)
     async for _ in house.store.desk.move(Cause.CANCELLED, Selection(ids=(over.id,)), now=NOW):
         pass
-    with closing(sqlite3.connect(house.database)) as other, other:
-        other.execute("DELETE FROM spooled")
+    await change(house.store, "DELETE FROM spooled")
     await house.keeping.once()
     assert (house.file(waiting).exists(), house.file(over).exists()) == (True, False)
 
@@ -178,8 +172,7 @@ async def test_facts_go_after_the_content_and_raw_notifications_before_them(hous
         house.now = NOW + passed * DAY
         await house.keeping.once()
         assert (await house.store.messages.show(made.id) is not None) is known
-        with closing(sqlite3.connect(house.database)) as other:
-            assert other.execute("SELECT count(*) FROM notifications").fetchone() == (kept,)
+        assert await rows(house.store, "SELECT count(*) FROM notifications") == [(kept,)]
 
 
 @pytest.mark.parametrize("large", [False, True])
@@ -211,17 +204,17 @@ async def test_while_a_file_cannot_be_removed_its_facts_stay(house: House) -> No
     assert await house.store.messages.show(made.id) is None
 
 
-async def test_a_store_that_takes_nothing_is_tried_again_the_next_time(house: House, journaled: StringIO) -> None:
+async def test_a_store_that_takes_nothing_is_tried_again_the_next_time(
+    house: House, journaled: StringIO, another_to_read: Opener
+) -> None:
     made = await house.put()
     await house.send_all()
     house.now += 10 * DAY
-    read_only = await SqliteStore.open_to_read(house.database)
-    running = asyncio.create_task(house.kept_for(store=read_only).run())
+    running = asyncio.create_task(house.kept_for(store=await another_to_read()).run())
     while journaled.getvalue().count("what is old is kept for now") < 2:
         assert not running.done()
         await asyncio.sleep(0.01)
     running.cancel()
-    await read_only.close()
     assert await house.has_content(made)
 
 
@@ -269,14 +262,14 @@ async def cut_short(step: Coroutine[Any, Any, None], *, after: int) -> None:
 
 async def without_content(house: House) -> list[str]:
     """Open messages whose content cannot be had."""
-    with closing(sqlite3.connect(house.database)) as other:
-        rows = other.execute(
-            "SELECT DISTINCT d.message_id, b.content IS NOT NULL, s.message_id IS NOT NULL FROM deliveries d"
-            " LEFT JOIN bodies b USING (message_id) LEFT JOIN spooled s USING (message_id)"
-            " WHERE d.state IN ('queued', 'sending', 'in_doubt')"
-        ).fetchall()
+    found = await rows(
+        house.store,
+        "SELECT DISTINCT d.message_id, b.message_id IS NOT NULL, s.message_id IS NOT NULL FROM deliveries d"
+        " LEFT JOIN bodies b ON b.message_id = d.message_id LEFT JOIN spooled s ON s.message_id = d.message_id"
+        " WHERE d.state IN ('queued', 'sending', 'in_doubt')",
+    )
     return [
         message_id
-        for message_id, is_inline, is_spooled in rows
+        for message_id, is_inline, is_spooled in found
         if not is_inline and not (is_spooled and (house.spool.lost.parent / f"{message_id}.eml").exists())
     ]

@@ -10,7 +10,7 @@ from relay.event import EventType
 from relay.links import Addressee
 from relay.model import Edit, Labels
 from relay.outcome import Sent
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from relay.suppression import Reason, Suppression, of_credential, of_list
 from relay.tokens import Kind, Link
 from tests.store.kit import CONTENT, NOW, claim, delivery, enqueue, event, message, settle, suppressed, suppression
@@ -18,7 +18,7 @@ from tests.store.kit import CONTENT, NOW, claim, delivery, enqueue, event, messa
 READER = Addressee(address="Reader@example.net", credential="app", sender="shop@example.com", list="")
 
 
-async def test_a_link_is_its_recipients(store: SqliteStore) -> None:
+async def test_a_link_is_its_recipients(store: SqlStore) -> None:
     made = message()
     await store.queue.enqueue(made, CONTENT, (delivery(made), delivery(made, number=2, recipient="other@example.net")))
     found = await store.links.addressee(Link(Kind.UNSUBSCRIBE, made.id, 2))
@@ -27,7 +27,7 @@ async def test_a_link_is_its_recipients(store: SqliteStore) -> None:
     assert await store.links.addressee(Link(Kind.UNSUBSCRIBE, made.id, 3)) is None
 
 
-async def test_leaving_counts_once_and_can_be_taken_back(store: SqliteStore) -> None:
+async def test_leaving_counts_once_and_can_be_taken_back(store: SqlStore) -> None:
     assert await store.links.leave(READER, at=NOW)
     assert not await store.links.leave(READER, at=NOW + 1)
     assert await store.links.has_left(READER, now=NOW + 2)
@@ -39,14 +39,14 @@ async def test_leaving_counts_once_and_can_be_taken_back(store: SqliteStore) -> 
     assert await store.links.leave(READER, at=NOW + 6)
 
 
-async def test_coming_back_takes_away_no_other_reason(store: SqliteStore) -> None:
+async def test_coming_back_takes_away_no_other_reason(store: SqlStore) -> None:
     await store.suppressions.add(suppression(reason="hard_bounce"))
     await store.links.leave(READER, at=NOW)
     await store.links.come_back(READER, at=NOW + 1)
     assert (await suppressed(store, "reader@example.net"))["reader@example.net"].reason is Reason.HARD_BOUNCE
 
 
-async def test_who_was_on_an_imported_list_can_come_back_as_well(store: SqliteStore) -> None:
+async def test_who_was_on_an_imported_list_can_come_back_as_well(store: SqlStore) -> None:
     async def batches() -> AsyncIterator[Sequence[Suppression]]:
         yield [replace(suppression("reader@example.net", reason="unsubscribed"), scope=READER.scope)]
 
@@ -60,7 +60,7 @@ def test_a_list_is_a_scope_of_its_own() -> None:
     assert Addressee(address="a", credential="app", sender="s", list="news").scope == of_list("news")
 
 
-async def test_links_of_messages_that_were_let_go_are_known(store: SqliteStore) -> None:
+async def test_links_of_messages_that_were_let_go_are_known(store: SqlStore) -> None:
     with_links, without = message(1), message(2)
     with_links = replace(with_links, edits=(Edit(0, 0, b"x", links=("Unsubscribe",)),))
     for made in (with_links, without):
@@ -77,7 +77,7 @@ async def test_links_of_messages_that_were_let_go_are_known(store: SqliteStore) 
     assert await store.links.addressee(Link(Kind.UNSUBSCRIBE, without.id, 1)) is None
 
 
-async def test_the_mail_of_a_link_is_there_as_long_as_its_content(store: SqliteStore) -> None:
+async def test_the_mail_of_a_link_is_there_as_long_as_its_content(store: SqlStore) -> None:
     small, large = message(1), replace(message(2), edits=(Edit(0, 0, b"x", links=("WebVersion",), footer=b"y", footer_at=7),))
     await store.queue.enqueue(small, CONTENT, (delivery(small),))
     await store.queue.enqueue(large, None, (delivery(large),))
@@ -95,7 +95,7 @@ async def test_the_mail_of_a_link_is_there_as_long_as_its_content(store: SqliteS
         assert await store.links.addressee(links[0])
 
 
-async def delivered(store: SqliteStore, number: int, *, list: str, credential: str = "app") -> None:
+async def delivered(store: SqlStore, number: int, *, list: str, credential: str = "app") -> None:
     """A message of a list that reached the reader."""
     made = await enqueue(store, number, credential=credential, labels=Labels(list=list))
     (claimed,) = await claim(store)
@@ -106,7 +106,7 @@ async def delivered(store: SqliteStore, number: int, *, list: str, credential: s
     )
 
 
-async def test_a_reader_chooses_among_the_lists_whose_mail_reached_him(store: SqliteStore) -> None:
+async def test_a_reader_chooses_among_the_lists_whose_mail_reached_him(store: SqlStore) -> None:
     for number, name in enumerate(("news", "offers", "news", ""), 1):
         await delivered(store, number, list=name)
     await delivered(store, 5, list="of another login", credential="other")

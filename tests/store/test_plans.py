@@ -173,12 +173,12 @@ async def retention(store: SqliteStore) -> None:
 
 
 @pytest.fixture
-async def statements(store: SqliteStore) -> set[str]:
+async def statements(sqlite_store: SqliteStore) -> set[str]:
     """All that are run from now on, with their values."""
     found: set[str] = set()
-    connection_of(store).set_trace_callback(found.add)
-    assert isinstance(store._reader, SqliteReader)
-    await store._reader.connection.set_trace_callback(found.add)
+    connection_of(sqlite_store).set_trace_callback(found.add)
+    assert isinstance(sqlite_store._reader, SqliteReader)
+    await sqlite_store._reader.connection.set_trace_callback(found.add)
     return found
 
 
@@ -189,15 +189,17 @@ def scans(database: sqlite3.Connection, statement: str) -> list[str]:
     return [scan for scan in found if not SHORT.fullmatch(scan) and not any(by in statement for by in NEWEST)]
 
 
-async def test_no_statement_goes_through_a_table_that_grows(tmp_path: Path, store: SqliteStore, statements: set[str]) -> None:
-    await everything(store)
+async def test_no_statement_goes_through_a_table_that_grows(
+    tmp_path: Path, sqlite_store: SqliteStore, statements: set[str]
+) -> None:
+    await everything(sqlite_store)
     seen = {each for each in statements if re.match(r"\s*(SELECT|INSERT|UPDATE|DELETE)", each)}
     assert len(seen) > 60
     with closing(sqlite3.connect(database(tmp_path))) as other:
         assert [(scan, each) for each in seen for scan in scans(other, each)] == []
 
 
-def test_a_statement_that_does_is_found(tmp_path: Path, store: SqliteStore) -> None:
+def test_a_statement_that_does_is_found(tmp_path: Path, sqlite_store: SqliteStore) -> None:
     with closing(sqlite3.connect(database(tmp_path))) as other:
         assert scans(other, "SELECT message_id FROM deliveries WHERE state = 'in_doubt'") == ["deliveries"]
         assert scans(other, "SELECT id FROM messages WHERE credential = 'app'") == ["messages"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from relay.ports.event_queues import Quarantined
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from tests.store.kit import NOW
 
 
@@ -20,20 +20,20 @@ def found(number: int = 1, *, at: float = NOW) -> Quarantined:
     )
 
 
-async def test_what_is_put_there_is_kept_as_it_came(store: SqliteStore) -> None:
+async def test_what_is_put_there_is_kept_as_it_came(store: SqlStore) -> None:
     assert await store.quarantine.put(found())
     assert await store.quarantine.get("sqs-1") == found()
     assert await store.quarantine.get("sqs-2") is None
 
 
-async def test_what_comes_again_is_there_once_with_its_new_reason(store: SqliteStore) -> None:
+async def test_what_comes_again_is_there_once_with_its_new_reason(store: SqlStore) -> None:
     await store.quarantine.put(found())
     again = replace(found(), reason="the signature does not fit", received_at=NOW + 60)
     assert not await store.quarantine.put(again)
     assert await store.quarantine.newest(limit=10) == (replace(found(), reason="the signature does not fit"),)
 
 
-async def test_the_newest_are_listed_first_and_all_in_their_order(store: SqliteStore) -> None:
+async def test_the_newest_are_listed_first_and_all_in_their_order(store: SqlStore) -> None:
     for number in range(1, 6):
         await store.quarantine.put(found(number))
     assert [each.id for each in await store.quarantine.newest(limit=2)] == ["sqs-5", "sqs-4"]
@@ -42,7 +42,7 @@ async def test_the_newest_are_listed_first_and_all_in_their_order(store: SqliteS
 
 
 @pytest.mark.parametrize(("before", "left"), [(NOW, ("sqs-1", "sqs-2")), (NOW + 1, ("sqs-2",)), (NOW + 11, ())])
-async def test_what_is_old_goes_with_the_notifications(store: SqliteStore, before: float, left: tuple[str, ...]) -> None:
+async def test_what_is_old_goes_with_the_notifications(store: SqlStore, before: float, left: tuple[str, ...]) -> None:
     await store.quarantine.put(found(1))
     await store.quarantine.put(found(2, at=NOW + 10))
     gone = [count async for count in store.retention.notifications(before)]

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from relay import ses_event
 from relay.bounces import DEFAULT_RULES, BounceRules
 from relay.event import Event, EventType, Replayed
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from relay.suppression import Change, Reason
-from tests.store.kit import NOW, database, enqueue, event, hard_bounce, release, suppressed, suppression
+from tests.store.kit import NOW, enqueue, event, hard_bounce, release, rows, suppressed, suppression
 
 READER = "reader@example.net"
 TRUSTING = BounceRules(trusts_diagnostics=True, trusts_predictions=True)
 NOTHING = Replayed()
 
 
-async def replay(store: SqliteStore, rules: BounceRules = DEFAULT_RULES) -> Replayed:
+async def replay(store: SqlStore, rules: BounceRules = DEFAULT_RULES) -> Replayed:
     done = Replayed()
     async for step in store.feedback.replay(rules=rules, now=NOW + 500):
         done += step
     return done
 
 
-async def record(store: SqliteStore, *facts: Event, payload: str = "{}") -> None:
+async def record(store: SqlStore, *facts: Event, payload: str = "{}") -> None:
     await store.feedback.record(notification_id=payload, topic="t", payload=payload, received_at=NOW + 9, events=facts)
 
 
-async def test_nothing_changes_where_the_rules_are_the_same(store: SqliteStore) -> None:
+async def test_nothing_changes_where_the_rules_are_the_same(store: SqlStore) -> None:
     sent = await enqueue(store)
     await record(store, event(of=sent), hard_bounce(of=sent), event(EventType.OPEN, of=sent, is_bot=True))
     before = await suppressed(store, READER)
@@ -40,7 +38,7 @@ async def test_nothing_changes_where_the_rules_are_the_same(store: SqliteStore) 
     assert len(await store.suppressions.history(READER)) == 1
 
 
-async def test_a_rule_that_is_stricter_suppresses_and_the_old_one_releases_again(store: SqliteStore) -> None:
+async def test_a_rule_that_is_stricter_suppresses_and_the_old_one_releases_again(store: SqlStore) -> None:
     sent = await enqueue(store)
     await record(store, hard_bounce(of=sent, bounce_type="Transient", status="5.1.1"))
     assert await suppressed(store, READER) == {}
@@ -54,7 +52,7 @@ async def test_a_rule_that_is_stricter_suppresses_and_the_old_one_releases_again
     assert told == [Change.ADDED, Change.REVOKED, Change.ADDED]
 
 
-async def test_who_was_released_by_hand_stays_so(store: SqliteStore) -> None:
+async def test_who_was_released_by_hand_stays_so(store: SqlStore) -> None:
     sent = await enqueue(store)
     await record(store, hard_bounce(of=sent))
     await store.suppressions.remove(release(READER))
@@ -62,7 +60,7 @@ async def test_who_was_released_by_hand_stays_so(store: SqliteStore) -> None:
     assert await suppressed(store, READER) == {}
 
 
-async def test_what_was_not_understood_is_read_again(store: SqliteStore, tmp_path: Path) -> None:
+async def test_what_was_not_understood_is_read_again(store: SqlStore) -> None:
     """As if the reader of then had not known bounces."""
     sent = await enqueue(store)
     told = {
@@ -79,22 +77,20 @@ async def test_what_was_not_understood_is_read_again(store: SqliteStore, tmp_pat
     assert await replay(store) == Replayed(added=1, suppressed=1)
     assert READER in await suppressed(store, READER)
     assert await replay(store) == NOTHING
-    with closing(sqlite3.connect(database(tmp_path))) as db:
-        assert db.execute("SELECT type, class, message_id FROM events").fetchall() == [("bounce", "hard", sent.message_id)]
+    assert await rows(store, "SELECT type, class, message_id FROM events") == [("bounce", "hard", sent.message_id)]
 
 
-async def test_a_fact_is_kept_with_all_that_ses_said(store: SqliteStore, tmp_path: Path) -> None:
+async def test_a_fact_is_kept_with_all_that_ses_said(store: SqlStore) -> None:
     payload = (Path(__file__).parents[1] / "data" / "ses" / "click.json").read_text()
     (told,) = ses_event.parse(payload, received_at=NOW)
     await record(store, told)
-    with closing(sqlite3.connect(database(tmp_path))) as db:
-        ((document,),) = db.execute("SELECT document FROM events")
+    [(document,)] = await rows(store, "SELECT document FROM events")
     said = json.loads(document)
     assert (said["link"], said["user_agent"]) == (told.link, told.user_agent)
     assert ["ses:from-domain", "example.com"] in said["tags"]
 
 
-async def test_a_long_history_is_gone_over_in_steps(store: SqliteStore) -> None:
+async def test_a_long_history_is_gone_over_in_steps(store: SqlStore) -> None:
     for number in range(1, 251):
         sent = await enqueue(store, number, recipient=f"reader{number}@example.net")
         told = hard_bounce(of=sent, bounce_type="Transient", status="5.1.1", feedback_id=str(number))
@@ -104,7 +100,7 @@ async def test_a_long_history_is_gone_over_in_steps(store: SqliteStore) -> None:
     assert sum(step.suppressed for step in steps) == 250
 
 
-async def test_an_entry_that_is_revoked_leaves_those_of_other_facts(store: SqliteStore) -> None:
+async def test_an_entry_that_is_revoked_leaves_those_of_other_facts(store: SqlStore) -> None:
     """The one that stands came first, and counts from a later time."""
     sent = await enqueue(store)
     stands = replace(hard_bounce(of=sent, feedback_id="B"), at=NOW + 8)
@@ -119,7 +115,7 @@ async def test_an_entry_that_is_revoked_leaves_those_of_other_facts(store: Sqlit
     assert await replay(store) == NOTHING
 
 
-async def test_what_an_operator_has_added_stays_when_a_bounce_is_revoked(store: SqliteStore) -> None:
+async def test_what_an_operator_has_added_stays_when_a_bounce_is_revoked(store: SqlStore) -> None:
     sent = await enqueue(store)
     await store.suppressions.add(suppression(READER))
     await record(store, hard_bounce(of=sent, bounce_type="Transient", status="5.1.1"))
@@ -128,7 +124,7 @@ async def test_what_an_operator_has_added_stays_when_a_bounce_is_revoked(store: 
     assert (await suppressed(store, READER))[READER].reason is Reason.MANUAL
 
 
-async def test_somebody_who_came_back_did_so_once(store: SqliteStore) -> None:
+async def test_somebody_who_came_back_did_so_once(store: SqlStore) -> None:
     await record(store, event(EventType.SUBSCRIPTION, opted_in=("news",), recipient=READER))
     for _ in range(2):
         await replay(store)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -15,17 +12,17 @@ from relay.model import Delivery, Message, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, Unknown
 from relay.queueing import Selection
 from relay.store.sql import retention
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from tests.store.kit import (
     CONTENT,
     NOW,
     accepted,
     claim,
-    database,
     delivery,
     enqueue,
     event,
     hard_bounce,
+    rows,
     settle,
     state,
     suppression,
@@ -36,7 +33,7 @@ LARGE = b"x" * 60_000
 
 
 async def put(
-    store: SqliteStore, at: float = NOW, number: int = 1, *, content: bytes | None = CONTENT, recipients: int = 1
+    store: SqlStore, at: float = NOW, number: int = 1, *, content: bytes | None = CONTENT, recipients: int = 1
 ) -> tuple[Delivery, ...]:
     """One message of that time, to so many; without content here it is one that lies in the spool folder."""
     made = accepted(at, number, content=content or CONTENT)
@@ -44,14 +41,14 @@ async def put(
     return await store.queue.enqueue(made, content, to)
 
 
-async def put_sent(store: SqliteStore, at: float = NOW, number: int = 1, *, content: bytes | None = CONTENT) -> Delivery:
+async def put_sent(store: SqlStore, at: float = NOW, number: int = 1, *, content: bytes | None = CONTENT) -> Delivery:
     """One that SES took at once."""
     (made,) = await put(store, at, number, content=content)
     await answer_all(store, Sent(f"ses-{made.id}"), at)
     return made
 
 
-async def answer_all(store: SqliteStore, outcome: Outcome, at: float) -> None:
+async def answer_all(store: SqlStore, outcome: Outcome, at: float) -> None:
     for claimed in await claim(store, now=at):
         await settle(store, claimed, outcome, now=at)
 
@@ -60,26 +57,22 @@ async def gone(steps: AsyncIterator[int]) -> int:
     return sum([count async for count in steps])
 
 
-async def forget(store: SqliteStore, before: float) -> None:
+async def forget(store: SqlStore, before: float) -> None:
     """All that ended before that."""
     for steps in (store.retention.bodies, store.retention.facts):
         await gone(steps(before))
     await store.retention.flows_and_holds(before)
 
 
-async def has_content(store: SqliteStore, of: Delivery) -> bool:
+async def has_content(store: SqlStore, of: Delivery) -> bool:
     life = await store.messages.show(of.message_id)
     assert life
     return life.has_content
 
 
-@pytest.fixture
-def rows(tmp_path: Path, store: SqliteStore) -> Callable[[str], int]:
-    def count(table: str) -> int:
-        with closing(sqlite3.connect(database(tmp_path))) as other:
-            return int(other.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
-
-    return count
+async def count(store: SqlStore, what: str) -> int:
+    [(found,)] = await rows(store, f"SELECT count(*) FROM {what}")
+    return int(found)
 
 
 # Content.
@@ -90,7 +83,7 @@ def rows(tmp_path: Path, store: SqliteStore) -> Callable[[str], int]:
     "outcome", [Sent("ses-1"), Never("spam"), Later("503", at_most=1)], ids=["sent", "refused", "given up"]
 )
 async def test_the_content_goes_once_the_delivery_is_over_for_so_long(
-    store: SqliteStore, outcome: Outcome, content: bytes | None
+    store: SqlStore, outcome: Outcome, content: bytes | None
 ) -> None:
     (made,) = await put(store, content=content)
     await answer_all(store, outcome, NOW + 5)
@@ -100,36 +93,36 @@ async def test_the_content_goes_once_the_delivery_is_over_for_so_long(
     assert not await has_content(store, made)
 
 
-async def test_what_ended_before_it_began_goes_as_well(store: SqliteStore) -> None:
+async def test_what_ended_before_it_began_goes_as_well(store: SqlStore) -> None:
     await store.suppressions.add(suppression("reader1@example.net"))
     (made,) = await put(store)
     assert made.state is State.SUPPRESSED
     assert await gone(store.retention.bodies(NOW + 1)) == 1
 
 
-async def test_the_content_of_what_was_cancelled_goes(store: SqliteStore) -> None:
+async def test_the_content_of_what_was_cancelled_goes(store: SqlStore) -> None:
     (made,) = await put(store)
     assert [step async for step in store.desk.move(Cause.CANCELLED, Selection(ids=(made.message_id,)), now=NOW + 9)]
     assert await gone(store.retention.bodies(NOW + 8)) == 0
     assert await gone(store.retention.bodies(NOW + 9)) == 1
 
 
-async def in_doubt(store: SqliteStore) -> None:
+async def in_doubt(store: SqlStore) -> None:
     await answer_all(store, Unknown("no answer"), NOW)
 
 
-async def sending(store: SqliteStore) -> None:
+async def sending(store: SqlStore) -> None:
     await claim(store)
 
 
-async def queued(store: SqliteStore) -> None:
+async def queued(store: SqlStore) -> None:
     await answer_all(store, Later("503"), NOW)
 
 
 @pytest.mark.parametrize("content", [CONTENT, None], ids=["in its row", "in the spool folder"])
 @pytest.mark.parametrize("stand", [queued, sending, in_doubt])
 async def test_nothing_of_a_message_goes_while_one_delivery_is_open(
-    store: SqliteStore, rows: Callable[[str], int], stand: Callable[[SqliteStore], object], content: bytes | None
+    store: SqlStore, stand: Callable[[SqlStore], object], content: bytes | None
 ) -> None:
     made, other = await put(store, content=content, recipients=2)
     [_] = [step async for step in store.desk.move(Cause.CANCELLED, Selection(ids=(other.id,)), now=NOW)]
@@ -137,10 +130,10 @@ async def test_nothing_of_a_message_goes_while_one_delivery_is_open(
     for steps in (store.retention.bodies, store.retention.facts):
         assert await gone(steps(NOW + 1000 * DAY)) == 0
     assert await has_content(store, made)
-    assert (rows("messages"), rows("deliveries"), rows("flows")) == (1, 2, 1)
+    assert (await count(store, "messages"), await count(store, "deliveries"), await count(store, "flows")) == (1, 2, 1)
 
 
-async def test_age_counts_from_the_end_and_not_from_the_beginning(store: SqliteStore) -> None:
+async def test_age_counts_from_the_end_and_not_from_the_beginning(store: SqlStore) -> None:
     """Held for a month, and sent just now."""
     (made,) = await put(store)
     await answer_all(store, Sent("ses-1"), NOW + 30 * DAY)
@@ -148,7 +141,7 @@ async def test_age_counts_from_the_end_and_not_from_the_beginning(store: SqliteS
     assert await has_content(store, made)
 
 
-async def test_the_last_delivery_to_end_decides(store: SqliteStore) -> None:
+async def test_the_last_delivery_to_end_decides(store: SqlStore) -> None:
     await put(store, recipients=2)
     first, second = await claim(store)
     await settle(store, first, Sent("ses-1"), now=NOW + 1)
@@ -157,7 +150,7 @@ async def test_the_last_delivery_to_end_decides(store: SqliteStore) -> None:
     assert await gone(store.retention.bodies(NOW + 9)) == 1
 
 
-async def test_when_the_content_is_gone_the_facts_are_still_told(store: SqliteStore) -> None:
+async def test_when_the_content_is_gone_the_facts_are_still_told(store: SqlStore) -> None:
     made = await put_sent(store)
     await store.feedback.record(
         notification_id="n1", topic="t", payload="{}", received_at=NOW, events=(event(EventType.DELIVERY, of=made),)
@@ -169,7 +162,7 @@ async def test_when_the_content_is_gone_the_facts_are_still_told(store: SqliteSt
     assert [moment.what for moment in life.moments] == ["accepted", "sent", "delivery"]
 
 
-async def test_what_was_looked_up_as_over_is_asked_again_before_it_goes(store: SqliteStore) -> None:
+async def test_what_was_looked_up_as_over_is_asked_again_before_it_goes(store: SqlStore) -> None:
     """Between the look and the step an event may have come that dates the end anew."""
     made = await put_sent(store)
     (waiting,) = await put(store, NOW + 1)
@@ -183,9 +176,7 @@ async def test_what_was_looked_up_as_over_is_asked_again_before_it_goes(store: S
 # Facts.
 
 
-async def test_all_that_is_known_of_a_message_goes_together_and_of_no_other(
-    store: SqliteStore, rows: Callable[[str], int]
-) -> None:
+async def test_all_that_is_known_of_a_message_goes_together_and_of_no_other(store: SqlStore) -> None:
     for day in (0, 10):
         (made,) = await put(store, NOW + day * DAY)
         await answer_all(store, Later("503"), NOW + day * DAY)
@@ -194,17 +185,17 @@ async def test_all_that_is_known_of_a_message_goes_together_and_of_no_other(
         await store.feedback.record(notification_id=f"n{day}", topic="t", payload="{}", received_at=NOW, events=(told,))
     await forget(store, NOW + 5 * DAY)
     tables = ("messages", "deliveries", "attempts", "events", "bodies", "flows")
-    assert {table: rows(table) for table in tables} == dict.fromkeys(tables, 1)
+    assert {table: await count(store, table) for table in tables} == dict.fromkeys(tables, 1)
     assert await has_content(store, made)
 
 
-async def test_facts_stay_as_long_as_the_content_does(store: SqliteStore) -> None:
+async def test_facts_stay_as_long_as_the_content_does(store: SqlStore) -> None:
     for content in (CONTENT, None):
         await put_sent(store, NOW + len(content or b""), content=content)
     assert await gone(store.retention.facts(NOW + DAY)) == 0
 
 
-async def test_a_flow_goes_when_nothing_is_left_of_it(store: SqliteStore, rows: Callable[[str], int]) -> None:
+async def test_a_flow_goes_when_nothing_is_left_of_it(store: SqlStore) -> None:
     """Also one whose deliveries never began."""
     await store.suppressions.add(suppression("reader@example.net"))
     old = accepted(NOW, sender="shop@one.example")
@@ -214,10 +205,10 @@ async def test_a_flow_goes_when_nothing_is_left_of_it(store: SqliteStore, rows: 
     assert await store.retention.flows_and_holds(NOW) == 0
     for before, left in ((NOW + DAY, 1), (NOW + 20 * DAY, 0)):
         await forget(store, before)
-        assert (rows("flows"), rows("deliveries")) == (left, left)
+        assert (await count(store, "flows"), await count(store, "deliveries")) == (left, left)
 
 
-async def test_after_a_flow_went_its_next_message_makes_it_anew(store: SqliteStore) -> None:
+async def test_after_a_flow_went_its_next_message_makes_it_anew(store: SqlStore) -> None:
     await put_sent(store)
     await forget(store, NOW + DAY)
     (made,) = await put(store, NOW + 2 * DAY)
@@ -227,22 +218,20 @@ async def test_after_a_flow_went_its_next_message_makes_it_anew(store: SqliteSto
     assert await state(store, made) is State.SENT
 
 
-async def test_events_about_mail_that_is_not_ours_go_by_the_day_they_came(
-    store: SqliteStore, rows: Callable[[str], int]
-) -> None:
+async def test_events_about_mail_that_is_not_ours_go_by_the_day_they_came(store: SqlStore) -> None:
     made = await put_sent(store, NOW + 9 * DAY)
     for day in (0, 1, 2, 8):
         told = (event(at=NOW + day), event(EventType.DELIVERY, of=made, at=NOW + day, detail=str(day)))
         await store.feedback.record(
             notification_id=f"n{day}", topic="t", payload="{}", received_at=NOW + day * DAY, events=told
         )
-    assert rows("events") == 8
+    assert await count(store, "events") == 8
     await gone(store.retention.facts(NOW + 2.5 * DAY))
-    assert rows("events WHERE message_id IS NULL") == 1
-    assert rows("events WHERE message_id IS NOT NULL") == 4
+    assert await count(store, "events WHERE message_id IS NULL") == 1
+    assert await count(store, "events WHERE message_id IS NOT NULL") == 4
 
 
-async def test_an_event_about_a_message_that_is_forgotten_is_a_strangers_and_still_suppresses(store: SqliteStore) -> None:
+async def test_an_event_about_a_message_that_is_forgotten_is_a_strangers_and_still_suppresses(store: SqlStore) -> None:
     made = await put_sent(store)
     await forget(store, NOW + DAY)
     assert await store.messages.show(made.message_id) is None
@@ -256,22 +245,18 @@ async def test_an_event_about_a_message_that_is_forgotten_is_a_strangers_and_sti
 # What else.
 
 
-async def test_notifications_go_by_the_day_they_came_and_what_was_read_of_them_stays(
-    store: SqliteStore, rows: Callable[[str], int]
-) -> None:
+async def test_notifications_go_by_the_day_they_came_and_what_was_read_of_them_stays(store: SqlStore) -> None:
     for day in range(250):
         await store.feedback.record(
             notification_id=f"{1000 - day}", topic="t", payload="{}", received_at=NOW + day * DAY, events=(event(at=NOW + day),)
         )
     assert await gone(store.retention.notifications(NOW + 220 * DAY)) == 220
-    assert rows("notifications") == 30
-    assert rows(f"notifications WHERE received_at < {NOW + 220 * DAY}") == 0
-    assert rows("events") == 250
+    assert await count(store, "notifications") == 30
+    assert await count(store, f"notifications WHERE received_at < {NOW + 220 * DAY}") == 0
+    assert await count(store, "events") == 250
 
 
-async def test_a_hold_that_is_over_is_kept_while_something_waits_that_waited_under_it(
-    store: SqliteStore, rows: Callable[[str], int]
-) -> None:
+async def test_a_hold_that_is_over_is_kept_while_something_waits_that_waited_under_it(store: SqlStore) -> None:
     """For so long its time must not count."""
     await enqueue(store)
     for begin, end in ((-2000.0, -1000.0), (1000.0, 2000.0)):
@@ -281,23 +266,21 @@ async def test_a_hold_that_is_over_is_kept_while_something_waits_that_waited_und
     [claimed] = await claim(store, now=NOW + DAY)
     assert claimed.held == 1000.0
     await settle(store, claimed, Sent("ses-1"), now=NOW + DAY)
-    assert (await store.retention.flows_and_holds(NOW + DAY), rows("holds")) == (1, 0)
+    assert (await store.retention.flows_and_holds(NOW + DAY), await count(store, "holds")) == (1, 0)
 
 
-async def test_a_hold_that_stands_stays_and_one_that_nobody_noticed_goes(
-    store: SqliteStore, rows: Callable[[str], int]
-) -> None:
+async def test_a_hold_that_stands_stays_and_one_that_nobody_noticed_goes(store: SqlStore) -> None:
     await enqueue(store)
     await store.desk.hold(Hold(HoldScope.IDENTITY, "by hand", 600.0, "example.com"), now=NOW)
     await store.desk.hold(Hold(HoldScope.ACCOUNT, "by hand", 600.0), now=NOW + 10)
     await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + 20)
-    assert (await store.retention.flows_and_holds(NOW + 1000 * DAY), rows("holds")) == (1, 1)
+    assert (await store.retention.flows_and_holds(NOW + 1000 * DAY), await count(store, "holds")) == (1, 1)
 
 
 # Steps.
 
 
-async def test_no_step_is_large(store: SqliteStore) -> None:
+async def test_no_step_is_large(store: SqlStore) -> None:
     for number in range(250):
         await put(store, NOW + number, number)
     while await claim(store, now=NOW + DAY):
@@ -308,7 +291,7 @@ async def test_no_step_is_large(store: SqliteStore) -> None:
         assert (sum(counts), max(counts)) == (250, 100)
 
 
-async def answer_late(store: SqliteStore) -> None:
+async def answer_late(store: SqlStore) -> None:
     """All that are being sent were sent."""
     for life in await store.messages.newest(limit=1000):
         told = [event(of=each, at=NOW + DAY, ses_message_id=each.id) for each in life.deliveries]
@@ -317,14 +300,14 @@ async def answer_late(store: SqliteStore) -> None:
         )
 
 
-async def test_no_step_removes_much_more_than_a_megabyte(store: SqliteStore) -> None:
+async def test_no_step_removes_much_more_than_a_megabyte(store: SqlStore) -> None:
     for number in range(50):
         await put_sent(store, NOW + number, number, content=LARGE)
     counts = [count async for count in store.retention.bodies(NOW + DAY)]
     assert counts == [18, 18, 14]
 
 
-async def test_what_must_stay_is_looked_at_once_a_pass(store: SqliteStore) -> None:
+async def test_what_must_stay_is_looked_at_once_a_pass(store: SqlStore) -> None:
     """A backlog that is held is passed over, not gone through again for each step behind it."""
     for number in range(450):
         await put(store, NOW + number, number)
@@ -338,13 +321,13 @@ async def test_what_must_stay_is_looked_at_once_a_pass(store: SqliteStore) -> No
     assert [count async for count in store.retention.bodies(NOW + DAY)] == [0, 0, 0, 0, 50, 100]
 
 
-async def test_a_walk_ends_at_the_first_that_are_too_young(store: SqliteStore) -> None:
+async def test_a_walk_ends_at_the_first_that_are_too_young(store: SqlStore) -> None:
     for number in range(500):
         await put_sent(store, NOW + number * DAY, number)
     assert [count async for count in store.retention.bodies(NOW + 9.5 * DAY)] == [10, 0]
 
 
-async def test_others_write_between_two_steps(store: SqliteStore) -> None:
+async def test_others_write_between_two_steps(store: SqlStore) -> None:
     for number in range(150):
         await put_sent(store, NOW + number, number)
     steps = store.retention.bodies(NOW + DAY)
@@ -354,7 +337,7 @@ async def test_others_write_between_two_steps(store: SqliteStore) -> None:
     assert await has_content(store, made)
 
 
-async def test_a_time_before_the_epoch_lets_nothing_go(store: SqliteStore) -> None:
+async def test_a_time_before_the_epoch_lets_nothing_go(store: SqlStore) -> None:
     """A clock that was never set, less some days."""
     made: Message = accepted(0.0)
     await store.queue.enqueue(made, CONTENT, (delivery(made, due_at=0.0),))

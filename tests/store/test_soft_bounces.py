@@ -10,6 +10,7 @@ import pytest
 
 from relay.event import Event, EventType
 from relay.model import Delivery
+from relay.store.sql.store import SqlStore
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import Change, Reason
 from tests.store.kit import NOW, database, enqueue, event, hard_bounce, release, suppressed
@@ -31,7 +32,7 @@ def delivered(of: Delivery, day: float) -> Event:
     return event(EventType.DELIVERY, of=of, at=NOW + day * DAY)
 
 
-async def record(store: SqliteStore, *facts: Event) -> list[Reason | None]:
+async def record(store: SqlStore, *facts: Event) -> list[Reason | None]:
     """Each as a notification of its own."""
     found = []
     for fact in facts:
@@ -43,20 +44,20 @@ async def record(store: SqliteStore, *facts: Event) -> list[Reason | None]:
     return found
 
 
-async def test_the_fifth_in_thirty_days_suppresses(store: SqliteStore) -> None:
+async def test_the_fifth_in_thirty_days_suppresses(store: SqlStore) -> None:
     mails = [await enqueue(store, number) for number in range(1, 6)]
     found = await record(store, *(full(mail, day) for day, mail in enumerate(mails)))
     assert found == [None] * 4 + [Reason.SOFT_BOUNCES]
     assert (await suppressed(store, READER))[READER].created_at == NOW + 4 * DAY
 
 
-async def test_classes_do_not_add_up_with_each_other(store: SqliteStore) -> None:
+async def test_classes_do_not_add_up_with_each_other(store: SqlStore) -> None:
     mails = [await enqueue(store, number) for number in range(1, 9)]
     await record(store, *(kind(mail, day) for day, mail in enumerate(mails[:4]) for kind in (full, soft)))
     assert await suppressed(store, READER) == {}
 
 
-async def test_answers_of_the_reader_do_not_count_whatever_came_first(store: SqliteStore) -> None:
+async def test_answers_of_the_reader_do_not_count_whatever_came_first(store: SqlStore) -> None:
     mails = [await enqueue(store, number) for number in range(1, 9)]
     silent = [full(mail, day, bounce_subtype="General", status="") for day, mail in enumerate(mails)]
     await record(store, *silent)
@@ -68,7 +69,7 @@ async def test_answers_of_the_reader_do_not_count_whatever_came_first(store: Sql
     assert await suppressed(store, READER) == {}
 
 
-async def test_a_delivery_that_is_heard_of_late_takes_it_back(store: SqliteStore) -> None:
+async def test_a_delivery_that_is_heard_of_late_takes_it_back(store: SqlStore) -> None:
     mails = [await enqueue(store, number) for number in range(1, 7)]
     await record(store, *(full(mail, day) for day, mail in enumerate(mails[:5])))
     assert READER in await suppressed(store, READER)
@@ -79,7 +80,7 @@ async def test_a_delivery_that_is_heard_of_late_takes_it_back(store: SqliteStore
     assert (await suppressed(store, READER))[READER].created_at == NOW + 11 * DAY
 
 
-async def test_who_was_released_begins_anew(store: SqliteStore) -> None:
+async def test_who_was_released_begins_anew(store: SqlStore) -> None:
     mails = [await enqueue(store, number) for number in range(1, 7)]
     await record(store, *(full(mail, day) for day, mail in enumerate(mails[:5])))
     assert await store.suppressions.remove(release(READER, at=NOW + 5 * DAY))
@@ -87,7 +88,7 @@ async def test_who_was_released_begins_anew(store: SqliteStore) -> None:
     assert await suppressed(store, READER) == {}
 
 
-async def test_a_graver_reason_stays_when_soft_bounces_are_set_back(store: SqliteStore) -> None:
+async def test_a_graver_reason_stays_when_soft_bounces_are_set_back(store: SqlStore) -> None:
     mails = [await enqueue(store, number) for number in range(1, 8)]
     await record(store, *(full(mail, day) for day, mail in enumerate(mails[:5])))
     assert await record(store, hard_bounce(of=mails[5])) == [Reason.HARD_BOUNCE]
@@ -96,7 +97,7 @@ async def test_a_graver_reason_stays_when_soft_bounces_are_set_back(store: Sqlit
 
 
 @pytest.mark.parametrize("seed", range(8))
-async def test_the_same_facts_end_the_same_in_whichever_order_they_come(store: SqliteStore, tmp_path: Path, seed: int) -> None:
+async def test_the_same_facts_end_the_same_in_whichever_order_they_come(store: SqlStore, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     (tmp_path / "other").mkdir()
     other = await SqliteStore.open(database(tmp_path / "other"))

@@ -6,7 +6,7 @@ import pytest
 
 from relay.model import Labels, State
 from relay.outcome import Hold, HoldScope, Later, Outcome, Sent, Unknown
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from tests.store.kit import (
     LEASE,
     LIFETIME,
@@ -25,14 +25,14 @@ BACK, AHEAD = -172_800.0, 172_800.0
 jumps = pytest.mark.parametrize("jump", [BACK, AHEAD, 21_600.0])
 
 
-async def jumped(store: SqliteStore, jump: float) -> float:
+async def jumped(store: SqlStore, jump: float) -> float:
     """The clock jumps a second from now; what it shows then."""
     await store.queue.shift(jump)
     return NOW + 1 + jump
 
 
 @jumps
-async def test_after_a_jump_a_retry_waits_as_long_as_before(store: SqliteStore, jump: float) -> None:
+async def test_after_a_jump_a_retry_waits_as_long_as_before(store: SqlStore, jump: float) -> None:
     made = await enqueue(store)
     await settle(store, await claim_one(store), Later("503"), now=NOW)
     wait = (await stored(store, made)).due_at - NOW
@@ -42,13 +42,13 @@ async def test_after_a_jump_a_retry_waits_as_long_as_before(store: SqliteStore, 
 
 
 @jumps
-async def test_after_a_jump_what_was_due_is_due(store: SqliteStore, jump: float) -> None:
+async def test_after_a_jump_what_was_due_is_due(store: SqlStore, jump: float) -> None:
     made = await enqueue(store)
     assert (await claim_one(store, now=await jumped(store, jump))).delivery.id == made.id
 
 
 @jumps
-async def test_after_a_jump_a_lease_lasts_as_long_as_before(store: SqliteStore, jump: float) -> None:
+async def test_after_a_jump_a_lease_lasts_as_long_as_before(store: SqlStore, jump: float) -> None:
     made = await enqueue(store)
     await claim_one(store)
     await jumped(store, jump)
@@ -58,7 +58,7 @@ async def test_after_a_jump_a_lease_lasts_as_long_as_before(store: SqliteStore, 
 
 
 @jumps
-async def test_a_call_that_was_open_when_the_clock_jumped_is_settled(store: SqliteStore, jump: float) -> None:
+async def test_a_call_that_was_open_when_the_clock_jumped_is_settled(store: SqlStore, jump: float) -> None:
     made = await enqueue(store)
     claimed = await claim_one(store)
     assert await settle(store, claimed, Sent("ses-1"), now=await jumped(store, jump))
@@ -66,7 +66,7 @@ async def test_a_call_that_was_open_when_the_clock_jumped_is_settled(store: Sqli
 
 
 @jumps
-async def test_after_a_jump_a_doubt_waits_as_long_as_before(store: SqliteStore, jump: float) -> None:
+async def test_after_a_jump_a_doubt_waits_as_long_as_before(store: SqlStore, jump: float) -> None:
     made = await enqueue(store)
     await settle(store, await claim_one(store), Unknown("reset"), now=NOW)
     await jumped(store, jump)
@@ -76,7 +76,7 @@ async def test_after_a_jump_a_doubt_waits_as_long_as_before(store: SqliteStore, 
 
 
 @jumps
-async def test_after_a_jump_nothing_expires_early_or_late(store: SqliteStore, jump: float) -> None:
+async def test_after_a_jump_nothing_expires_early_or_late(store: SqlStore, jump: float) -> None:
     made = await enqueue(store)
     await jumped(store, jump)
     assert (await stored(store, made)).expires_at == NOW + LIFETIME + jump
@@ -84,7 +84,7 @@ async def test_after_a_jump_nothing_expires_early_or_late(store: SqliteStore, ju
 
 
 @jumps
-async def test_after_a_jump_a_hold_stands_as_long_as_before(store: SqliteStore, jump: float) -> None:
+async def test_after_a_jump_a_hold_stands_as_long_as_before(store: SqlStore, jump: float) -> None:
     await enqueue(store)
     await settle(store, await claim_one(store), Hold(HoldScope.ACCOUNT, "paused", 600.0), now=NOW)
     await jumped(store, jump)
@@ -94,7 +94,7 @@ async def test_after_a_jump_a_hold_stands_as_long_as_before(store: SqliteStore, 
     assert len(await claim(store, now=NOW + jump + 600)) == 1
 
 
-async def test_a_hold_that_is_over_is_counted_after_a_jump_as_before_it(store: SqliteStore) -> None:
+async def test_a_hold_that_is_over_is_counted_after_a_jump_as_before_it(store: SqlStore) -> None:
     await enqueue(store)
     await store.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", 1e18), now=NOW + 10)
     await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + 110)
@@ -103,7 +103,7 @@ async def test_a_hold_that_is_over_is_counted_after_a_jump_as_before_it(store: S
 
 
 @jumps
-async def test_the_first_try_that_a_sender_set_stays_where_it_is(store: SqliteStore, jump: float) -> None:
+async def test_the_first_try_that_a_sender_set_stays_where_it_is(store: SqlStore, jump: float) -> None:
     at = NOW + 300_000
     made = await enqueue(store, due_at=at, labels=Labels(send_at=at))
     await jumped(store, jump)
@@ -111,7 +111,7 @@ async def test_the_first_try_that_a_sender_set_stays_where_it_is(store: SqliteSt
 
 
 @jumps
-async def test_a_later_try_of_scheduled_mail_is_a_wait(store: SqliteStore, jump: float) -> None:
+async def test_a_later_try_of_scheduled_mail_is_a_wait(store: SqlStore, jump: float) -> None:
     made = await enqueue(store, labels=Labels(send_at=NOW))
     await settle(store, await claim_one(store), Later("503"), now=NOW)
     due_at = (await stored(store, made)).due_at
@@ -119,13 +119,13 @@ async def test_a_later_try_of_scheduled_mail_is_a_wait(store: SqliteStore, jump:
     assert (await stored(store, made)).due_at == due_at + jump
 
 
-async def test_scheduled_mail_whose_time_was_over_when_it_came_is_due_after_a_jump(store: SqliteStore) -> None:
+async def test_scheduled_mail_whose_time_was_over_when_it_came_is_due_after_a_jump(store: SqlStore) -> None:
     await enqueue(store, labels=Labels(send_at=NOW - 1000))
     assert len(await claim(store, now=await jumped(store, BACK))) == 1
 
 
 @jumps
-async def test_the_end_that_a_sender_set_stays_where_it_is(store: SqliteStore, jump: float) -> None:
+async def test_the_end_that_a_sender_set_stays_where_it_is(store: SqlStore, jump: float) -> None:
     at = NOW + 300_000
     made = await enqueue(store, labels=Labels(expires_at=at))
     before = (await stored(store, made)).expires_at
@@ -133,7 +133,7 @@ async def test_the_end_that_a_sender_set_stays_where_it_is(store: SqliteStore, j
     assert (await stored(store, made)).expires_at == before
 
 
-async def test_what_has_ended_stays_where_it_is(store: SqliteStore) -> None:
+async def test_what_has_ended_stays_where_it_is(store: SqlStore) -> None:
     made = await enqueue(store)
     await settle(store, await claim_one(store), Sent("ses-1"))
     before = await stored(store, made)
@@ -141,7 +141,7 @@ async def test_what_has_ended_stays_where_it_is(store: SqliteStore) -> None:
     assert await stored(store, made) == before
 
 
-async def test_what_was_accepted_while_the_clock_was_set_back_is_due_after_it_is_put_right(store: SqliteStore) -> None:
+async def test_what_was_accepted_while_the_clock_was_set_back_is_due_after_it_is_put_right(store: SqlStore) -> None:
     """Its time is that of the clock of before."""
     await enqueue(store, 1)
     await settle(store, await claim_one(store), Later("503"), now=NOW)
@@ -157,11 +157,11 @@ async def test_what_was_accepted_while_the_clock_was_set_back_is_due_after_it_is
 # The heartbeat.
 
 
-async def test_a_store_that_is_new_has_seen_nobody_alive(store: SqliteStore) -> None:
+async def test_a_store_that_is_new_has_seen_nobody_alive(store: SqlStore) -> None:
     assert await store.queue.last_heartbeat() == 0.0
 
 
-async def test_the_last_heartbeat_is_the_one_that_counts_even_if_it_is_an_earlier_time(store: SqliteStore) -> None:
+async def test_the_last_heartbeat_is_the_one_that_counts_even_if_it_is_an_earlier_time(store: SqlStore) -> None:
     for at in (NOW, NOW + 60, NOW - 500):
         await store.queue.beat(at)
         assert await store.queue.last_heartbeat() == at
@@ -170,7 +170,7 @@ async def test_the_last_heartbeat_is_the_one_that_counts_even_if_it_is_an_earlie
 # What its sender wants no more.
 
 
-async def test_what_its_sender_wants_no_more_ends_when_its_turn_comes(store: SqliteStore) -> None:
+async def test_what_its_sender_wants_no_more_ends_when_its_turn_comes(store: SqlStore) -> None:
     made = await enqueue(store, labels=Labels(expires_at=NOW + 10))
     found = await claims(store, now=NOW + 10)
     assert found.claimed == ()
@@ -181,20 +181,20 @@ async def test_what_its_sender_wants_no_more_ends_when_its_turn_comes(store: Sql
     assert (await store.desk.status(now=NOW)).flows == ()
 
 
-async def test_until_then_it_is_sent(store: SqliteStore) -> None:
+async def test_until_then_it_is_sent(store: SqlStore) -> None:
     await enqueue(store, labels=Labels(expires_at=NOW + 10))
     assert len(await claim(store, now=NOW + 9.9)) == 1
 
 
 @pytest.mark.parametrize("outcome", [Later("503"), Unknown("reset")])
-async def test_a_later_try_ends_as_well(store: SqliteStore, outcome: Outcome) -> None:
+async def test_a_later_try_ends_as_well(store: SqlStore, outcome: Outcome) -> None:
     made = await enqueue(store, labels=Labels(expires_at=NOW + 3000))
     await settle(store, await claim_one(store), outcome)
     await store.queue.decide(now=NOW + 2000)
     assert [each.id for each in (await claims(store, now=NOW + 3000)).ended] == [made.id]
 
 
-async def test_a_hold_gives_it_no_more_time(store: SqliteStore) -> None:
+async def test_a_hold_gives_it_no_more_time(store: SqlStore) -> None:
     await enqueue(store, labels=Labels(expires_at=NOW + 100))
     await store.desk.hold(Hold(HoldScope.ACCOUNT, "maintenance", 1e18), now=NOW)
     await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + 200)

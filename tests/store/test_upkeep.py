@@ -10,7 +10,7 @@ from relay.listening import Listening
 from relay.model import Delivery, State
 from relay.outcome import Unknown
 from relay.steady import SteadyClock
-from relay.store.sqlite.store import SqliteStore
+from relay.store.sql.store import SqlStore
 from relay.upkeep import Upkeep
 from tests.store.kit import NOW, PATIENCE, claim_one, enqueue, settle, state
 
@@ -18,13 +18,13 @@ QUEUE = "https://sqs.us-east-1.amazonaws.com/123456789012/relay-events"
 RESTART = NOW + 10_000  # long after the call
 
 
-async def doubt(store: SqliteStore) -> Delivery:
+async def doubt(store: SqlStore) -> Delivery:
     first = await enqueue(store)
     await settle(store, await claim_one(store), Unknown("no answer"))
     return first
 
 
-async def decided(store: SqliteStore, listening: Listening, *, at: float) -> State:
+async def decided(store: SqlStore, listening: Listening, *, at: float) -> State:
     """What became of the doubt when somebody looked."""
 
     def clock() -> float:
@@ -53,21 +53,19 @@ def emptied(listening: Listening) -> Listening:
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(899, State.IN_DOUBT), (900, State.QUEUED)])
-async def test_with_the_webhook_a_doubt_waits_as_long_as_sns_may_try(
-    store: SqliteStore, seconds: float, expected: State
-) -> None:
+async def test_with_the_webhook_a_doubt_waits_as_long_as_sns_may_try(store: SqlStore, seconds: float, expected: State) -> None:
     assert await decided(store, Listening(RESTART), at=RESTART + seconds) is expected
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(59, State.IN_DOUBT), (60, State.QUEUED)])
 async def test_with_a_queue_it_waits_until_that_is_empty_and_a_minute_at_least(
-    store: SqliteStore, seconds: float, expected: State
+    store: SqlStore, seconds: float, expected: State
 ) -> None:
     listening = emptied(Listening(RESTART, webhook=False, queues=[QUEUE]))
     assert await decided(store, listening, at=RESTART + seconds) is expected
 
 
-async def test_a_queue_that_cannot_be_read_leaves_it_undecided(store: SqliteStore) -> None:
+async def test_a_queue_that_cannot_be_read_leaves_it_undecided(store: SqlStore) -> None:
     listening = emptied(Listening(RESTART, webhook=False, queues=[QUEUE]))
     listening.begin_anew(RESTART + 3600)
     assert await decided(store, listening, at=RESTART + 3600) is State.IN_DOUBT
