@@ -71,7 +71,7 @@ class PostgresDatabase:
         )
 
     def execute(self, query: str, values: Values = (), /) -> Cursor:
-        return self._connection.execute(translated(query), values or None)
+        return self._connection.execute(translated(query), values)
 
     def executemany(self, query: str, rows: Iterable[Values], /) -> object:
         cursor = self._connection.cursor()
@@ -158,7 +158,7 @@ class PostgresReader:
     async def rows(self, query: str, values: Values = (), /) -> list[Any]:
         try:
             async with self._pool.connection() as connection:
-                return await (await connection.execute(translated(query), values or None)).fetchall()
+                return await (await connection.execute(translated(query), values)).fetchall()
         except psycopg.Error as error:
             raise StoreUnavailable(repr(error)) from error
 
