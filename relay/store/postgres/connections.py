@@ -122,6 +122,9 @@ class PostgresDatabase:
     def is_worth_repeating(self, error: Exception) -> bool:
         return isinstance(error, _IN_THE_WAY)
 
+    def is_final(self, error: Exception) -> bool:
+        return self._connection.broken or isinstance(error, errors.LockNotAvailable)
+
     def make_room(self) -> None:
         """That is the database server's own affair."""
 

@@ -74,6 +74,9 @@ class Database(Session, Protocol):
     def is_worth_repeating(self, error: Exception) -> bool:
         """The same transaction may come through the next time: others were in its way."""
 
+    def is_final(self, error: Exception) -> bool:
+        """Nothing is tried once more: it would take as long again, or do again what may be done."""
+
     def make_room(self) -> None:
         """After the disk was full."""
 

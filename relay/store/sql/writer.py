@@ -142,6 +142,8 @@ def _write(database: Database, group: list[_Job]) -> list[Any]:
             except Exception as error:
                 failure = error
                 database.rollback()
+            if database.is_final(failure):
+                return [database.outage(failure) for _ in group]
             if database.is_worth_repeating(failure):
                 break
         else:
@@ -172,7 +174,7 @@ def _run_apart(database: Database, verb: Verb[Any, Any], items: list[Any]) -> li
         try:
             results += verb(database, [item])
         except Exception as error:
-            if not database.stands() or database.is_worth_repeating(error):
+            if not database.stands() or database.is_worth_repeating(error) or database.is_final(error):
                 raise
             database.execute("ROLLBACK TO SAVEPOINT item")
             results.append(database.refusal(error))

@@ -64,6 +64,10 @@ class SqliteDatabase:
         """Nobody else writes."""
         return False
 
+    def is_final(self, error: Exception) -> bool:
+        """Its commit is made or not, and it waits for others only where it begins."""
+        return False
+
     def make_room(self) -> None:
         """What the log has goes into the database, if it can: then the next commit begins at the log's beginning."""
         with suppress(sqlite3.Error):
