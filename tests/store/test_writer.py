@@ -12,17 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from relay.errors import DiskFull, StoreLocked, StoreUnavailable
+from relay.errors import DiskFull
 from relay.model import Message
-from relay.queueing import Round
 from relay.store.sql.queue import SqlQueue
 from relay.store.sql.session import Session
 from relay.store.sql.writer import Writer
 from relay.store.sqlite import schema
 from relay.store.sqlite.database import SqliteDatabase
-from relay.store.sqlite.store import SqliteStore
-from relay.turns import Turns
-from tests.store.kit import CONTENT, NOW, database, delivery, enqueue, message, release, suppression
+from tests.store.kit import CONTENT, database, delivery, message
 
 _ROOM = b"x" * 60_000
 
@@ -67,91 +64,6 @@ async def test_verbs_at_once_share_one_transaction(writer: Writer, connection: s
     assert [each for each in statements if each.startswith(("BEGIN", "COMMIT"))] == ["BEGIN IMMEDIATE", "COMMIT"]
 
 
-async def test_one_that_violates_a_constraint_fails_alone(writer: Writer, other: sqlite3.Connection) -> None:
-    await put(writer, message(5))
-    results = await asyncio.gather(*(put(writer, message(number)) for number in range(10)), return_exceptions=True)
-    expected = ["StoreRefuses" if number == 5 else message(number).id for number in range(10)]
-    assert answers(results) == expected
-    assert stored(other) == stored(other, "bodies", "message_id") == {message(number).id for number in range(10)}
-
-
-async def test_the_one_that_fails_leaves_nothing_half_written(writer: Writer, other: sqlite3.Connection) -> None:
-    # The message and its body are fine, the second delivery is the first one again.
-    broken, fine = message(1), message(2)
-    queue = SqlQueue(writer)
-    results = await asyncio.gather(
-        queue.enqueue(broken, CONTENT, (delivery(broken), delivery(broken))),
-        queue.enqueue(fine, CONTENT, (delivery(fine),)),
-        return_exceptions=True,
-    )
-    assert isinstance(results[0], StoreUnavailable)
-    assert results[1] == (delivery(fine),)
-    for table, column in (("messages", "id"), ("bodies", "message_id"), ("deliveries", "message_id")):
-        assert stored(other, table, column) == {fine.id}
-
-
-async def test_an_error_that_is_no_database_s_reaches_its_own_caller(writer: Writer, other: sqlite3.Connection) -> None:
-    def fails(db: Session, items: Sequence[str]) -> list[str]:
-        db.execute("DELETE FROM messages")
-        raise ValueError(items[0])
-
-    await put(writer, message(1))
-    results = await asyncio.gather(
-        put(writer, message(2)), writer.run(fails, "mine"), put(writer, message(3)), return_exceptions=True
-    )
-    assert answers(results) == [message(2).id, "ValueError", message(3).id]
-    assert str(results[1]) == "mine"
-    assert stored(other) == {message(number).id for number in (1, 2, 3)}
-
-
-async def test_verbs_of_a_group_keep_their_order_and_their_own_results(tmp_path: Path) -> None:
-    store = await SqliteStore.open(database(tmp_path))
-    try:
-        added, again, removed, gone, enqueued = await asyncio.gather(
-            store.suppressions.add(suppression()),
-            store.suppressions.add(suppression()),
-            store.suppressions.remove(release("reader@example.net")),
-            store.suppressions.remove(release("reader@example.net")),
-            enqueue(store),
-        )
-        assert (added, again, removed, gone) == (True, False, True, False)
-        assert enqueued == delivery(message())
-    finally:
-        await store.close()
-
-
-async def test_more_than_fit_into_one_group_are_all_written(writer: Writer, other: sqlite3.Connection) -> None:
-    results = await asyncio.gather(*(put(writer, message(number)) for number in range(450)))
-    assert results == [message(number).id for number in range(450)]
-    assert stored(other) == set(results)
-
-
-async def test_nobody_is_released_before_the_commit(writer: Writer, other: sqlite3.Connection) -> None:
-    async def put_and_look(number: int) -> bool:
-        return await put(writer, message(number)) in stored(other)
-
-    assert await asyncio.gather(*(put_and_look(number) for number in range(300))) == [True] * 300
-
-
-async def test_while_the_commit_is_not_done_the_caller_waits(writer: Writer, other: sqlite3.Connection) -> None:
-    other.execute("BEGIN IMMEDIATE")  # nobody else can write, let alone commit
-    waiting = asyncio.ensure_future(put(writer, message(1)))
-    await asyncio.sleep(0.1)
-    assert not waiting.done()
-    other.execute("COMMIT")
-    assert await waiting in stored(other)
-
-
-async def test_one_who_stops_waiting_does_not_disturb_the_group(writer: Writer, other: sqlite3.Connection) -> None:
-    tasks = [asyncio.ensure_future(put(writer, message(number))) for number in range(3)]
-    await asyncio.sleep(0)
-    tasks[1].cancel()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert answers(results) == [message(0).id, "CancelledError", message(2).id]
-    assert {message(0).id, message(2).id} <= stored(other)
-    assert await put(writer, message(7)) in stored(other)
-
-
 # A full disk.
 
 
@@ -177,22 +89,6 @@ async def test_a_locked_database_is_waited_for_once(
     assert answers(results) == ["StoreLocked"] * 3
     assert statements == ["BEGIN IMMEDIATE"]
     assert await put(writer, message(4)) in stored(other)
-
-
-async def test_who_comes_while_others_wait_for_a_locked_database_does_not_wait_as_long_again(
-    writer: Writer, connection: sqlite3.Connection, other: sqlite3.Connection
-) -> None:
-    connection.execute("PRAGMA busy_timeout = 500")
-    other.execute("BEGIN IMMEDIATE")
-    first = asyncio.ensure_future(put(writer, message(1)))
-    await asyncio.sleep(0.2)
-    later = [asyncio.ensure_future(put(writer, message(number))) for number in range(2, 5)]
-    with pytest.raises(StoreLocked):
-        await first
-    await asyncio.sleep(0)
-    assert [type(each.exception()) for each in later] == [StoreLocked] * 3
-    other.execute("ROLLBACK")
-    assert await put(writer, message(5)) in stored(other)
 
 
 async def test_who_can_make_room_is_told_of_a_full_disk(connection: sqlite3.Connection) -> None:
@@ -287,23 +183,6 @@ async def test_a_commit_that_fails_is_told_to_everyone(
 # The end.
 
 
-async def test_close_writes_what_waits(connection: sqlite3.Connection, other: sqlite3.Connection) -> None:
-    writer = Writer(SqliteDatabase(connection))
-    waiting = [asyncio.ensure_future(put(writer, message(number))) for number in range(250)]
-    await asyncio.sleep(0)
-    await writer.close()
-    assert all(each.done() for each in waiting)
-    assert stored(other) == {each.result() for each in waiting} == {message(number).id for number in range(250)}
-
-
-async def test_after_the_close_nothing_can_be_written(connection: sqlite3.Connection, other: sqlite3.Connection) -> None:
-    writer = Writer(SqliteDatabase(connection))
-    await writer.close()
-    with pytest.raises(StoreUnavailable):
-        await put(writer, message(1))
-    assert stored(other) == set()
-
-
 async def test_the_close_leaves_no_thread_and_no_lock(connection: sqlite3.Connection, tmp_path: Path) -> None:
     writer = Writer(SqliteDatabase(connection))
     await put(writer, message(1))
@@ -311,16 +190,6 @@ async def test_the_close_leaves_no_thread_and_no_lock(connection: sqlite3.Connec
     await writer.close()
     assert not any(thread.name.startswith("store-writer") for thread in threading.enumerate())
     assert not database(tmp_path).with_name("relay.db-wal").exists()
-
-
-async def test_a_writer_without_a_connection_takes_nothing() -> None:
-    writer = Writer(None)
-    queue = SqlQueue(writer)
-    with pytest.raises(StoreUnavailable):
-        await queue.enqueue(message(), CONTENT, (delivery(message()),))
-    with pytest.raises(StoreUnavailable):
-        await queue.claim(Round(limit=1, now=NOW, lease_until=NOW, lifetime=1.0, turns=Turns()))
-    await writer.close()
 
 
 def synchronous(db: Session, items: Sequence[None]) -> list[int]:
