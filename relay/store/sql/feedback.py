@@ -18,7 +18,7 @@ _SAMPLE = 1000
 _HEARD = f"""SELECT count(*), count(heard) FROM (SELECT
     (SELECT 1 FROM events e WHERE e.message_id = d.message_id AND e.number = d.number LIMIT 1) heard FROM deliveries d
     WHERE d.message_id >= ? AND d.message_id < ? AND d.state = 'sent' AND d.sent_at < ?
-    ORDER BY d.message_id DESC LIMIT {_SAMPLE})"""
+    ORDER BY d.message_id DESC LIMIT {_SAMPLE}) newest"""
 
 
 class SqlFeedback:
