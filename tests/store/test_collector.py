@@ -28,6 +28,7 @@ from relay.ports.feedback import Certificates
 from relay.sandbox.sns import _SIGNED_OF_NOTIFICATION, Topic
 from relay.security.certificates import make_signing_pair
 from relay.store.sql.store import SqlStore
+from relay.store.sqlite.store import SqliteStore
 from tests.harness import TOPIC
 from tests.store.kit import Opener, change, column, make_impatient, writing
 from tests.store.shelf import URL, Shelf, error
@@ -219,15 +220,15 @@ async def test_what_comes_twice_is_recorded_once(store: SqlStore, shelf: Shelf) 
     ],
 )
 async def test_a_queue_that_cannot_be_read_is_tried_on_and_told_of_once(
-    store: SqlStore, shelf: Shelf, log: StringIO, trouble: Exception | dict[str, Any]
+    sqlite_store: SqliteStore, shelf: Shelf, log: StringIO, trouble: Exception | dict[str, Any]
 ) -> None:
     shelf.put(event())
     shelf.errors = [trouble, trouble]
-    async with running(collector(store, shelf)):
+    async with running(collector(sqlite_store, shelf)):
         await until(lambda: not shelf.lying)
     assert [line["queue"] for line in told(log, "feedback_queue_unreadable")] == [URL]
     assert len(told(log, "feedback_queue_readable")) == 1
-    assert await column(store, RECIPIENTS) == ["reader1@example.net"]
+    assert await column(sqlite_store, RECIPIENTS) == ["reader1@example.net"]
 
 
 async def test_a_queue_that_cannot_be_read_is_not_listened_to(store: SqlStore, shelf: Shelf) -> None:
