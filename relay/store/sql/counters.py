@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import floor
 
 from relay import statistics
 from relay.event import Event, EventType
@@ -92,8 +93,8 @@ class SqlCounters:
     async def sums(self, wanted: Wanted) -> dict[str | int, Figures]:
         found: defaultdict[str | int, dict[str, int]] = defaultdict(dict)
         values = {
-            "first": wanted.since // HOUR * HOUR,
-            "last": wanted.until,
+            "first": floor(wanted.since // HOUR * HOUR),
+            "last": floor(wanted.until),
             "credential": wanted.credential,
             "campaign": wanted.campaign,
         }

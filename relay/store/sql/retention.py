@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from math import floor
 from typing import Any
 
 from relay import ids
@@ -187,7 +188,7 @@ def _forget_hours(db: Session, items: Sequence[float]) -> list[int]:
     key = "hour, name, credential, sender_domain, campaign"
     old = f"SELECT {key} FROM counters WHERE hour <= ? ORDER BY hour LIMIT ?"
     delete = f"DELETE FROM counters WHERE ({key}) IN ({old})"
-    return [db.execute(delete, (before - HOUR, _STEP)).rowcount for before in items]
+    return [db.execute(delete, (floor(before - HOUR), _STEP)).rowcount for before in items]
 
 
 def _expire_all(db: Session, items: Sequence[float]) -> list[int]:
