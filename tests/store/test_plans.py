@@ -17,6 +17,7 @@ from relay.model import Labels, Lane
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.queueing import Selection
 from relay.statistics import By, Wanted
+from relay.store.sql.store import SqlStore
 from relay.store.sqlite.database import SqliteReader
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import Filter, Suppression
@@ -50,7 +51,7 @@ SHORT = re.compile(
 NEWEST = "ORDER BY id DESC LIMIT", "ORDER BY created_at DESC LIMIT"
 
 
-async def everything(store: SqliteStore) -> None:
+async def everything(store: SqlStore) -> None:
     """Each verb that mail, its events and the clock bring about, at least once."""
     for number in range(1, 9):
         await enqueue(store, number)
@@ -67,7 +68,7 @@ async def everything(store: SqliteStore) -> None:
     assert [count async for count in store.retention.web_versions(NOW)] == []
 
 
-async def answers(store: SqliteStore) -> None:
+async def answers(store: SqlStore) -> None:
     outcomes: tuple[Outcome, ...] = (
         Sent("1"),
         Later("x"),
@@ -82,7 +83,7 @@ async def answers(store: SqliteStore) -> None:
     await claims(store, now=NOW + 90, limit=1, lanes=(Lane.TRANSACTIONAL,))
 
 
-async def chores(store: SqliteStore) -> None:
+async def chores(store: SqlStore) -> None:
     await store.queue.rescue(now=NOW + 9000, everything=False, patience=PATIENCE)
     await store.queue.rescue(now=NOW + 9000, everything=True, patience=PATIENCE)
     assert await store.queue.has_doubts(now=NOW + DAY)
@@ -95,7 +96,7 @@ async def chores(store: SqliteStore) -> None:
     await store.backlog.waiting(now=NOW)
 
 
-async def events(store: SqliteStore) -> None:
+async def events(store: SqlStore) -> None:
     made = await enqueue(store, 20)
     for number, told in enumerate((event(of=made), event(EventType.DELIVERY), event(ses_message_id="1"))):
         await store.feedback.record(
@@ -108,7 +109,7 @@ async def events(store: SqliteStore) -> None:
     await store.suppressions.remove(release("reader@example.net"))
 
 
-async def looks(store: SqliteStore) -> None:
+async def looks(store: SqlStore) -> None:
     for life in await store.messages.newest(limit=5):
         await store.messages.show(life.message.id)
         await store.spooled([life.message.id])
@@ -119,7 +120,7 @@ async def looks(store: SqliteStore) -> None:
     await store.counters.newest_event()
 
 
-async def operators(store: SqliteStore) -> None:
+async def operators(store: SqlStore) -> None:
     await enqueue(store, 30)
     await store.desk.status(now=NOW)
     await store.desk.hold(Hold(HoldScope.IDENTITY, "x", 60.0, "example.com"), now=NOW)
@@ -136,7 +137,7 @@ async def operators(store: SqliteStore) -> None:
                 pass
 
 
-async def lists(store: SqliteStore) -> None:
+async def lists(store: SqlStore) -> None:
     async def batches(*entries: Suppression) -> AsyncIterator[Sequence[Suppression]]:
         yield entries
         if len(entries) == 1:
@@ -152,7 +153,7 @@ async def lists(store: SqliteStore) -> None:
     assert [page async for page in store.suppressions.pages(Filter(), now=NOW)]
 
 
-async def links(store: SqliteStore) -> None:
+async def links(store: SqlStore) -> None:
     made = await enqueue(store, 40, labels=Labels(list="news"))
     link = Link(Kind.WEB_VERSION, made.message_id, 1)
     whom = await store.links.addressee(link)
@@ -164,7 +165,7 @@ async def links(store: SqliteStore) -> None:
     await store.links.come_back(whom, at=NOW)
 
 
-async def retention(store: SqliteStore) -> None:
+async def retention(store: SqlStore) -> None:
     for steps in (store.retention.bodies, store.retention.notifications, store.retention.facts, store.retention.counters):
         assert [count async for count in steps(NOW + 1000 * DAY)]
     await store.retention.flows_and_holds(NOW)
