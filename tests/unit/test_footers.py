@@ -121,6 +121,14 @@ def test_a_message_with_the_macro_in_any_text_gets_none() -> None:
     assert received(sent(content, ENGLISH)) == content.replace(b"[Unsubscribe]", OUT.encode())
 
 
+TWICE = b"--b\r\n\r\nFirst\r\n--b\r\nContent-Type: image/png\r\n\r\nx\r\n--b\r\n\r\nLast\r\n--b--\r\n"
+
+
+def test_it_stands_under_the_last_of_several_texts() -> None:
+    content = message(TWICE, kind="multipart/mixed; boundary=b")
+    assert received(sent(content, ENGLISH)) == content.replace(b"Last", b"Last\r\n\r\nLeave: " + OUT.encode())
+
+
 SIGNED = MIXED.replace(b"multipart/alternative", b"multipart/signed; protocol=x")
 
 

@@ -78,5 +78,10 @@ def test_nothing_but_images_is_given_out(kind: str) -> None:
     assert web_version.image(related("", kind=kind), "logo@example.com") is None
 
 
+def test_several_texts_are_shown_in_their_order() -> None:
+    body = b"--b\r\n\r\nFirst\r\n--b\r\n\r\nLast\r\n--b--\r\n"
+    assert web_version.read(message(body, kind="multipart/mixed; boundary=b"), images=AT) == WebVersion(text="First\nLast")
+
+
 def test_a_mail_without_texts_shows_nothing() -> None:
     assert web_version.read(message(b"JVBERi0=\r\n", kind="application/pdf", encoding="base64"), images=AT) == WebVersion()
