@@ -7,12 +7,14 @@ import email
 import email.policy
 import quopri
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.model import Edit
 from relay.reading import mime
 from relay.writing import edits, macros
 from relay.writing.edits import LinkEdits
@@ -24,8 +26,8 @@ WISHED = LinkEdits(
 )
 
 
-def sent(content: bytes, wished: LinkEdits = WISHED) -> bytes:
-    found = edits.needed(
+def changes(content: bytes, wished: LinkEdits = WISHED) -> tuple[Edit, ...]:
+    return edits.needed(
         content,
         mime.read(content),
         message_id="01ARZ3NDEKTSV4RRFFQ69G5FAV",
@@ -34,7 +36,10 @@ def sent(content: bytes, wished: LinkEdits = WISHED) -> bytes:
         now=1_763_720_000.0,
         links=wished,
     )
-    return b"".join(edits.edited(content, found, LINKS))
+
+
+def sent(content: bytes, wished: LinkEdits = WISHED) -> bytes:
+    return b"".join(edits.edited(content, changes(content, wished), LINKS))
 
 
 def message(body: bytes, *, kind: str = "text/html; charset=utf-8", encoding: str = "7bit", extra: bytes = b"") -> bytes:
@@ -122,6 +127,13 @@ def test_a_macro_is_found_in_any_charset(charset: str) -> None:
 def test_what_is_no_macro_stays(body: str) -> None:
     content = message(f"{body}\r\n".encode())
     assert received(sent(content)) == content
+
+
+def test_a_message_that_gets_no_link_says_so() -> None:
+    assert [edit.links for edit in changes(message(b"x\r\n"))] == [()]
+    assert [edit.links for edit in changes(message(b"x\r\n"), replace(WISHED, adds_pair=True))] == [
+        ("Unsubscribe", "UnsubscribeToken")
+    ]
 
 
 def test_a_text_that_is_not_encoded_stays_so_and_only_the_macro_changes() -> None:
