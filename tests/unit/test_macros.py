@@ -98,6 +98,13 @@ def test_a_macro_that_quoted_printable_cuts_is_found(cut: int) -> None:
     assert text(sent(content)) == f"go {OUT} now"
 
 
+@pytest.mark.parametrize("shift", range(3))
+def test_a_line_of_quoted_printable_may_be_longer_than_a_piece(shift: int) -> None:
+    raw = b"x" * shift + b"=C3=A9" * 60_000 + b" [Unsubscribe]\r\n"
+    content = message(raw, kind="text/plain; charset=utf-8", encoding="quoted-printable")
+    assert text(sent(content)) == "x" * shift + "é" * 60_000 + f" {OUT}"
+
+
 @pytest.mark.parametrize(
     "charset", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "koi8-r", "windows-1251", "iso-2022-jp", "shift_jis", "gb18030"]
 )
