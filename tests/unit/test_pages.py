@@ -54,6 +54,21 @@ def test_an_operator_adds_a_language_and_says_what_he_likes(tmp_path: Path) -> N
     assert Texts(tmp_path, "de").footer.text == "Weg:\r\n[Unsubscribe]"
 
 
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_what_an_operator_does_not_say_of_a_language_of_ours_stays_as_it_is(tmp_path: Path, language: str) -> None:
+    (tmp_path / f"{language}.toml").write_text('[ask]\nheading = "Bye"\n')
+    texts, ours = Texts(tmp_path, language), Texts(None, language)
+    assert texts.page("ask", language) == {**ours.page("ask", language), "heading": "Bye"}
+    assert texts.page("left", language) == ours.page("left", language)
+    assert texts.footer == ours.footer
+
+
+def test_a_footer_of_several_lines_is_of_lines_as_mail_has_them(tmp_path: Path) -> None:
+    (tmp_path / "de.toml").write_text("[footer]\ntext = '''a\n[Unsubscribe]'''\nhtml = '''<p>\n[Unsubscribe]'''\n")
+    footer = Texts(tmp_path, "de").footer
+    assert (footer.text, footer.html) == ("a\r\n[Unsubscribe]", "<p>\r\n[Unsubscribe]")
+
+
 WRONG = {
     "no such language": ("", "fr", "language fr"),
     "no TOML": ("[ask", "", "en.toml"),
