@@ -121,6 +121,8 @@ def test_looks_are_counted_by_network_and_deeds_by_link() -> None:
     assert all(limits.may_look(f"2001:db8::{number:x}") for number in range(600))
     assert not limits.may_look("2001:db8::ffff:1")
     assert limits.may_look("2001:db8:0:1::1")
+    assert not limits.may_look("::ffff:192.0.2.1")
+    assert limits.may_look("::ffff:192.0.2.3")
     assert all(limits.may_act("a") for _ in range(30))
     assert not limits.may_act("a")
     assert limits.may_act("b")
