@@ -56,6 +56,21 @@ def test_what_is_quoted_printable_stays_so() -> None:
     assert text(content) == f"Grüße{' again' * 10}\n\nLeave: {OUT}"
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["x-charset=utf-16; charset=koi8-r", "charset=koi8-r; old-charset=utf-16", "(charset=utf-16) charset=koi8-r"],
+)
+def test_the_charset_is_that_which_readers_see(said: str) -> None:
+    content = message("Привет\r\n".encode("koi8-r"), kind=f"text/plain; {said}", encoding="8bit")
+    assert text(sent(content, FOOTED)) == f"Привет\n\nОтписаться: {OUT}"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+def test_what_is_no_charset_to_write_a_text_in_is_none(kind: str) -> None:
+    found = email.message_from_bytes(sent(message(b"Hello\r\n", kind=f"{kind}; charset=idna"), FOOTED))
+    assert OUT.encode() in found.get_payload(decode=True)
+
+
 @pytest.mark.parametrize("charset", ["us-ascii", "iso-8859-1", "windows-1252"])
 def test_a_charset_without_its_letters_gets_the_plain_one(charset: str) -> None:
     assert text(sent(message(b"Hello\r\n", kind=f"text/plain; charset={charset}"), FOOTED)) == f"Hello\n\nLeave: {OUT}"

@@ -67,6 +67,10 @@ def test_images_inside_of_the_mail_are_asked_for_below_it(html: str, expected: s
     assert web_version.read(related(html), images=AT).html == expected
 
 
+def test_a_charset_that_is_none_is_no_trouble() -> None:
+    assert web_version.read(message(b"<p>x\xff</p>", kind="text/html; charset=idna"), images=AT).html == "<p>x\ufffd</p>"
+
+
 def test_an_image_is_found_by_its_identifier() -> None:
     assert web_version.image(related(""), "logo@example.com") == Image("image/png", PNG)
     assert web_version.image(related(""), "other@example.com") is None
