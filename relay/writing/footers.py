@@ -9,6 +9,7 @@ from relay.reading import charsets
 from relay.reading.mime import Part
 
 _ENDS = ("</body", "</html")
+_COMMENT = ("<!--", "-->")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +38,20 @@ def bearers(parts: Iterable[Part]) -> Collection[Part]:
 
 def _end(body: bytes, charset: str) -> int:
     """Where HTML ends for its readers."""
-    lower = body.lower()
+    lower = _without_comments(body.lower(), *(mark.encode(charset) for mark in _COMMENT))
     places = (lower.rfind(end.encode(charset)) for end in _ENDS)
     return next((place for place in places if place >= 0), len(body))
+
+
+def _without_comments(html: bytes, opening: bytes, closing: bytes) -> bytes:
+    """As long as it was: what ends in a comment does not end for readers."""
+    pieces, place = [], 0
+    while (start := html.find(opening, place)) >= 0:
+        end = html.find(closing, start) + len(closing)
+        end = len(html) if end < len(closing) else end
+        pieces += [html[place:start], bytes(end - start)]
+        place = end
+    return b"".join((*pieces, html[place:]))
 
 
 def _encoded(texts: Iterable[str], charset: str) -> bytes:

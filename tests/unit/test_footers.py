@@ -82,6 +82,9 @@ PLACES = {
     "<p>Hi</p></html>": f"<p>Hi</p>{HTML}</html>",
     "<p>Hi": f"<p>Hi{HTML}".rstrip("\n"),
     "<!-- </body> --><body>Hi</body>": f"<!-- </body> --><body>Hi{HTML}</body>",
+    "<body>Hi</body><!-- </body> -->": f"<body>Hi{HTML}</body><!-- </body> -->",
+    "<p>Hi<!-- </body> -->": f"<p>Hi<!-- </body> -->{HTML}".rstrip("\n"),
+    "<p>Hi</p><!-- a --></html><!-- </html> -->": f"<p>Hi</p><!-- a -->{HTML}</html><!-- </html> -->",
 }
 
 
