@@ -55,6 +55,12 @@ class Part(NamedTuple):
         return self.encoding not in _AS_IT_IS
 
     @property
+    def is_attached(self) -> bool:
+        """It has a name, or says without one that it is an attachment (RFC 2183 2.2)."""
+        said = only(self.headers, "content-disposition")
+        return bool(self.filenames) or without_comments(said).partition(b";")[0].strip().lower() == b"attachment"
+
+    @property
     def is_leaf(self) -> bool:
         """Nothing is looked for inside of it."""
         is_message = self.content_type in _MESSAGES and not self.is_encoded

@@ -53,7 +53,7 @@ def is_out_of_reach(content: Octets, part: Part) -> bool:
 def is_shown(part: Part) -> bool:
     """Whether it is a text that readers see with the message, and that can be read."""
     is_text = part.is_leaf and part.content_type in _TEXTS and part.encoding in transfer.LENIENT
-    return is_text and not part.filenames and "message/rfc822" not in part.within
+    return is_text and not part.is_attached and "message/rfc822" not in part.within
 
 
 def whole(content: Octets, part: Part) -> bytes:

@@ -126,12 +126,13 @@ An attachment\r
 """
 
 
-def test_each_alternative_gets_it_and_no_attachment() -> None:
-    content = message(MIXED, kind="multipart/mixed; boundary=b")
+@pytest.mark.parametrize("attached", [b"; name=notes.txt", b"\r\nContent-Disposition: Attachment (a log)"])
+def test_each_alternative_gets_it_and_no_attachment(attached: bytes) -> None:
+    content = message(MIXED.replace(b"; name=notes.txt", attached), kind="multipart/mixed; boundary=b")
     parsed = email.message_from_bytes(sent(content, ENGLISH), policy=email.policy.default)
-    plain, html, attached = (part.get_content().replace("\r\n", "\n") for part in parsed.walk() if not part.is_multipart())
+    plain, html, notes = (part.get_content().replace("\r\n", "\n") for part in parsed.walk() if not part.is_multipart())
     assert (plain, html) == (f"Hello\n\nLeave: {OUT}", f'<p>Hello</p>\n<a href="{OUT}">x</a>\n')
-    assert attached == "An attachment"
+    assert notes == "An attachment"
 
 
 def test_a_message_with_the_macro_in_any_text_gets_none() -> None:
