@@ -33,7 +33,12 @@ class Footer:
 
 def bearers(parts: Iterable[Part]) -> Collection[Part]:
     """Those of some texts that get it: the last one of each type, for that is where a message ends for its readers."""
-    return {part.content_type or "text/plain": part for part in parts}.values()
+    return {part.content_type or "text/plain": part for part in parts if not _is_header_alone(part)}.values()
+
+
+def _is_header_alone(part: Part) -> bool:
+    """No empty line ends its header, so there is no body to put anything into."""
+    return bool(part.headers) and part.headers[-1].end >= part.start
 
 
 def _end(body: bytes, charset: str) -> int:

@@ -162,6 +162,17 @@ def test_the_other_macro_is_no_substitute() -> None:
     assert text(sent(content, ENGLISH)) == f"{LINKS['WebVersion']}\n\nLeave: {OUT}"
 
 
+@pytest.mark.parametrize("encoding", ["7bit", "base64"])
+def test_a_part_that_is_a_header_alone_stays_as_it_is(encoding: str) -> None:
+    alone = f"--b\r\nContent-Transfer-Encoding: {encoding}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n--b--\r\n"
+    content = message(alone.encode(), kind="multipart/mixed; boundary=b")
+    assert received(sent(content, FOOTED)) == content
+
+
+def test_a_text_that_is_empty_gets_it() -> None:
+    assert text(sent(message(b"", kind="text/plain; charset=utf-8"), FOOTED)).strip() == f"Отписаться: {OUT}"
+
+
 def test_a_message_without_any_text_stays_as_it_is() -> None:
     content = message(b"JVBERi0=\r\n", kind="application/pdf", encoding="base64")
     assert received(sent(content, ENGLISH)) == content
