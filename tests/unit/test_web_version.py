@@ -77,6 +77,13 @@ def test_an_image_is_found_by_its_identifier() -> None:
     assert web_version.image(related("", content_id="logo@example.com"), "logo@example.com")
 
 
+@pytest.mark.parametrize(
+    ("kind", "known"), [("image/jpg", "image/jpeg"), ("image/pjpeg", "image/jpeg"), ("image/x-png", "image/png")]
+)
+def test_an_image_of_a_type_that_older_programs_say_is_shown_too(kind: str, known: str) -> None:
+    assert web_version.image(related("", kind=kind), "logo@example.com") == Image(known, PNG)
+
+
 @pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/pdf", "application/octet-stream"])
 def test_nothing_but_images_is_given_out(kind: str) -> None:
     assert web_version.image(related("", kind=kind), "logo@example.com") is None
