@@ -23,7 +23,9 @@ Links = Mapping[str, str]
 
 _TEXTS = frozenset(("", "text/plain", "text/html"))
 _NAMES = f"({'|'.join(_ALL)})"
-_CORE = rf"(?:\[|%5[Bb]|&#(?:91|[xX]5[bB]);|&l(?:brack|sqb);){_NAMES}(?:\]|%5[Dd]|&#(?:93|[xX]5[dD]);|&r(?:brack|sqb);)"
+_OPENING = r"\[|%5[Bb]|&#(?:0{0,5}91|[xX]0{0,5}5[bB]);|&l(?:brack|sqb);"
+_CLOSING = r"\]|%5[Dd]|&#(?:0{0,5}93|[xX]0{0,5}5[dD]);|&r(?:brack|sqb);"
+_CORE = rf"(?:{_OPENING}){_NAMES}(?:{_CLOSING})"
 _WIDE = {encoding.replace("-", "_"): encoding for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")}
 _AROUND = 128  # octets: what may stand before a name, and the name with what may stand behind it
 _NEEDLES = (UNSUBSCRIBE, WEB_VERSION)  # the name of one begins like another

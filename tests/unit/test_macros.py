@@ -72,6 +72,8 @@ WRITTEN = {
     '<a href="https://[WebVersion]">': f'<a href="{WEB}">',
     "&#91;Unsubscribe&#93;": OUT,
     "&#x5B;Unsubscribe&#x5d;": OUT,
+    "&#091;Unsubscribe&#093;": OUT,
+    "&#x005b;Unsubscribe&#x005D;": OUT,
     "&lbrack;WebVersion&rbrack;": WEB,
     "&lsqb;WebVersion&rsqb;": WEB,
     "Leave <http://[Unsubscribe]>": f"Leave <{OUT}>",
