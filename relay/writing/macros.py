@@ -107,7 +107,8 @@ def _matches(piece: bytes) -> Iterator[re.Match[bytes]]:
     places = sorted(place for needle in needles for place in _places(piece, needle))
     end = 0
     for place in places:
-        if place >= end and (match := _MACRO.search(piece, max(end, place - _AROUND), place + _AROUND)):
+        match = _MACRO.search(piece, max(end, place - _AROUND), place + _AROUND) if place >= end else None
+        if match and match.start() < place:  # one behind it may be cut there
             end = match.end()
             yield match
 

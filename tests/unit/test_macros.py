@@ -93,6 +93,13 @@ def test_a_macro_becomes_the_link_however_it_is_written(written: str, encoding: 
     assert text(sent(content)) == f"<p>x = 1 {WRITTEN[written]} end</p>"
 
 
+def test_a_macro_is_whole_however_near_to_its_word_it_stands() -> None:
+    for distance in range(200):
+        before, behind = b"Unsubscribe" + b" " * distance, b" " * 300
+        filled = b"".join(macros.filled([before + b"http://[Unsubscribe]/" + behind], LINKS))
+        assert filled == before + OUT.encode() + behind
+
+
 @pytest.mark.parametrize("cut", range(1, 13))
 def test_a_macro_that_quoted_printable_cuts_is_found(cut: int) -> None:
     macro = "[Unsubscribe]"
