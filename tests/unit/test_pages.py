@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import time
 import tomllib
+from html import escape
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from relay.web.callbacks.limits import Limits
 from relay.web.callbacks.look import headers, look
+from relay.web.callbacks.pages import Pages
 from relay.web.callbacks.texts import FOLDER, Texts
 
 
@@ -84,6 +88,16 @@ def test_texts_that_cannot_be_used_are_refused_by_name(tmp_path: Path, text: str
     (tmp_path / "en.toml").write_text(text if not text.startswith("[footer]") else ours.partition("[footer]")[0] + text)
     with pytest.raises(ValueError, match=why):
         Texts(tmp_path if text else None, language)
+
+
+def test_a_long_text_is_shown_in_short_time() -> None:
+    pages = Pages(look(company="", logo="", colour="", background=""), Texts(None, ""))
+    mail = "a" + "<" * 300_000 + ">" * 300_000
+    began = time.monotonic()
+    shown = pages.answer(make_mocked_request("GET", "/"), "mail", mail=mail).text
+    assert time.monotonic() - began < 2
+    assert shown
+    assert f"<pre>{escape(mail)}</pre>" in shown
 
 
 def test_a_logo_is_in_the_page_and_its_style_is_the_only_one(tmp_path: Path) -> None:
