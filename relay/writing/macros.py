@@ -27,7 +27,9 @@ _OPENING = r"\[|%5[Bb]|&#(?:0{0,5}91|[xX]0{0,5}5[bB]);|&l(?:brack|sqb);"
 _CLOSING = r"\]|%5[Dd]|&#(?:0{0,5}93|[xX]0{0,5}5[dD]);|&r(?:brack|sqb);"
 _CORE = rf"(?:{_OPENING}){_NAMES}(?:{_CLOSING})"
 _WIDE = {encoding.replace("-", "_"): encoding for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")}
-_AROUND = 128  # octets: what may stand before a name, and the name with what may stand behind it
+_AROUND = 128  # octets: a name with what may stand behind it
+_BEFORE = 32  # octets that may stand before a name
+_BRACKETS = frozenset(b"[Bb;\0")  # how these end
 _NEEDLES = (UNSUBSCRIBE, WEB_VERSION)  # the name of one begins like another
 _NARROW = tuple(name.encode() for name in _NEEDLES)
 _BROAD = tuple(name.encode(encoding) for name in _NEEDLES for encoding in _WIDE.values())
@@ -107,7 +109,9 @@ def _matches(piece: bytes) -> Iterator[re.Match[bytes]]:
     places = sorted(place for needle in needles for place in _places(piece, needle))
     end = 0
     for place in places:
-        match = _MACRO.search(piece, max(end, place - _AROUND), place + _AROUND) if place >= end else None
+        if place <= end or piece[place - 1] not in _BRACKETS:
+            continue
+        match = _MACRO.search(piece, max(end, place - _BEFORE), place + _AROUND)
         if match and match.start() < place:  # one behind it may be cut there
             end = match.end()
             yield match

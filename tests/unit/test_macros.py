@@ -6,6 +6,7 @@ import base64
 import email
 import email.policy
 import quopri
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -91,6 +92,13 @@ ENCODED: dict[str, Callable[[bytes], bytes]] = {
 def test_a_macro_becomes_the_link_however_it_is_written(written: str, encoding: str) -> None:
     content = message(ENCODED[encoding](f"<p>x = 1 {written} end</p>".encode()), encoding=encoding)
     assert text(sent(content)) == f"<p>x = 1 {WRITTEN[written]} end</p>"
+
+
+def test_a_word_that_is_no_macro_costs_little() -> None:
+    began = time.monotonic()
+    content = message(b"Unsubscribe the Unsubscribed\r\n" * 40_000)
+    assert received(sent(content)) == content
+    assert time.monotonic() - began < 1
 
 
 def test_a_macro_is_whole_however_near_to_its_word_it_stands() -> None:
