@@ -57,10 +57,11 @@ def _first_outside(hops: Sequence[str], networks: Sequence[IPv4Network | IPv6Net
     """The last one that no proxy of ours has vouched for: what stands before it anybody may have written."""
     for hop in reversed(hops):
         try:
-            is_proxy = any(ip_address(hop) in network for network in networks)
+            found = ip_address(hop)
         except ValueError:
             return hops[-1]
-        if not is_proxy:
+        found = getattr(found, "ipv4_mapped", None) or found
+        if not any(found in network for network in networks):
             return hop
     return hops[-1]
 

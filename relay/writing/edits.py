@@ -81,7 +81,7 @@ def needed(
         removed += [header for header in parsed.headers if header.name in links.replaced and header not in removed]
     gone = {header.start for header in removed}
     kept = {header.name for header in parsed.headers if header.start not in gone} if gone else names
-    of_links = links.fields(kept) if links else ()
+    of_links = tuple(links.fields(kept)) if links else ()
     added = headers.added(kept, (*also, *of_links), message_id=message_id, hostname=hostname, protocol=protocol, now=now)
     found = [Edit(0, 0, added, links=_IN_FIELDS if of_links else ())]
     found += [Edit(header.start, header.end) for header in removed]

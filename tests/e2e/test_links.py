@@ -291,6 +291,7 @@ async def test_what_a_proxy_says_of_the_reader_counts_only_if_it_is_ours(tmp_pat
             assert await look("192.0.2.2") == 200
             assert await look("nonsense, 192.0.2.2") == 200
             assert await look("192.0.2.1, nonsense") == 200
+            assert await look("192.0.2.1, ::ffff:10.0.0.9") == 429
 
 
 async def test_a_reader_unsubscribes_by_mail(tmp_path: Path, unused_tcp_port: int) -> None:

@@ -6,13 +6,16 @@ import base64
 import email
 import email.policy
 import quopri
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.model import Edit
 from relay.reading import mime
 from relay.writing import edits, macros
 from relay.writing.edits import LinkEdits
@@ -24,8 +27,8 @@ WISHED = LinkEdits(
 )
 
 
-def sent(content: bytes, wished: LinkEdits = WISHED) -> bytes:
-    found = edits.needed(
+def changes(content: bytes, wished: LinkEdits = WISHED) -> tuple[Edit, ...]:
+    return edits.needed(
         content,
         mime.read(content),
         message_id="01ARZ3NDEKTSV4RRFFQ69G5FAV",
@@ -34,7 +37,10 @@ def sent(content: bytes, wished: LinkEdits = WISHED) -> bytes:
         now=1_763_720_000.0,
         links=wished,
     )
-    return b"".join(edits.edited(content, found, LINKS))
+
+
+def sent(content: bytes, wished: LinkEdits = WISHED) -> bytes:
+    return b"".join(edits.edited(content, changes(content, wished), LINKS))
 
 
 def message(body: bytes, *, kind: str = "text/html; charset=utf-8", encoding: str = "7bit", extra: bytes = b"") -> bytes:
@@ -67,6 +73,8 @@ WRITTEN = {
     '<a href="https://[WebVersion]">': f'<a href="{WEB}">',
     "&#91;Unsubscribe&#93;": OUT,
     "&#x5B;Unsubscribe&#x5d;": OUT,
+    "&#091;Unsubscribe&#093;": OUT,
+    "&#x005b;Unsubscribe&#x005D;": OUT,
     "&lbrack;WebVersion&rbrack;": WEB,
     "&lsqb;WebVersion&rsqb;": WEB,
     "Leave <http://[Unsubscribe]>": f"Leave <{OUT}>",
@@ -86,11 +94,32 @@ def test_a_macro_becomes_the_link_however_it_is_written(written: str, encoding: 
     assert text(sent(content)) == f"<p>x = 1 {WRITTEN[written]} end</p>"
 
 
+def test_a_word_that_is_no_macro_costs_little() -> None:
+    began = time.monotonic()
+    content = message(b"Unsubscribe the Unsubscribed\r\n" * 40_000)
+    assert received(sent(content)) == content
+    assert time.monotonic() - began < 1
+
+
+def test_a_macro_is_whole_however_near_to_its_word_it_stands() -> None:
+    for distance in range(200):
+        before, behind = b"Unsubscribe" + b" " * distance, b" " * 300
+        filled = b"".join(macros.filled([before + b"http://[Unsubscribe]/" + behind], LINKS))
+        assert filled == before + OUT.encode() + behind
+
+
 @pytest.mark.parametrize("cut", range(1, 13))
 def test_a_macro_that_quoted_printable_cuts_is_found(cut: int) -> None:
     macro = "[Unsubscribe]"
     content = message(f"go {macro[:cut]}=\r\n{macro[cut:]} now\r\n".encode(), encoding="quoted-printable")
     assert text(sent(content)) == f"go {OUT} now"
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_a_line_of_quoted_printable_may_be_longer_than_a_piece(shift: int) -> None:
+    raw = b"x" * shift + b"=C3=A9" * 60_000 + b" [Unsubscribe]\r\n"
+    content = message(raw, kind="text/plain; charset=utf-8", encoding="quoted-printable")
+    assert text(sent(content)) == "x" * shift + "é" * 60_000 + f" {OUT}"
 
 
 @pytest.mark.parametrize(
@@ -122,6 +151,13 @@ def test_a_macro_is_found_in_any_charset(charset: str) -> None:
 def test_what_is_no_macro_stays(body: str) -> None:
     content = message(f"{body}\r\n".encode())
     assert received(sent(content)) == content
+
+
+def test_a_message_that_gets_no_link_says_so() -> None:
+    assert [edit.links for edit in changes(message(b"x\r\n"))] == [()]
+    assert [edit.links for edit in changes(message(b"x\r\n"), replace(WISHED, adds_pair=True))] == [
+        ("Unsubscribe", "UnsubscribeToken")
+    ]
 
 
 def test_a_text_that_is_not_encoded_stays_so_and_only_the_macro_changes() -> None:

@@ -40,4 +40,5 @@ def _network(peer: str) -> str:
         found = ip_address(peer)
     except ValueError:
         return peer
-    return str(int(found) >> 64) if found.version == 6 else peer
+    found = getattr(found, "ipv4_mapped", None) or found
+    return str(int(found) >> 64) if found.version == 6 else str(found)
