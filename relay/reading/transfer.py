@@ -63,6 +63,18 @@ def lenient_base64(content: Slices, start: int, end: int) -> Pieces:
         yield pybase64.b64decode(rest + b"=" * (-len(rest) % 4))
 
 
+def is_padded_within(content: Slices, start: int, end: int) -> bool:
+    """Whether base64 goes on behind its padding: readers differ on what that means."""
+    is_over = False
+    for piece in slices(content, start, end):
+        letters = piece.translate(None, _BLANKS)
+        padding = letters.find(b"=")
+        if (is_over and letters.strip(b"=")) or (padding >= 0 and letters[padding:].strip(b"=")):
+            return True
+        is_over = is_over or padding >= 0
+    return False
+
+
 def joined(pieces: Iterable[bytes]) -> bytes:
     """All in one, and never held twice: what BytesIO gives out is what it holds."""
     whole = BytesIO()

@@ -28,6 +28,7 @@ _CLOSING = r"\]|%5[Dd]|&#(?:0{0,5}93|[xX]0{0,5}5[dD]);|&r(?:brack|sqb);"
 _CORE = rf"(?:{_OPENING}){_NAMES}(?:{_CLOSING})"
 _WIDE = {encoding.replace("-", "_"): encoding for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")}
 _AROUND = 128  # octets: a name with what may stand behind it
+_SIGNED = b"-----BEGIN PGP "
 _BEFORE = 32  # octets that may stand before a name
 _BRACKETS = frozenset(b"[Bb;\0")  # how these end
 _NEEDLES = (UNSUBSCRIBE, WEB_VERSION)  # the name of one begins like another
@@ -47,6 +48,15 @@ _MACRO = re.compile(b"|".join((rf"https?://{_CORE}/?|{_CORE}".encode(), *(_as_wr
 def may_have(part: Part) -> bool:
     """Whether it is such a text, and may be changed."""
     return is_shown(part) and body_may_change(part)
+
+
+def may_change(content: Octets, part: Part) -> bool:
+    """Whether such a text can be encoded anew and mean the same: all readers agree on what it is now, and nobody has signed it
+    in its own words (RFC 4880 7).
+    """
+    if part.encoding == b"base64" and transfer.is_padded_within(content, part.start, part.end):
+        return False
+    return content.find(_SIGNED, part.start, part.end) < 0
 
 
 def is_out_of_reach(content: Octets, part: Part) -> bool:

@@ -19,6 +19,7 @@ from relay.model import Edit
 from relay.reading import mime
 from relay.writing import edits, macros
 from relay.writing.edits import LinkEdits
+from relay.writing.footers import Footer
 
 LINKS = {"Unsubscribe": "https://relay.example.com/u/abc_-1", "WebVersion": "https://relay.example.com/w/abc_-1"}
 OUT, WEB = LINKS.values()
@@ -215,3 +216,20 @@ def test_pieces_may_be_cut_anywhere(before: bytes, after: bytes, cuts: list[int]
 
 def test_a_macro_without_a_link_stays() -> None:
     assert b"".join(macros.filled([b"[Unsubscribe] [WebVersion]"], {"WebVersion": WEB})) == b"[Unsubscribe] " + WEB.encode()
+
+
+FOOTER = Footer(text="[Unsubscribe]", html="[Unsubscribe]", plain="[Unsubscribe]")
+PGP = b"-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA512\r\n\r\n[Unsubscribe]\r\n-----BEGIN PGP SIGNATURE-----\r\n"
+PADDED = b"\r\n".join(base64.b64encode(line) for line in (b"Hello there\r\n", b"[Unsubscribe]\r\n", b"bye\r\n")) + b"\r\n"
+
+
+@pytest.mark.parametrize(("body", "encoding"), [(PGP, "7bit"), (PADDED, "base64")], ids=["signed in its own words", "padded"])
+def test_a_text_that_would_not_be_the_same_is_left_alone(body: bytes, encoding: str) -> None:
+    content = message(body, kind="text/plain", encoding=encoding)
+    assert received(sent(content)) == content
+    assert received(sent(content, replace(WISHED, footer=FOOTER))) == content
+
+
+def test_what_was_signed_in_its_own_words_is_told_of() -> None:
+    content = message(PGP, kind="text/plain")
+    assert edits.left_alone(content, mime.read(content), WISHED) == "its own encoding or signature"

@@ -24,6 +24,8 @@ class Texts:
     """
 
     def __init__(self, folder: Path | None, language: str) -> None:
+        if folder and not folder.is_dir():
+            raise ValueError(f"{folder} is no folder")
         paths = [path for each in (FOLDER, folder) if each for path in sorted(each.glob("*.toml"))]
         self._pages: dict[str, dict[str, Page]] = {}
         for path in paths:
