@@ -101,6 +101,10 @@ class AttachmentNotAllowed(RefusedForGood):
     """`subject` is the forbidden type: the extension in lower case, without a dot."""
 
 
+class LinksMissing(RefusedForNow):
+    """A login must have links in its mail, and there is no key or no address to make them with: our own fault."""
+
+
 class InternalFault(RefusedForNow):
     """Our own fault: the sender must keep the message and try again."""
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from relay import ids, journal, judge, labels, metrics, policy
 from relay.backlog import Admission
-from relay.credential import Credential, MessageClass, Recipients
-from relay.errors import MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
+from relay.credential import Credential, Macros, MessageClass, Recipients
+from relay.errors import LinksMissing, MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
 from relay.identities import Identities
 from relay.judge import Finding, Rule
 from relay.lifecycle import Patience
@@ -199,6 +199,8 @@ class Intake:
         content = receiving.draft.octets()
         case = judge.case(content, envelope.credential, sender=envelope.sender, identities=self._identities)
         seen = judge.judge(case, self._observed)
+        if self._linker is None and envelope.credential.macros is Macros.REQUIRED:
+            raise LinksMissing
         found = labels.read(case.parsed, now=now, credential=envelope.credential)
         links = self._linker.edits(envelope.credential, found, case.header_from) if self._linker else None
         changes = edits.needed(

@@ -32,6 +32,7 @@ _REPLIES: dict[type[errors.Refused], tuple[int, str, str]] = {
     errors.MessageTooLarge: (554, "5.3.4", "Message exceeds fixed size limit"),
     errors.Malformed: (554, "5.6.0", "Malformed message: {subject}"),
     errors.MissingMacro: (554, "5.6.0", "Missing macro: {subject}"),
+    errors.LinksMissing: (451, "4.3.5", "Links in mail are not set up"),
     errors.SenderNotAllowed: (554, "5.7.1", "Disallowed source address: {subject}"),
     errors.SenderNotVerified: (554, "5.7.1", "Disallowed source address: {subject} ({reason})"),
     errors.InvalidRecipient: (554, "5.1.3", "Invalid recipient address: {subject}"),

@@ -39,7 +39,7 @@ class Unsubscribing:
         return whom
 
     async def has_left(self, whom: Addressee) -> bool:
-        """Whether he gets no more mail of that scope because he said so."""
+        """Whether he gets no more such mail because he said so."""
         return await self._store.has_left(whom, now=self._clock())
 
     async def leave(self, whom: Addressee, by: By) -> None:
@@ -52,8 +52,10 @@ class Unsubscribing:
             await self.leave(await self.whom(token), By.MAIL)
 
     async def come_back(self, whom: Addressee) -> None:
-        if await self._store.come_back(whom, at=self._clock()):
-            journal.subscribed_again(address=whom.address, scope=whom.scope)
+        """Who comes back to a list wants mail of that login."""
+        for scope in dict.fromkeys((whom, replace(whom, list=""))):
+            if await self._store.come_back(scope, at=self._clock()):
+                journal.subscribed_again(address=whom.address, scope=scope.scope)
 
     async def lists(self, whom: Addressee) -> Mapping[str, bool]:
         """The lists of that login whose mail reached him, and whether it still may."""
@@ -63,8 +65,6 @@ class Unsubscribing:
         """Leaves some of those lists, and comes back to others: who wants one wants mail of that login."""
         known = await self.lists(whom)
         chosen = {name: wants for name, wants in wanted.items() if name in known}
-        if any(chosen.values()):
-            await self.come_back(replace(whom, list=""))
         for name, wants in chosen.items():
             list_of_his = replace(whom, list=name)
             await (self.come_back(list_of_his) if wants else self.leave(list_of_his, By.PAGE))

@@ -13,7 +13,8 @@ from relay.writing import macros
 
 _HTML = "text/html"
 # No SVG: opened by itself it is a document.
-_IMAGES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"))
+_IMAGES = {f"image/{name}": f"image/{name}" for name in ("png", "jpeg", "gif", "webp", "avif", "bmp")}
+_IMAGES |= {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}  # as older programs say
 _INLINE = re.compile(r"""(?<=["'(=])\s*cid:([^\s"'<>)]+)""", re.IGNORECASE)  # RFC 2392
 _ID = re.compile(rb"\s*<?([^<>\s]+)>?\s*")
 
@@ -47,7 +48,7 @@ def image(sent: bytes, content_id: str) -> Image | None:
     for part in mime.read(sent).parts:
         decode = transfer.LENIENT.get(part.encoding)
         if decode and part.content_type in _IMAGES and _content_id(part) == content_id:
-            return Image(part.content_type, transfer.joined(decode(sent, part.start, part.end)))
+            return Image(_IMAGES[part.content_type], transfer.joined(decode(sent, part.start, part.end)))
     return None
 
 

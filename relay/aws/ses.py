@@ -36,6 +36,7 @@ _ENCODED_ANEW_IN_THREAD = 8 * 1024  # quoted-printable takes many times as long;
 _LARGE = 2 * 1024 * 1024
 _LARGE_AT_ONCE = 4
 _NO_KEY_SECONDS = 30.0
+_NO_LINKS = 300.0
 _UNREACHABLE_SECONDS = 5.0  # no fault of any message: all wait, and one of them tries whether SES is back
 # It has ended, or was taken from us: the chain may hold another by now.
 _KEY_REFUSED = ("ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId")
@@ -78,6 +79,10 @@ class SesSender:
 
     async def _send(self, claimed: Claimed, content: Slices, time_left: Callable[[], float]) -> Outcome:
         payload: Body
+        if claimed.message.links and not self._linker:  # it was accepted while there was a key
+            return Hold(
+                HoldScope.DELIVERY, "its links cannot be made: secrets.keys or callbacks.public_url is missing", _NO_LINKS
+            )
         encoded_anew = sum(edit.end - edit.start for edit in claimed.message.edits if edit.encode or edit.links)
         if len(content) > _IN_THREAD or encoded_anew > _ENCODED_ANEW_IN_THREAD:
             # Made twice, in pieces, so that no call holds a large message in memory: to sign it, and to write it.

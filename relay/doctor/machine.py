@@ -12,6 +12,8 @@ from pathlib import Path
 
 from relay import config_rules
 from relay.assembly import database, way_back, way_in
+from relay.assembly.base import linker
+from relay.credential import Credential, ListUnsubscribe, Macros
 from relay.doctor.look import Look
 from relay.errors import ConfigError, StoreUnavailable
 from relay.findings import Verdict, fail, ok, warning
@@ -138,3 +140,34 @@ async def store(look: Look) -> Verdict:
     except (ConfigError, StoreUnavailable) as error:
         return fail(str(error), "run this as the relay's user; docs/store.md has what to do about a damaged one")
     return ok(f"{where.where} can be read")
+    return ok(f"{path} can be read")
+
+
+async def links(look: Look) -> Verdict:
+    """Whether those who want them in their mail can have them."""
+    wanting = [each.name for each in await _logins(look) if each.macros is not Macros.OPTIONAL or _adds_links(each)]
+    if linker(look.config):
+        return ok(f"on, and wanted by {', '.join(wanting) or 'nobody yet'}")
+    if not wanting:
+        return ok("off: no secrets.keys, or no callbacks.public_url")
+    return fail(
+        f"off, and wanted by {', '.join(wanting)}", "`relay key new`, secrets.keys and callbacks.public_url; docs/links.md"
+    )
+
+
+def _adds_links(login: Credential) -> bool:
+    return login.list_unsubscribe is not ListUnsubscribe.OFF
+
+
+async def _logins(look: Look) -> tuple[Credential, ...]:
+    """None where there is no store to read: that is for its own check to say."""
+    try:
+        opened = await database.opened_to_read(look.config.store)
+    except ConfigError:
+        return ()
+    try:
+        return await opened.credentials.all()
+    except StoreUnavailable:
+        return ()
+    finally:
+        await opened.close()

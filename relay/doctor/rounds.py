@@ -47,6 +47,7 @@ CHECKS: Mapping[str, Check] = {
     "ports": Check(machine.ports, 20.0),
     "disk": Check(machine.disk, 10.0),
     "store": Check(machine.store, 10.0),
+    "links": Check(machine.links, 10.0),
 }
 
 

@@ -22,7 +22,7 @@ class LinkStore(Protocol):
         """The lists of that login whose mail reached him, in the order of their names, and whether it still may."""
 
     async def has_left(self, whom: Addressee, *, now: float) -> bool:
-        """Whether he is suppressed for that mail because he unsubscribed."""
+        """Whether he is suppressed for that mail because he unsubscribed from it, or from all of that login's."""
 
     async def leave(self, whom: Addressee, *, at: float) -> bool:
         """Unsubscribes. False if he was not subscribed."""

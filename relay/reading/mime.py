@@ -55,6 +55,12 @@ class Part(NamedTuple):
         return self.encoding not in _AS_IT_IS
 
     @property
+    def is_attached(self) -> bool:
+        """It has a name, or says without one that it is an attachment (RFC 2183 2.2)."""
+        said = only(self.headers, "content-disposition")
+        return bool(self.filenames) or without_comments(said).partition(b";")[0].strip().lower() == b"attachment"
+
+    @property
     def is_leaf(self) -> bool:
         """Nothing is looked for inside of it."""
         is_message = self.content_type in _MESSAGES and not self.is_encoded
@@ -73,7 +79,7 @@ class _Waiting(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What was read. `parts` holds all parts at every depth, the message itself first."""
+    """What was read. `parts` holds all parts at every depth in the order of the content, the message itself first."""
 
     headers: tuple[Header, ...]
     parts: tuple[Part, ...]
@@ -97,6 +103,7 @@ def read(content: Octets) -> Parsed:
         entity = waiting.pop()
         part, boundaries = _part(content, entity)
         parts.append(part)
+        others = len(waiting)
         for start, end in _inside(content, part, boundaries, delimiters):
             inner, inner_body = _headers(content, start, end)
             octets += inner_body - start
@@ -105,6 +112,7 @@ def read(content: Octets) -> Parsed:
             if len(part.within) == MAX_DEPTH or len(parts) + len(waiting) >= MAX_PARTS or octets > MAX_PART_HEADERS:
                 raise Malformed("too many parts or too deeply nested")
             waiting.append(_Waiting(inner, inner_body, end, (*part.within, part.content_type), boundaries))
+        waiting[others:] = reversed(waiting[others:])
     delimiters.check_nothing_else_looks_like_one(content)
     return Parsed(headers, tuple(parts))
 

@@ -18,14 +18,20 @@ Pieces = Iterator[bytes]
 
 
 def quoted_printable(content: Slices, start: int, end: int) -> Pieces:
-    """RFC 2045 6.7, each line by itself."""
+    """RFC 2045 6.7, each line by itself, and one that is too long to be held in pieces."""
     rest = b""
     for piece in slices(content, start, end):
         lines = rest + piece
-        cut = lines.rfind(b"\n") + 1 or len(lines)
+        cut = lines.rfind(b"\n") + 1 or _before_escape(lines)
         yield a2b_qp(lines[:cut])
         rest = lines[cut:]
     yield a2b_qp(rest)
+
+
+def _before_escape(line: bytes) -> int:
+    """Where a line may be cut: not within =XX."""
+    place = line.find(b"=", max(0, len(line) - 2))
+    return place if place >= 0 else len(line)
 
 
 def base64(content: Slices, start: int, end: int) -> Pieces:
@@ -55,6 +61,18 @@ def lenient_base64(content: Slices, start: int, end: int) -> Pieces:
         rest = letters[cut:]
     if len(rest) >= _FEWEST_LETTERS:
         yield pybase64.b64decode(rest + b"=" * (-len(rest) % 4))
+
+
+def is_padded_within(content: Slices, start: int, end: int) -> bool:
+    """Whether base64 goes on behind its padding: readers differ on what that means."""
+    is_over = False
+    for piece in slices(content, start, end):
+        letters = piece.translate(None, _BLANKS)
+        padding = letters.find(b"=")
+        if (is_over and letters.strip(b"=")) or (padding >= 0 and letters[padding:].strip(b"=")):
+            return True
+        is_over = is_over or padding >= 0
+    return False
 
 
 def joined(pieces: Iterable[bytes]) -> bytes:

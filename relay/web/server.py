@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -13,6 +14,8 @@ from relay import journal
 
 # SNS posts 256 KB at most unless the topic allows more; nothing else on these routes is as large.
 MAX_BODY = 256 * 1024
+
+_WITH_PORT = re.compile(r"\[([^]]*)\](?::\d+)?|([\d.]+):\d+")  # as some proxies write addresses
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -57,11 +60,12 @@ def _first_outside(hops: Sequence[str], networks: Sequence[IPv4Network | IPv6Net
     """The last one that no proxy of ours has vouched for: what stands before it anybody may have written."""
     for hop in reversed(hops):
         try:
-            is_proxy = any(ip_address(hop) in network for network in networks)
+            found = ip_address(_WITH_PORT.sub(r"\1\2", hop))
         except ValueError:
             return hops[-1]
-        if not is_proxy:
-            return hop
+        found = getattr(found, "ipv4_mapped", None) or found
+        if not any(found in network for network in networks):
+            return str(found)
     return hops[-1]
 
 

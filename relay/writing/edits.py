@@ -81,7 +81,7 @@ def needed(
         removed += [header for header in parsed.headers if header.name in links.replaced and header not in removed]
     gone = {header.start for header in removed}
     kept = {header.name for header in parsed.headers if header.start not in gone} if gone else names
-    of_links = links.fields(kept) if links else ()
+    of_links = tuple(links.fields(kept)) if links else ()
     added = headers.added(kept, (*also, *of_links), message_id=message_id, hostname=hostname, protocol=protocol, now=now)
     found = [Edit(0, 0, added, links=_IN_FIELDS if of_links else ())]
     found += [Edit(header.start, header.end) for header in removed]
@@ -105,7 +105,8 @@ def _in_order(found: Sequence[Edit]) -> tuple[Edit, ...]:
 
 def _with_links(content: Octets, parsed: Parsed, found: Sequence[Edit], links: LinkEdits) -> Sequence[Edit]:
     """The edits of the texts that have macros or get a footer."""
-    names = {part: macros.found(content, part) & links.longest.keys() for part in filter(macros.may_have, parsed.parts)}
+    texts = (part for part in filter(macros.may_have, parsed.parts) if macros.may_change(content, part))
+    names = {part: macros.found(content, part) & links.longest.keys() for part in texts}
     is_footed = links.footer and not any(UNSUBSCRIBE in some for some in names.values())
     footed = footers.bearers(names) if is_footed else ()
     edits: list[Edit] = []
@@ -132,6 +133,9 @@ def _linked(content: Octets, part: Part, found: Sequence[Edit], change: Edit, lo
 
 def left_alone(content: Octets, parsed: Parsed, links: LinkEdits) -> str:
     """The type for whose sake macros stay as they are, or a footer is missing: what is signed or encrypted. Mostly empty."""
+    fixed = (part for part in filter(macros.may_have, parsed.parts) if not macros.may_change(content, part))
+    if any(macros.found(content, part) for part in fixed):
+        return "its own encoding or signature"
     sealed = [part for part in parsed.parts if part.is_leaf and not recoding.body_may_change(part)]
     if sealed and (links.footer or any(macros.is_out_of_reach(content, part) for part in sealed)):
         return recoding.seal(sealed[0])

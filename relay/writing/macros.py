@@ -23,9 +23,14 @@ Links = Mapping[str, str]
 
 _TEXTS = frozenset(("", "text/plain", "text/html"))
 _NAMES = f"({'|'.join(_ALL)})"
-_CORE = rf"(?:\[|%5[Bb]|&#(?:91|[xX]5[bB]);|&l(?:brack|sqb);){_NAMES}(?:\]|%5[Dd]|&#(?:93|[xX]5[dD]);|&r(?:brack|sqb);)"
+_OPENING = r"\[|%5[Bb]|&#(?:0{0,5}91|[xX]0{0,5}5[bB]);|&l(?:brack|sqb);"
+_CLOSING = r"\]|%5[Dd]|&#(?:0{0,5}93|[xX]0{0,5}5[dD]);|&r(?:brack|sqb);"
+_CORE = rf"(?:{_OPENING}){_NAMES}(?:{_CLOSING})"
 _WIDE = {encoding.replace("-", "_"): encoding for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")}
-_AROUND = 128  # octets: what may stand before a name, and the name with what may stand behind it
+_AROUND = 128  # octets: a name with what may stand behind it
+_SIGNED = b"-----BEGIN PGP "
+_BEFORE = 32  # octets that may stand before a name
+_BRACKETS = frozenset(b"[Bb;\0")  # how these end
 _NEEDLES = (UNSUBSCRIBE, WEB_VERSION)  # the name of one begins like another
 _NARROW = tuple(name.encode() for name in _NEEDLES)
 _BROAD = tuple(name.encode(encoding) for name in _NEEDLES for encoding in _WIDE.values())
@@ -45,6 +50,15 @@ def may_have(part: Part) -> bool:
     return is_shown(part) and body_may_change(part)
 
 
+def may_change(content: Octets, part: Part) -> bool:
+    """Whether such a text can be encoded anew and mean the same: all readers agree on what it is now, and nobody has signed it
+    in its own words (RFC 4880 7).
+    """
+    if part.encoding == b"base64" and transfer.is_padded_within(content, part.start, part.end):
+        return False
+    return content.find(_SIGNED, part.start, part.end) < 0
+
+
 def is_out_of_reach(content: Octets, part: Part) -> bool:
     """Whether it would have macros, were it not signed."""
     return is_shown(part) and not body_may_change(part) and bool(found(content, part))
@@ -53,7 +67,7 @@ def is_out_of_reach(content: Octets, part: Part) -> bool:
 def is_shown(part: Part) -> bool:
     """Whether it is a text that readers see with the message, and that can be read."""
     is_text = part.is_leaf and part.content_type in _TEXTS and part.encoding in transfer.LENIENT
-    return is_text and not part.filenames and "message/rfc822" not in part.within
+    return is_text and not part.is_attached and "message/rfc822" not in part.within
 
 
 def whole(content: Octets, part: Part) -> bytes:
@@ -105,7 +119,10 @@ def _matches(piece: bytes) -> Iterator[re.Match[bytes]]:
     places = sorted(place for needle in needles for place in _places(piece, needle))
     end = 0
     for place in places:
-        if place >= end and (match := _MACRO.search(piece, max(end, place - _AROUND), place + _AROUND)):
+        if place <= end or piece[place - 1] not in _BRACKETS:
+            continue
+        match = _MACRO.search(piece, max(end, place - _BEFORE), place + _AROUND)
+        if match and match.start() < place:  # one behind it may be cut there
             end = match.end()
             yield match
 

@@ -8,6 +8,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from relay import documents, provisioning
 from relay.assembly import at_aws
 from relay.aws.provision import Provisioner
 from relay.config import load
+from relay.credential import Macros
 from relay.doctor import rounds
 from relay.doctor.look import Look
 from relay.doctor.rounds import CHECKS, Check
@@ -33,6 +35,7 @@ from relay.sandbox.sns import Topic
 from relay.sandbox.suppressed import Entry
 from relay.security.certificates import make_server_pair, self_signed
 from relay.settings import Config
+from relay.store.sqlite.store import SqliteStore
 from tests.harness import APPLICATION, TOPIC, Relay
 
 SET = "relay"
@@ -218,7 +221,7 @@ async def test_each_check_sees_what_it_is_for(
 
 
 async def test_all_checks_that_aws_answers_have_a_case() -> None:
-    of_this_machine = {"public URL", "SMTP certificate", "callbacks certificate", "ports", "disk", "store"}
+    of_this_machine = {"public URL", "SMTP certificate", "callbacks certificate", "ports", "disk", "store", "links"}
     assert {case[0] for case in CASES} == CHECKS.keys() - of_this_machine
 
 
@@ -246,6 +249,19 @@ async def test_settings_that_do_not_fit_are_seen(
 ) -> None:
     finding = await found(check, settings(cloud, **changed))
     assert (finding.grade, words in finding.seen) == (grade, True), finding
+
+
+@pytest.mark.parametrize(
+    ("key", "grade", "words"), [("", Grade.FAIL, "wanted by news"), (f"1:{'A' * 44}", Grade.OK, "wanted by news")]
+)
+async def test_links_that_a_login_wants_must_be_on(cloud: Cloud, tmp_path: Path, key: str, grade: Grade, words: str) -> None:
+    opened = await SqliteStore.open(tmp_path / "relay.db")
+    await opened.credentials.put(replace(APPLICATION, name="news", macros=Macros.FOOTER))
+    await opened.close()
+    url = "https://relay.example.com"
+    changed = {"RELAY_STORE__PATH": str(tmp_path / "relay.db"), "RELAY_SECRETS__KEYS": key, "RELAY_CALLBACKS__PUBLIC_URL": url}
+    finding = await found("links", settings(cloud, **changed))
+    assert (finding.grade, "wanted by news" in finding.seen) == (grade, True), finding
 
 
 async def test_a_wrong_key_is_one_failure_and_not_a_dozen(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

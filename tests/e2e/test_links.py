@@ -240,13 +240,46 @@ async def test_a_scanner_that_opens_every_link_a_thousand_times_changes_nothing(
 
 
 async def test_who_plays_with_one_link_has_to_wait(scene: Scene) -> None:
-    link, other = await scene.link(), await scene.link()
+    link, other = await scene.link(), await for_another_reader(scene).link()
     said = [(await scene.ask("POST", link, ONE_CLICK))[0] for _ in range(31)]
     assert said == [200] * 30 + [429]
     status, page, headers = await scene.ask("POST", link, b"action=come_back", kind=TYPE)
     assert (status, headers["Retry-After"], "Please wait a minute" in page) == (429, "60", True)
     assert "unsubscribed since" in await scene.suppressed()
-    assert (await scene.ask("POST", other, b"action=come_back", kind=TYPE))[0] == 200
+    assert (await scene.ask("POST", other, ONE_CLICK))[0] == 200
+
+
+async def test_who_comes_back_to_a_list_gets_its_mail(scene: Scene) -> None:
+    of_list, of_all = await scene.link(extra="X-Relay-List: offers\r\n"), await scene.link()
+    for link in (of_list, of_all):
+        await scene.ask("POST", link, ONE_CLICK)
+    assert "<h1>You are unsubscribed</h1>" in (await scene.ask("GET", of_list))[1]
+    await scene.ask("POST", of_list, b"action=come_back", kind=TYPE)
+    assert "not suppressed" in await scene.suppressed()
+    await scene.ask("POST", of_all, ONE_CLICK)
+    assert "<h1>You are unsubscribed</h1>" in (await scene.ask("GET", of_list))[1]
+
+
+async def test_mail_whose_links_cannot_be_made_waits_until_they_can(tmp_path: Path, unused_tcp_port: int) -> None:
+    async with running_scene(tmp_path, unused_tcp_port) as scene:
+        await scene.relay.cli("queue", "pause", "--credential", "news")
+        with scene.relay.smtp(login="news") as client:
+            waiting = await asyncio.to_thread(submit, client, mail(body="[Unsubscribe]\r\n"))
+        await scene.relay.stop()
+        await scene.relay.start(RELAY_SECRETS__KEYS="")
+        await scene.relay.cli("queue", "resume", "--credential", "news")
+        await scene.relay.told("retry", id=f"{waiting}-1")
+        with scene.relay.smtp(login="required") as client:
+            client.mail("shop@example.com")
+            client.rcpt("reader@example.net")
+            code, text = await asyncio.to_thread(client.data, mail(body="[Unsubscribe]\r\n"))
+        assert (code, text) == (451, b"4.3.5 Links in mail are not set up")
+        assert not scene.cloud.calls
+        await scene.relay.stop()
+        await scene.relay.start()
+        await scene.relay.cli("queue", "retry", waiting, "--yes")
+        assert await scene.relay.status(waiting, "delivered") == ["delivered"]
+        assert LINK.search(scene.cloud.calls[-1].raw)
 
 
 async def test_a_reader_of_several_lists_chooses_among_them(scene: Scene) -> None:
@@ -255,7 +288,7 @@ async def test_a_reader_of_several_lists_chooses_among_them(scene: Scene) -> Non
             sent = await asyncio.to_thread(submit, client, mail(extra=f"X-Relay-List: {name}\r\n"), to=scene.reader)
         assert await scene.relay.status(sent, "delivered") == ["delivered"]
     link = await scene.link(extra="X-Relay-List: offers\r\n")
-    assert f'<a href="{link}/lists">' in (await scene.ask("GET", link))[1]
+    assert f'<a href="{link.removeprefix("/u/")}/lists">' in (await scene.ask("GET", link))[1]
     status, page, _ = await scene.ask("GET", f"{link}/lists")
     assert (status, page.count(" checked>"), "news &amp; &lt;more&gt;</label>" in page) == (200, 2, True)
     shown = urlencode([("shown", "offers"), ("shown", "news & <more>")])
@@ -291,6 +324,8 @@ async def test_what_a_proxy_says_of_the_reader_counts_only_if_it_is_ours(tmp_pat
             assert await look("192.0.2.2") == 200
             assert await look("nonsense, 192.0.2.2") == 200
             assert await look("192.0.2.1, nonsense") == 200
+            assert await look("192.0.2.1:4711") == 429
+            assert await look("192.0.2.1, ::ffff:10.0.0.9") == 429
 
 
 async def test_a_reader_unsubscribes_by_mail(tmp_path: Path, unused_tcp_port: int) -> None:

@@ -56,6 +56,21 @@ def test_what_is_quoted_printable_stays_so() -> None:
     assert text(content) == f"Grüße{' again' * 10}\n\nLeave: {OUT}"
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["x-charset=utf-16; charset=koi8-r", "charset=koi8-r; old-charset=utf-16", "(charset=utf-16) charset=koi8-r"],
+)
+def test_the_charset_is_that_which_readers_see(said: str) -> None:
+    content = message("Привет\r\n".encode("koi8-r"), kind=f"text/plain; {said}", encoding="8bit")
+    assert text(sent(content, FOOTED)) == f"Привет\n\nОтписаться: {OUT}"
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "text/html"])
+def test_what_is_no_charset_to_write_a_text_in_is_none(kind: str) -> None:
+    found = email.message_from_bytes(sent(message(b"Hello\r\n", kind=f"{kind}; charset=idna"), FOOTED))
+    assert OUT.encode() in found.get_payload(decode=True)
+
+
 @pytest.mark.parametrize("charset", ["us-ascii", "iso-8859-1", "windows-1252"])
 def test_a_charset_without_its_letters_gets_the_plain_one(charset: str) -> None:
     assert text(sent(message(b"Hello\r\n", kind=f"text/plain; charset={charset}"), FOOTED)) == f"Hello\n\nLeave: {OUT}"
@@ -67,6 +82,9 @@ PLACES = {
     "<p>Hi</p></html>": f"<p>Hi</p>{HTML}</html>",
     "<p>Hi": f"<p>Hi{HTML}".rstrip("\n"),
     "<!-- </body> --><body>Hi</body>": f"<!-- </body> --><body>Hi{HTML}</body>",
+    "<body>Hi</body><!-- </body> -->": f"<body>Hi{HTML}</body><!-- </body> -->",
+    "<p>Hi<!-- </body> -->": f"<p>Hi<!-- </body> -->{HTML}".rstrip("\n"),
+    "<p>Hi</p><!-- a --></html><!-- </html> -->": f"<p>Hi</p><!-- a -->{HTML}</html><!-- </html> -->",
 }
 
 
@@ -108,17 +126,26 @@ An attachment\r
 """
 
 
-def test_each_alternative_gets_it_and_no_attachment() -> None:
-    content = message(MIXED, kind="multipart/mixed; boundary=b")
+@pytest.mark.parametrize("attached", [b"; name=notes.txt", b"\r\nContent-Disposition: Attachment (a log)"])
+def test_each_alternative_gets_it_and_no_attachment(attached: bytes) -> None:
+    content = message(MIXED.replace(b"; name=notes.txt", attached), kind="multipart/mixed; boundary=b")
     parsed = email.message_from_bytes(sent(content, ENGLISH), policy=email.policy.default)
-    plain, html, attached = (part.get_content().replace("\r\n", "\n") for part in parsed.walk() if not part.is_multipart())
+    plain, html, notes = (part.get_content().replace("\r\n", "\n") for part in parsed.walk() if not part.is_multipart())
     assert (plain, html) == (f"Hello\n\nLeave: {OUT}", f'<p>Hello</p>\n<a href="{OUT}">x</a>\n')
-    assert attached == "An attachment"
+    assert notes == "An attachment"
 
 
 def test_a_message_with_the_macro_in_any_text_gets_none() -> None:
     content = message(MIXED.replace(b"Hello\r\n", b"[Unsubscribe]\r\n", 1), kind="multipart/mixed; boundary=b")
     assert received(sent(content, ENGLISH)) == content.replace(b"[Unsubscribe]", OUT.encode())
+
+
+TWICE = b"--b\r\n\r\nFirst\r\n--b\r\nContent-Type: image/png\r\n\r\nx\r\n--b\r\n\r\nLast\r\n--b--\r\n"
+
+
+def test_it_stands_under_the_last_of_several_texts() -> None:
+    content = message(TWICE, kind="multipart/mixed; boundary=b")
+    assert received(sent(content, ENGLISH)) == content.replace(b"Last", b"Last\r\n\r\nLeave: " + OUT.encode())
 
 
 SIGNED = MIXED.replace(b"multipart/alternative", b"multipart/signed; protocol=x")
@@ -133,6 +160,17 @@ def test_what_is_signed_gets_none() -> None:
 def test_the_other_macro_is_no_substitute() -> None:
     content = message(b"[WebVersion]\r\n", kind="text/plain")
     assert text(sent(content, ENGLISH)) == f"{LINKS['WebVersion']}\n\nLeave: {OUT}"
+
+
+@pytest.mark.parametrize("encoding", ["7bit", "base64"])
+def test_a_part_that_is_a_header_alone_stays_as_it_is(encoding: str) -> None:
+    alone = f"--b\r\nContent-Transfer-Encoding: {encoding}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n--b--\r\n"
+    content = message(alone.encode(), kind="multipart/mixed; boundary=b")
+    assert received(sent(content, FOOTED)) == content
+
+
+def test_a_text_that_is_empty_gets_it() -> None:
+    assert text(sent(message(b"", kind="text/plain; charset=utf-8"), FOOTED)).strip() == f"Отписаться: {OUT}"
 
 
 def test_a_message_without_any_text_stays_as_it_is() -> None:

@@ -6,16 +6,20 @@ import base64
 import email
 import email.policy
 import quopri
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.model import Edit
 from relay.reading import mime
 from relay.writing import edits, macros
 from relay.writing.edits import LinkEdits
+from relay.writing.footers import Footer
 
 LINKS = {"Unsubscribe": "https://relay.example.com/u/abc_-1", "WebVersion": "https://relay.example.com/w/abc_-1"}
 OUT, WEB = LINKS.values()
@@ -24,8 +28,8 @@ WISHED = LinkEdits(
 )
 
 
-def sent(content: bytes, wished: LinkEdits = WISHED) -> bytes:
-    found = edits.needed(
+def changes(content: bytes, wished: LinkEdits = WISHED) -> tuple[Edit, ...]:
+    return edits.needed(
         content,
         mime.read(content),
         message_id="01ARZ3NDEKTSV4RRFFQ69G5FAV",
@@ -34,7 +38,10 @@ def sent(content: bytes, wished: LinkEdits = WISHED) -> bytes:
         now=1_763_720_000.0,
         links=wished,
     )
-    return b"".join(edits.edited(content, found, LINKS))
+
+
+def sent(content: bytes, wished: LinkEdits = WISHED) -> bytes:
+    return b"".join(edits.edited(content, changes(content, wished), LINKS))
 
 
 def message(body: bytes, *, kind: str = "text/html; charset=utf-8", encoding: str = "7bit", extra: bytes = b"") -> bytes:
@@ -67,6 +74,8 @@ WRITTEN = {
     '<a href="https://[WebVersion]">': f'<a href="{WEB}">',
     "&#91;Unsubscribe&#93;": OUT,
     "&#x5B;Unsubscribe&#x5d;": OUT,
+    "&#091;Unsubscribe&#093;": OUT,
+    "&#x005b;Unsubscribe&#x005D;": OUT,
     "&lbrack;WebVersion&rbrack;": WEB,
     "&lsqb;WebVersion&rsqb;": WEB,
     "Leave <http://[Unsubscribe]>": f"Leave <{OUT}>",
@@ -86,11 +95,32 @@ def test_a_macro_becomes_the_link_however_it_is_written(written: str, encoding: 
     assert text(sent(content)) == f"<p>x = 1 {WRITTEN[written]} end</p>"
 
 
+def test_a_word_that_is_no_macro_costs_little() -> None:
+    began = time.monotonic()
+    content = message(b"Unsubscribe the Unsubscribed\r\n" * 40_000)
+    assert received(sent(content)) == content
+    assert time.monotonic() - began < 1
+
+
+def test_a_macro_is_whole_however_near_to_its_word_it_stands() -> None:
+    for distance in range(200):
+        before, behind = b"Unsubscribe" + b" " * distance, b" " * 300
+        filled = b"".join(macros.filled([before + b"http://[Unsubscribe]/" + behind], LINKS))
+        assert filled == before + OUT.encode() + behind
+
+
 @pytest.mark.parametrize("cut", range(1, 13))
 def test_a_macro_that_quoted_printable_cuts_is_found(cut: int) -> None:
     macro = "[Unsubscribe]"
     content = message(f"go {macro[:cut]}=\r\n{macro[cut:]} now\r\n".encode(), encoding="quoted-printable")
     assert text(sent(content)) == f"go {OUT} now"
+
+
+@pytest.mark.parametrize("shift", range(3))
+def test_a_line_of_quoted_printable_may_be_longer_than_a_piece(shift: int) -> None:
+    raw = b"x" * shift + b"=C3=A9" * 60_000 + b" [Unsubscribe]\r\n"
+    content = message(raw, kind="text/plain; charset=utf-8", encoding="quoted-printable")
+    assert text(sent(content)) == "x" * shift + "é" * 60_000 + f" {OUT}"
 
 
 @pytest.mark.parametrize(
@@ -122,6 +152,13 @@ def test_a_macro_is_found_in_any_charset(charset: str) -> None:
 def test_what_is_no_macro_stays(body: str) -> None:
     content = message(f"{body}\r\n".encode())
     assert received(sent(content)) == content
+
+
+def test_a_message_that_gets_no_link_says_so() -> None:
+    assert [edit.links for edit in changes(message(b"x\r\n"))] == [()]
+    assert [edit.links for edit in changes(message(b"x\r\n"), replace(WISHED, adds_pair=True))] == [
+        ("Unsubscribe", "UnsubscribeToken")
+    ]
 
 
 def test_a_text_that_is_not_encoded_stays_so_and_only_the_macro_changes() -> None:
@@ -179,3 +216,20 @@ def test_pieces_may_be_cut_anywhere(before: bytes, after: bytes, cuts: list[int]
 
 def test_a_macro_without_a_link_stays() -> None:
     assert b"".join(macros.filled([b"[Unsubscribe] [WebVersion]"], {"WebVersion": WEB})) == b"[Unsubscribe] " + WEB.encode()
+
+
+FOOTER = Footer(text="[Unsubscribe]", html="[Unsubscribe]", plain="[Unsubscribe]")
+PGP = b"-----BEGIN PGP SIGNED MESSAGE-----\r\nHash: SHA512\r\n\r\n[Unsubscribe]\r\n-----BEGIN PGP SIGNATURE-----\r\n"
+PADDED = b"\r\n".join(base64.b64encode(line) for line in (b"Hello there\r\n", b"[Unsubscribe]\r\n", b"bye\r\n")) + b"\r\n"
+
+
+@pytest.mark.parametrize(("body", "encoding"), [(PGP, "7bit"), (PADDED, "base64")], ids=["signed in its own words", "padded"])
+def test_a_text_that_would_not_be_the_same_is_left_alone(body: bytes, encoding: str) -> None:
+    content = message(body, kind="text/plain", encoding=encoding)
+    assert received(sent(content)) == content
+    assert received(sent(content, replace(WISHED, footer=FOOTER))) == content
+
+
+def test_what_was_signed_in_its_own_words_is_told_of() -> None:
+    content = message(PGP, kind="text/plain")
+    assert edits.left_alone(content, mime.read(content), WISHED) == "its own encoding or signature"

@@ -225,6 +225,11 @@ def test_all_parts_at_every_depth_are_found() -> None:
     assert [name for part in parsed.parts for name in part.filenames] == ["offer.pdf"]
 
 
+def test_parts_come_in_the_order_of_the_content() -> None:
+    found = [part.content_type for part in mime.read(NESTED).parts]
+    assert found == ["multipart/mixed", "multipart/alternative", "", "text/html", "application/pdf"]
+
+
 def test_the_headers_of_a_message_are_not_those_of_its_parts() -> None:
     assert [h.name for h in mime.read(NESTED).headers] == ["from", "content-type"]
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import time
 import tomllib
+from html import escape
 from pathlib import Path
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
 from relay.web.callbacks.limits import Limits
 from relay.web.callbacks.look import headers, look
+from relay.web.callbacks.pages import Pages
 from relay.web.callbacks.texts import FOLDER, Texts
 
 
@@ -54,6 +58,21 @@ def test_an_operator_adds_a_language_and_says_what_he_likes(tmp_path: Path) -> N
     assert Texts(tmp_path, "de").footer.text == "Weg:\r\n[Unsubscribe]"
 
 
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_what_an_operator_does_not_say_of_a_language_of_ours_stays_as_it_is(tmp_path: Path, language: str) -> None:
+    (tmp_path / f"{language}.toml").write_text('[ask]\nheading = "Bye"\n')
+    texts, ours = Texts(tmp_path, language), Texts(None, language)
+    assert texts.page("ask", language) == {**ours.page("ask", language), "heading": "Bye"}
+    assert texts.page("left", language) == ours.page("left", language)
+    assert texts.footer == ours.footer
+
+
+def test_a_footer_of_several_lines_is_of_lines_as_mail_has_them(tmp_path: Path) -> None:
+    (tmp_path / "de.toml").write_text("[footer]\ntext = '''a\n[Unsubscribe]'''\nhtml = '''<p>\n[Unsubscribe]'''\n")
+    footer = Texts(tmp_path, "de").footer
+    assert (footer.text, footer.html) == ("a\r\n[Unsubscribe]", "<p>\r\n[Unsubscribe]")
+
+
 WRONG = {
     "no such language": ("", "fr", "language fr"),
     "no TOML": ("[ask", "", "en.toml"),
@@ -69,6 +88,16 @@ def test_texts_that_cannot_be_used_are_refused_by_name(tmp_path: Path, text: str
     (tmp_path / "en.toml").write_text(text if not text.startswith("[footer]") else ours.partition("[footer]")[0] + text)
     with pytest.raises(ValueError, match=why):
         Texts(tmp_path if text else None, language)
+
+
+def test_a_long_text_is_shown_in_short_time() -> None:
+    pages = Pages(look(company="", logo="", colour="", background=""), Texts(None, ""))
+    mail = "a" + "<" * 300_000 + ">" * 300_000
+    began = time.monotonic()
+    shown = pages.answer(make_mocked_request("GET", "/"), "mail", mail=mail).text
+    assert time.monotonic() - began < 2
+    assert shown
+    assert f"<pre>{escape(mail)}</pre>" in shown
 
 
 def test_a_logo_is_in_the_page_and_its_style_is_the_only_one(tmp_path: Path) -> None:
@@ -106,6 +135,8 @@ def test_looks_are_counted_by_network_and_deeds_by_link() -> None:
     assert all(limits.may_look(f"2001:db8::{number:x}") for number in range(600))
     assert not limits.may_look("2001:db8::ffff:1")
     assert limits.may_look("2001:db8:0:1::1")
+    assert not limits.may_look("::ffff:192.0.2.1")
+    assert limits.may_look("::ffff:192.0.2.3")
     assert all(limits.may_act("a") for _ in range(30))
     assert not limits.may_act("a")
     assert limits.may_act("b")

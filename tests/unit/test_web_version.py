@@ -67,15 +67,31 @@ def test_images_inside_of_the_mail_are_asked_for_below_it(html: str, expected: s
     assert web_version.read(related(html), images=AT).html == expected
 
 
+def test_a_charset_that_is_none_is_no_trouble() -> None:
+    assert web_version.read(message(b"<p>x\xff</p>", kind="text/html; charset=idna"), images=AT).html == "<p>x\ufffd</p>"
+
+
 def test_an_image_is_found_by_its_identifier() -> None:
     assert web_version.image(related(""), "logo@example.com") == Image("image/png", PNG)
     assert web_version.image(related(""), "other@example.com") is None
     assert web_version.image(related("", content_id="logo@example.com"), "logo@example.com")
 
 
+@pytest.mark.parametrize(
+    ("kind", "known"), [("image/jpg", "image/jpeg"), ("image/pjpeg", "image/jpeg"), ("image/x-png", "image/png")]
+)
+def test_an_image_of_a_type_that_older_programs_say_is_shown_too(kind: str, known: str) -> None:
+    assert web_version.image(related("", kind=kind), "logo@example.com") == Image(known, PNG)
+
+
 @pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "application/pdf", "application/octet-stream"])
 def test_nothing_but_images_is_given_out(kind: str) -> None:
     assert web_version.image(related("", kind=kind), "logo@example.com") is None
+
+
+def test_several_texts_are_shown_in_their_order() -> None:
+    body = b"--b\r\n\r\nFirst\r\n--b\r\n\r\nLast\r\n--b--\r\n"
+    assert web_version.read(message(body, kind="multipart/mixed; boundary=b"), images=AT) == WebVersion(text="First\nLast")
 
 
 def test_a_mail_without_texts_shows_nothing() -> None:

@@ -43,7 +43,7 @@ class SqlLinks:
         return Addressee(address=rows[0][0], credential=rows[0][1], sender=rows[0][2], list=rows[0][3]) if rows else None
 
     async def has_left(self, whom: Addressee, *, now: float) -> bool:
-        return whom.scope in await self._left(whom, now)
+        return not {whom.scope, of_credential(whom.credential)}.isdisjoint(await self._left(whom, now))
 
     async def mail(self, link: Link) -> LinkedMail | None:
         rows = await self._reader.rows(_MAIL, (link.message_id, link.number))

@@ -9,7 +9,7 @@ from relay.windows import Window
 
 SECONDS = 60.0
 _LOOKS = 600  # of one network: all of an office may sit behind one address
-_DEEDS = 30  # of one link, which is one reader's
+_DEEDS = 30  # of one reader with one sender's or one list's mail
 
 
 class Limits:
@@ -24,9 +24,9 @@ class Limits:
         """Whether this one is not too many; it counts."""
         return self._takes(self._looks, _network(peer))
 
-    def may_act(self, token: str) -> bool:
+    def may_act(self, reader: str) -> bool:
         """The same."""
-        return self._takes(self._deeds, token)
+        return self._takes(self._deeds, reader)
 
     def _takes(self, window: Window, key: str) -> bool:
         now = self._monotonic()
@@ -40,4 +40,5 @@ def _network(peer: str) -> str:
         found = ip_address(peer)
     except ValueError:
         return peer
-    return str(int(found) >> 64) if found.version == 6 else peer
+    found = getattr(found, "ipv4_mapped", None) or found
+    return str(int(found) >> 64) if found.version == 6 else str(found)

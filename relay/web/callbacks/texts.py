@@ -24,8 +24,13 @@ class Texts:
     """
 
     def __init__(self, folder: Path | None, language: str) -> None:
+        if folder and not folder.is_dir():
+            raise ValueError(f"{folder} is no folder")
         paths = [path for each in (FOLDER, folder) if each for path in sorted(each.glob("*.toml"))]
-        self._pages: dict[str, Mapping[str, Page]] = {path.stem: _read(path) for path in paths}
+        self._pages: dict[str, dict[str, Page]] = {}
+        for path in paths:
+            said = self._pages.setdefault(path.stem, {})
+            said.update({name: {**said.get(name, {}), **page} for name, page in _read(path).items()})
         if language and language not in self._pages:
             raise ValueError(f"there are no texts in the language {language}")
         self._language = language
@@ -48,7 +53,8 @@ class Texts:
         if not all("[Unsubscribe]" in text for text in (said["text"], said["html"], plain["text"])):
             raise ValueError("the texts of [footer] must have [Unsubscribe]")
         plainer = plain["text"].encode("ascii", "replace").decode()
-        return Footer(text=said["text"].replace("\n", "\r\n"), html=said["html"], plain=plainer.replace("\n", "\r\n"))
+        text, html, plainer = (each.replace("\n", "\r\n") for each in (said["text"], said["html"], plainer))
+        return Footer(text=text, html=html, plain=plainer)
 
 
 def _read(path: Path) -> Mapping[str, Page]:

@@ -54,10 +54,13 @@ class UnsubscribePages:
         return answer
 
     def _acting(self, step: _Step) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def answer(request: web.Request) -> web.Response:
-            if not self._limits.may_act(request.match_info["token"]):
+        async def limited(request: web.Request, whom: Addressee) -> web.Response:
+            if not self._limits.may_act(f"{whom.address} {whom.scope}"):
                 return self._too_often(request)
-            return await self._answer(request, step)
+            return await step(request, whom)
+
+        async def answer(request: web.Request) -> web.Response:
+            return await self._answer(request, limited)
 
         return answer
 
@@ -99,7 +102,7 @@ class UnsubscribePages:
             request,
             page,
             action={"ask": _LEAVE, "left": _COME_BACK}.get(page, ""),
-            lists=f"{request.path}{_LISTS}" if len(await self._unsubscribing.lists(whom)) > 1 else "",
+            lists=f"{request.match_info['token']}{_LISTS}" if len(await self._unsubscribing.lists(whom)) > 1 else "",
             list=whom.list,
             address=_masked(whom.address),
         )
@@ -121,7 +124,7 @@ async def _said(request: web.Request) -> bytes:
     try:
         async with asyncio.timeout(_BODY_SECONDS):
             return await request.read()
-    except (TimeoutError, web.HTTPRequestEntityTooLarge):
+    except (TimeoutError, ConnectionError, web.HTTPRequestEntityTooLarge):
         return b""
 
 
