@@ -34,7 +34,11 @@ END $$"""
 def running_server() -> Iterator[str]:
     """Its URL. Nothing of it outlives a crash: it never syncs."""
     if given := os.environ.get("RELAY_TEST_POSTGRES"):
-        yield given
+        try:
+            yield given
+        finally:
+            with psycopg.connect(given, autocommit=True) as connection:
+                connection.execute(f"DROP DATABASE IF EXISTS {_template_name()}".encode())
         return
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for a folder that a login has, and a build has not
@@ -53,11 +57,15 @@ def running_server() -> Iterator[str]:
 
 def template(server: str) -> str:
     """A database with our tables, to be copied."""
-    name = f"{_TEMPLATE}_{os.getpid()}"
+    name = _template_name()
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
     schema.migrate(named(server, name))
     return name
+
+
+def _template_name() -> str:
+    return f"{_TEMPLATE}_{os.getpid()}"
 
 
 @contextmanager
