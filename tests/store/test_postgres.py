@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 import psycopg
 import pytest
 
+from relay.credential import Credential, Kind, LastUse
 from relay.errors import ConfigError, StoreUnavailable
 from relay.outcome import Sent
 from relay.statistics import Wanted
@@ -17,6 +18,8 @@ from relay.store.postgres.dialect import translated
 from relay.store.postgres.store import PostgresStore
 from relay.store.sql import claims, facts, moves
 from relay.store.sql.session import LOCK, Session
+from relay.store.sql.store import SqlStore
+from relay.suppression import Filter
 from tests import postgres
 from tests.store.kit import NOW, claim, column, enqueue, make_impatient, message, rows, settle
 
@@ -271,3 +274,11 @@ def test_json_is_made_by_postgres_s_own_words() -> None:
 async def test_a_percent_sign_is_itself_with_values_and_without(postgres_store: PostgresStore, values: tuple[str, ...]) -> None:
     query = "SELECT '100 %', 'x' LIKE 'x%', 9 % 4" + ", ?" * len(values)
     assert await rows(postgres_store, query, values) == [("100 %", True, 1, *values)]
+
+
+async def test_a_nul_in_a_text_stops_nobody(store: SqlStore) -> None:
+    use = LastUse(name="app", password_hash="hash", at=NOW, peer="127.0.0.1", helo="a\0b")
+    await store.credentials.put(Credential(name="app", kind=Kind.APPLICATION, password_hashes=("hash",)))
+    await store.credentials.note_use(use)
+    assert await store.suppressions.listed(Filter(text="a\0b"), limit=5) == ()
+    assert (await store.suppressions.find(["a\0b@example.net"])).entries("a@example.net") == ()

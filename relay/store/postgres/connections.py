@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
+from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap, Loader
 from psycopg.types.string import StrDumper
 from psycopg_pool import AsyncConnectionPool
@@ -43,10 +44,17 @@ class _Whole(Loader):
         return int(text) if text.lstrip(b"-").isdigit() else float(text)
 
 
+class _Text(StrDumper):
+    """PostgreSQL takes no NUL, which SQLite does: clients may send one in their EHLO."""
+
+    def dump(self, obj: str) -> Buffer | None:
+        return super().dump(obj.replace("\0", "\ufffd") if "\0" in obj else obj)
+
+
 def adapters() -> AdaptersMap:
     """Text goes out as text, so that a function of several kinds is found by it."""
     found = AdaptersMap(psycopg.adapters)
-    found.register_dumper(str, StrDumper)
+    found.register_dumper(str, _Text)
     found.register_loader("numeric", _Whole)
     return found
 
