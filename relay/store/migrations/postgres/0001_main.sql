@@ -266,6 +266,6 @@ CREATE TABLE quarantine (
 
 -- What SQLite has of its own, by the same names.
 CREATE FUNCTION json_each(document TEXT) RETURNS TABLE (value TEXT) LANGUAGE sql IMMUTABLE STRICT ROWS 20
-    AS $$ SELECT jsonb_array_elements_text(document::jsonb) $$;
+    AS $$ SELECT jsonb_array_elements_text(replace(document, '\u0000', '\ufffd')::jsonb) $$;  -- no text here has a NUL
 CREATE FUNCTION instr(haystack TEXT, needle TEXT) RETURNS INTEGER LANGUAGE sql IMMUTABLE STRICT
     AS $$ SELECT position(needle IN haystack) $$;
