@@ -7,7 +7,7 @@ anew is not kept a second time; its edit says how it is done, and that is the sa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import parseaddr
@@ -43,9 +43,11 @@ class LinkEdits:
     footer: Footer | None = None
     list_id: str = ""
 
-    @property
-    def replaced(self) -> tuple[str, ...]:
-        return _LIST_UNSUBSCRIBE if self.replaces else ()
+    def replaced(self, names: Collection[str]) -> Collection[str]:
+        """Which of the fields there are go. What belongs to a List-Unsubscribe that is not there belongs to none of ours."""
+        if self.replaces:
+            return _LIST_UNSUBSCRIBE
+        return _LIST_UNSUBSCRIBE[1:] if self.adds_pair and _LIST_UNSUBSCRIBE[0] not in names else ()
 
     def fields(self, kept: set[str]) -> Iterator[str]:
         """The macro in them stands for each recipient's own link."""
@@ -78,7 +80,8 @@ def needed(
     names = {header.name for header in parsed.headers}
     removed = headers.removed(parsed.headers, names)
     if links:
-        removed += [header for header in parsed.headers if header.name in links.replaced and header not in removed]
+        replaced = links.replaced(names)
+        removed += [header for header in parsed.headers if header.name in replaced and header not in removed]
     gone = {header.start for header in removed}
     kept = {header.name for header in parsed.headers if header.start not in gone} if gone else names
     of_links = tuple(links.fields(kept)) if links else ()

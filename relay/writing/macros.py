@@ -29,7 +29,7 @@ _CORE = rf"(?:{_OPENING}){_NAMES}(?:{_CLOSING})"
 _WIDE = {encoding.replace("-", "_"): encoding for encoding in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")}
 _AROUND = 128  # octets: a name with what may stand behind it
 _SIGNED = b"-----BEGIN PGP "
-_BEFORE = 32  # octets that may stand before a name
+_BEFORE = 64  # octets that may stand before a name
 _BRACKETS = frozenset(b"[Bb;\0")  # how these end
 _NEEDLES = (UNSUBSCRIBE, WEB_VERSION)  # the name of one begins like another
 _NARROW = tuple(name.encode() for name in _NEEDLES)
@@ -37,9 +37,13 @@ _BROAD = tuple(name.encode(encoding) for name in _NEEDLES for encoding in _WIDE.
 
 
 def _as_written(group: str, encoding: str) -> bytes:
-    """Macros as they are, in an encoding of several octets a character."""
-    words = b"|".join(re.escape(f"[{name}]".encode(encoding)) for name in _ALL)
-    return b"(?P<%s>%s)" % (group.encode(), words)
+    """The same in an encoding of several octets a character."""
+    brackets = (("[", "]"), ("%5B", "%5D"), ("%5b", "%5d"), ("&#91;", "&#93;"))
+    words = [f"{opening}{name}{closing}" for name in _ALL for opening, closing in brackets]
+    cores = b"|".join(re.escape(word.encode(encoding)) for word in words)
+    schemes = b"|".join(re.escape(scheme.encode(encoding)) for scheme in ("http://", "https://"))
+    slash = re.escape("/".encode(encoding))
+    return b"(?P<%s>(?:%s)(?:%s)(?:%s)?|%s)" % (group.encode(), schemes, cores, slash, cores)
 
 
 _MACRO = re.compile(b"|".join((rf"https?://{_CORE}/?|{_CORE}".encode(), *(_as_written(*each) for each in _WIDE.items()))))
@@ -141,7 +145,7 @@ def _link(match: re.Match[bytes], links: Links) -> bytes:
 
 def _name(match: re.Match[bytes]) -> str:
     if encoding := _WIDE.get(match.lastgroup or ""):
-        return match[0].decode(encoding)[1:-1]
+        return next(name for name in _ALL if name in match[0].decode(encoding))
     return (match[1] or match[2]).decode()
 
 

@@ -75,6 +75,12 @@ async def test_headers_of_the_senders_own_stay_or_are_replaced(scene: Scene) -> 
     assert len(replaced.get_all("List-Unsubscribe-Post", [])) == 1
 
 
+async def test_a_field_that_belongs_to_no_other_does_not_stay_beside_ours(scene: Scene) -> None:
+    parsed = email.message_from_bytes(await scene.sent(mail(extra="List-Unsubscribe-Post: something odd\r\n")))
+    assert parsed.get_all("List-Unsubscribe-Post") == ["List-Unsubscribe=One-Click"]
+    assert len(parsed.get_all("List-Unsubscribe", [])) == 1
+
+
 @pytest.mark.parametrize(("login", "extra"), [("app", ""), ("orders", ""), ("news", "X-Relay-Class: transactional\r\n")])
 async def test_mail_that_needs_no_link_gets_none_and_is_equal_to_the_octet(scene: Scene, login: str, extra: str) -> None:
     raw = await scene.sent(mail(extra=extra), login=login)

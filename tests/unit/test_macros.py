@@ -233,3 +233,13 @@ def test_a_text_that_would_not_be_the_same_is_left_alone(body: bytes, encoding: 
 def test_what_was_signed_in_its_own_words_is_told_of() -> None:
     content = message(PGP, kind="text/plain")
     assert edits.left_alone(content, mime.read(content), WISHED) == "its own encoding or signature"
+
+
+@pytest.mark.parametrize("charset", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(
+    "written", ["[Unsubscribe]", "http://[Unsubscribe]/", "https://%5BUnsubscribe%5D", "&#91;Unsubscribe&#93;"]
+)
+def test_wide_charsets_have_all_ways_to_write_one(charset: str, written: str) -> None:
+    html = f'<a href="{written}">[WebVersion]</a>'
+    raw = base64.encodebytes(html.encode(charset)).replace(b"\n", b"\r\n")
+    assert text(sent(message(raw, kind=f"text/html; charset={charset}", encoding="base64"))) == f'<a href="{OUT}">{WEB}</a>'
