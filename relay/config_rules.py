@@ -12,7 +12,7 @@ from relay import address as mail_address
 from relay import failpoints, links, tokens
 from relay.errors import ConfigError
 from relay.judge import Rule
-from relay.settings import Config
+from relay.settings import POSTGRES, Config, Role
 
 _MAY_BE_ZERO = frozenset(
     f"{section}.{key}"
@@ -83,6 +83,13 @@ def _check_store(config: Config) -> None:
     if store.url and not store.is_postgres:
         why = "must be like sqlite:/var/lib/relay/relay.db or postgresql://relay@db.example.com/relay"
         raise ConfigError(config.file, "store.url", why)
+    if store.direct_url and not (store.is_postgres and store.direct_url.startswith(POSTGRES)):
+        why = "is the way to the PostgreSQL of store.url that leads through no pooler: postgresql://relay@db.example.com/relay"
+        raise ConfigError(config.file, "store.direct_url", why)
+    if unknown := set(config.node.roles) - set(Role):
+        raise ConfigError(config.file, "node.roles", f"no role {min(unknown)}: there are {', '.join(Role)}")
+    if not config.node.roles or (set(config.node.roles) < set(Role) and not store.is_postgres):
+        raise ConfigError(config.file, "node.roles", "a relay does everything, unless others share its PostgreSQL")
 
 
 def _check_numbers(config: Config) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from relay.bounces import BounceClass, BounceRules, Threshold
@@ -17,6 +18,7 @@ class StoreConfig:
     """Where everything is kept."""
 
     url: str = field(default="", repr=False)  # it may have a password
+    direct_url: str = field(default="", repr=False)
     path: Path = Path("/var/lib/relay/relay.db")
 
     @property
@@ -43,6 +45,28 @@ class StoreConfig:
     @property
     def ballast(self) -> Path:
         return self.path.parent / "relay.ballast"
+
+
+class Role(StrEnum):
+    """What a node does."""
+
+    SMTP = "smtp"  # takes mail in
+    DISPATCH = "dispatch"  # sends it
+    WEB = "web"  # shows pages to readers of mail
+    FEEDBACK = "feedback"  # hears what SES says of it
+    UPKEEP = "upkeep"  # does the chores of all, when it is its turn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """One of several relays on a PostgreSQL database. The name is for people; without one it is the machine's."""
+
+    name: str = ""
+    roles: tuple[str, ...] = tuple(Role)
+
+    def does(self, *roles: Role) -> bool:
+        """Whether it has any of these."""
+        return any(role in self.roles for role in roles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +292,7 @@ class Config:
     """All settings of one relay."""
 
     store: StoreConfig = field(default_factory=StoreConfig)
+    node: NodeConfig = field(default_factory=NodeConfig)
     queue: QueueConfig = field(default_factory=QueueConfig)
     smtp: SmtpConfig = field(default_factory=SmtpConfig)
     logins: LoginsConfig = field(default_factory=LoginsConfig)

@@ -12,6 +12,10 @@ class Credentials(Protocol):
 
     async def get(self, name: str) -> Credential | None: ...
     async def all(self) -> tuple[Credential, ...]: ...
+
+    async def changed(self, after: int) -> tuple[tuple[Credential, ...], int]:
+        """Those that were put after that change, and the number of the last."""
+
     async def put(self, credential: Credential) -> None: ...
 
     async def note_use(self, use: LastUse) -> None:

@@ -18,6 +18,7 @@ from relay import address
 from relay.store.sql import suppressions as lookups
 from relay.store.sql.entries import ENTRY, values
 from relay.store.sqlite import schema
+from relay.store.sqlite.database import SqliteDatabase
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import Reason, Suppression
 from tests.store import kit
@@ -92,7 +93,7 @@ def _each(db: sqlite3.Connection, names: list[str]) -> float:
     """Microseconds."""
     began = time.perf_counter()
     for name in names:
-        lookups.find(db, [address.key(name)])
+        lookups.find(SqliteDatabase(db), [address.key(name)])
     return 1e6 * (time.perf_counter() - began) / len(names)
 
 

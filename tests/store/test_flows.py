@@ -152,7 +152,7 @@ class Mix:
         await self._store.queue.shift(seconds)
 
 
-COUNTED = "SELECT id, open_count, open_octets FROM flows ORDER BY id"
+COUNTED = "SELECT flow, sum(open), sum(octets) FROM loads GROUP BY flow ORDER BY flow"
 RECOUNTED = """SELECT f.id, count(d.message_id), coalesce(sum(m.size), 0) FROM flows f
     LEFT JOIN deliveries d ON d.flow = f.id AND d.state IN ('queued', 'sending', 'in_doubt')
     LEFT JOIN messages m ON m.id = d.message_id GROUP BY f.id ORDER BY f.id"""

@@ -45,7 +45,7 @@ LIST: dict[str, Any] = {"source": "list.csv", "again": False, "now": NOW}
 # What may be gone through: what is never long, the open deliveries by their own index, and the newest by their limit.
 SHORT = re.compile(
     r".*VIRTUAL TABLE.*|CONSTANT ROW|\d+ CONSTANT ROWS|\(subquery.*|newest|looked"
-    r"|(account|heartbeat|holds|h|flows|f)( USING.*)?"
+    r"|(account|heartbeat|holds|h|flows|f|loads|l)( USING.*)?"
     r"|(deliveries|d) USING INDEX deliveries_open|imports USING (COVERING )?INDEX imports_open"
 )
 NEWEST = "ORDER BY id DESC LIMIT", "ORDER BY created_at DESC LIMIT"

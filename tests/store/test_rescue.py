@@ -334,7 +334,7 @@ async def test_flows_that_were_lost_are_made_again_and_counted(damaged: Path) ->
     [(root,)] = rows(damaged, "SELECT rootpage FROM sqlite_schema WHERE name = 'flows'")
     spoil(damaged, [root])
     _, to = saved(damaged)
-    assert rows(to / "relay.db", "SELECT lane, credential, identity, open_count, open_octets FROM flows") == [
+    assert rows(to / "relay.db", "SELECT lane, credential, identity, open, octets FROM flows JOIN loads ON flow = id") == [
         ("transactional", "app", "example.com", COUNT, COUNT * len(CONTENT))
     ]
     store = await SqliteStore.open(to / "relay.db")

@@ -44,7 +44,7 @@ def other(connection: sqlite3.Connection, tmp_path: Path) -> Iterator[sqlite3.Co
     opened.close()
 
 
-def stored(other: Session, table: str = "messages", column: str = "id") -> set[str]:
+def stored(other: sqlite3.Connection, table: str = "messages", column: str = "id") -> set[str]:
     return {row[0] for row in other.execute(f"SELECT {column} FROM {table}")}
 
 

@@ -67,6 +67,7 @@ class PostgresDatabase:
         self._url = url
         self._connection = self._connect()
         self._serves = False
+        self.writer = 0
 
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(

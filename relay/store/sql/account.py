@@ -1,4 +1,4 @@
-"""What SES said last of the account, on SQLite."""
+"""What SES said last of the account."""
 
 from __future__ import annotations
 

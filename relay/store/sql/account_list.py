@@ -1,4 +1,4 @@
-"""What is known of SES's own suppression list, and what is to be done there, on SQLite."""
+"""What is known of SES's own suppression list, and what is to be done there."""
 
 from __future__ import annotations
 

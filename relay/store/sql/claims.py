@@ -1,4 +1,4 @@
-"""The claim on SQLite: which deliveries are sent now. Looks at flows, never at all that waits."""
+"""The claim: which deliveries are sent now. Looks at flows, never at all that waits."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from relay.model import Claimed, Delivery, Flow, Message, State
 from relay.queueing import Claims, Round
 from relay.store.sql import holds as hold_rows
 from relay.store.sql import suppressions
+from relay.store.sql.flows import MAY_BE_OPEN
 from relay.store.sql.moves import end
 from relay.store.sql.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, delivery_of, flow_of, message_of
 from relay.store.sql.session import Session, beside_others
 
 # One row, however many they are: the interpreter's lock is handed over with each.
-DUE_FLOWS = f"""SELECT json_group_array(json_array({FLOW})) FROM flows f WHERE f.open_count > 0 AND EXISTS
+DUE_FLOWS = f"""SELECT json_group_array(json_array({FLOW})) FROM flows f WHERE {MAY_BE_OPEN} AND EXISTS
     (SELECT 1 FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= ?)"""
 DUE = f"""SELECT {DELIVERY}, {MESSAGE}, b.content FROM deliveries d JOIN messages m ON m.id = d.message_id
     LEFT JOIN bodies b ON b.lasts = m.lasts AND b.message_id = m.id

@@ -1,4 +1,4 @@
-"""Counters by the hour, on SQLite: written in the transaction of what is counted, and summed when they are read."""
+"""Counters by the hour: written in the transaction of what is counted, and summed when they are read."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from relay.store.sql.writer import Writer
 
 ORIGIN = "m.credential, m.sender, m.campaign"  # what statistics.origin makes one of
 _COLUMNS = "hour, name, credential, sender_domain, campaign"
-_LESS = f"""UPDATE counters SET count = CASE WHEN count > ? THEN count - ? ELSE 0 END WHERE ({_COLUMNS}) = (?,?,?,?,?)"""
-_MORE = f"ON CONFLICT ({_COLUMNS}) DO UPDATE SET count = counters.count + excluded.count"
+_ADD = f"ON CONFLICT ({_COLUMNS}, writer) DO UPDATE SET count = counters.count + excluded.count"
 _KEYS: Mapping[By | None, str] = {
     None: "''",
     By.HOUR: "hour",
@@ -35,7 +34,7 @@ _SUMS = """SELECT {key}, name, sum(count) FROM counters WHERE hour >= :first AND
 # A few names of many hours: a look-up for each.
 _BY_SENDER = """SELECT credential, sender_domain, name, sum(count) FROM counters
     WHERE hour IN (SELECT CAST(value AS BIGINT) FROM json_each(:hours))
-    AND name IN (SELECT value FROM json_each(:names)) GROUP BY 1, 2, 3"""
+    AND name IN (SELECT value FROM json_each(:names)) GROUP BY 1, 2, 3 HAVING sum(count) > 0"""
 # Those that are new now, and all.
 _FIRST = """SELECT min(at) FILTER (WHERE id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(?))), min(at) FROM events
     WHERE message_id = ? AND number = ? AND type = ? AND class = ''"""
@@ -73,11 +72,8 @@ class Counts:
 
     def write(self, db: Session) -> None:
         counts = sorted(self._counts.items())  # in one order everywhere: two that wait for each other's rows would never end
-        more = [(*key, count) for key, count in counts if count > 0]
-        insert(db, "counters", f"{_COLUMNS}, count", more, then=_MORE)
-        for key, count in counts:
-            if count < 0:
-                db.execute(_LESS, (-count, -count, *key))
+        rows = [(*key, db.writer, count) for key, count in counts if count]
+        insert(db, "counters", f"{_COLUMNS}, writer, count", rows, then=_ADD)
 
 
 class SqlCounters:

@@ -1,4 +1,4 @@
-"""Logins on SQLite."""
+"""Logins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from relay.credential import Credential, LastUse
 from relay.store.sql.session import Reader, Session, beside_others
 from relay.store.sql.writer import Writer
 
-_PUT = "INSERT INTO credentials (name, document) VALUES (?,?) ON CONFLICT (name) DO UPDATE SET document = excluded.document"
+_PUT = """INSERT INTO credentials (name, document, change) SELECT ?, ?, coalesce(max(change), 0) + 1 FROM credentials WHERE TRUE
+    ON CONFLICT (name) DO UPDATE SET document = excluded.document, change = excluded.change"""
 _FORGET = "DELETE FROM logins WHERE name = ? AND password_hash NOT IN (SELECT value FROM json_each(?))"
 _NOTE = """INSERT INTO logins (name, password_hash, at, peer, helo) VALUES (?,?,?,?,?) ON CONFLICT (name, password_hash)
     DO UPDATE SET at = excluded.at, peer = excluded.peer, helo = excluded.helo"""
@@ -44,6 +45,10 @@ class SqlCredentials:
     async def all(self) -> tuple[Credential, ...]:
         rows = await self._reader.rows("SELECT document FROM credentials ORDER BY name")
         return tuple(documents.read(Credential, document) for (document,) in rows)
+
+    async def changed(self, after: int) -> tuple[tuple[Credential, ...], int]:
+        rows = await self._reader.rows("SELECT document, change FROM credentials WHERE change > ? ORDER BY change", (after,))
+        return tuple(documents.read(Credential, document) for document, _ in rows), rows[-1][1] if rows else after
 
     async def put(self, credential: Credential) -> None:
         await self._writer.run(_put_all, credential)

@@ -1,4 +1,4 @@
-"""What an operator sees of the queue and does with it, on SQLite: found by the reader, changed by the writer in small steps."""
+"""What an operator sees of the queue and does with it,: found by the reader, changed by the writer in small steps."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from relay.store.sql.writer import Writer
 _STEP = 500
 _CALLED = "FROM deliveries WHERE state IN ('sending', 'in_doubt')"
 _STATES = f"""SELECT state, count(*) {_CALLED} GROUP BY state
-    UNION ALL SELECT 'queued', (SELECT coalesce(sum(open_count), 0) FROM flows) - (SELECT count(*) {_CALLED})"""
-_FLOWS = f"""SELECT {FLOW}, f.open_count, f.open_octets,
+    UNION ALL SELECT 'queued', (SELECT coalesce(sum(open), 0) FROM loads) - (SELECT count(*) {_CALLED})"""
+_FLOWS = f"""SELECT {FLOW}, sum(l.open), sum(l.octets),
     (SELECT count(*) FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= ?)
-    FROM flows f WHERE f.open_count > 0 ORDER BY f.lane DESC, f.open_count DESC"""
+    FROM flows f JOIN loads l ON l.flow = f.id GROUP BY {FLOW} HAVING sum(l.open) > 0
+    ORDER BY f.lane DESC, sum(l.open) DESC"""
 _OLDEST = f"""SELECT accepted_at FROM messages WHERE id =
     (SELECT min(message_id) FROM deliveries WHERE state IN {OPEN})"""
 _SELECTED = f"FROM deliveries d WHERE d.state IN {OPEN} AND d.state IN (SELECT value FROM json_each(:states))"

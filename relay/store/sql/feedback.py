@@ -1,4 +1,4 @@
-"""Facts from SES on SQLite: raw notification, events, states and suppressions in one transaction."""
+"""Facts from SES: raw notification, events, states and suppressions in one transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flows on SQLite: their ids, and the count of what is open in each.
+"""Flows: their ids, and the count of what is open in each.
 
 Counted by the verbs in their transactions and not by triggers, which would cost a fifth of a claim.
 """
@@ -6,12 +6,13 @@ Counted by the verbs in their transactions and not by triggers, which would cost
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 
 from relay import address
 from relay.model import Message
 from relay.store.sql.records import MESSAGE, OPEN, message_of
+from relay.store.sql.rows import insert
 from relay.store.sql.session import Session
 
 Key = tuple[str, str, str, str]
@@ -19,6 +20,11 @@ Change = tuple[int, int]
 """The flow of a delivery that ended, and the octets of its message."""
 
 _COLUMNS = "lane, credential, identity, configuration_set"
+OPEN_SUM = "coalesce((SELECT sum(l.open) FROM loads l WHERE l.flow = f.id), 0)"
+# What has more taken than sent by any node may have something open: exact enough to pass over all others.
+MAY_BE_OPEN = "EXISTS (SELECT 1 FROM loads l WHERE l.flow = f.id AND l.open > 0)"
+_ADD = """ON CONFLICT (flow, writer) DO UPDATE SET open = loads.open + excluded.open, octets = loads.octets + excluded.octets,
+    newest = CASE WHEN loads.newest < excluded.newest THEN excluded.newest ELSE loads.newest END"""
 _KNOWN = f"SELECT id FROM flows WHERE ({_COLUMNS}) = (?,?,?,?)"
 _NEW = f"""INSERT INTO flows (id, {_COLUMNS}) SELECT coalesce(max(id), 0) + 1, ?, ?, ?, ? FROM flows WHERE TRUE
     ON CONFLICT DO NOTHING"""
@@ -47,12 +53,7 @@ def begun(db: Session, deliveries: Iterable[tuple[int, Message, bool]]) -> None:
     for flow, message, is_open in deliveries:
         counts.add(flow, is_open, message.size * is_open)
         newest[flow] = max(message.id, newest.get(flow, ""))
-    rows = [(*counts.of(flow), message_id, message_id, flow) for flow, message_id in sorted(newest.items())]
-    db.executemany(
-        "UPDATE flows SET open_count = open_count + ?, open_octets = open_octets + ?,"
-        " newest = CASE WHEN newest < ? THEN ? ELSE newest END WHERE id = ?",
-        rows,
-    )
+    _add(db, [(flow, *counts.of(flow), message_id) for flow, message_id in sorted(newest.items())])
 
 
 def ended(db: Session, changes: Iterable[Change]) -> None:
@@ -60,8 +61,12 @@ def ended(db: Session, changes: Iterable[Change]) -> None:
     counts = _Counts()
     for flow, size in changes:
         counts.add(flow, -1, -size)
-    rows = [(*counts.of(flow), flow) for flow in sorted(counts.deliveries)]
-    db.executemany("UPDATE flows SET open_count = open_count + ?, open_octets = open_octets + ? WHERE id = ?", rows)
+    _add(db, [(flow, *counts.of(flow), "") for flow in sorted(counts.deliveries)])
+
+
+def _add(db: Session, rows: Sequence[tuple[int, int, int, str]]) -> None:
+    values = [(flow, db.writer, *load) for flow, *load in rows]
+    insert(db, "loads", "flow, writer, open, octets, newest", values, then=_ADD)
 
 
 def mend(db: Session) -> None:
@@ -72,10 +77,24 @@ def mend(db: Session) -> None:
         with suppress(ValueError, TypeError, AttributeError):  # a row that cannot be read is not sent either
             message = message_of(row)
             db.execute("UPDATE deliveries SET flow = ? WHERE message_id = ?", (_id(db, key(message)), message.id))
+    db.execute("DELETE FROM loads")
     db.execute(
-        "UPDATE flows SET (open_count, open_octets) = (SELECT count(*), coalesce(sum(size), 0)"
-        f" FROM deliveries JOIN messages ON id = message_id WHERE flow = flows.id AND state IN {OPEN})"
+        "INSERT INTO loads (flow, writer, open, octets, newest) SELECT flow, 0, count(*) FILTER (WHERE is_open),"
+        " coalesce(sum(size) FILTER (WHERE is_open), 0), max(message_id)"
+        f" FROM (SELECT d.flow, d.message_id, d.state IN {OPEN} AS is_open, m.size"
+        " FROM deliveries d JOIN messages m ON m.id = d.message_id) kept GROUP BY flow"
     )
+
+
+def fold(db: Session) -> None:
+    """One row of each flow, where many nodes have come and gone."""
+    folded = db.execute(
+        "SELECT flow, sum(open), sum(octets), max(newest) FROM loads"
+        " WHERE flow IN (SELECT flow FROM loads WHERE writer > 0) GROUP BY flow"
+    ).fetchall()
+    db.executemany("DELETE FROM loads WHERE flow = ?", [(flow,) for flow, *_ in folded])
+    columns = "flow, writer, open, octets, newest"
+    insert(db, "loads", columns, [(flow, 0, *load) for flow, *load in folded])
 
 
 class _Counts:

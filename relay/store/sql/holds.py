@@ -1,4 +1,4 @@
-"""Holds on SQLite: the standing ones, their probes, and the times that are over."""
+"""Holds: the standing ones, their probes, and the times that are over."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What SES said last of our addresses and domains, on SQLite."""
+"""What SES said last of our addresses and domains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole lists on SQLite. Their rows lie among the others, and do not count until their import is finished: one flip.
+"""Whole lists. Their rows lie among the others, and do not count until their import is finished: one flip.
 
 Only one import is under way at a time, and only in the process that holds the lock: every other one that is not finished was
 broken off.

@@ -1,4 +1,4 @@
-"""What links in mail lead to, on SQLite: whose they are, also of messages that were let go, and what he does with them."""
+"""What links in mail lead to,: whose they are, also of messages that were let go, and what he does with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages of queues that could not be used, on SQLite."""
+"""Messages of queues that could not be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue's verbs on SQLite. Each is one function over the writing connection; what they write is decided above."""
+"""The queue's verbs. Each is one function over the writing connection; what they write is decided above."""
 
 from __future__ import annotations
 
@@ -191,7 +191,7 @@ def _bounded(db: Session) -> list[tuple[int, str]]:
     return db.execute(
         "SELECT f.id, min(h.reason) FROM holds h JOIN flows f ON (h.scope = 'identity' AND h.subject = f.identity)"
         " OR (h.scope = 'configuration_set' AND h.subject = f.configuration_set)"
-        " WHERE h.bounded = 1 AND h.ended_at IS NULL AND f.open_count > 0 GROUP BY f.id"
+        f" WHERE h.bounded = 1 AND h.ended_at IS NULL AND {flows.MAY_BE_OPEN} GROUP BY f.id"
     ).fetchall()
 
 
@@ -218,7 +218,7 @@ def _straightenings(db: Session, items: Sequence[float]) -> list[None]:
     for now in items:
         db.execute(
             "UPDATE deliveries SET due_at = ? WHERE state = 'queued' AND attempt = 0 AND due_at > ? AND due_at < ?"
-            " AND flow IN (SELECT id FROM flows WHERE open_count > 0)"
+            " AND flow IN (SELECT flow FROM loads WHERE open > 0)"
             " AND (SELECT send_at FROM messages WHERE id = message_id) = 0",
             (now, now + 1, lifecycle.NEVER),
         )

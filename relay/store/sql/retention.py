@@ -1,4 +1,4 @@
-"""What is kept no longer, on SQLite: found by the reader, removed by the writer in small steps.
+"""What is kept no longer,: found by the reader, removed by the writer in small steps.
 
 Rows lie in the order in which they came, so a walk goes from the oldest to the first that are too young, and looks at each row
 that must stay once.
@@ -16,7 +16,7 @@ from typing import Any
 
 from relay import ids
 from relay.statistics import HOUR
-from relay.store.sql import entries, holds
+from relay.store.sql import entries, flows, holds
 from relay.store.sql.imports import SqlImports
 from relay.store.sql.records import OPEN
 from relay.store.sql.session import Reader, Session
@@ -185,7 +185,7 @@ def _forget_old(db: Session, kind: _Kind, values: Sequence[int | str], before: f
 
 def _forget_hours(db: Session, items: Sequence[float]) -> list[int]:
     """Hours that were over before that, the oldest first."""
-    key = "hour, name, credential, sender_domain, campaign"
+    key = "hour, name, credential, sender_domain, campaign, writer"
     old = f"SELECT {key} FROM counters WHERE hour <= ? ORDER BY hour LIMIT ?"
     delete = f"DELETE FROM counters WHERE ({key}) IN ({old})"
     return [db.execute(delete, (floor(before - HOUR), _STEP)).rowcount for before in items]
@@ -198,7 +198,10 @@ def _expire_all(db: Session, items: Sequence[float]) -> list[int]:
 def _forget_flows(db: Session, items: Sequence[None]) -> list[int]:
     """Those whose newest message was let go, and with it all of them."""
     oldest = "coalesce((SELECT min(message_id) FROM deliveries), '~')"
-    return [db.execute(f"DELETE FROM flows WHERE open_count = 0 AND newest < {oldest}").rowcount for _ in items]
+    flows.fold(db)
+    gone = db.execute(f"DELETE FROM loads WHERE open = 0 AND newest < {oldest}").rowcount
+    db.execute("DELETE FROM flows WHERE id NOT IN (SELECT flow FROM loads)")
+    return [gone] * len(items)
 
 
 def _forget_holds(db: Session, items: Sequence[float]) -> list[int]:

@@ -43,6 +43,10 @@ class Cursor(Protocol):
 class Session(Protocol):
     """A connection within a transaction, in the writing thread. Raises the database's own errors."""
 
+    @property
+    def writer(self) -> int:
+        """The number of this node among those that write: what all change often each counts in rows of its own."""
+
     def execute(self, query: str, values: Values = (), /) -> Cursor: ...
 
     def executemany(self, query: str, rows: Iterable[Values], /) -> object: ...

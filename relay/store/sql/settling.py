@@ -1,4 +1,4 @@
-"""What came of calls, on SQLite: many at once, fenced by the attempt; a late Sent is always recorded."""
+"""What came of calls,: many at once, fenced by the attempt; a late Sent is always recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suppression list on SQLite. Look-ups that wait at the same time share one query."""
+"""The suppression list. Look-ups that wait at the same time share one query."""
 
 from __future__ import annotations
 

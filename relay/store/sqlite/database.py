@@ -34,6 +34,7 @@ class SqliteDatabase:
         self.execute: Callable[..., sqlite3.Cursor] = connection.execute
         self.executemany: Callable[..., sqlite3.Cursor] = connection.executemany
         self._is_lazy = False
+        self.writer = 0  # the only one
 
     def begin(self, *, lazily: bool, alone: bool) -> None:
         """Nobody else ever writes."""

@@ -12,6 +12,7 @@ from types import NoneType
 
 from relay.store.sql import flows
 from relay.store.sqlite import schema
+from relay.store.sqlite.database import SqliteDatabase
 from relay.store.sqlite.file.pages import Pages, Record, Unreadable
 
 _BATCH = 1000
@@ -64,7 +65,7 @@ def salvage(damaged: Path, new: Path) -> Salvaged:
             schema.migrate(db, new, to=pages.version or None)
             db.execute("BEGIN")
             unreadable_rows = _copy(pages, db)
-            flows.mend(db)
+            flows.mend(SqliteDatabase(db))
             db.execute("COMMIT")
         finally:
             db.close()

@@ -2,8 +2,11 @@
 
 CREATE TABLE credentials (
     name     TEXT COLLATE "C" PRIMARY KEY,
-    document TEXT NOT NULL
+    document TEXT NOT NULL,
+    change   BIGINT NOT NULL
 );
+
+CREATE INDEX credentials_change ON credentials (change);
 
 CREATE TABLE logins (
     name          TEXT COLLATE "C" NOT NULL,
@@ -68,17 +71,33 @@ CREATE TABLE spooled (
     PRIMARY KEY (lasts, message_id)
 );
 
--- Rows are changed in place as long as there is room on their page: most of what changes is in no index.
+-- The content of those that are spooled, in pieces; as long as it comes in they have no message yet.
+CREATE TABLE chunks (
+    message_id TEXT COLLATE "C" NOT NULL,
+    number     INTEGER NOT NULL,
+    content    BYTEA NOT NULL,
+    PRIMARY KEY (message_id, number)
+);
+
+ALTER TABLE chunks ALTER COLUMN content SET STORAGE EXTERNAL;
+
 CREATE TABLE flows (
     id                BIGINT PRIMARY KEY,
     lane              TEXT NOT NULL,
     credential        TEXT NOT NULL,
     identity          TEXT NOT NULL,
     configuration_set TEXT NOT NULL,
-    open_count        BIGINT NOT NULL DEFAULT 0,
-    open_octets       BIGINT NOT NULL DEFAULT 0,
-    newest            TEXT COLLATE "C" NOT NULL DEFAULT '',
     UNIQUE (lane, credential, identity, configuration_set)
+);
+
+-- Rows are changed in place as long as there is room on their page: most of what changes is in no index.
+CREATE TABLE loads (
+    flow   BIGINT NOT NULL,
+    writer INTEGER NOT NULL,
+    open   BIGINT NOT NULL,
+    octets BIGINT NOT NULL,
+    newest TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (flow, writer)
 ) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 CREATE TABLE deliveries (
@@ -250,8 +269,9 @@ CREATE TABLE counters (
     credential    TEXT COLLATE "C" NOT NULL,
     sender_domain TEXT COLLATE "C" NOT NULL,
     campaign      TEXT COLLATE "C" NOT NULL,
+    writer        INTEGER NOT NULL,
     count         BIGINT NOT NULL,
-    PRIMARY KEY (hour, name, credential, sender_domain, campaign)
+    PRIMARY KEY (hour, name, credential, sender_domain, campaign, writer)
 ) WITH (fillfactor = 70);
 
 CREATE TABLE quarantine (
@@ -263,6 +283,49 @@ CREATE TABLE quarantine (
     reason      TEXT NOT NULL,
     body        BYTEA NOT NULL
 );
+
+-- What follows is only here: SQLite has one node, which needs none of it.
+
+-- Relays that run on this database, each with the number under which it counts.
+CREATE TABLE nodes (
+    id         TEXT COLLATE "C" PRIMARY KEY,
+    name       TEXT NOT NULL,
+    roles      TEXT NOT NULL,
+    release    TEXT NOT NULL,
+    writer     INTEGER NOT NULL UNIQUE,
+    started_at DOUBLE PRECISION NOT NULL,
+    seen_at    DOUBLE PRECISION NOT NULL,
+    hears      INTEGER NOT NULL  -- 1: what SES has published to it so far has come
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
+-- The node that does the chores of all, in its one row.
+CREATE TABLE leader (
+    node  TEXT NOT NULL,
+    until DOUBLE PRECISION NOT NULL
+) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
+-- What the account may send, of all nodes together, in its one row: tokens and calls are taken from it.
+CREATE TABLE allowance (
+    rate   DOUBLE PRECISION NOT NULL,
+    factor DOUBLE PRECISION NOT NULL,  -- below 1 after SES has throttled
+    tokens DOUBLE PRECISION NOT NULL,
+    at     DOUBLE PRECISION NOT NULL,
+    quota  DOUBLE PRECISION NOT NULL,
+    used   DOUBLE PRECISION NOT NULL
+) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+
+-- How often something that is limited has happened at each node, in periods: messages of a login, wrong passwords.
+CREATE TABLE usage (
+    kind       TEXT COLLATE "C" NOT NULL,
+    key        TEXT COLLATE "C" NOT NULL,
+    period     BIGINT NOT NULL,  -- when it begins
+    node       TEXT COLLATE "C" NOT NULL,
+    count      BIGINT NOT NULL,
+    changed_at DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (kind, key, period, node)
+) WITH (fillfactor = 70);
+
+CREATE INDEX usage_changed ON usage (changed_at);
 
 -- What SQLite has of its own, by the same names.
 CREATE FUNCTION json_each(document TEXT) RETURNS TABLE (value TEXT) LANGUAGE sql IMMUTABLE STRICT ROWS 20

@@ -2,7 +2,8 @@
 
 CREATE TABLE credentials (
     name     TEXT PRIMARY KEY,
-    document TEXT NOT NULL  -- JSON
+    document TEXT NOT NULL,  -- JSON
+    change   INTEGER NOT NULL  -- its number among all changes of logins
 ) WITHOUT ROWID;
 
 -- When each password was used last.
@@ -69,20 +70,28 @@ CREATE TABLE spooled (
     PRIMARY KEY (lasts, message_id)
 ) WITHOUT ROWID;
 
--- Deliveries that take turns with others, and that one hold can stop. What is open of each is counted where it comes and ends.
+-- Deliveries that take turns with others, and that one hold can stop.
 CREATE TABLE flows (
     id                INTEGER PRIMARY KEY,
     lane              TEXT NOT NULL,
     credential        TEXT NOT NULL,
     identity          TEXT NOT NULL,  -- the sender's domain in lower case
     configuration_set TEXT NOT NULL,  -- '': the relay's own
-    open_count        INTEGER NOT NULL DEFAULT 0,
-    open_octets       INTEGER NOT NULL DEFAULT 0,
-    newest            TEXT NOT NULL DEFAULT '',  -- of its messages
     UNIQUE (lane, credential, identity, configuration_set)
 ) WITHOUT ROWID;  -- whose id would be lost with the pages above it
 
-CREATE INDEX flows_open ON flows (id) WHERE open_count > 0;
+-- What is open of each flow, counted where it comes and ends: a row for each node that writes, and their sum is meant. A single
+-- one may be below 0, where another node has sent what this one took.
+CREATE TABLE loads (
+    flow   INTEGER NOT NULL,
+    writer INTEGER NOT NULL,
+    open   INTEGER NOT NULL,
+    octets INTEGER NOT NULL,
+    newest TEXT NOT NULL,  -- of its messages
+    PRIMARY KEY (flow, writer)
+) WITHOUT ROWID;
+
+CREATE INDEX loads_open ON loads (flow) WHERE open > 0;
 
 CREATE TABLE deliveries (
     message_id     TEXT NOT NULL,
@@ -261,15 +270,17 @@ CREATE INDEX events_message ON events (message_id, number) WHERE message_id IS N
 CREATE INDEX events_address ON events (address_key, type, at);
 CREATE INDEX events_strange ON events (ses_message_id) WHERE message_id IS NULL;
 
--- Sums of what happened, by the hour in which it did: as long to read for ten million messages as for a thousand.
+-- Sums of what happened, by the hour in which it did: as long to read for ten million messages as for a thousand. Each node
+-- that writes has rows of its own.
 CREATE TABLE counters (
     hour          INTEGER NOT NULL,  -- when it begins
     name          TEXT NOT NULL,
     credential    TEXT NOT NULL,     -- these three are empty where they are not known
     sender_domain TEXT NOT NULL,
     campaign      TEXT NOT NULL,
+    writer        INTEGER NOT NULL,
     count         INTEGER NOT NULL,
-    PRIMARY KEY (hour, name, credential, sender_domain, campaign)
+    PRIMARY KEY (hour, name, credential, sender_domain, campaign, writer)
 ) WITHOUT ROWID;
 
 -- Messages of queues that could not be used, in the order in which they came.
