@@ -15,8 +15,8 @@ from aiohttp.web import RouteDef
 
 from relay import config_rules, journal, watch
 from relay.admin import Admin
-from relay.assembly import at_aws, database, way_back, way_in, way_out
-from relay.assembly.base import Base, linker
+from relay.assembly import at_aws, database, sharing, way_back, way_in, way_out
+from relay.assembly.base import Base, linker, patience
 from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
 from relay.aws.sqs import SqsQueue
@@ -26,19 +26,18 @@ from relay.credential import Credential
 from relay.dead_letters import DeadLetterWatch
 from relay.errors import ConfigError
 from relay.feedback import Feedback
-from relay.intake import Intake
+from relay.lifecycle import DAY
 from relay.list_sync import SuppressionSync
-from relay.rate import Bucket, DailyQuota
+from relay.logins import LoginChanges
+from relay.membership import OneOfMany
 from relay.redrive import Redrive
 from relay.refusals import Refusals
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import ServerTls
 from relay.senders import IdentitySync
-from relay.settings import Config
+from relay.settings import Config, Role
 from relay.smtp.login import TrustedNetworks
 from relay.smtp.server import SmtpServer
-from relay.steady import SteadyClock
-from relay.store.bodies import Spool
 from relay.store.lock import Lock
 from relay.store.room import Room
 from relay.store.sql.store import SqlStore
@@ -53,7 +52,7 @@ _LOOK_SECONDS = 1.0
 _COUNT_SECONDS = 5.0
 _ALARM_SECONDS = 60.0
 _FILES_SETTLE_SECONDS = 1.0
-_FIRST_RATE = 1.0  # recipients a second until GetAccount has answered: what every account may
+_FOLLOW_SECONDS = 5.0
 
 
 class App:
@@ -87,7 +86,8 @@ class App:
 
     async def _start(self) -> None:
         config = self._config
-        smtp_tls = self._watched(way_in.smtp_tls(config))
+        does = config.node.does
+        smtp_tls = self._watched(way_in.smtp_tls(config)) if does(Role.SMTP) else None
         session = at_aws.session(config)
         self._take_lock()
         room, admission = way_in.room(config), way_in.admission(config)
@@ -98,42 +98,58 @@ class App:
         sync = await at_aws.identity_sync(base.store, sesv2)
         feedback, queues = way_back.feedback(base, session), way_back.queues(config, session)
         lists = at_aws.suppression_sync(config, base.store, sesv2)
-        await self._start_control(base, sync, lists, way_back.redrive(base, feedback, queues))
+        if base.store.shared is None:
+            await self._start_control(base, sync, lists, way_back.redrive(base, feedback, queues))
         await self._start_http(base, feedback)
-        self._start_queues(base, feedback, queues)
-        self._start_sync(sync)
-        self._start_list_sync(lists)
-        await self._start_dispatch(base, session, sesv2)
-        self._keep_running(upkeep.run, "upkeep")
+        if does(Role.FEEDBACK):
+            self._start_queues(base, feedback, queues)
+        self._start_sync(base, sync)
+        self._start_list_sync(base, lists)
+        await self._start_account(base, sesv2)
+        if does(Role.DISPATCH):
+            await self._start_dispatch(base, session, sesv2.meta.endpoint_url)
+        self._chore(base, upkeep.run, "upkeep")
         if config.playpen.recipient:
             journal.in_playpen(recipient=config.playpen.recipient)
         await self._start_watch(base, room, admission)
-        self._start_smtp(base.store, await way_in.intake(base, sync.identities, admission), smtp_tls)
+        if smtp_tls:
+            await self._start_smtp(base, sync, admission, smtp_tls)
         self._keep_running(self._watch_certificates, "the look at the certificates")
-        self._keep_running(way_out.keeping(base).run, "the removal of what is old")
+        self._chore(base, way_out.keeping(base).run, "the removal of what is old")
         alarms = way_back.alarms(base)
-        self._keep_running(lambda: alarms.run(every=_ALARM_SECONDS), "the look at the counters")
+        self._chore(base, lambda: alarms.run(every=_ALARM_SECONDS), "the look at the counters")
 
     async def _base(self, room: Room, admission: Admission) -> Base:
-        spool = Spool(self._config.store.spool)  # which makes its folder: the room is that of both
+        config = self._config
         store = await self._open_store(room, admission)
-        if lost := await spool.sweep(store.spooled):
-            journal.trouble(f"{lost} files in the spool belong to no message: moved to {spool.lost}")
-        clock = SteadyClock(wall=time.time, monotonic=time.monotonic)
-        listening = way_back.listening(self._config, clock())
+        clock = await sharing.clock(store)
+        bodies = sharing.bodies(config, store, clock)
+        if lost := await bodies.sweep(store.spooled):
+            journal.trouble(f"{lost} files in the spool belong to no message: moved to {config.store.lost}")
+        listening = way_back.listening(config, clock())
         refusals = Refusals(store=store.counters, clock=clock, every=_COUNT_SECONDS)
         self._parts.push_async_callback(refusals.flush)  # the last that were refused
         self._keep_running(refusals.run, "the count of refusals")
+        membership, many = sharing.membership(config, store, clock=clock, listening=listening, patience=patience(config))
+        if many:
+            await self._join(many)
         return Base(
-            config=self._config,
+            config=config,
             store=store,
-            spool=spool,
+            bodies=bodies,
             clock=clock,
             listening=listening,
             refusals=refusals,
-            linker=linker(self._config),
+            linker=linker(config),
             wake=asyncio.Event(),
+            allowance=sharing.allowance(store),
+            membership=membership,
         )
+
+    async def _join(self, many: OneOfMany) -> None:
+        await many.join()
+        self._parts.push_async_callback(many.leave)
+        self._keep_running(many.run, "the signs of life")
 
     async def _open_store(self, room: Room, admission: Admission) -> SqlStore:
         def disk_is_full() -> None:
@@ -141,7 +157,7 @@ class App:
             admission.disk_is_full()
 
         room.make_way()
-        store = await database.opened(self._config.store, on_full=disk_is_full, serves=True)
+        store = await database.opened(self._config.store, on_full=disk_is_full)
         self._parts.push_async_callback(store.close)
         return store
 
@@ -161,6 +177,7 @@ class App:
         store = self._config.store
         try:
             store.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            store.spool.mkdir(mode=0o700, exist_ok=True)
             lock = Lock(store.lock)
             is_ours = lock.take()
         except OSError as error:
@@ -191,12 +208,13 @@ class App:
         self._parts.push_async_callback(control.stop)
 
     async def _start_http(self, base: Base, feedback: Feedback) -> None:
-        config = self._config
+        config, does = self._config, self._config.node.does
         healthy = health.routes(lambda: base.store.suppressions.find(["nobody@example.com"]))
-        if config.callbacks.listen:
+        if config.callbacks.listen and does(Role.FEEDBACK, Role.WEB):
             tls = way_back.callbacks_tls(config)
-            routes = [*way_back.webhook(config, feedback).routes(), *healthy]
-            routes += way_back.link_pages(base, base.linker) if base.linker else ()
+            routes = [*healthy]
+            routes += way_back.webhook(config, feedback).routes() if does(Role.FEEDBACK) else ()
+            routes += way_back.link_pages(base, base.linker) if base.linker and does(Role.WEB) else ()
             context = self._watched(tls) if tls else None
             await self._serve_http("callbacks", config.callbacks.listen, routes, tls=context, proxies=config.callbacks.proxies)
         if config.private.listen:
@@ -206,7 +224,7 @@ class App:
         for queue in queues:
             self._keep_running(way_back.collector(base, feedback, queue).run, f"the reading of {queue.url}")
         if queues:
-            self._keep_running(DeadLetterWatch(queues).run, "the look at the queues of events")
+            self._chore(base, DeadLetterWatch(queues).run, "the look at the queues of events")
 
     async def _serve_http(
         self,
@@ -221,51 +239,73 @@ class App:
         host, port = config_rules.address(listener, self._config.file, f"{name}.listen")
         self._parts.push_async_callback(server.stop)
         with _listening(self._config, f"{name}.listen"):
-            self.ports[name] = await server.listen(host, port, tls=tls)
+            shared = name != "private" and bool(self._config.worker)
+            self.ports[name] = await server.listen(host, port, tls=tls, is_shared=shared)
 
-    async def _start_dispatch(self, base: Base, session: boto3.Session, sesv2: Any) -> None:
+    async def _start_account(self, base: Base, sesv2: Any) -> None:
+        account = AccountWatch(client=sesv2, store=base.store.account, allowance=base.allowance, clock=base.clock)
+        if base.store.shared is None:  # nodes that share it find it as the others left it
+            await account.restore()
+        self._chore(base, account.run, "the look at the account")
+
+    async def _start_dispatch(self, base: Base, session: boto3.Session, endpoint: str) -> None:
         config = self._config
         credentials = ChainCredentials(session, new_session=lambda: at_aws.session(config), clock=time.time)
         await credentials.refresh()
-        sender = way_out.ses_sender(base, credentials, sesv2.meta.endpoint_url)
+        sender = way_out.ses_sender(base, credentials, endpoint)
         self._parts.push_async_callback(sender.close)
-        bucket, quota = Bucket(_FIRST_RATE, time.monotonic()), DailyQuota()
-        account = AccountWatch(client=sesv2, store=base.store.account, bucket=bucket, quota=quota, clock=base.clock)
-        await account.restore()
-        dispatcher = way_out.dispatcher(base, sender, bucket, quota)
+        dispatcher = way_out.dispatcher(base, sender)
         self._keep_running(credentials.run, "the refresh of AWS credentials")
-        self._keep_running(account.run, "the look at the account")
         self._keep_running(dispatcher.run, "the dispatcher")
+        if base.store.shared:
+            self._keep_running(base.store.shared.wakes(base.wake.set).listen, "the ear for mail at other nodes")
         self._parts.push_async_callback(dispatcher.stop, limit=_STOP_CALLS_SECONDS)
 
-    def _start_sync(self, sync: IdentitySync) -> None:
+    def _start_sync(self, base: Base, sync: IdentitySync) -> None:
         if every := self._config.ses.identities_seconds:
-            self._keep_running(lambda: sync.run(every=every, chance=random.random), "the look at the identities")
+            self._chore(base, lambda: sync.run(every=every, chance=random.random), "the look at the identities")
+            if base.store.shared:
+                self._keep_running(lambda: sync.follow(every=_FOLLOW_SECONDS), "what other nodes know of the identities")
 
-    def _start_list_sync(self, lists: SuppressionSync) -> None:
+    def _start_list_sync(self, base: Base, lists: SuppressionSync) -> None:
         """What an operator removed is deleted at SES also where both lists are not compared."""
-        self._keep_running(lists.work, "what is to be done on SES's suppression list")
+        self._chore(base, lists.work, "what is to be done on SES's suppression list")
         if minutes := self._config.suppression.sync_minutes:
             what = "the comparison with SES's suppression list"
-            self._keep_running(lambda: lists.run(every=60.0 * minutes, chance=random.random), what)
+            self._chore(base, lambda: lists.run(every=60.0 * minutes, chance=random.random), what)
 
-    def _start_smtp(self, store: SqlStore, intake: Intake, tls: ssl.SSLContext) -> None:
-        config = self._config.smtp
+    async def _start_smtp(self, base: Base, sync: IdentitySync, admission: Admission, tls: ssl.SSLContext) -> None:
+        config, store = self._config.smtp, base.store
         passwords = ArgonPasswords(monotonic=time.monotonic)
         self._parts.callback(passwords.close)
+        limits = sharing.Limits(self._config, base.clock, store.shared)
+        limits.quota.restore(await store.credentials.accepted_since(base.clock() // DAY * DAY))
+        login = way_in.login(store, passwords, limits.guesses)
         self._smtp = server = SmtpServer(
-            intake=intake,
-            login=way_in.login(self._config.logins, store, passwords),
+            intake=way_in.intake(base, sync.identities, admission, limits.quota, self._bell(base)),
+            login=login,
             hostname=config.hostname,
             tls=tls,
             limits=way_in.limits(self._config),
             proxies=config.proxies,
+            shares_ports=bool(self._config.worker),
         )
+        if limits.usage:
+            self._keep_running(limits.usage.run, "what other nodes count")
+            self._keep_running(LoginChanges(store.credentials, self._credential_changed).run, "what others change of logins")
         self._parts.push_async_callback(server.stop, limit=_STOP_SMTP_SECONDS)
         guests = TrustedNetworks(config.trusted_networks, config.trusted_credential, store.credentials)
         self._listen(server, "submission", config.submission)
         self._listen(server, "submissions", config.submissions, implicit_tls=True)
         self._listen(server, "trusted", config.trusted, guests=guests)
+
+    def _bell(self, base: Base) -> Callable[[], None]:
+        """What to call when mail came in: a node that does not send it tells the others, who would look within a second."""
+        if base.store.shared is None or self._config.node.does(Role.DISPATCH):
+            return base.wake.set
+        wakes = base.store.shared.wakes(base.wake.set)
+        self._keep_running(wakes.tell, "the word of mail to other nodes")
+        return wakes.announce
 
     def _credential_changed(self, credential: Credential) -> None:
         if self._smtp:
@@ -276,6 +316,10 @@ class App:
             host, port = config_rules.address(listener, self._config.file, f"smtp.{name}")
             with _listening(self._config, f"smtp.{name}"):
                 self.ports[name] = server.listen(host, port, **options)
+
+    def _chore(self, base: Base, part: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
+        """Where several nodes share the database, one of them does it for all."""
+        self._keep_running(lambda: base.membership.lead(part), what)
 
     def _keep_running(self, part: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
         """A task until the stop. One that ends by an exception of ours takes the relay down, to be started afresh."""

@@ -17,7 +17,9 @@ from typing import Any, get_type_hints
 from relay import failpoints
 from relay.config_rules import check
 from relay.errors import ConfigError
-from relay.settings import SQLITE, Config, StoreConfig
+from relay.settings import SQLITE, Config, PrivateConfig, StoreConfig
+
+WORKER = "RELAY_WORKER"
 
 _PREFIX = "RELAY_"
 
@@ -40,7 +42,19 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     built["store"] = _named_by_url(built["store"])
     config = Config(**built, file=name, failpoint=environ.get(failpoints.VARIABLE, ""))
     check(config)
-    return config
+    return _of_worker(config, int(environ.get(WORKER, "0")))
+
+
+def _of_worker(config: Config, number: int) -> Config:
+    """Each of several on one machine has a folder of its own, and is watched on a port of its own."""
+    if not number:
+        return config
+    store, private = config.store, config.private
+    if private.listen:
+        host, _, port = private.listen.rpartition(":")
+        private = PrivateConfig(listen=f"{host}:{int(port) + number - 1}")
+    path = store.path.parent / f"worker-{number}" / store.path.name
+    return replace(config, worker=number, store=replace(store, path=path), private=private)
 
 
 def _named_by_url(store: StoreConfig) -> StoreConfig:

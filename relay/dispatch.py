@@ -18,9 +18,8 @@ from relay.outcome import Hold, HoldScope, Later, Outcome, SlowDown, Unknown
 from relay.ports.bodies import Bodies
 from relay.ports.clock import Clock
 from relay.ports.queue import Queue
-from relay.ports.ses import Sender
-from relay.queueing import Round, Settled
-from relay.rate import Bucket, DailyQuota
+from relay.ports.ses import Allowance, Sender
+from relay.queueing import Claims, Round, Settled
 from relay.turns import Turns
 
 _IDLE = 1.0  # seconds between looks at the queue when nobody wakes us: retries become due
@@ -42,8 +41,7 @@ class Dispatcher:
         clock: Clock,
         monotonic: Clock,
         wake: asyncio.Event,
-        bucket: Bucket,
-        quota: DailyQuota,
+        allowance: Allowance,
         patience: Patience,
         max_calls: int,
         lease: float,
@@ -55,8 +53,7 @@ class Dispatcher:
         self._clock = clock
         self._monotonic = monotonic
         self._wake = wake
-        self._bucket = bucket
-        self._quota = quota
+        self._allowance = allowance
         self._turns = Turns()
         self._lanes = tuple(Lane)
         self._told_of: dict[tuple[HoldScope, str], float] = {}
@@ -94,25 +91,23 @@ class Dispatcher:
 
     async def _round(self) -> bool:
         """Claims and starts what fits. True if more may be due than fitted."""
-        lanes = self._open_lanes()
-        if not lanes:
-            return False
-        allowed = min(self._free_calls(), self._bucket.available(self._monotonic()), self._quota.left(Lane.TRANSACTIONAL))
-        if allowed < 1:
+        if not (free := self._free_calls()):
             return True
+        granted = await self._allowance.take(free)
+        self._tell_lanes(granted.lanes)
+        if not granted.recipients:
+            return bool(granted.lanes)
         lease_ends = self._monotonic() + self._lease
         now = self._clock()
         this = Round(
-            limit=int(allowed),
+            limit=granted.recipients,
             now=now,
             lease_until=now + self._lease,
             lifetime=self._patience.lifetime,
             turns=self._turns,
-            lanes=lanes,
+            lanes=granted.lanes,
         )
-        claims = await self._queue.claim(this)
-        self._bucket.take(len(claims.claimed))
-        self._quota.count(sum(not each.delivery.recipient.lower().endswith(_SIMULATOR) for each in claims.claimed))
+        claims = await self._claimed(this)
         for delivery in claims.ended:
             journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
         for claimed in claims.claimed:
@@ -121,13 +116,22 @@ class Dispatcher:
             call.add_done_callback(self._finished)
         return len(claims.claimed) + len(claims.ended) == this.limit
 
-    def _open_lanes(self) -> tuple[Lane, ...]:
+    async def _claimed(self, this: Round) -> Claims:
+        """What is not sent to, and what SES does not count, is given back of what was granted for the round."""
+        sent_to = counted = 0
+        try:
+            claims = await self._queue.claim(this)
+            sent_to = len(claims.claimed)
+            counted = sum(not each.delivery.recipient.lower().endswith(_SIMULATOR) for each in claims.claimed)
+        finally:
+            await self._allowance.give_back(tokens=this.limit - sent_to, calls=this.limit - counted)
+        return claims
+
+    def _tell_lanes(self, lanes: tuple[Lane, ...]) -> None:
         """Those that the account's quota has something left for."""
-        lanes = tuple(lane for lane in Lane if self._quota.left(lane) >= 1)
         if lanes != self._lanes:
             journal.lanes_open(lanes=lanes)
         self._lanes = lanes
-        return lanes
 
     def _free_calls(self) -> int:
         """A transaction per finished call would be wasteful: nothing is free until a quarter is."""
@@ -143,7 +147,7 @@ class Dispatcher:
     async def _rest(self, more: bool) -> None:
         """If only tokens are short, until the next one; else until something became due or a call has ended."""
         if more and self._free_calls():
-            await asyncio.sleep(min(self._bucket.seconds_to_next(), _IDLE))
+            await asyncio.sleep(min(self._allowance.seconds_to_next(), _IDLE))
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(_IDLE):
@@ -155,7 +159,7 @@ class Dispatcher:
         outcome = await self._outcome(claimed, lambda: lease_ends - self._monotonic())
         failpoints.reach(failpoints.AFTER_CALL)
         if isinstance(outcome, SlowDown):
-            self._bucket.slow_down()
+            await self._allowance.slow_down()
         settlement = lifecycle.settle(claimed, outcome, now=self._clock(), chance=self._chance(), patience=self._patience)
         # A result that is known must not be lost to a shutdown: SES would get the message a second time.
         settled = await asyncio.shield(self._record(settlement))

@@ -25,28 +25,42 @@ class Guessed(StrEnum):
 
 
 class Guesses:
-    """`monotonic` are seconds; `seconds` is how long a failure counts."""
+    """`monotonic` are seconds; `seconds` is how long a failure counts. `tell` hears of each, by what it is counted."""
 
-    def __init__(self, *, monotonic: Callable[[], float], seconds: float, per_address: int, per_name: int) -> None:
+    def __init__(
+        self,
+        *,
+        monotonic: Callable[[], float],
+        seconds: float,
+        per_address: int,
+        per_name: int,
+        tell: Callable[[Guessed, str], None] = lambda *_: None,
+    ) -> None:
         self._monotonic = monotonic
-        self._addresses = Window(seconds, per_address)
-        self._names = Window(seconds, per_name)
+        self._windows = {Guessed.ADDRESS: Window(seconds, per_address), Guessed.NAME: Window(seconds, per_name)}
+        self._tell = tell
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     def is_stopped(self, peer: str) -> bool:
         """Whether passwords from there are not looked at."""
-        return self._addresses.is_full(peer, self._monotonic())
+        return self._windows[Guessed.ADDRESS].is_full(peer, self._monotonic())
 
     def delay(self, name: str, peer: str) -> float:
         """Seconds that a password must wait before it is looked at."""
         is_stranger = (name, peer) not in self._known
-        return _STRANGERS_WAIT if is_stranger and self._names.is_full(name, self._monotonic()) else 0.0
+        return _STRANGERS_WAIT if is_stranger and self._windows[Guessed.NAME].is_full(name, self._monotonic()) else 0.0
 
     def failed(self, name: str, peer: str) -> list[Guessed]:
         """What has too many failures from now on: the address, the name, both, or nothing."""
-        now = self._monotonic()
-        full = {Guessed.ADDRESS: self._addresses.add(peer, now), Guessed.NAME: self._names.add(name, now)}
-        return [by for by, is_full in full.items() if is_full]
+        now, keys = self._monotonic(), {Guessed.ADDRESS: peer, Guessed.NAME: name}
+        for by, key in keys.items():
+            self._tell(by, key)
+        return [by for by, window in self._windows.items() if window.add(keys[by], now)]
+
+    def elsewhere(self, by: Guessed, key: str, count: int) -> None:
+        """So many failures were counted by other nodes."""
+        for _ in range(count):
+            self._windows[by].add(key, self._monotonic())
 
     def succeeded(self, name: str, peer: str) -> None:
         self._known[name, peer] = None

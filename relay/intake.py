@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from relay import ids, journal, judge, labels, metrics, policy
@@ -100,7 +101,7 @@ class Intake:
         suppressions: Suppressions,
         clock: Clock,
         chance: Chance,
-        wake: asyncio.Event,
+        wake: Callable[[], None],
         hostname: str,
         max_size: int,
         budget: Budget,
@@ -178,13 +179,14 @@ class Intake:
                 judged = await self._judged(envelope, receiving, digest, now)
                 message = judged.message
                 wanted = self._deliveries(envelope, message)
+                await receiving.draft.store()
                 deliveries = await self._queue.enqueue(message, receiving.draft.inline, wanted)
             kept = True
         finally:
             receiving.close(keep=kept)
             if is_counted and not kept:
                 self.quota.give_back(envelope.credential)
-        self._wake.set()
+        self._wake()
         self._tell(envelope, judged, deliveries)
         return message
 

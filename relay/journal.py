@@ -19,19 +19,24 @@ INFO, WARNING, ERROR = "info", "warning", "error"
 
 _stream: TextIO | None = None
 _addresses = True
+_whose: dict[str, object] = {}
 _ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")
 
 
-def open_journal(*, stream: TextIO = sys.stderr, addresses: bool = True) -> None:
-    """Sends the journal to `stream`; other libraries' warnings come as lines of the same form."""
-    global _stream, _addresses
+def open_journal(*, stream: TextIO = sys.stderr, addresses: bool = True, node: str = "", worker: int = 0) -> None:
+    """Sends the journal to `stream`; other libraries' warnings come as lines of the same form. Where there are several nodes or
+    workers each line says whose it is.
+    """
+    global _stream, _addresses, _whose
     _stream, _addresses = stream, addresses
+    _whose = {**({"node": node} if node else {}), **({"worker": worker} if worker else {})}
     root = logging.getLogger()
     root.handlers[:] = [_Others()]
     root.setLevel(logging.WARNING)
     # aiosmtpd prints whole mail bodies on DEBUG, botocore prints keys: neither may ever be turned on.
     logging.getLogger("mail").setLevel(logging.ERROR)
     logging.getLogger("botocore").setLevel(logging.WARNING)
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # each of its tries to connect; we say it once
     sys.unraisablehook = _unraisable
 
 
@@ -57,7 +62,7 @@ def _write(event: str, level: str = INFO, **facts: object) -> None:
     now = time.time()
     at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
     with suppress(OSError):  # a log file on a full disk, a reader that is gone: neither may stop mail
-        _stream.write(json.dumps({"at": at, "level": level, "event": event, **facts}) + "\n")
+        _stream.write(json.dumps({"at": at, "level": level, "event": event, **_whose, **facts}) + "\n")
         _stream.flush()
 
 
@@ -234,6 +239,16 @@ def forgotten(**counts: int) -> None:
 def lanes_open(*, lanes: tuple[str, ...]) -> None:
     """What the account's quota of the day leaves is for these lanes only; for none of them, it is used up."""
     _write("lanes_open", WARNING, lanes=list(lanes))
+
+
+def leads(*, name: str, leads: bool) -> None:
+    """This node begins to do the chores of all nodes, or ends it."""
+    _write("leads", name=name, leads=leads)
+
+
+def node_vanished(*, name: str) -> None:
+    """It gave no sign of life any more, and had not said that it stops."""
+    _write("node_vanished", WARNING, name=name)
 
 
 def clock_jumped(*, seconds: float) -> None:

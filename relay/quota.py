@@ -13,12 +13,17 @@ _MINUTE, _DAY = 60, 86400
 
 
 class Quota:
-    """`clock` are seconds since the epoch; `per_minute` and `per_day` are for credentials that have no numbers of their own."""
+    """`clock` are seconds since the epoch; `per_minute` and `per_day` are for credentials that have no numbers of their own.
+    `tell` hears of each message of a credential, and of each that was not accepted after all, as -1.
+    """
 
-    def __init__(self, *, clock: Callable[[], float], per_minute: int, per_day: int) -> None:
+    def __init__(
+        self, *, clock: Callable[[], float], per_minute: int, per_day: int, tell: Callable[[str, int], None] = lambda *_: None
+    ) -> None:
         self._clock = clock
         self._per_minute = per_minute
         self._per_day = per_day
+        self._tell = tell
         self._minute = self._day = -1
         self._this_minute: Counter[str] = Counter()
         self._today: Counter[str] = Counter()
@@ -42,11 +47,21 @@ class Quota:
         self.check(credential)
         self._this_minute[credential.name] += 1
         self._today[credential.name] += 1
+        self._tell(credential.name, 1)
 
     def give_back(self, credential: Credential) -> None:
         """Where a new minute or day has begun meanwhile there may be nothing left to take away."""
+        self._add(credential.name, -1)
+        self._tell(credential.name, -1)
+
+    def elsewhere(self, name: str, count: int) -> None:
+        """So many were accepted by other nodes, or fewer than was said."""
+        self._turn()
+        self._add(name, count)
+
+    def _add(self, name: str, count: int) -> None:
         for accepted in (self._this_minute, self._today):
-            accepted[credential.name] = max(0, accepted[credential.name] - 1)
+            accepted[name] = max(0, accepted[name] + count)
 
     def _turn(self) -> None:
         now = self._clock()

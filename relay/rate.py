@@ -6,13 +6,16 @@ One token is one recipient.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from relay.model import Lane
 
-_GENTLER = 0.7
-_LEAST = 0.1
-_REGAIN_PER_SECOND = 0.02
+GENTLER = 0.7
+LEAST = 0.1
+REGAIN_PER_SECOND = 0.02
+_FIRST_RATE = 1.0  # recipients a second until GetAccount has answered: what every account may
 
 
 class Bucket:
@@ -32,7 +35,7 @@ class Bucket:
         """Whole tokens that may be taken now."""
         passed = max(0.0, now - self._at)
         self._at = now
-        self._factor = min(1.0, self._factor + passed * _REGAIN_PER_SECOND)
+        self._factor = min(1.0, self._factor + passed * REGAIN_PER_SECOND)
         self._tokens = min(max(1.0, self._rate), self._tokens + passed * self._rate * self._factor)
         return int(self._tokens)
 
@@ -41,7 +44,7 @@ class Bucket:
 
     def slow_down(self) -> None:
         """SES throttled us: send more slowly for a while, and not at once."""
-        self._factor = max(_LEAST, self._factor * _GENTLER)
+        self._factor = max(LEAST, self._factor * GENTLER)
         self._tokens = min(self._tokens, 0.0)
 
     def seconds_to_next(self) -> float:
@@ -61,23 +64,62 @@ class Account:
     at: float
 
 
-_SHARE = {Lane.TRANSACTIONAL: 1.0, Lane.BULK: 0.9}
+SHARE = {Lane.TRANSACTIONAL: 1.0, Lane.BULK: 0.9}
 
 
 class DailyQuota:
     """What is left of the account's quota: what SES said last, less the calls since. Without a word of SES, no limit."""
 
     def __init__(self) -> None:
-        self._quota = self._used = -1.0
+        self._quota = -1.0
+        self._used = self._sent = 0.0
 
     def told(self, account: Account) -> None:
         """Calls that SES may not have counted yet are forgotten: it stops us itself before the quota is passed."""
-        self._quota, self._used = account.quota, account.sent
+        self._quota, self._used, self._sent = account.quota, account.sent, account.sent
 
     def count(self, calls: int) -> None:
-        """So many calls begin. Those whose end is not known count as well."""
-        self._used += calls
+        """So many calls begin, or did not after all. Those whose end is not known count as well; what SES has counted stays."""
+        self._used = max(self._sent, self._used + calls)
 
     def left(self, lane: Lane) -> float:
         """Recipients. Mail to many leaves the last tenth to mail that somebody waits for."""
-        return math.inf if self._quota < 0 else max(0.0, self._quota * _SHARE[lane] - self._used)
+        return math.inf if self._quota < 0 else max(0.0, self._quota * SHARE[lane] - self._used)
+
+
+class Grant(NamedTuple):
+    """To how many recipients may be sent now, and mail of which lanes: all of it may be of any of these."""
+
+    recipients: int
+    lanes: tuple[Lane, ...]
+
+
+class OwnAllowance:
+    """Implements ports.Allowance for a relay that has the account for itself."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._bucket = Bucket(_FIRST_RATE, monotonic())
+        self._quota = DailyQuota()
+
+    async def take(self, wanted: int) -> Grant:
+        lanes = tuple(lane for lane in Lane if self._quota.left(lane) >= 1)
+        left = min((self._quota.left(lane) for lane in lanes), default=0.0)
+        count = max(0, int(min(wanted, self._bucket.available(self._monotonic()), left)))
+        self._bucket.take(count)
+        self._quota.count(count)
+        return Grant(count, lanes)
+
+    async def give_back(self, *, tokens: int, calls: int) -> None:
+        self._bucket.take(-tokens)
+        self._quota.count(-calls)
+
+    async def slow_down(self) -> None:
+        self._bucket.slow_down()
+
+    async def told(self, account: Account) -> None:
+        self._bucket.set_rate(account.rate)
+        self._quota.told(account)
+
+    def seconds_to_next(self) -> float:
+        return self._bucket.seconds_to_next()

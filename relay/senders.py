@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import replace
 
 from relay import journal, metrics
@@ -42,6 +43,13 @@ class IdentitySync:
             except (SesUnavailable, StoreUnavailable) as error:
                 self._tell(error)
             await asyncio.sleep(every * (0.9 + 0.2 * chance()))
+
+    async def follow(self, *, every: float) -> None:
+        """What another node has found out, every so many seconds, until cancelled."""
+        while True:
+            await asyncio.sleep(every)
+            with suppress(StoreUnavailable):
+                await self.restore()
 
     async def once(self) -> KnownIdentities:
         """Asks SES for all of them: what it lists is obeyed at once. Raises SesUnavailable or StoreUnavailable."""

@@ -35,6 +35,10 @@ class StoreConfig:
         return self.path.parent / "spool"
 
     @property
+    def lost(self) -> Path:
+        return self.spool / "lost"
+
+    @property
     def lock(self) -> Path:
         return self.path.parent / "relay.lock"
 
@@ -311,6 +315,7 @@ class Config:
     private: PrivateConfig = field(default_factory=PrivateConfig)
     log: LogConfig = field(default_factory=LogConfig)
     file: str = field(default="(defaults)", metadata={"section": False})
+    worker: int = field(default=0, metadata={"section": False})  # its number, where several processes share the ports
     failpoint: str = field(default="", metadata={"section": False})  # for tests, and from the environment alone
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from relay import journal
 from relay.errors import StoreUnavailable
@@ -15,16 +16,14 @@ from relay.queueing import Doubt
 from relay.steady import SteadyClock
 
 _BEAT_SECONDS = 60.0
-_WENT_BACK = 30.0  # seconds before the last heartbeat: more than a clock that is being set right
 # Feedback is alive when so much of what was sent has its event.
 _ALIVE = 0.99
 _LONGEST_WAIT = 4  # times the wait for a doubt's event: sends of before that say nothing of today
 
 
 class Upkeep:
-    """`max_hold` and `every` are seconds. What stays in doubt is sent again if it `resends`, or else waits.
-
-    `wake` is set where something may have become due.
+    """`hears`: whatever SES has published by then has come. `max_hold` and `every` are seconds. What stays in doubt is sent
+    again if it `resends`, or else waits. `wake` is set where something may have become due.
     """
 
     def __init__(
@@ -34,6 +33,8 @@ class Upkeep:
         feedback: FeedbackStore,
         clock: SteadyClock,
         listening: Listening,
+        hears: Callable[[float], bool],
+        is_alone: bool,
         patience: Patience,
         resends: bool,
         max_hold: float,
@@ -44,6 +45,8 @@ class Upkeep:
         self._feedback = feedback
         self._clock = clock
         self._listening = listening
+        self._hears = hears
+        self._is_alone = is_alone
         self._patience = patience
         self._resends = resends
         self._max_hold = max_hold
@@ -52,14 +55,13 @@ class Upkeep:
         self._doubts_wait = False
         self._has_jumped = False
         self._beaten_at = 0.0
+        self._joined = self._looked = 0
 
     async def begin(self) -> None:
         """Before anything is sent: the clock may have been set back, and calls may have been open."""
-        now, seen = self._clock(), await self._queue.last_heartbeat()
-        if now < seen - _WENT_BACK:
-            journal.clock_jumped(seconds=now - seen)
-            await self._queue.shift(now - seen)
-        await self.rescue(everything=True)
+        if back := await self._queue.catch_up(self._clock()):
+            journal.clock_jumped(seconds=back)
+        await self.rescue(everything=self._is_alone)
 
     async def run(self) -> None:
         """All chores, over and over, until cancelled."""
@@ -71,6 +73,7 @@ class Upkeep:
                 if abs(self._clock() - self._beaten_at) >= _BEAT_SECONDS:
                     await self.expire()
                     await self.beat()
+                    await self.join()
                 self._wake.set()
             except StoreUnavailable as error:
                 journal.trouble("the queue's chores wait", error)
@@ -93,6 +96,12 @@ class Upkeep:
         self._beaten_at = self._clock()
         await self._queue.beat(self._beaten_at)
 
+    async def join(self) -> None:
+        """Looks at each event twice, a minute apart: by then no transaction of its time is under way."""
+        if not self._is_alone:
+            before, self._joined = self._joined, self._looked
+            self._looked = await self._feedback.join(after=before)
+
     async def rescue(self, *, everything: bool) -> None:
         """Calls whose end nobody saw: `in_doubt`, until an event proves them sent or the time is up."""
         for delivery in await self._queue.rescue(now=self._clock(), everything=everything, patience=self._patience):
@@ -101,8 +110,7 @@ class Upkeep:
     async def decide(self) -> None:
         """Doubts that no event settled, though for long enough it could have come: sent once more, and said so."""
         now = self._clock()
-        has_caught_up = self._listening.has_caught_up(now, wait=self._patience.in_doubt)
-        if not has_caught_up or not await self._queue.has_doubts(now=now):
+        if not self._hears(now) or not await self._queue.has_doubts(now=now):
             return
         is_alive = await self._is_alive(now)
         if is_alive or self._resends:

@@ -88,6 +88,7 @@ class Relay:
     """One relay in `folder`: `start`, `stop` and `kill` as often as a test likes. `ports` changes with each start."""
 
     module = "relay"  # what is run
+    arguments: tuple[str, ...] = ("serve",)
 
     def __init__(self, folder: Path, cloud_port: int, **settings: str) -> None:
         self.folder = folder
@@ -96,7 +97,7 @@ class Relay:
         self.ports: dict[str, int] = {}
         self.log = folder / "relay.log"
         self._process: asyncio.subprocess.Process | None = None
-        self._environment = {
+        self.settings = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RELAY_"))},
             **self._settings(cloud_port),
             **settings,
@@ -140,11 +141,11 @@ class Relay:
                 await store.credentials.put(credential)
             await store.close()
         self.ports = {}
-        environment = {**self._environment, **settings}
+        environment = {**self.settings, **settings}
         began = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", self.module, "serve", env=environment, stderr=log, stdout=log
+                sys.executable, "-m", self.module, *self.arguments, env=environment, stderr=log, stdout=log
             )
         async with asyncio.timeout(30):
             while len(self.ports) < sum(bool(environment.get(setting)) for _, setting in _DOORS.values()):
@@ -225,7 +226,7 @@ class Relay:
             "-m",
             "relay",
             *words,
-            env=self._environment,
+            env=self.settings,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """A port for a listener that comes and goes: bound, with SO_REUSEADDR as listeners have it, and not listened on."""
+    """A port for a listener that comes and goes: bound, with the options that listeners have, and not listened on."""
     with socket.socket() as reserved:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind(("127.0.0.1", 0))
         port: int = reserved.getsockname()[1]
         yield port

@@ -11,10 +11,12 @@ from relay.errors import ConfigError
 from relay.lifecycle import Patience
 from relay.links import PURPOSE, Linker
 from relay.listening import Listening
+from relay.membership import Membership
+from relay.ports.bodies import KeptBodies
+from relay.ports.ses import Allowance
 from relay.refusals import Refusals
 from relay.settings import Config
 from relay.steady import SteadyClock
-from relay.store.bodies import Spool
 from relay.store.sql.store import SqlStore
 from relay.web.callbacks.texts import Texts
 
@@ -27,12 +29,14 @@ class Base:
 
     config: Config
     store: SqlStore
-    spool: Spool
+    bodies: KeptBodies
     clock: SteadyClock
     listening: Listening
     refusals: Refusals
     linker: Linker | None
     wake: asyncio.Event
+    allowance: Allowance
+    membership: Membership
 
 
 def linker(config: Config) -> Linker | None:

@@ -19,19 +19,20 @@ def exists(where: StoreConfig) -> bool:
     return where.is_postgres or where.path.exists()
 
 
-async def opened(where: StoreConfig, *, on_full: Callable[[], None] = lambda: None, serves: bool = False) -> SqlStore:
-    """To be written to. With PostgreSQL one relay `serves` at a time; with SQLite the lock on the folder says so.
-
-    `on_full` is called, in another thread, when the disk of SQLite is. Raises ConfigError.
+async def opened(where: StoreConfig, *, on_full: Callable[[], None] = lambda: None) -> SqlStore:
+    """To be written to: SQLite only by who has the lock on its folder. When its disk is full `on_full` is called, in another
+    thread. Raises ConfigError.
     """
     if not where.is_postgres:
         return await SqliteStore.open(where.path, on_full=on_full)
-    return await _postgres().open(where.url, serves=serves)
+    return await _postgres().open(where.url, direct=where.direct_url)
 
 
 async def opened_to_read(where: StoreConfig) -> SqlStore:
     """Whatever writes raises StoreUnavailable. Raises ConfigError where there is no database."""
-    return await (_postgres().open_to_read(where.url) if where.is_postgres else SqliteStore.open_to_read(where.path))
+    if not where.is_postgres:
+        return await SqliteStore.open_to_read(where.path)
+    return await _postgres().open_to_read(where.url, direct=where.direct_url)
 
 
 def _postgres() -> type[PostgresStore]:

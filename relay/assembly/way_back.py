@@ -12,8 +12,8 @@ import boto3
 from aiohttp import web
 
 from relay.alarms import Alarms
-from relay.assembly import at_aws
-from relay.assembly.base import Base, linker, texts
+from relay.assembly import at_aws, sharing
+from relay.assembly.base import Base, linker, patience, texts
 from relay.aws import clients
 from relay.aws.certificates import FetchedCertificates, PinnedCertificate
 from relay.aws.sns import SnsTopics
@@ -31,7 +31,6 @@ from relay.security.tls import Pair, ServerTls
 from relay.settings import Config
 from relay.silence import Silence
 from relay.steady import SteadyClock
-from relay.store.bodies import Spool
 from relay.store.sql.store import SqlStore
 from relay.unsubscribing import Unsubscribing
 from relay.web.callbacks.limits import Limits
@@ -89,7 +88,7 @@ def link_pages(base: Base, linker: Linker) -> Iterator[web.RouteDef]:
     pages, limits = Pages(_look(base.config), texts(base.config)), Limits(time.monotonic)
     leaving = unsubscribing(base, linker)
     yield from UnsubscribePages(unsubscribing=leaving, pages=pages, limits=limits).routes()
-    seeing = WebVersionPages(linker=linker, store=base.store.links, bodies=base.spool, pages=pages, limits=limits)
+    seeing = WebVersionPages(linker=linker, store=base.store.links, bodies=base.bodies, pages=pages, limits=limits)
     yield from seeing.routes()
 
 
@@ -141,15 +140,18 @@ def redrive(base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...]) -> Red
 def redrive_alone(config: Config, store: SqlStore) -> Redrive:
     """The same while no relay runs. Raises ConfigError as above."""
     clock, session = SteadyClock(wall=time.time, monotonic=time.monotonic), at_aws.session(config)
+    heard = listening(config, clock())
     base = Base(
         config=config,
         store=store,
-        spool=Spool(config.store.spool),
+        bodies=sharing.bodies(config, store, clock),
         clock=clock,
-        listening=listening(config, clock()),
+        listening=heard,
         refusals=Refusals(store=store.counters, clock=clock, every=math.inf),  # nothing comes in
         linker=linker(config),
         wake=asyncio.Event(),
+        allowance=sharing.allowance(store),
+        membership=sharing.membership(config, store, clock=clock, listening=heard, patience=patience(config))[0],
     )
     return redrive(base, feedback(base, session), queues(config, session))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from relay.assembly.base import Base, patience
@@ -15,7 +16,7 @@ from relay.judge import Rule
 from relay.quota import Quota
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
-from relay.settings import Config, LoginsConfig
+from relay.settings import Config
 from relay.smtp.limits import Limits
 from relay.smtp.login import Login
 from relay.store.room import Room
@@ -32,20 +33,20 @@ def smtp_tls(config: Config) -> ServerTls:
     return ServerTls(pairs, section="smtp", file=config.file)
 
 
-async def intake(base: Base, identities: Identities, admission: Admission) -> Intake:
-    """The way in. Raises StoreUnavailable."""
+def intake(base: Base, identities: Identities, admission: Admission, quota: Quota, ring: Callable[[], None]) -> Intake:
+    """The way in; `ring` is called when something became due."""
     config, smtp = base.config, base.config.smtp
     return Intake(
         queue=base.store.queue,
-        bodies=base.spool,
+        bodies=base.bodies,
         suppressions=base.store.suppressions,
         clock=base.clock,
         chance=os.urandom,
-        wake=base.wake,
+        wake=ring,
         hostname=smtp.hostname,
         max_size=smtp.max_size,
         budget=Budget(max(smtp.max_octets_in_flight, smtp.max_size)),
-        quota=await _quota(config.logins, base.store),
+        quota=quota,
         admission=admission,
         refusals=base.refusals,
         patience=patience(config),
@@ -56,20 +57,8 @@ async def intake(base: Base, identities: Identities, admission: Admission) -> In
     )
 
 
-async def _quota(logins: LoginsConfig, store: SqlStore) -> Quota:
-    quota = Quota(clock=time.time, per_minute=logins.messages_per_minute, per_day=logins.messages_per_day)
-    quota.restore(await store.credentials.accepted_since(time.time() // 86400 * 86400))
-    return quota
-
-
-def login(logins: LoginsConfig, store: SqlStore, passwords: ArgonPasswords) -> Login:
+def login(store: SqlStore, passwords: ArgonPasswords, guesses: Guesses) -> Login:
     """Who it is."""
-    guesses = Guesses(
-        monotonic=time.monotonic,
-        seconds=logins.failure_seconds,
-        per_address=logins.failures_per_address,
-        per_name=logins.failures_per_name,
-    )
     return Login(store.credentials, passwords, guesses, time.time)
 
 

@@ -10,7 +10,6 @@ from relay.aws.credentials import ChainCredentials
 from relay.aws.ses import SesSender
 from relay.dispatch import Dispatcher
 from relay.keeping import Keeping, KeptFor
-from relay.rate import Bucket, DailyQuota
 from relay.upkeep import Upkeep
 
 _UPKEEP_SECONDS = 5.0
@@ -35,18 +34,17 @@ def ses_sender(base: Base, credentials: ChainCredentials, endpoint: str) -> SesS
     )
 
 
-def dispatcher(base: Base, sender: SesSender, bucket: Bucket, quota: DailyQuota) -> Dispatcher:
+def dispatcher(base: Base, sender: SesSender) -> Dispatcher:
     """The lease is longer than any call can take."""
     config = base.config
     return Dispatcher(
         queue=base.store.queue,
-        bodies=base.spool,
+        bodies=base.bodies,
         sender=sender,
         clock=base.clock,
         monotonic=time.monotonic,
         wake=base.wake,
-        bucket=bucket,
-        quota=quota,
+        allowance=base.allowance,
         patience=patience(config),
         max_calls=config.ses.connections,
         lease=2 * (config.ses.connect_timeout_seconds + config.ses.read_timeout_seconds) + 30,
@@ -61,6 +59,8 @@ def upkeep(base: Base) -> Upkeep:
         feedback=base.store.feedback,
         clock=base.clock,
         listening=base.listening,
+        hears=base.membership.hears,
+        is_alone=base.store.shared is None,
         patience=patience(base.config),
         resends=retry.doubt == "resend",
         max_hold=float(retry.max_hold_seconds),
@@ -74,7 +74,7 @@ def keeping(base: Base) -> Keeping:
     days = base.config.retention
     return Keeping(
         store=base.store.retention,
-        files=base.spool,
+        files=base.bodies,
         clock=base.clock,
         kept_for=KeptFor(
             bodies=days.bodies_days,

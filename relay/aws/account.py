@@ -7,28 +7,27 @@ from typing import Any
 
 from relay import journal, metrics
 from relay.ports.clock import Clock
-from relay.ports.ses import AccountStore
-from relay.rate import Account, Bucket, DailyQuota
+from relay.ports.ses import AccountStore, Allowance
+from relay.rate import Account
 
 _EVERY = 60.0
 _HEALTHY = "HEALTHY"
 
 
 class AccountWatch:
-    """Keeps the bucket at the account's rate, and the quota at what SES has counted; tells what SES thinks of the account."""
+    """Keeps the allowance at the account's rate and at what SES has counted; tells what SES thinks of the account."""
 
-    def __init__(self, *, client: Any, store: AccountStore, bucket: Bucket, quota: DailyQuota, clock: Clock) -> None:
+    def __init__(self, *, client: Any, store: AccountStore, allowance: Allowance, clock: Clock) -> None:
         self._client = client
         self._store = store
-        self._bucket = bucket
-        self._quota = quota
+        self._allowance = allowance
         self._clock = clock
         self._standing = (_HEALTHY, True)
 
     async def restore(self) -> None:
         """What SES said last, until it says more. Raises StoreUnavailable."""
         if known := await self._store.known():
-            self._use(known)
+            await self._allowance.told(known)
 
     async def run(self) -> None:
         """Until cancelled. A failure leaves all as it is."""
@@ -49,7 +48,7 @@ class AccountWatch:
             sent=float(found["SentLast24Hours"]),
             at=self._clock(),
         )
-        self._use(account)
+        await self._allowance.told(account)
         journal.account(rate=account.rate, quota=account.quota, sent=account.sent)
         await self._store.put(account)
 
@@ -61,7 +60,3 @@ class AccountWatch:
             is_well = enforcement == _HEALTHY and sends
             journal.account_standing(enforcement=enforcement, sends=sends, is_well=is_well)
         self._standing = (enforcement, sends)
-
-    def _use(self, account: Account) -> None:
-        self._bucket.set_rate(account.rate)
-        self._quota.told(account)

@@ -19,6 +19,7 @@ _VERBS = {
     "check-config": "serve.check_config",
     "sandbox": "sandbox.sandbox",
     "demo": "sandbox.demo_command",
+    "nodes": "nodes.nodes",
     "message": "message.message",
     "queue": "queue.queue",
     "feedback": "feedback.feedback",

@@ -70,7 +70,7 @@ async def reading(where: StoreConfig) -> AsyncIterator[SqlStore]:
 
 @asynccontextmanager
 async def changing(where: StoreConfig, rules: BounceRules = DEFAULT_RULES) -> AsyncIterator[operators.Admin]:
-    """The relay that runs, through its socket and by its own rules; or the database itself, if nobody has the lock."""
+    """The relay that runs, through its socket and by its own rules; or the database itself, if others may write to it."""
     async with owning(where) as store:
         yield _admin(store, rules) if store else control(where)
 
@@ -96,7 +96,14 @@ def control(where: StoreConfig) -> ControlClient:
 
 @asynccontextmanager
 async def owning(where: StoreConfig) -> AsyncIterator[SqlStore | None]:
-    """The database, to be written to; None while a relay runs, for it alone may."""
+    """The database, to be written to; None while a relay runs on SQLite, for it alone may."""
+    if where.is_postgres:
+        store = await database.opened(where)
+        try:
+            yield store
+        finally:
+            await store.close()
+        return
     where.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = Lock(where.lock)
     if not lock.take():

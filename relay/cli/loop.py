@@ -36,13 +36,13 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def until_told(failed: asyncio.Event) -> None:
-    """Until a signal, or until the relay failed. A second signal ends the process at once."""
+async def until_told(*others: Coroutine[Any, Any, object]) -> None:
+    """Until a signal, or until one of `others` is over. A second signal ends the process at once."""
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: sys.exit(1) if told.is_set() else told.set())
-    waiting = [asyncio.create_task(event.wait()) for event in (told, failed)]
+    waiting = [asyncio.create_task(each) for each in (told.wait(), *others)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()

@@ -33,7 +33,7 @@ async def sandbox(folder: Path, with_demo: bool) -> None:
             _print_sandbox(folder)
             if not all_right:
                 click.echo("Some rows of the demo are not as they should be.", err=True)
-            await until_told(playground.app.failed)
+            await until_told(playground.app.failed.wait())
         finally:
             await playground.stop()
 

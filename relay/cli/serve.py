@@ -13,25 +13,38 @@ import click
 from relay import failpoints, journal
 from relay.app import App
 from relay.cli.loop import run, until_told
+from relay.cli.terminal import Failure
+from relay.cli.workers import Workers, until_orphaned
 from relay.config import load
+from relay.settings import Config
 
 
 @click.command()
 @click.option("--config", "own", type=click.Path(path_type=Path), help="The settings.")
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="So many processes; on PostgreSQL.")
 @click.pass_obj
 @run
-async def serve(file: Path | None, own: Path | None) -> None:
+async def serve(file: Path | None, own: Path | None, workers: int) -> None:
     """Run the relay until SIGTERM or SIGINT. SIGHUP reads the certificates anew."""
     config = load(own or file, os.environ)
-    journal.open_journal(addresses=config.log.addresses)
+    journal.open_journal(addresses=config.log.addresses, node=config.node.name, worker=config.worker)
+    if workers > 1:
+        await _serve_in_many(config, own or file, workers)
+        return
     failpoints.arm(config.failpoint)
     app = App(config)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
     await app.start()
-    await until_told(app.failed)
+    await until_told(app.failed.wait(), *([until_orphaned()] if config.worker else ()))
     await app.stop()
     if app.failed.is_set():
         sys.exit(1)
+
+
+async def _serve_in_many(config: Config, file: Path | None, workers: int) -> None:
+    if not config.store.is_postgres:
+        raise Failure("--workers needs a PostgreSQL database (store.url): SQLite has one relay")
+    await Workers(workers, ["serve", *(["--config", str(file)] if file else ())]).run()
 
 
 @click.command("check-config")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 from relay.model import Message
@@ -25,10 +25,13 @@ class Draft(Protocol):
         """Raises StoreUnavailable where the disk does not take it."""
 
     async def finish(self) -> bytes:
-        """All has come. Returns its BLAKE3; a file is on disk, synced, with its folder."""
+        """All has come. Returns its BLAKE3. Raises StoreUnavailable."""
 
     def octets(self) -> Octets:
         """The content, readable after `finish`."""
+
+    async def store(self) -> None:
+        """What does not belong in the row lies where it survives whatever happens. After `finish`; raises StoreUnavailable."""
 
     @property
     def inline(self) -> bytes | None:
@@ -51,9 +54,31 @@ class Bodies(Protocol):
 
 
 class SpooledFiles(Protocol):
-    """The files of large content. Both raise StoreUnavailable."""
+    """Large content. Both raise StoreUnavailable."""
 
     async def listed(self) -> tuple[str, ...]:
         """The messages that have one."""
 
     async def remove(self, message_ids: Collection[str]) -> None: ...
+
+
+class KeptBodies(Bodies, SpooledFiles, Protocol):
+    """All of it."""
+
+    async def sweep(self, known: Callable[[Sequence[str]], Awaitable[Collection[str]]]) -> int:
+        """Before the first draft: puts aside what no stored message needs, and counts it. `known` says which of some messages
+        have their content here.
+        """
+
+
+class ContentStore(SpooledFiles, Protocol):
+    """Large content in the database, in pieces. All raise StoreUnavailable."""
+
+    async def put(self, message_id: str, pieces: Iterable[bytes]) -> None:
+        """All of it or nothing."""
+
+    def pieces(self, message_id: str) -> AsyncIterator[bytes]:
+        """In their order; none for what is not there."""
+
+    async def strays(self, before: str) -> tuple[str, ...]:
+        """Messages that were never stored, by identifiers below that, whose content is here."""

@@ -40,6 +40,11 @@ class FeedbackStore(Protocol):
     def replay(self, *, rules: BounceRules, now: float) -> AsyncIterator[Replayed]:
         """Goes over all facts once more, in small transactions; gives what each did."""
 
+    async def join(self, *, after: int) -> int:
+        """Events behind that number that came to one node while another found out whose they are: now they are. The number of
+        the last that was looked at.
+        """
+
     async def heard(self, *, since: float, until: float) -> tuple[int, int]:
         """Of the newest deliveries accepted and sent between these times: how many, and of how many there are events."""
 

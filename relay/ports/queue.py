@@ -45,8 +45,8 @@ class Queue(Protocol):
     async def straighten(self, now: float) -> None:
         """What was accepted by the clock of before, while it was shifted: first tries that nobody put off are due."""
 
-    async def last_heartbeat(self) -> float:
-        """When the relay was last seen alive, 0.0 for never."""
+    async def catch_up(self, now: float) -> float:
+        """Where the clock was set back since the last sign of life all waits are shifted: by how many seconds, or 0.0."""
 
     async def beat(self, at: float) -> None:
         """It is alive."""

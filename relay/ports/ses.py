@@ -8,7 +8,7 @@ from typing import Protocol
 from relay.identities import Identity, KnownIdentities
 from relay.model import Claimed
 from relay.outcome import Outcome
-from relay.rate import Account
+from relay.rate import Account, Grant
 from relay.reading.mime import Slices
 
 
@@ -17,6 +17,25 @@ class Sender(Protocol):
 
     async def send(self, claimed: Claimed, content: Slices, *, time_left: Callable[[], float]) -> Outcome:
         """One call, one recipient, one try. `time_left` are the seconds of lease, asked just before the request is written."""
+
+
+class Allowance(Protocol):
+    """What the account may send, of all that send with it: recipients a second, and in a day."""
+
+    async def take(self, wanted: int) -> Grant:
+        """So many recipients or fewer: what is not used is to be given back. Raises StoreUnavailable."""
+
+    async def give_back(self, *, tokens: int, calls: int) -> None:
+        """So many of the last grant were not sent to, and so many does SES not count."""
+
+    async def slow_down(self) -> None:
+        """SES has throttled."""
+
+    async def told(self, account: Account) -> None:
+        """What SES said of the account."""
+
+    def seconds_to_next(self) -> float:
+        """Until more can be taken, as of the last take."""
 
 
 class AccountStore(Protocol):

@@ -45,10 +45,10 @@ class Listener:
         self._socket: socket.socket | None = None
         self._serving = Tasks()
 
-    def open(self, host: str, port: int) -> int:
-        """Returns the port (asked for with port 0 in tests). Raises OSError."""
+    def open(self, host: str, port: int, *, is_shared: bool = False) -> int:
+        """Returns the port (asked for with port 0 in tests), which other processes may share. Raises OSError."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        self._socket = socket.create_server((host, port), family=family, backlog=_BACKLOG, reuse_port=is_shared)
         self._socket.setblocking(False)
         self._listen()
         bound: int = self._socket.getsockname()[1]

@@ -32,6 +32,7 @@ class SmtpServer:
         tls: ssl.SSLContext,
         limits: Limits,
         proxies: Collection[str] = (),
+        shares_ports: bool = False,
     ) -> None:
         self.intake = intake
         self.login = login
@@ -39,6 +40,7 @@ class SmtpServer:
         self.tls = tls
         self.tasks = Tasks()
         self._proxies = proxies
+        self._shares_ports = shares_ports
         self._crowd = Crowd(limits)
         self._listeners: list[Listener] = []
         self._connections: set[Connection] = set()
@@ -52,7 +54,7 @@ class SmtpServer:
     def listen(self, host: str, port: int, *, implicit_tls: bool = False, guests: Guests | None = None) -> int:
         """Opens one listener and returns its port (asked for with port 0 in tests). Raises OSError."""
         listener = Listener(self, self._crowd, implicit_tls=implicit_tls, proxies=self._proxies, guests=guests)
-        bound = listener.open(host, port)
+        bound = listener.open(host, port, is_shared=self._shares_ports)
         self._listeners.append(listener)
         kind = "smtp submissions (TLS)" if implicit_tls else "smtp trusted" if guests else "smtp submission"
         journal.started(what=kind, where=f"{host}:{bound}")

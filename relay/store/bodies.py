@@ -20,10 +20,10 @@ from relay.reading.mime import Octets, Slices
 T = TypeVar("T", bound=Slices)
 
 INLINE = 64 * 1024
-_CHUNK = 512 * 1024  # so much is collected before a thread writes it
+CHUNK = 512 * 1024  # so much is collected before a thread writes it
 _PIECE = 16 * 1024  # smaller pieces are put together
 _BATCH = 500  # file names that are asked for at one time
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class SpoolDraft:
@@ -46,7 +46,7 @@ class SpoolDraft:
 
     @property
     def wants_flush(self) -> bool:
-        return self._size - self._written >= _CHUNK
+        return self._size - self._written >= CHUNK
 
     def write(self, piece: bytes) -> None:
         self._size += len(piece)
@@ -64,8 +64,12 @@ class SpoolDraft:
             self._digest.update(self._inline)
             self._pending.clear()
         else:
-            await self._in_thread(self._sync)
+            await self._in_thread(self._flush)
         return self._digest.digest()
+
+    async def store(self) -> None:
+        if self._inline is None:
+            await self._in_thread(self._sync)
 
     def octets(self) -> Octets:
         if self._inline is not None:
@@ -97,7 +101,7 @@ class SpoolDraft:
         try:
             await asyncio.shield(self._step)
         except OSError as error:
-            raise (DiskFull if error.errno in _FULL else StoreUnavailable)(repr(error)) from error
+            raise (DiskFull if error.errno in FULL else StoreUnavailable)(repr(error)) from error
 
     def _flush(self) -> None:
         if self._descriptor < 0:
@@ -109,7 +113,6 @@ class SpoolDraft:
 
     def _sync(self) -> None:
         """The file first, then its name in the folder: only both survive a power cut."""
-        self._flush()
         os.fsync(self._descriptor)
         folder = os.open(self._folder, os.O_RDONLY)
         try:
@@ -130,12 +133,12 @@ class Spool:
 
     async def read(self, message: Message, content: bytes | None) -> Slices:
         if content is not None:
-            return _checked(content, message.digest)
+            return checked(content, message.digest)
         return await asyncio.to_thread(self._read_file, message)
 
     def _read_file(self, message: Message) -> Slices:
         try:
-            return _checked(_File(self._folder / _name(message.id)), message.digest)
+            return checked(FileContent(os.open(self._folder / _name(message.id), os.O_RDONLY)), message.digest)
         except FileNotFoundError as error:
             raise DamagedBody(f"{error.filename} is gone") from error
         except OSError as error:
@@ -195,12 +198,12 @@ def _write_all(descriptor: int, pieces: list[bytes]) -> int:
     return size
 
 
-class _File:
+class FileContent:
     """A file whose octets are read when they are asked for: many large messages may be under way at one time."""
 
-    def __init__(self, path: Path) -> None:
-        self._descriptor = -1
-        self._descriptor = os.open(path, os.O_RDONLY)
+    def __init__(self, descriptor: int) -> None:
+        """The descriptor is closed with it."""
+        self._descriptor = descriptor
         self._size = os.fstat(self._descriptor).st_size
 
     def __len__(self) -> int:
@@ -211,14 +214,14 @@ class _File:
         return os.pread(self._descriptor, stop - start, start)
 
     def __del__(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
+        os.close(self._descriptor)
 
 
-def _checked(content: T, digest: bytes) -> T:
+def checked(content: T, digest: bytes) -> T:
+    """Raises DamagedBody."""
     found = blake3()
-    for position in range(0, len(content), _CHUNK):
-        found.update(content[position : position + _CHUNK])
+    for position in range(0, len(content), CHUNK):
+        found.update(content[position : position + CHUNK])
     if found.digest() != digest:
         raise DamagedBody("its digest differs")
     return content

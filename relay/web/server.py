@@ -31,10 +31,10 @@ class HttpServer:
         # Bodies are never decompressed: a small one could become a large one.
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=2.0)
 
-    async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None) -> int:
-        """Opens the listener and returns its port."""
+    async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None, is_shared: bool = False) -> int:
+        """Opens the listener, on a port that other processes may share, and returns that."""
         await self._runner.setup()
-        await web.TCPSite(self._runner, host, port, ssl_context=tls).start()
+        await web.TCPSite(self._runner, host, port, ssl_context=tls, reuse_port=is_shared).start()
         bound: int = self._runner.addresses[0][1]
         journal.started(what=f"http {self._name}", where=f"{host}:{bound}")
         return bound

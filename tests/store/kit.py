@@ -179,8 +179,10 @@ def _execute(db: Session, items: Sequence[tuple[str, Values]]) -> list[None]:
 
 async def make_impatient(store: SqlStore, *, milliseconds: int = 20) -> None:
     """It waits for others that write no longer than this."""
-    setting = "PRAGMA busy_timeout" if isinstance(store, SqliteStore) else "SET lock_timeout"
-    await change(store, f"{setting} = {milliseconds}")
+    if isinstance(store, SqliteStore):
+        await change(store, f"PRAGMA busy_timeout = {milliseconds}")
+    else:
+        store._writer._database.patience = milliseconds  # type: ignore[union-attr]
 
 
 @asynccontextmanager
@@ -189,6 +191,8 @@ async def writing(other: SqlStore) -> AsyncIterator[None]:
     has_begun, is_over = Flag(), Flag()
 
     def wait(db: Session, items: Sequence[None]) -> list[None]:
+        if not isinstance(db, SqliteDatabase):
+            db.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         has_begun.set()
         is_over.wait(60)
         return [None] * len(items)

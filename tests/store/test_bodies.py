@@ -44,6 +44,7 @@ async def written(spool: Spool, content: bytes, *, keep: bool = True) -> SpoolDr
         if draft.wants_flush:
             await draft.flush()
     assert await draft.finish() == blake3(content).digest()
+    await draft.store()
     assert draft.size == len(content)
     assert bytes(draft.octets()[:]) == content
     draft.close(keep=keep)
@@ -185,7 +186,7 @@ async def test_a_write_cut_short_is_completed(spool: Spool, monkeypatch: pytest.
     assert (await read(spool, claimed(LARGE, inline=False)))[:] == LARGE
 
 
-async def test_file_and_folder_are_synced_before_it_is_finished(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_file_and_folder_are_synced_before_it_is_stored(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[str] = []
     fsync = os.fsync
 

@@ -92,7 +92,8 @@ async def chores(store: SqlStore) -> None:
     await store.queue.shift(1.0)
     await store.queue.straighten(NOW)
     await store.queue.beat(NOW)
-    await store.queue.last_heartbeat()
+    await store.queue.catch_up(NOW)
+    await store.feedback.join(after=0)
     await store.backlog.waiting(now=NOW)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from relay.model import Labels, State
@@ -158,13 +160,25 @@ async def test_what_was_accepted_while_the_clock_was_set_back_is_due_after_it_is
 
 
 async def test_a_store_that_is_new_has_seen_nobody_alive(store: SqlStore) -> None:
-    assert await store.queue.last_heartbeat() == 0.0
+    assert await store.queue.catch_up(NOW) == 0.0
 
 
-async def test_the_last_heartbeat_is_the_one_that_counts_even_if_it_is_an_earlier_time(store: SqlStore) -> None:
-    for at in (NOW, NOW + 60, NOW - 500):
+@pytest.mark.parametrize(("now", "back"), [(NOW + 500, 0.0), (NOW - 30, 0.0), (NOW - 31, -31.0), (NOW - 7200, -7200.0)])
+async def test_a_clock_that_was_set_back_meanwhile_takes_the_waits_along(store: SqlStore, now: float, back: float) -> None:
+    """By the last sign of life, even if one before it was later."""
+    waiting = await enqueue(store)
+    for at in (NOW - 60, NOW + 60, NOW):
         await store.queue.beat(at)
-        assert await store.queue.last_heartbeat() == at
+    assert await store.queue.catch_up(now) == back
+    assert (await stored(store, waiting)).due_at == NOW + back
+
+
+async def test_of_nodes_that_start_together_one_takes_the_waits_along(store: SqlStore) -> None:
+    waiting = await enqueue(store)
+    await store.queue.beat(NOW)
+    jumps = await asyncio.gather(*(store.queue.catch_up(NOW - 7200) for _ in range(3)))
+    assert sorted(jumps) == [-7200.0, 0.0, 0.0]
+    assert (await stored(store, waiting)).due_at == NOW - 7200
 
 
 # What its sender wants no more.

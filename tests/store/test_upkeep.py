@@ -35,6 +35,8 @@ async def decided(store: SqlStore, listening: Listening, *, at: float) -> State:
         feedback=store.feedback,
         clock=SteadyClock(wall=clock, monotonic=clock),
         listening=listening,
+        hears=lambda now: listening.has_caught_up(now, wait=PATIENCE.in_doubt),
+        is_alone=True,
         patience=PATIENCE,
         resends=True,
         max_hold=1.0,

@@ -63,5 +63,5 @@ def test_a_flood_of_addresses_does_not_grow_without_bound() -> None:
     for number in range(10_003):
         counted.failed(f"name{number}", f"192.0.{number // 256}.{number % 256}")
         counted.succeeded(f"name{number}", HOME)
-    sizes = {len(counted._addresses._counts), len(counted._names._counts), len(counted._known)}
+    sizes = {*(len(window._counts) for window in counted._windows.values()), len(counted._known)}
     assert sizes == {10_000}

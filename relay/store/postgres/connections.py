@@ -1,32 +1,33 @@
-"""The connections of a process to PostgreSQL: one that writes, in a thread of its own, and a few that read."""
+"""The connections of a process to PostgreSQL: one that writes, in a thread of its own, and a few beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from psycopg import errors
 from psycopg.abc import Buffer
-from psycopg.adapt import AdaptersMap, Loader
+from psycopg.adapt import AdaptersMap
+from psycopg.types.numeric import NumericBinaryLoader
 from psycopg.types.string import StrDumper
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from relay.errors import DiskFull, StoreLocked, StoreRefuses, StoreUnavailable
 from relay.store.postgres.dialect import translated
 from relay.store.sql.session import Cursor, Values
 
-_CONNECT_SECONDS = 5
-_LOCK_SECONDS = 5  # as SQLite's
-_READERS = 4
+CONNECT_SECONDS = 5
 _APPLICATION = "relay"
-# The server notices within half a minute that a machine is gone, and lets go of what it held.
-_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
-# Of all nodes on the database: held until the end of the transaction, by many or by one.
-_BESIDE_OTHERS = "SELECT pg_advisory_xact_lock_shared(7310)"
-_SERVING = "SELECT pg_try_advisory_lock(7311)"
-_ALONE = "SELECT pg_advisory_xact_lock(7310)"
+# Both sides notice within half a minute that the other is gone; the server by options, which a pooler lets nobody set.
+_KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
+_SERVER_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+# For one transaction, since a pooler may give the next one another session. What a node has locked that was stopped in the
+# middle of one is free again after a while. The last lock is of all nodes on the database: taken by many, or by one.
+_BEGIN = """BEGIN; SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = '10s';
+    SELECT pg_advisory_xact_lock{}(7310)"""
 
 _UNAVAILABLE: tuple[tuple[type[Exception], type[StoreUnavailable]], ...] = (
     (errors.DiskFull, DiskFull),
@@ -36,12 +37,37 @@ _OUR_FAULTS = (psycopg.IntegrityError, psycopg.DataError, psycopg.ProgrammingErr
 _IN_THE_WAY = (errors.DeadlockDetected, errors.SerializationFailure)
 
 
-class _Whole(Loader):
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where the database is. `direct` is the way to it that leads through no pooler, where `url` leads through one."""
+
+    url: str = field(repr=False)
+    direct: str = field(default="", repr=False)
+
+    @property
+    def own(self) -> str:
+        """For what needs a session of its own."""
+        return self.direct or self.url
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Of a connection by `url`. Behind a pooler nothing may be left in a session: no statement prepared, no setting."""
+        options: dict[str, Any] = {
+            "autocommit": True,
+            "context": Context(),
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": _APPLICATION,
+            **_KEEPALIVE,
+        }
+        return options | ({"prepare_threshold": None} if self.direct else {"options": _SERVER_KEEPALIVE})
+
+
+class _Whole(NumericBinaryLoader):
     """Sums of integers: PostgreSQL makes them numeric, so that they cannot overflow."""
 
-    def load(self, data: bytes | bytearray | memoryview) -> int | float:
-        text = bytes(data)
-        return int(text) if text.lstrip(b"-").isdigit() else float(text)
+    def load(self, data: Buffer) -> int | float:  # type: ignore[override]
+        found = super().load(data)
+        return int(found) if found == found.to_integral_value() else float(found)
 
 
 class _Text(StrDumper):
@@ -62,52 +88,37 @@ def adapters() -> AdaptersMap:
 class PostgresDatabase:
     """Implements sql.session.Database. A connection that was lost is made anew with the next transaction."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, server: Server) -> None:
         """Raises psycopg.Error."""
-        self._url = url
+        self._server = server
         self._connection = self._connect()
-        self._serves = False
         self.writer = 0
+        self.patience = 5000  # milliseconds that it waits for a lock
 
     def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(
-            self._url,
-            autocommit=True,
-            context=_Context(),
-            connect_timeout=_CONNECT_SECONDS,
-            application_name=_APPLICATION,
-            options=f"-c lock_timeout={_LOCK_SECONDS}s {_KEEPALIVE}",
-        )
+        return psycopg.connect(self._server.url, **self._server.options)
 
     def execute(self, query: str, values: Values = (), /) -> Cursor:
-        return self._connection.execute(translated(query), values)
+        return self._connection.cursor(binary=True).execute(translated(query), values)
 
     def executemany(self, query: str, rows: Iterable[Values], /) -> object:
         cursor = self._connection.cursor()
         cursor.executemany(translated(query), rows)
         return cursor
 
+    def count_as(self, writer: int) -> None:
+        """The number of this node among those that write."""
+        self.writer = writer
+
     def begin(self, *, lazily: bool, alone: bool) -> None:
         if self._connection.broken or self._connection.closed:
             self._connection = self._connect()
-            if self._serves and not self.take_turn():
-                self._connection.close()
-                raise psycopg.OperationalError("another relay has begun to run on this database")
+        begin = _BEGIN.format(self.patience, "" if alone else "_shared") + ("; SET LOCAL synchronous_commit = off" * lazily)
         try:
-            with self._connection.pipeline():
-                self._connection.execute("BEGIN")
-                self._connection.execute(_ALONE if alone else _BESIDE_OTHERS)
-                if lazily:
-                    self._connection.execute("SET LOCAL synchronous_commit = off")
+            self._connection.execute(begin.encode(), prepare=False)
         except psycopg.Error:
             self.rollback()  # BEGIN itself has come through
             raise
-
-    def take_turn(self) -> bool:
-        """Whether no other relay serves from this database: as long as the connection lives, none will."""
-        row = self._connection.execute(_SERVING).fetchone()
-        self._serves = bool(row and row[0])
-        return self._serves
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")
@@ -125,6 +136,9 @@ class PostgresDatabase:
         return self.outage(error) if isinstance(error, psycopg.Error) else error
 
     def outage(self, error: Exception) -> StoreUnavailable:
+        """A server that only lets read was the one that lets write until another was promoted: it is looked for anew."""
+        if isinstance(error, errors.ReadOnlySqlTransaction):
+            self._connection.close()
         kind = next((kind for cause, kind in _UNAVAILABLE if isinstance(error, cause)), StoreUnavailable)
         return kind(repr(error))
 
@@ -141,36 +155,59 @@ class PostgresDatabase:
         self._connection.close()
 
 
-class PostgresReader:
-    """Implements sql.session.Reader over a pool of connections that cannot write."""
+class PostgresPool:
+    """Implements sql.session.Reader. Each statement is by itself, unless it is within `transaction`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, server: Server, *, most: int) -> None:
         self._pool = AsyncConnectionPool(
-            url,
-            kwargs={
-                "autocommit": True,
-                "context": _Context(),
-                "connect_timeout": _CONNECT_SECONDS,
-                "application_name": _APPLICATION,
-                "options": "-c default_transaction_read_only=on",
-            },
-            min_size=1,
-            max_size=_READERS,
-            timeout=_CONNECT_SECONDS,
-            open=False,
+            server.url, kwargs=server.options, min_size=1, max_size=most, timeout=CONNECT_SECONDS, open=False
         )
 
     async def open(self) -> None:
         """Raises StoreUnavailable."""
         try:
-            await self._pool.open(wait=True, timeout=_CONNECT_SECONDS)
+            await self._pool.open(wait=True, timeout=CONNECT_SECONDS)
         except psycopg.Error as error:
             raise StoreUnavailable(repr(error)) from error
 
     async def rows(self, query: str, values: Values = (), /) -> list[Any]:
+        """Asked once more where the server has closed the connection, as it does with all when it is restarted."""
+        try:
+            return await self._rows(query, values)
+        except PoolTimeout as error:
+            raise StoreUnavailable(repr(error)) from error
+        except psycopg.OperationalError:
+            await self._pool.check()
+        try:
+            return await self._rows(query, values)
+        except psycopg.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+
+    async def _rows(self, query: str, values: Values) -> list[Any]:
         try:
             async with self._pool.connection() as connection:
-                return await (await connection.execute(translated(query), values)).fetchall()
+                cursor = await connection.cursor(binary=True).execute(translated(query), values)
+                return await cursor.fetchall()
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+
+    async def changed(self, query: str, values: Values = ()) -> list[Any]:
+        """What a statement that changes something gives back, if it does. It is not done again. Raises StoreUnavailable."""
+        try:
+            async with self._pool.connection() as connection:
+                cursor = await connection.execute(translated(query), values)
+                return await cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            raise StoreUnavailable(repr(error)) from error
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """Raises StoreUnavailable. For what changes something: it is not done again."""
+        try:
+            async with self._pool.connection() as connection, connection.transaction():
+                yield connection
         except psycopg.Error as error:
             raise StoreUnavailable(repr(error)) from error
 
@@ -178,7 +215,7 @@ class PostgresReader:
         await self._pool.close()
 
 
-class _Context:
+class Context:
     """Brings the adapters to connections."""
 
     connection = None

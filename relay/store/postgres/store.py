@@ -3,46 +3,70 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import psycopg
 
 from relay.errors import ConfigError, StoreUnavailable
 from relay.store.postgres import schema
-from relay.store.postgres.connections import PostgresDatabase, PostgresReader
+from relay.store.postgres.allowance import SharedAllowance
+from relay.store.postgres.clock import DatabaseClock
+from relay.store.postgres.connections import PostgresDatabase, PostgresPool, Server
+from relay.store.postgres.content import PostgresContent
+from relay.store.postgres.nodes import PostgresNodes, PostgresUsage
+from relay.store.postgres.wakes import PostgresWakes
 from relay.store.sql.store import SqlStore
 from relay.store.sql.writer import Writer
+
+_CONNECTIONS = 6  # beside the one that writes
+
+
+class PostgresShared:
+    """Implements ports.Shared."""
+
+    def __init__(self, server: Server, writer: Writer, pool: PostgresPool, count_as: Callable[[int], None]) -> None:
+        self._server = server
+        self._pool = pool
+        self.nodes = PostgresNodes(writer, pool, count_as=count_as)
+        self.usage = PostgresUsage(writer, pool)
+        self.allowance = SharedAllowance(pool)
+        self.content = PostgresContent(pool)
+        self.clock = DatabaseClock(pool)
+
+    def wakes(self, heard: Callable[[], None]) -> PostgresWakes:
+        return PostgresWakes(self._server, self._pool, heard)
 
 
 class PostgresStore(SqlStore):
     """All ports of the store, from `open` to `close`."""
 
     @classmethod
-    async def open(cls, url: str, *, serves: bool = False) -> PostgresStore:
-        """Raises ConfigError for a database that cannot be reached, is not ours, or that another relay serves from."""
-        await asyncio.to_thread(schema.migrate, url)
-        reader = await _reader(url)
+    async def open(cls, url: str, *, direct: str = "") -> PostgresStore:
+        """Raises ConfigError for a database that cannot be reached, or is not ours."""
+        server = Server(url, direct)
+        await asyncio.to_thread(schema.migrate, server.own)
+        pool = await _pool(server)
         try:
-            database = await asyncio.to_thread(PostgresDatabase, url)
+            database = await asyncio.to_thread(PostgresDatabase, server)
         except psycopg.Error as error:
-            await reader.close()
+            await pool.close()
             raise ConfigError("store", "store.url", f"the database cannot be opened: {error}") from error
-        if serves and not database.take_turn():
-            await reader.close()
-            database.close()
-            raise ConfigError("store", "store.url", "another relay runs on this database")
-        return cls(Writer(database), reader)
+        writer = Writer(database)
+        return cls(writer, pool, shared=PostgresShared(server, writer, pool, database.count_as))
 
     @classmethod
-    async def open_to_read(cls, url: str) -> PostgresStore:
+    async def open_to_read(cls, url: str, *, direct: str = "") -> PostgresStore:
         """Whatever writes raises StoreUnavailable. Raises ConfigError for a database that cannot be reached."""
-        return cls(Writer(None), await _reader(url))
+        server, writer = Server(url, direct), Writer(None)
+        pool = await _pool(server)
+        return cls(writer, pool, shared=PostgresShared(server, writer, pool, lambda _: None))
 
 
-async def _reader(url: str) -> PostgresReader:
-    reader = PostgresReader(url)
+async def _pool(server: Server) -> PostgresPool:
+    pool = PostgresPool(server, most=_CONNECTIONS)
     try:
-        await reader.open()
+        await pool.open()
     except StoreUnavailable as error:
-        await reader.close()
+        await pool.close()
         raise ConfigError("store", "store.url", f"the database cannot be reached: {error}") from error
-    return reader
+    return pool

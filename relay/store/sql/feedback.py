@@ -15,6 +15,10 @@ from relay.store.sql.session import Reader, Session, beside_others
 from relay.store.sql.writer import Writer
 
 _SAMPLE = 1000
+_RECENT = 100_000  # events: those of before were looked at by the node that led then
+_LAST = "SELECT coalesce(max(id), 0) FROM events"
+_PARTED = """SELECT e.id, e.ses_message_id FROM events e WHERE e.id > ? AND e.id <= ? AND e.message_id IS NULL
+    AND EXISTS (SELECT 1 FROM deliveries d WHERE d.ses_message_id = e.ses_message_id) ORDER BY e.id LIMIT ?"""
 _HEARD = f"""SELECT count(*), count(heard) FROM (SELECT
     (SELECT 1 FROM events e WHERE e.message_id = d.message_id AND e.number = d.number LIMIT 1) heard FROM deliveries d
     WHERE d.message_id >= ? AND d.message_id < ? AND d.state = 'sent' AND d.sent_at < ?
@@ -46,12 +50,27 @@ class SqlFeedback:
         ((sent, heard),) = await self._reader.rows(_HEARD, (first, last, until))
         return sent, heard
 
+    async def join(self, *, after: int) -> int:
+        ((last,),) = await self._reader.rows(_LAST)
+        found = await self._reader.rows(_PARTED, (max(after, last - _RECENT), last, _SAMPLE))
+        if found:
+            await self._writer.run(_join_all, [ses_message_id for _, ses_message_id in found])
+        return int(last if len(found) < _SAMPLE else found[-1][0])
+
     async def replay(self, *, rules: BounceRules, now: float) -> AsyncIterator[Replayed]:
         for verb in (_notifications_again, _events_again):
             last = 0
             while (step := await self._writer.run(verb, (rules, last, now))).looked:
                 last = step.last
                 yield step.done
+
+
+@beside_others
+def _join_all(db: Session, items: Sequence[Sequence[str]]) -> list[None]:
+    counts = Counts()
+    facts.join(db, {id for ids in items for id in ids}, counts)
+    counts.write(db)
+    return [None] * len(items)
 
 
 _Notification = tuple[BounceRules, str, str, bytes, float, tuple[Event, ...]]

@@ -21,6 +21,8 @@ from relay.store.sql.writer import Writer
 from relay.suppression import Suppressed
 
 _Enqueued = tuple[Message, bytes | None, tuple[Delivery, ...]]
+_WENT_BACK = 30.0  # seconds before the last sign of life: more than a clock that is being set right
+_OWN = DELIVERY.replace("d.", "")  # RETURNING knows no other name of its table on SQLite
 _STEP = 500  # rows that are changed at once by what can wait
 
 
@@ -57,8 +59,8 @@ class SqlQueue:
     async def straighten(self, now: float) -> None:
         await self._writer.run(_straightenings, now)
 
-    async def last_heartbeat(self) -> float:
-        return await self._writer.run(_last_heartbeats, None)
+    async def catch_up(self, now: float) -> float:
+        return await self._writer.run(_catch_up_all, now)
 
     async def beat(self, at: float) -> None:
         await self._writer.run(_beats, at)
@@ -121,22 +123,19 @@ def _delivery_row(delivery: Delivery, flow: int, message: Message) -> tuple[obje
     )
 
 
+@beside_others
 def _rescues(db: Session, items: Sequence[tuple[float, bool, Patience]]) -> list[tuple[Delivery, ...]]:
     return [_rescue(db, *item) for item in items]
 
 
 def _rescue(db: Session, now: float, everything: bool, patience: Patience) -> tuple[Delivery, ...]:
+    state, why = target(Cause.INTERRUPTED), "the call was interrupted"
     rows = db.execute(
-        f"SELECT {DELIVERY} FROM deliveries d WHERE d.state IN {CALLED} AND d.state = 'sending' AND (? OR d.lease_until < ?)",
-        (everything, now),
+        f"UPDATE deliveries AS d SET state = ?, due_at = ?, lease_until = NULL, reason = ? WHERE d.state IN {CALLED}"
+        f" AND d.state = 'sending' AND (? OR d.lease_until < ?) RETURNING {_OWN}",
+        (state, now + patience.in_doubt, why, everything, now),
     ).fetchall()
     found = [delivery_of(row) for row in rows]
-    state, why = target(Cause.INTERRUPTED), "the call was interrupted"
-    for delivery in found:
-        db.execute(
-            "UPDATE deliveries SET state = ?, due_at = ?, lease_until = NULL, reason = ? WHERE message_id = ? AND number = ?",
-            (state, now + patience.in_doubt, why, delivery.message_id, delivery.number),
-        )
     note_attempts(db, [(d.message_id, d.number, d.attempt, now, state, why) for d in found])
     return tuple(found)
 
@@ -162,6 +161,7 @@ def _decided(db: Session, delivery: Delivery, now: float) -> Doubt:
     return Doubt(delivery=moved, tries=doubtful_tries(db, delivery))
 
 
+@beside_others
 def _have_doubts(db: Session, items: Sequence[float]) -> list[bool]:
     query = f"SELECT EXISTS (SELECT 1 FROM deliveries WHERE state IN {CALLED} AND state = 'in_doubt' AND due_at <= ?)"
     return [bool(db.execute(query, (now,)).fetchone()[0]) for now in items]
@@ -225,9 +225,18 @@ def _straightenings(db: Session, items: Sequence[float]) -> list[None]:
     return [None] * len(items)
 
 
-def _last_heartbeats(db: Session, items: Sequence[None]) -> list[float]:
+def _catch_up_all(db: Session, items: Sequence[float]) -> list[float]:
+    return [_catch_up(db, now) for now in items]
+
+
+def _catch_up(db: Session, now: float) -> float:
+    """Of nodes that start together the first one does it for all."""
     row = db.execute("SELECT at FROM heartbeat").fetchone()
-    return [row[0] if row else 0.0 for _ in items]
+    if row is None or now >= row[0] - _WENT_BACK:
+        return 0.0
+    _shift(db, now - row[0])
+    _beats(db, [now])
+    return float(now - row[0])
 
 
 def _beats(db: Session, items: Sequence[float]) -> list[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 
+from relay.ports.nodes import Shared
 from relay.store.sql.account import SqlAccount
 from relay.store.sql.account_list import SqlAccountList
 from relay.store.sql.backlog import SqlBacklog
@@ -28,11 +29,21 @@ _SPOOLED = """SELECT id FROM messages m WHERE id IN (SELECT value FROM json_each
 
 
 class SqlStore:
-    """To be closed in the end. `shorten` gives some of the room back that is free in the database, and says how much."""
+    """To be closed in the end. `shorten` gives some of the room back that is free in the database, and says how much. Where
+    several nodes may share it, it has what they share.
+    """
 
-    def __init__(self, writer: Writer, reader: Reader, *, shorten: Callable[[Session], int] = lambda _: 0) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        reader: Reader,
+        *,
+        shorten: Callable[[Session], int] = lambda _: 0,
+        shared: Shared | None = None,
+    ) -> None:
         self._writer = writer
         self._reader = reader
+        self.shared = shared
         self.queue = SqlQueue(writer)
         self.suppressions = SqlSuppressions(writer, reader)
         self.credentials = SqlCredentials(writer, reader)

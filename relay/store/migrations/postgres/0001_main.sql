@@ -311,7 +311,8 @@ CREATE TABLE allowance (
     tokens DOUBLE PRECISION NOT NULL,
     at     DOUBLE PRECISION NOT NULL,
     quota  DOUBLE PRECISION NOT NULL,
-    used   DOUBLE PRECISION NOT NULL
+    sent   DOUBLE PRECISION NOT NULL,  -- as SES said last
+    used   DOUBLE PRECISION NOT NULL   -- and with the calls since
 ) WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 -- How often something that is limited has happened at each node, in periods: messages of a login, wrong passwords.
