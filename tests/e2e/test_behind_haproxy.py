@@ -87,10 +87,16 @@ async def running_haproxy(folder: Path, nodes: Sequence[Relay], free_port: FreeP
         await process.wait()
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, str]]:
+    with postgres.running_server() as url:
+        yield url, postgres.template(url)
+
+
 @pytest.fixture
-def url() -> Iterator[str]:
-    with postgres.running_server() as server, postgres.database(server, postgres.template(server)) as url:
-        yield url
+def url(server: tuple[str, str]) -> Iterator[str]:
+    with postgres.database(*server) as found:
+        yield found
 
 
 @pytest.fixture
