@@ -30,9 +30,13 @@ _EMPTY = """DO $$ DECLARE name TEXT; BEGIN
 END $$"""
 
 
+_QUICK = ("fsync = off", "synchronous_commit = on", "full_page_writes = off")
+_DURABLE = ("fsync = on", "synchronous_commit = on", "shared_buffers = '1GB'", "max_wal_size = '4GB'")
+
+
 @contextmanager
-def running_server() -> Iterator[str]:
-    """Its URL. Nothing of it outlives a crash: it never syncs."""
+def running_server(*, is_durable: bool = False) -> Iterator[str]:
+    """Its URL. Nothing of it outlives a crash, for it never syncs, unless it `is_durable`."""
     if given := os.environ.get("RELAY_TEST_POSTGRES"):
         try:
             yield given
@@ -47,7 +51,7 @@ def running_server() -> Iterator[str]:
         server = get_server(folder, cleanup_mode="stop")
         try:
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                for setting in ("fsync = off", "synchronous_commit = on", "full_page_writes = off"):
+                for setting in _DURABLE if is_durable else _QUICK:
                     connection.execute(f"ALTER SYSTEM SET {setting}".encode())
                 connection.execute("SELECT pg_reload_conf()")
             yield server.get_uri()

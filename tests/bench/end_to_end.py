@@ -27,7 +27,7 @@ from tests.bench.load import Brake, Load, Share, Target, run
 from tests.bench.processes import end
 from tests.bench.report import MODES, Figures, show
 from tests.bench.stages import Totals
-from tests.harness import APPLICATION, PASSWORD, Relay
+from tests.harness import APPLICATION, PASSWORD, Relay, Settings
 
 _MOST_ON_THE_WAY = 200
 _WARM = 1.0  # seconds under load before the first look
@@ -130,7 +130,14 @@ def _p50_p99(seconds: list[float]) -> tuple[float, float]:
 
 
 @asynccontextmanager
-async def standing(folder: Path, *, with_events: bool, with_stages: bool) -> AsyncIterator[Stand]:
+async def standing(
+    folder: Path,
+    *,
+    with_events: bool,
+    with_stages: bool,
+    settings: Settings | None = None,
+    arguments: tuple[str, ...] = Relay.arguments,
+) -> AsyncIterator[Stand]:
     """From when the relay knows its rate. Events come over kept connections, as many as the webhook takes."""
     Counts.make(folder / "counts")
     Totals.make(folder / "stages")
@@ -143,7 +150,8 @@ async def standing(folder: Path, *, with_events: bool, with_stages: bool) -> Asy
     async with AsyncExitStack() as stack:
         ses = await stack.enter_async_context(_process("far_side", folder, folder / "counts", pipe or ""))
         assert ses.stdout
-        relay = _relay(folder, int(await ses.stdout.readline()))
+        relay = _relay(folder, int(await ses.stdout.readline()), settings or {})
+        relay.arguments = arguments
         if with_stages:
             relay.module = stages.__name__
         await relay.start(APPLICATION)
@@ -157,10 +165,10 @@ async def standing(folder: Path, *, with_events: bool, with_stages: bool) -> Asy
         yield Stand(folder, relay, processes, Totals(folder / "stages") if with_stages else None)
 
 
-def _relay(folder: Path, ses_port: int) -> Relay:
+def _relay(folder: Path, ses_port: int, settings: Settings) -> Relay:
     endpoint, certificate = f"https://localhost:{ses_port}", str(folder / "ses.pem")
     others = {"SSL_CERT_FILE": certificate, "AWS_CA_BUNDLE": certificate, stages.FILE: str(folder / "stages")}
-    return Relay(folder, ses_port, RELAY_SES__ENDPOINT=endpoint, **_SETTINGS, **others)
+    return Relay(folder, ses_port, RELAY_SES__ENDPOINT=endpoint, **_SETTINGS, **others, **settings)
 
 
 @asynccontextmanager

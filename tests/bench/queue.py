@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -22,8 +23,11 @@ from relay.lifecycle import Patience
 from relay.model import Claimed, Delivery, Labels, Message
 from relay.outcome import Hold, HoldScope, Sent
 from relay.queueing import Round
+from relay.store.postgres.store import PostgresStore
+from relay.store.sql.store import SqlStore
 from relay.store.sqlite.store import SqliteStore
 from relay.turns import Turns
+from tests import postgres
 from tests.harness import APPLICATION, Relay
 from tests.store import kit
 
@@ -48,7 +52,7 @@ def _deliveries(count: int, now: float) -> Iterator[tuple[Message, Delivery]]:
         yield of, replace(kit.delivery(of, recipient=f"reader{number}@example.net", due_at=due_at), expires_at=_ENOUGH)
 
 
-async def _fill(store: SqliteStore, rows: int, now: float) -> float:
+async def _fill(store: SqlStore, rows: int, now: float) -> float:
     """Through the port, in groups as large as they may be; rows a second."""
     source, began = _deliveries(rows, now), time.monotonic()
 
@@ -63,7 +67,7 @@ async def _fill(store: SqliteStore, rows: int, now: float) -> float:
 class Verbs:
     """Times them one by one."""
 
-    def __init__(self, store: SqliteStore, rows: int, now: float) -> None:
+    def __init__(self, store: SqlStore, rows: int, now: float) -> None:
         self._store = store
         self._now = now
         self._turns = Turns()
@@ -116,9 +120,9 @@ async def _times(*steps: Callable[[], Awaitable[None]], times: int = _TIMES) -> 
     return found
 
 
-async def _started(folder: Path) -> float:
+async def _started(folder: Path, url: str) -> float:
     """Seconds from the command until all doors are open, with nobody to send to."""
-    relay = Relay(folder, 1, RELAY_SES__IDENTITIES_SECONDS="0")
+    relay = Relay(folder, 1, RELAY_SES__IDENTITIES_SECONDS="0", RELAY_STORE__URL=url)
     began = time.monotonic()
     await relay.start(APPLICATION)
     took = time.monotonic() - began
@@ -129,23 +133,33 @@ async def _started(folder: Path) -> float:
 async def main() -> None:
     """Prints one table."""
     options = _options()
-    with tempfile.TemporaryDirectory(prefix="relay-bench-") as name:
-        folder, now = Path(name), time.time()
-        store = await SqliteStore.open(folder / "relay.db")
-        filled = await _fill(store, options.rows, now)
+    with ExitStack() as stack:
+        folder, url = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="relay-bench-"))), ""
+        if options.postgres:
+            server = stack.enter_context(postgres.running_server(is_durable=True))
+            url = stack.enter_context(postgres.database(server, postgres.template(server)))
+        await _all(folder, url, options.rows)
+
+
+async def _all(folder: Path, url: str, rows: int) -> None:
+    async def opened() -> SqlStore:
+        return await (PostgresStore.open(url) if url else SqliteStore.open(folder / "relay.db"))
+
+    now, store = time.time(), await opened()
+    filled = await _fill(store, rows, now)
+    await store.close()
+    began = time.monotonic()
+    store = await opened()
+    took = time.monotonic() - began
+    try:
+        found = await _measured(store, rows, now)
+    finally:
         await store.close()
-        began = time.monotonic()
-        store = await SqliteStore.open(folder / "relay.db")
-        opened = time.monotonic() - began
-        try:
-            rows = await _measured(store, options.rows, now)
-        finally:
-            await store.close()
-        started = await _started(folder)
-    _show(options.rows, rows, {"rows stored a second": filled, "store opened, s": opened, "relay started, s": started})
+    started = await _started(folder, url)
+    _show(rows, found, {"rows stored a second": filled, "store opened, s": took, "relay started, s": started})
 
 
-async def _measured(store: SqliteStore, rows: int, now: float) -> dict[str, Seen]:
+async def _measured(store: SqlStore, rows: int, now: float) -> dict[str, Seen]:
     verbs = Verbs(store, rows, now)
     found = dict(zip(("claim", "settle"), await _times(verbs.claim, verbs.settle), strict=True))
     [found["enqueue"]] = await _times(verbs.enqueue)
@@ -173,6 +187,7 @@ def _show(rows: int, found: dict[str, Seen], once: dict[str, float]) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.queue")
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL, and not on SQLite")
     options = parser.parse_args()
     if options.rows < _LEAST:
         parser.error(f"at least {_LEAST} rows: some are held, and {_TIMES} times {_CLAIM} are taken twice")

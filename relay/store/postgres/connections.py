@@ -25,8 +25,11 @@ _APPLICATION = "relay"
 _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 _SERVER_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
 # For one transaction, since a pooler may give the next one another session. What a node has locked that was stopped in the
-# middle of one is free again after a while. The last lock is of all nodes on the database: taken by many, or by one.
+# middle of one is free again after a while. All verbs find what they need by an index, which PostgreSQL does not believe before
+# it has looked at tables that grow quickly; and it would plan a statement anew each time, which takes longer than to run it.
+# The lock is of all nodes on the database: taken by many, or by one.
 _BEGIN = """BEGIN; SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = '10s';
+    SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan;
     SELECT pg_advisory_xact_lock{}(7310)"""
 
 _UNAVAILABLE: tuple[tuple[type[Exception], type[StoreUnavailable]], ...] = (
@@ -105,6 +108,10 @@ class PostgresDatabase:
         cursor = self._connection.cursor()
         cursor.executemany(translated(query), rows)
         return cursor
+
+    def each(self, query: str, rows: Iterable[Values], /) -> list[Cursor]:
+        with self._connection.pipeline():
+            return [self.execute(query, row) for row in rows]
 
     def count_as(self, writer: int) -> None:
         """The number of this node among those that write."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 from relay import holds, journal
 from relay.holds import HoldRecord
@@ -20,9 +21,10 @@ from relay.store.sql.moves import end
 from relay.store.sql.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, delivery_of, flow_of, message_of
 from relay.store.sql.session import Session, beside_others
 
-# One row, however many they are: the interpreter's lock is handed over with each.
+# One row, however many they are: the interpreter's lock is handed over with each. The OFFSET keeps PostgreSQL from collecting
+# all that is due to find out in which flows something is.
 DUE_FLOWS = f"""SELECT json_group_array(json_array({FLOW})) FROM flows f WHERE {MAY_BE_OPEN} AND EXISTS
-    (SELECT 1 FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= ?)"""
+    (SELECT 1 FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= ? LIMIT 1 OFFSET 0)"""
 DUE = f"""SELECT {DELIVERY}, {MESSAGE}, b.content FROM deliveries d JOIN messages m ON m.id = d.message_id
     LEFT JOIN bodies b ON b.lasts = m.lasts AND b.message_id = m.id
     WHERE d.flow = ? AND d.state = 'queued' AND d.due_at <= ? ORDER BY d.due_at, d.message_id, d.number LIMIT ? OFFSET ?"""
@@ -41,7 +43,7 @@ class _Due:
     delivery: Delivery
     message: Message
     content: bytes | None
-    probes: tuple[HoldRecord, ...]
+    probes: tuple[HoldRecord, ...] = ()
 
 
 @beside_others
@@ -79,13 +81,15 @@ def _claim(db: Session, this: Round) -> Claims:
 def _by_turns(db: Session, this: Round, records: Collection[HoldRecord]) -> list[_Due]:
     """Probes first. The others share what is left, until it is used up or nobody has more."""
     split = holds.sort(_due_flows(db, this), records, this.now)
-    due = [each for flow, over in split.probing[: this.limit] for each in _rows(db, flow, this.now, 1, 0, over)]
+    probing = split.probing[: this.limit]
+    first = _rows(db, [(flow, 1, 0) for flow, _ in probing], this.now)
+    due = [replace(each, probes=over) for (_, over), found in zip(probing, first, strict=True) for each in found]
     taken, seen = Counter[int](), {each.delivery.id for each in due}
     hungry = list(split.free)
     while hungry and len(due) < this.limit:
         shares = this.turns.share(hungry, this.limit - len(due))
-        for flow in [flow for flow in hungry if flow.id in shares]:
-            found = _rows(db, flow, this.now, shares[flow.id], taken[flow.id], ())
+        wanted = [(flow, shares[flow.id], taken[flow.id]) for flow in hungry if flow.id in shares]
+        for (flow, _, _), found in zip(wanted, _rows(db, wanted, this.now), strict=True):
             taken[flow.id] += len(found)
             due += [each for each in found if each.delivery.id not in seen]  # what others let go has moved the rows
             seen |= {each.delivery.id for each in found}
@@ -105,11 +109,17 @@ def _flows_of(document: str) -> tuple[Flow, ...]:
     return tuple(map(flow_of, json.loads(document)))
 
 
-def _rows(db: Session, flow: Flow, now: float, count: int, skipped: int, probes: tuple[HoldRecord, ...]) -> list[_Due]:
+def _rows(db: Session, wanted: Sequence[tuple[Flow, int, int]], now: float) -> list[list[_Due]]:
+    """Of each flow so many, behind so many."""
+    found = db.each(DUE, [(flow.id, now, count, skipped) for flow, count, skipped in wanted])
+    return [_read(db, flow, cursor.fetchall()) for (flow, _, _), cursor in zip(wanted, found, strict=True)]
+
+
+def _read(db: Session, flow: Flow, rows: Sequence[Any]) -> list[_Due]:
     due = []
-    for row in db.execute(DUE, (flow.id, now, count, skipped)).fetchall():
+    for row in rows:
         try:
-            due.append(_Due(flow, delivery_of(row), message_of(row[DELIVERY_WIDTH:-1]), row[-1], probes))
+            due.append(_Due(flow, delivery_of(row), message_of(row[DELIVERY_WIDTH:-1]), row[-1]))
         except _UNREADABLE as error:
             _put_aside(db, row[0], row[1], error)
     return due

@@ -51,6 +51,9 @@ class Session(Protocol):
 
     def executemany(self, query: str, rows: Iterable[Values], /) -> object: ...
 
+    def each(self, query: str, rows: Iterable[Values], /) -> list[Cursor]:
+        """What the statement gave for each, one after the other; where the database is far off, with one journey for all."""
+
 
 class Database(Session, Protocol):
     """The connection that writes, between transactions and in them. Belongs to the writing thread."""

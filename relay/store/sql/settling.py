@@ -21,7 +21,7 @@ _SETTLE = """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason =
 @beside_others
 def settle_all(db: Session, settlements: Sequence[Settlement]) -> list[Settled]:
     """One result each."""
-    ours = [db.execute(_SETTLE, _values(settlement)).rowcount == 1 for settlement in settlements]
+    ours = [settled.rowcount == 1 for settled in db.each(_SETTLE, map(_values, settlements))]
     in_time = [settlement for settlement, is_ours in zip(settlements, ours, strict=True) if is_ours]
     flows.ended(db, [(settlement.flow, settlement.size) for settlement in in_time if settlement.state not in OPEN])
     note_attempts(db, [_attempt(s, s.reason) for s in settlements if s.state is not State.SENT])

@@ -7,7 +7,7 @@ Within A Transaction"): so after any error the connection is asked whether the t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import aiosqlite
 
 from relay.errors import DiskFull, StoreLocked, StoreRefuses, StoreUnavailable
-from relay.store.sql.session import Values
+from relay.store.sql.session import Cursor, Values
 
 # The second of the full ones is where the log's index cannot grow.
 _UNAVAILABLE: dict[int | None, type[StoreUnavailable]] = {
@@ -35,6 +35,9 @@ class SqliteDatabase:
         self.executemany: Callable[..., sqlite3.Cursor] = connection.executemany
         self._is_lazy = False
         self.writer = 0  # the only one
+
+    def each(self, query: str, rows: Iterable[Values], /) -> list[Cursor]:
+        return [self.execute(query, row) for row in rows]
 
     def begin(self, *, lazily: bool, alone: bool) -> None:
         """Nobody else ever writes."""
