@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from relay.errors import ConfigError
 from relay.settings import StoreConfig
 from relay.store.sql.store import SqlStore
+from relay.store.sqlite import schema as sqlite_schema
 from relay.store.sqlite.store import SqliteStore
 
-if TYPE_CHECKING:
-    from relay.store.postgres.store import PostgresStore
+
+class Schema(NamedTuple):
+    """The version of the tables that was found, 0 without any, and the one that this release needs."""
+
+    found: int
+    needed: int
 
 
 def exists(where: StoreConfig) -> bool:
@@ -25,20 +31,44 @@ async def opened(where: StoreConfig, *, on_full: Callable[[], None] = lambda: No
     """
     if not where.is_postgres:
         return await SqliteStore.open(where.path, on_full=on_full)
-    return await _postgres().open(where.url, direct=where.direct_url)
+    with driver():
+        from relay.store.postgres.store import PostgresStore
+    return await PostgresStore.open(where.url, direct=where.direct_url)
 
 
 async def opened_to_read(where: StoreConfig) -> SqlStore:
     """Whatever writes raises StoreUnavailable. Raises ConfigError where there is no database."""
     if not where.is_postgres:
         return await SqliteStore.open_to_read(where.path)
-    return await _postgres().open_to_read(where.url, direct=where.direct_url)
-
-
-def _postgres() -> type[PostgresStore]:
-    """Its driver is an extra, and what most installations need not load."""
-    try:
+    with driver():
         from relay.store.postgres.store import PostgresStore
+    return await PostgresStore.open_to_read(where.url, direct=where.direct_url)
+
+
+def schema(where: StoreConfig) -> Schema:
+    """Looks without changing anything. Raises ConfigError for a database that cannot be reached, or is of a newer relay."""
+    if not where.is_postgres:
+        return Schema(sqlite_schema.version(where.path), sqlite_schema.newest())
+    with driver():
+        from relay.store.postgres import schema as postgres_schema
+    return Schema(postgres_schema.version(where.direct_url or where.url), postgres_schema.newest())
+
+
+def migrate(where: StoreConfig) -> Schema:
+    """Brings the tables up to date, and says how it was before. With SQLite for who holds the lock. Raises ConfigError."""
+    if where.is_postgres:
+        with driver():
+            from relay.store.postgres import schema as postgres_schema
+        return Schema(postgres_schema.migrate(where.direct_url or where.url), postgres_schema.newest())
+    found = schema(where)
+    sqlite_schema.open_writer(where.path).close()
+    return found
+
+
+@contextmanager
+def driver() -> Iterator[None]:
+    """PostgreSQL's is an extra, and what most installations need not load."""
+    try:
+        yield
     except ImportError as error:
         raise ConfigError("store", "store.url", f"needs the extra `postgres` of this package: {error}") from error
-    return PostgresStore

@@ -30,6 +30,7 @@ _VERBS = {
     "aws": "aws.aws",
     "key": "key.key",
     "doctor": "doctor.doctor",
+    "migrate": "migrate.migrate",
 }
 
 

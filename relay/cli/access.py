@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +115,20 @@ async def owning(where: StoreConfig) -> AsyncIterator[SqlStore | None]:
         yield store
     finally:
         await store.close()
+        lock.release()
+
+
+@contextmanager
+def nobody_there(where: StoreConfig) -> Iterator[None]:
+    """For as long as no relay runs; what the disk or the database refuses becomes a Failure."""
+    lock = Lock(where.lock)
+    try:
+        if not lock.take():
+            raise Failure(f"a relay runs on {where.path.parent}: stop it first")
+        yield
+    except (OSError, sqlite3.Error) as error:
+        raise Failure(str(error)) from error
+    finally:
         lock.release()
 
 

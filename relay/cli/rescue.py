@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from relay.cli.access import on_store
+from relay.cli.access import nobody_there, on_store
 from relay.cli.terminal import Failure
 from relay.errors import StoreDamaged
 from relay.settings import StoreConfig
 from relay.store.bodies import Spool
-from relay.store.lock import Lock
 from relay.store.rescue import LIST, Content, Rescued
 from relay.store.rescue import rescue as rescue_store
 from relay.store.sqlite.file import loss
@@ -38,7 +35,7 @@ async def queue_rescue(where: StoreConfig, to: Path) -> None:
     FOLDER gets each message that is not over as a file, a list of them, and a database with every row that could be read. Exit
     status: 0 nothing is missing, 1 something is, 2 it could not be done.
     """
-    with _nobody_there(where):
+    with nobody_there(where):
         if not where.path.exists() and not where.spool.exists():
             raise Failure(f"{where.path}: there is nothing to rescue")
         to.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -77,7 +74,7 @@ async def queue_accept_loss(where: StoreConfig, new: Path | None, yes: bool) -> 
     Where only the log of the database is gone, it goes on with the rest. Otherwise the damaged files are set aside, and it
     goes on with the database named, or with an empty one: without logins, suppressed addresses and mail. Nothing is deleted.
     """
-    with _nobody_there(where):
+    with nobody_there(where):
         trouble = loss.trouble(where.path)
         if trouble is None and new is None:
             click.echo(f"{where.path}: nothing is missing, a relay can start on it")
@@ -115,17 +112,3 @@ async def _accept(where: StoreConfig, trouble: StoreDamaged | None, new: Path | 
 async def _none(_: object) -> tuple[str, ...]:
     """The messages that an empty database knows."""
     return ()
-
-
-@contextmanager
-def _nobody_there(where: StoreConfig) -> Iterator[None]:
-    """For as long as no relay runs; what the disk or the database refuses becomes a Failure."""
-    lock = Lock(where.lock)
-    try:
-        if not lock.take():
-            raise Failure(f"a relay runs on {where.path.parent}: stop it first")
-        yield
-    except (OSError, sqlite3.Error) as error:
-        raise Failure(str(error)) from error
-    finally:
-        lock.release()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -14,25 +16,51 @@ _LOCK = 0x72656C6179  # of all relays on this database: "relay"
 _VERSIONS = "CREATE TABLE IF NOT EXISTS relay_schema (version INTEGER PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now())"
 
 
-def migrate(url: str) -> None:
-    """Runs what is missing. Raises ConfigError for a database that cannot be reached, or is of a newer relay."""
+def migrate(url: str) -> int:
+    """Runs what is missing, and returns the version before. Raises ConfigError for a database that cannot be reached, or is of
+    a newer relay.
+    """
+    with _connected(url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+        connection.execute(_VERSIONS)
+        found = _version(connection)
+        for number, script in enumerate(scripts()[found:], found + 1):
+            connection.execute(script.encode())
+            connection.execute("INSERT INTO relay_schema (version) VALUES (%s)", (number,))
+        return found
+
+
+def version(url: str) -> int:
+    """Of the tables that are there, 0 without any. Changes nothing. Raises ConfigError as `migrate` does."""
+    with _connected(url) as connection:
+        (is_ours,) = _row(connection, "SELECT to_regclass('relay_schema') IS NOT NULL")
+        return _version(connection) if is_ours else 0
+
+
+def newest() -> int:
+    """The version that this release needs."""
+    return len(scripts())
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """All of it is one transaction."""
     try:
         with psycopg.connect(url, connect_timeout=_CONNECT_SECONDS) as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            _migrate(connection)
+            yield connection
     except psycopg.Error as error:
         raise ConfigError("store", "store.url", f"the database cannot be opened: {error}") from error
 
 
-def _migrate(connection: psycopg.Connection[Any]) -> None:
-    connection.execute(_VERSIONS)
-    row = connection.execute("SELECT max(version) FROM relay_schema").fetchone()
-    version, found = (row[0] if row else None) or 0, scripts()
-    if version > len(found):
-        raise ConfigError("store", "store.url", f"written by a newer relay (schema {version}, known {len(found)})")
-    for number, script in enumerate(found[version:], version + 1):
-        connection.execute(script.encode())
-        connection.execute("INSERT INTO relay_schema (version) VALUES (%s)", (number,))
+def _version(connection: psycopg.Connection[Any]) -> int:
+    (found,) = _row(connection, "SELECT coalesce(max(version), 0) FROM relay_schema")
+    if found > newest():
+        raise ConfigError("store", "store.url", f"written by a newer relay (schema {found}, known {newest()})")
+    return int(found)
+
+
+def _row(connection: psycopg.Connection[Any], query: LiteralString) -> Any:
+    return connection.execute(query).fetchone()
 
 
 def scripts() -> list[str]:

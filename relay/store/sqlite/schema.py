@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -82,12 +82,33 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 def migrate(connection: sqlite3.Connection, path: Path, *, to: int | None = None) -> None:
     """Runs what is missing, up to version `to`. Raises ConfigError for a database of a newer relay."""
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
     scripts = _scripts()[:to]
-    if version > len(scripts):
-        raise ConfigError(str(path), "store.path", f"written by a newer relay (schema {version}, known {len(scripts)})")
+    version = _version(connection, path, len(scripts))
     for number, script in enumerate(scripts[version:], version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+
+
+def version(path: Path) -> int:
+    """Of the tables that are there, 0 without any. Changes nothing. Raises ConfigError for a database of a newer relay."""
+    if not path.exists():
+        return 0
+    try:
+        with closing(condition.reading(path)) as connection:
+            return _version(connection, path, newest())
+    except sqlite3.Error as error:
+        raise ConfigError(str(path), "store.path", f"the database cannot be opened: {error}") from error
+
+
+def newest() -> int:
+    """The version that this release needs."""
+    return len(_scripts())
+
+
+def _version(connection: sqlite3.Connection, path: Path, known: int) -> int:
+    (found,) = connection.execute("PRAGMA user_version").fetchone()
+    if found > known:
+        raise ConfigError(str(path), "store.path", f"written by a newer relay (schema {found}, known {known})")
+    return int(found)
 
 
 def _scripts() -> list[str]:
