@@ -39,7 +39,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
         section: _section(section, f.default_factory, tables.get(section, {}), environ, name)  # type: ignore[arg-type]
         for section, f in sections.items()
     }
-    built["store"] = _named_by_url(built["store"])
+    built["store"] = named_by_url(built["store"])
     config = Config(**built, file=name, failpoint=environ.get(failpoints.VARIABLE, ""))
     check(config)
     return _of_worker(config, int(environ.get(WORKER, "0")))
@@ -57,7 +57,7 @@ def _of_worker(config: Config, number: int) -> Config:
     return replace(config, worker=number, store=replace(store, path=path), private=private)
 
 
-def _named_by_url(store: StoreConfig) -> StoreConfig:
+def named_by_url(store: StoreConfig) -> StoreConfig:
     """SQLite's URL is its path."""
     if not store.url.startswith(SQLITE):
         return store

@@ -31,6 +31,7 @@ _VERBS = {
     "key": "key.key",
     "doctor": "doctor.doctor",
     "migrate": "migrate.migrate",
+    "store": "store.store",
 }
 
 

@@ -13,7 +13,9 @@ import click
 
 from relay import address
 from relay.cli.terminal import Failure
+from relay.config import named_by_url
 from relay.errors import NotAscii
+from relay.settings import StoreConfig
 from relay.suppression import EVERYWHERE, Filter, Reason, of_credential, of_list
 
 _DURATION = re.compile(r"([0-9]{1,4})([mhd])", re.ASCII)
@@ -58,6 +60,14 @@ def name(text: str) -> str:
     if not text or not text.isprintable():  # a lone surrogate, out of octets that are no UTF-8, is not printable
         raise Failure(f"{text!r}: not a name")
     return text
+
+
+def store_url(text: str) -> StoreConfig:
+    """A database. A wrong one is not told: it may have a password in it."""
+    found = named_by_url(StoreConfig(url=text))
+    if found.url and not found.is_postgres:
+        raise Failure("a database is like sqlite:/var/lib/relay/relay.db or postgresql://relay@db.example.com/relay")
+    return found
 
 
 limit_type = click.IntRange(1, 1_000_000)
