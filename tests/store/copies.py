@@ -37,7 +37,11 @@ def copy(source: str, target: str, *words: str, answer: str = "") -> Result:
 
 
 def last(result: Result) -> str:
-    return result.output.splitlines()[-1]
+    return last_line(result.output)
+
+
+def last_line(said: str) -> str:
+    return said.splitlines()[-1]
 
 
 def made(path: Path, rows: int = 23) -> str:
