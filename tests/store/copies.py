@@ -21,7 +21,7 @@ Rows = list[tuple[Any, ...]]
 LARGE = bytes(range(256)) * 4096  # 1 MB: two pieces
 _FLOATS = (0.1, 1_763_720_000.123456, 5e-324, 1.7976931348623157e308, inf, -0.5, 3.0)
 _TEXTS = ("", "plain", "ä € 中 \U0001f600", "\x01\t\\N\\.\n", "'\"%s ?")
-_ONE_ROW = {"account", "heartbeat", "identities_known", "account_list_known"}
+ONE_ROW = {"account", "heartbeat", "identities_known", "account_list_known"}
 
 
 def sqlite_url(path: Path) -> str:
@@ -49,7 +49,7 @@ def made(path: Path, rows: int = 23) -> str:
     path.parent.mkdir(parents=True)
     with closing(schema.open_writer(path)) as db:
         for table in tables(db):
-            _fill(db, table, 1 if table in _ONE_ROW else rows)
+            _fill(db, table, 1 if table in ONE_ROW else rows)
         db.execute("DELETE FROM spooled")
         for number in (7, 14):
             put_large(path, _text(number), LARGE + bytes([number]))

@@ -153,10 +153,10 @@ class SqliteTarget(SqliteSide):
 
 
 def _condition(table: Table, within: Range) -> tuple[str, Row]:
-    """Text goes as its octets, for it may be no UTF-8."""
-    where, values = within.condition(quoted(table.key), _place)
-    return where, tuple(value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value for value in values)
+    """Text that is no UTF-8 goes as its octets."""
+    where, values = within.condition(quoted(table.key), lambda value: "CAST(? AS TEXT)" if _is_no_text(value) else "?")
+    return where, tuple(value.encode("utf-8", "surrogateescape") if _is_no_text(value) else value for value in values)
 
 
-def _place(value: Any) -> str:
-    return "CAST(? AS TEXT)" if isinstance(value, str) else "?"
+def _is_no_text(value: Any) -> bool:
+    return isinstance(value, str) and _LONE.search(value) is not None
