@@ -108,7 +108,8 @@ class PostgresSide:
 
     def rows(self, table: Table, within: Range, limit: int) -> list[Row]:
         where, values = self._condition(table, within)
-        query = f"SELECT {quoted(table.columns)} FROM {table.name} {where} ORDER BY {self._key(table)} LIMIT %s"
+        columns, key = ", ".join(quoted(table.columns)), ", ".join(self._key(table))
+        query = f"SELECT {columns} FROM {table.name} {where} ORDER BY {key} LIMIT %s"
         return self._db.cursor(binary=True).execute(query.encode(), (*values, limit)).fetchall()
 
     def pieces(self, message_id: str) -> Iterator[bytes]:
@@ -120,10 +121,11 @@ class PostgresSide:
     def _condition(self, table: Table, within: Range) -> tuple[str, Row]:
         return within.condition(self._key(table), lambda _: "%s")
 
-    def _key(self, table: Table) -> str:
+    def _key(self, table: Table) -> list[str]:
         """Text by its octets, whatever the database's language."""
         types = self._types[table.name]
-        return ", ".join(f'"{column}" COLLATE "C"' if types[column] == "text" else f'"{column}"' for column in table.key)
+        collations = (' COLLATE "C"' if types[column] == "text" else "" for column in table.key)
+        return [column + collation for column, collation in zip(quoted(table.key), collations, strict=True)]
 
 
 class PostgresTarget(PostgresSide):
@@ -153,7 +155,7 @@ class PostgresTarget(PostgresSide):
 
     def _insert(self, table: Table, rows: Sequence[Row]) -> None:
         """As they are: COPY takes the numbers that rows have."""
-        query = f"COPY {table.name} ({quoted(table.columns)}) FROM STDIN (FORMAT BINARY)"
+        query = f"COPY {table.name} ({', '.join(quoted(table.columns))}) FROM STDIN (FORMAT BINARY)"
         with self._db.cursor().copy(query.encode()) as copy:
             copy.set_types([self._types[table.name][column] for column in table.columns])
             for row in rows:

@@ -91,7 +91,8 @@ class SqliteSide:
 
     def rows(self, table: Table, within: Range, limit: int) -> list[Row]:
         where, values = _condition(table, within)
-        query = f"SELECT {quoted(table.columns)} FROM {table.name} {where} ORDER BY {quoted(table.key)} LIMIT ?"
+        columns, key = ", ".join(quoted(table.columns)), ", ".join(quoted(table.key))
+        query = f"SELECT {columns} FROM {table.name} {where} ORDER BY {key} LIMIT ?"
         return self.execute(query, (*values, limit)).fetchall()
 
     def pieces(self, message_id: str) -> Iterator[bytes]:
@@ -116,11 +117,11 @@ class SqliteTarget(SqliteSide):
 
     def replace(self, table: Table, within: Range, rows: Sequence[Row]) -> None:
         where, values = _condition(table, within)
-        places = ", ".join("?" * len(table.columns))
+        columns, places = ", ".join(quoted(table.columns)), ", ".join("?" * len(table.columns))
         self.execute("BEGIN IMMEDIATE")
         try:
             self.execute(f"DELETE FROM {table.name} {where}", values)
-            self._db.executemany(f"INSERT OR REPLACE INTO {table.name} ({quoted(table.columns)}) VALUES ({places})", rows)
+            self._db.executemany(f"INSERT OR REPLACE INTO {table.name} ({columns}) VALUES ({places})", rows)
             self.execute("COMMIT")
         except BaseException:
             self._db.rollback()

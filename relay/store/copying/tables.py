@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 from relay.errors import StoreUnavailable
@@ -38,19 +39,33 @@ class Range(NamedTuple):
     after: Row | None = None
     upto: Row | None = None
 
-    def condition(self, key: str, place: Callable[[Any], str]) -> tuple[str, Row]:
-        """In SQL, and its values. `place` is where one of them goes."""
-        edges = [(sign, edge) for sign, edge in ((">", self.after), ("<=", self.upto)) if edge is not None]
-        conditions = [f"({key}) {sign} ({', '.join(map(place, edge))})" for sign, edge in edges]
-        return f"WHERE {' AND '.join(conditions)}" if edges else "", tuple(value for _, edge in edges for value in edge)
+    def condition(self, key: Sequence[str], place: Callable[[Any], str]) -> tuple[str, Row]:
+        """In SQL, and its values. `place` is where one of them goes.
+
+        What both edges begin with is said by itself: of columns compared as one PostgreSQL ends a scan by the first alone.
+        """
+        same = self._same()
+        conditions = [f"{column} = {place(value)}" for column, value in zip(key, same, strict=False)]
+        values = list(same)
+        for sign, edge in ((">", self.after), ("<=", self.upto)):
+            if edge is not None:
+                rest = edge[len(same) :]
+                conditions.append(f"({', '.join(key[len(same) :])}) {sign} ({', '.join(map(place, rest))})")
+                values += rest
+        return f"WHERE {' AND '.join(conditions)}" if conditions else "", tuple(values)
+
+    def _same(self) -> Row:
+        """The values that both edges begin with; the last one stands for itself."""
+        pairs = zip((self.after or ())[:-1], (self.upto or ())[:-1], strict=False)
+        return tuple(one for one, _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 ALL = Range()
 
 
-def quoted(columns: Iterable[str]) -> str:
+def quoted(columns: Iterable[str]) -> list[str]:
     """In SQL: some are called as its words are."""
-    return ", ".join(f'"{column}"' for column in columns)
+    return [f'"{column}"' for column in columns]
 
 
 def shared(ours: dict[str, Table], theirs: dict[str, Table]) -> list[Table]:
