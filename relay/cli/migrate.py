@@ -24,8 +24,8 @@ async def migrate(where: StoreConfig, check: bool) -> None:
         _tell(database.schema(where))
         return
     found, needed = _migrated(where)
-    if found == needed:
-        click.echo(f"schema {needed} is up to date")
+    if found >= needed:
+        click.echo(_up_to_date(found, needed))
     else:
         click.echo(f"brought from schema {found} to {needed}" if found else f"made the tables of schema {needed}")
 
@@ -38,9 +38,15 @@ def _migrated(where: StoreConfig) -> Schema:
         return database.migrate(where)
 
 
+def _up_to_date(found: int, needed: int) -> str:
+    if found > needed:
+        return f"schema {found} of a newer release, beside which this one ({needed}) may run"
+    return f"schema {needed} is up to date"
+
+
 def _tell(schema: Schema) -> None:
-    if schema.found == schema.needed:
-        click.echo(f"schema {schema.needed} is up to date")
+    if schema.found >= schema.needed:
+        click.echo(_up_to_date(*schema))
         return
     was = f"schema {schema.found}" if schema.found else "no tables"
     click.echo(f"{was}, this release needs {schema.needed}: run `relay migrate`")

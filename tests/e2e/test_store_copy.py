@@ -70,7 +70,7 @@ async def shown(relay: Relay, message_ids: list[str]) -> list[object]:
 
 def on_postgres(relay: Relay, url: str) -> None:
     """From now on its store is there."""
-    relay._environment["RELAY_STORE__URL"] = url
+    relay.settings["RELAY_STORE__URL"] = url
     relay.where = StoreConfig(url=url, path=relay.path)
 
 

@@ -214,7 +214,7 @@ async def test_a_fresh_database_that_several_open_at_once_is_made_once(no_tables
 
 async def test_a_database_of_a_newer_relay_is_refused(own_url: str) -> None:
     with psycopg.connect(own_url) as connection:
-        connection.execute("INSERT INTO relay_schema (version) VALUES (999)")
+        connection.execute("INSERT INTO relay_schema (version, works_with) VALUES (999, 999)")
     with pytest.raises(ConfigError, match="newer relay"):
         await PostgresStore.open(own_url)
 

@@ -1,7 +1,12 @@
-"""Brings the tables of a PostgreSQL database up to date: numbered migrations, forward only, one node at a time."""
+"""Brings the tables of a PostgreSQL database up to date: numbered migrations, forward only, one node at a time.
+
+Nodes of the release before go on while the new ones come: a script that only adds says `-- works with: N` in its first line,
+the oldest version whose relays may run on its tables. What those need is taken away by a later release.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -13,12 +18,14 @@ from relay.errors import ConfigError
 
 _CONNECT_SECONDS = 5
 _LOCK = 0x72656C6179  # of all relays on this database: "relay"
-_VERSIONS = "CREATE TABLE IF NOT EXISTS relay_schema (version INTEGER PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now())"
+_VERSIONS = """CREATE TABLE IF NOT EXISTS relay_schema (
+    version INTEGER PRIMARY KEY, works_with INTEGER NOT NULL, at TIMESTAMPTZ NOT NULL DEFAULT now())"""
+_WORKS_WITH = re.compile(r"-- works with: ([0-9]+)\n")
 
 
 def migrate(url: str) -> int:
     """Runs what is missing, and returns the version before. Raises ConfigError for a database that cannot be reached, or is of
-    a newer relay.
+    a newer relay beside which this one cannot run.
     """
     with _connected(url) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
@@ -26,7 +33,9 @@ def migrate(url: str) -> int:
         found = _version(connection)
         for number, script in enumerate(scripts()[found:], found + 1):
             connection.execute(script.encode())
-            connection.execute("INSERT INTO relay_schema (version) VALUES (%s)", (number,))
+            said = _WORKS_WITH.match(script)
+            versions = (number, int(said[1]) if said else number)
+            connection.execute("INSERT INTO relay_schema (version, works_with) VALUES (%s, %s)", versions)
         return found
 
 
@@ -53,8 +62,8 @@ def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def _version(connection: psycopg.Connection[Any]) -> int:
-    (found,) = _row(connection, "SELECT coalesce(max(version), 0) FROM relay_schema")
-    if found > newest():
+    found, works_with = _row(connection, "SELECT coalesce(max(version), 0), coalesce(max(works_with), 0) FROM relay_schema")
+    if works_with > newest():
         raise ConfigError("store", "store.url", f"written by a newer relay (schema {found}, known {newest()})")
     return int(found)
 
