@@ -16,7 +16,7 @@ from relay.errors import Refused
 from relay.event import Event, EventType
 from relay.model import Origin, State
 
-HOUR = 3600.0
+HOUR, DAY = 3600.0, 86400.0
 
 ACCEPTED, SENT, DELIVERED, COMPLAINED, UNSUBSCRIBED = "accepted", "sent", "delivered", "complained", "unsubscribed"
 HARD_BOUNCE, SOFT_BOUNCE, AUTO_REPLY = (

@@ -92,6 +92,9 @@ class Retention(Protocol):
     def counters(self, before: float) -> AsyncIterator[int]:
         """Hours that were over before that."""
 
+    def hours(self, before: float) -> AsyncIterator[int]:
+        """Sums the hours of days that were over before that up: what they count is kept, by the day."""
+
     def suppressions(self, now: float) -> AsyncIterator[int]:
         """Entries of the suppression list whose time is over."""
 

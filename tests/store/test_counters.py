@@ -49,7 +49,7 @@ from tests.store.kit import (
     writing,
 )
 
-HOUR = 3600.0
+HOUR, DAY = 3600.0, 86400.0
 EVER = Wanted(since=0.0, until=NOW + 1000 * 86400)
 CLASSIC: dict[str, Any] = {"relay_id": "", "ses_message_id": "ses-1"}  # a notification that has no tags
 
@@ -347,6 +347,28 @@ async def test_old_hours_go_as_facts_do(store: SqlStore) -> None:
     assert [count async for count in store.retention.counters(hour + HOUR - 1)] == []
     assert [count async for count in store.retention.counters(hour + HOUR)] == [1]
     assert await sums(store) == {}
+
+
+async def test_the_hours_of_old_days_are_summed_up_and_nothing_is_lost(store: SqlStore) -> None:
+    midnight = NOW // DAY * DAY
+    at = [midnight - 2 * DAY, midnight - 2 * DAY + 5, midnight - DAY + HOUR, midnight - HOUR, midnight, midnight + HOUR]
+    await store.counters.count([("accepted", "app", each, 1) for each in at])
+    before = await sums(store)
+    by_day = await store.counters.sums(replace(EVER, by=By.DAY))
+    assert sum([count async for count in store.retention.hours(midnight + DAY - 1)]) == 2
+    await store.counters.count([("accepted", "app", midnight - HOUR, 1), ("accepted", "app", midnight - HOUR, -1)])
+    for _ in range(2):
+        async for _ in store.retention.hours(midnight + DAY - 1):
+            pass
+    assert await sums(store) == before
+    assert await store.counters.sums(replace(EVER, by=By.DAY)) == by_day
+    by_hour = await store.counters.sums(replace(EVER, by=By.HOUR))
+    assert {hour: figures.of("accepted") for hour, figures in by_hour.items()} == {
+        midnight - 2 * DAY: 2,
+        midnight - DAY: 2,
+        midnight: 1,
+        midnight + HOUR: 1,
+    }
 
 
 async def test_what_is_salvaged_is_counted_once(tmp_path: Path, sqlite_store: SqliteStore) -> None:

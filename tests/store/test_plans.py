@@ -167,6 +167,8 @@ async def links(store: SqlStore) -> None:
 
 
 async def retention(store: SqlStore) -> None:
+    async for _ in store.retention.hours(NOW + DAY):
+        pass
     for steps in (store.retention.bodies, store.retention.notifications, store.retention.facts, store.retention.counters):
         assert [count async for count in steps(NOW + 1000 * DAY)]
     await store.retention.flows_and_holds(NOW)

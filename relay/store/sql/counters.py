@@ -11,7 +11,7 @@ from relay import statistics
 from relay.event import Event, EventType
 from relay.model import Origin
 from relay.ports.operators import Counted
-from relay.statistics import HOUR, UNIQUE, By, Figures, Wanted
+from relay.statistics import DAY, HOUR, UNIQUE, By, Figures, Wanted
 from relay.store.sql.rows import insert
 from relay.store.sql.session import Reader, Session, beside_others
 from relay.store.sql.writer import Writer
@@ -38,6 +38,12 @@ _BY_SENDER = """SELECT credential, sender_domain, name, sum(count) FROM counters
 # Those that are new now, and all.
 _FIRST = """SELECT min(at) FILTER (WHERE id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(?))), min(at) FROM events
     WHERE message_id = ? AND number = ? AND type = ? AND class = ''"""
+
+_DAYS_OF_HOURS = """SELECT value FROM json_each(?) WHERE EXISTS
+    (SELECT 1 FROM counters WHERE hour > CAST(value AS BIGINT) AND hour < CAST(value AS BIGINT) + 86400)"""
+_FOLD = f"""INSERT INTO counters ({_COLUMNS}, writer, count)
+    SELECT CAST(? AS BIGINT), name, credential, sender_domain, campaign, 0, sum(count) FROM counters WHERE hour = ?
+    GROUP BY name, credential, sender_domain, campaign {_ADD}"""
 
 _Key = tuple[int, str, str, str, str]
 
@@ -109,6 +115,23 @@ class SqlCounters:
     async def newest_event(self) -> int:
         ((number,),) = await self._reader.rows("SELECT coalesce(max(id), 0) FROM events", {})
         return int(number)
+
+
+async def days_of_hours(reader: Reader, before: float) -> list[int]:
+    """Days that were over before that, and of which there are still hours."""
+    oldest = await reader.rows("SELECT min(hour) FROM counters")
+    days = range(int((oldest[0][0] or 0) // DAY * DAY), int(before // DAY * DAY), int(DAY)) if oldest[0][0] else ()
+    return [int(day) for (day,) in await reader.rows(_DAYS_OF_HOURS, (json.dumps(list(days)),))]
+
+
+def fold(db: Session, hours: Sequence[int]) -> list[int]:
+    """Each hour into its day, whoever counted it; of how many rows it was."""
+    return [_fold(db, hour) for hour in hours]
+
+
+def _fold(db: Session, hour: int) -> int:
+    db.execute(_FOLD, (int(hour // DAY * DAY), hour))
+    return db.execute("DELETE FROM counters WHERE hour = ?", (hour,)).rowcount
 
 
 @beside_others

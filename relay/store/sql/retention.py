@@ -17,6 +17,7 @@ from typing import Any
 from relay import ids
 from relay.statistics import HOUR
 from relay.store.sql import entries, flows, holds
+from relay.store.sql.counters import days_of_hours, fold
 from relay.store.sql.imports import SqlImports
 from relay.store.sql.records import OPEN
 from relay.store.sql.session import Reader, Session
@@ -24,6 +25,7 @@ from relay.store.sql.writer import Writer
 
 # What is looked at, and at most removed, at once: each page of a body that goes has to be found, and costs as much as a row.
 _STEP, _OCTETS = 100, 1024 * 1024
+_HOUR, _DAY = 3600, 86400
 _NUMBER = "CAST(value AS BIGINT)"
 
 _IS_OPEN = f"""EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = value
@@ -122,6 +124,11 @@ class SqlRetention:
     async def counters(self, before: float) -> AsyncIterator[int]:
         while count := await self._writer.run(_forget_hours, before):
             yield count
+
+    async def hours(self, before: float) -> AsyncIterator[int]:
+        for day in await days_of_hours(self._reader, before):
+            for hour in range(day + _HOUR, day + _DAY, _HOUR):
+                yield await self._writer.run(fold, hour)
 
     async def notifications(self, before: float) -> AsyncIterator[int]:
         for kind in (_NOTIFICATIONS, _QUARANTINE):
