@@ -46,10 +46,13 @@ class IdentitySync:
 
     async def follow(self, *, every: float) -> None:
         """What another node has found out, every so many seconds, until cancelled."""
+        mark: object = None
         while True:
             await asyncio.sleep(every)
             with suppress(StoreUnavailable):
-                await self.restore()
+                before, mark = mark, await self._store.mark()
+                if mark != before:
+                    await self.restore()
 
     async def once(self) -> KnownIdentities:
         """Asks SES for all of them: what it lists is obeyed at once. Raises SesUnavailable or StoreUnavailable."""

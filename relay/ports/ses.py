@@ -64,5 +64,8 @@ class IdentityStore(Protocol):
     async def known(self) -> KnownIdentities | None:
         """None before the first time."""
 
+    async def mark(self) -> object:
+        """Another one whenever something else is known."""
+
     async def put(self, known: KnownIdentities) -> None:
         """In place of all that was known."""

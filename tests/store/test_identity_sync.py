@@ -96,6 +96,9 @@ async def test_a_store_that_cannot_keep_it_does_not_stop_it_from_being_obeyed(st
         async def known(self) -> KnownIdentities | None:
             return await store.identities.known()
 
+        async def mark(self) -> object:
+            return await store.identities.mark()
+
         async def put(self, known: KnownIdentities) -> None:
             raise StoreUnavailable("disk full")
 

@@ -11,15 +11,20 @@ from time import monotonic
 
 import pytest
 
+from relay.holds import Holder
+from relay.identities import Identity, IdentityState, KnownIdentities
 from relay.model import Lane
+from relay.outcome import Hold, HoldScope
 from relay.ports.nodes import Node, Shared, Used
 from relay.rate import Account, Grant
 from relay.statistics import Wanted
 from relay.store.postgres.nodes import LEASE, VANISHED
 from relay.store.postgres.store import PostgresStore
 from relay.usage import Usage
-from tests.store.kit import NOW, change, enqueue, rows
+from tests.store.kit import LEASE as CALL_LEASE
+from tests.store.kit import NOW, change, claim, enqueue, rows
 
+IDENTITY = Identity(name="example.com", state=IdentityState.VERIFIED, since=NOW, looked_at=NOW)
 Three = tuple[tuple[PostgresStore, Shared], ...]
 
 ONE, TWO, THREE = (
@@ -289,3 +294,28 @@ async def test_the_time_is_the_database_server_s(shared: Shared, postgres_store:
     await shared.clock.look()
     ((there,),) = await rows(postgres_store, "SELECT CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)")
     assert abs(shared.clock() - there) < 0.5
+
+
+# What stands, and what is known.
+
+
+async def test_of_nodes_that_would_probe_a_hold_at_once_one_does(three: Three) -> None:
+    stores = [store for store, _ in three]
+    for number in range(6):
+        await enqueue(stores[0], number)
+    await stores[0].desk.hold(Hold(HoldScope.IDENTITY, "throttled", 5.0, "example.com"), now=NOW, holder=Holder.SES)
+    assert await claim(stores[0], now=NOW + 1) == ()
+    for turn in range(3):
+        later = NOW + 10 + turn * 2 * CALL_LEASE
+        claimed = await asyncio.gather(*(claim(store, now=later) for store in stores))
+        assert [len(each) for each in claimed].count(1) == 1
+        assert sum(len(each) for each in claimed) == 1
+
+
+async def test_identities_have_another_mark_when_something_else_is_known(postgres_store: PostgresStore) -> None:
+    marks = [await postgres_store.identities.mark()]
+    for known in (KnownIdentities(at=NOW, identities=()), KnownIdentities(at=NOW, identities=(IDENTITY,))):
+        await postgres_store.identities.put(known)
+        marks.append(await postgres_store.identities.mark())
+    assert len(set(map(str, marks))) == 3
+    assert await postgres_store.identities.mark() == marks[-1]

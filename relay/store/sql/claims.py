@@ -19,7 +19,7 @@ from relay.store.sql import suppressions
 from relay.store.sql.flows import MAY_BE_OPEN
 from relay.store.sql.moves import end
 from relay.store.sql.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, delivery_of, flow_of, message_of
-from relay.store.sql.session import Session, beside_others
+from relay.store.sql.session import LOCK, Session, beside_others
 
 # One row, however many they are: the interpreter's lock is handed over with each. The OFFSET keeps PostgreSQL from collecting
 # all that is due to find out in which flows something is.
@@ -80,7 +80,11 @@ def _claim(db: Session, this: Round) -> Claims:
 
 def _by_turns(db: Session, this: Round, records: Collection[HoldRecord]) -> list[_Due]:
     """Probes first. The others share what is left, until it is used up or nobody has more."""
-    split = holds.sort(_due_flows(db, this), records, this.now)
+    flows = _due_flows(db, this)
+    split = holds.sort(flows, records, this.now)
+    if split.probing:  # another node may just have lent the probe
+        db.execute(LOCK, ("probes",))
+        split = holds.sort(flows, hold_rows.records(db), this.now)
     probing = split.probing[: this.limit]
     first = _rows(db, [(flow, 1, 0) for flow, _ in probing], this.now)
     due = [replace(each, probes=over) for (_, over), found in zip(probing, first, strict=True) for each in found]

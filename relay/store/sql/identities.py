@@ -14,6 +14,8 @@ _COLUMNS = "name, state, since, dkim, mail_from, error, looked_at"
 # One statement, and so one state of the database: a time without identities is an account that has none.
 _KNOWN = f"SELECT at, {_COLUMNS} FROM identities_known LEFT JOIN identities ON TRUE ORDER BY name"
 
+_MARK = "SELECT (SELECT at FROM identities_known), (SELECT max(looked_at) FROM identities)"
+
 
 def _row_of(found: Identity) -> tuple[Any, ...]:
     return (found.name, found.state, found.since, found.dkim, found.mail_from, found.error, found.looked_at)
@@ -51,6 +53,9 @@ class SqlIdentities:
         if not found:
             return None
         return KnownIdentities(at=found[0][0], identities=tuple(_identity_of(row[1:]) for row in found if row[1]))
+
+    async def mark(self) -> object:
+        return (await self._reader.rows(_MARK))[0]
 
     async def put(self, known: KnownIdentities) -> None:
         await self._writer.run(_put_last, known)
