@@ -12,8 +12,8 @@ from relay.lifecycle import DAY
 from relay.ports.bodies import SpooledFiles
 from relay.ports.clock import Clock
 from relay.ports.queue import Retention
+from relay.statistics import HOURS_KEPT
 
-_HOURS_KEPT = 8  # days of which every hour is known: the rates of seven are looked at
 _NAMES = 500  # files that are asked for at once
 
 
@@ -59,7 +59,7 @@ class Keeping:
             "notifications": await self._forget(self._store.notifications, now, self._kept_for.notifications),
             "facts": await self._forget(self._store.facts, now, self._kept_for.facts),
             "counters": await self._forget(self._store.counters, now, self._kept_for.facts),
-            "hours": await self._count(self._store.hours(now - _HOURS_KEPT * DAY)),
+            "hours": await self._count(self._store.hours(now - HOURS_KEPT)),
             "suppressions": await self._count(self._store.suppressions(now)),
             "imports": await self._count(self._store.imports(now)),
             "flows_and_holds": await self._store.flows_and_holds(now),

@@ -17,6 +17,7 @@ from relay.event import Event, EventType
 from relay.model import Origin, State
 
 HOUR, DAY = 3600.0, 86400.0
+HOURS_KEPT = 3 * DAY  # of days that were over before that only the sum is known, as of their first hour
 
 ACCEPTED, SENT, DELIVERED, COMPLAINED, UNSUBSCRIBED = "accepted", "sent", "delivered", "complained", "unsubscribed"
 HARD_BOUNCE, SOFT_BOUNCE, AUTO_REPLY = (

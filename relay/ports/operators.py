@@ -65,7 +65,9 @@ class Counters(Protocol):
         """By what they are told apart by: seconds for an hour or a day, or a name; under "" where it is nothing."""
 
     async def by_sender(self, names: Collection[str], *, since: float, until: float) -> Mapping[tuple[str, str], Figures]:
-        """Of these names only, by login and sender domain, for all hours that `since` to `until` touch."""
+        """Of these names only, by login and sender domain, for all hours that `since` to `until` touch; for whole days
+        where that is longer than hours are kept.
+        """
 
     async def count(self, counted: Iterable[Counted]) -> None:
         """What leaves no other trace in the store."""

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from relay.reputation import NAMES
-from relay.statistics import DAY, HOUR, By, Wanted
+from relay.statistics import DAY, HOURS_KEPT, By, Wanted
 from relay.store.postgres.store import PostgresStore
 from relay.store.sql.rows import insert
 from relay.store.sql.session import Session
@@ -33,10 +33,10 @@ _COLUMNS = "hour, name, credential, sender_domain, campaign, writer, count"
 _Row = tuple[int, str, str, str, str, int, int]
 
 
-def _rows(day: int, messages: int) -> Iterator[_Row]:
-    """A day's counts: every login, every domain, and the campaigns of that day, in every hour."""
-    of_each = max(1, messages // (24 * _LOGINS * _DOMAINS * _CAMPAIGNS))
-    for hour in range(day, day + int(DAY), int(HOUR)):
+def _rows(day: int, messages: int, *, hours: int) -> Iterator[_Row]:
+    """A day's counts: every login, every domain, and the campaigns of that day, in every hour, or for the whole of it."""
+    of_each = max(1, messages // (hours * _LOGINS * _DOMAINS * _CAMPAIGNS))
+    for hour in range(day, day + int(DAY), int(DAY) // hours):
         for name in _NAMES:
             for login in range(_LOGINS):
                 for domain in range(_DOMAINS):
@@ -51,14 +51,12 @@ def _insert(db: Session, items: Sequence[Sequence[_Row]]) -> list[None]:
 
 
 async def _fill(store: SqlStore, messages: int, now: float) -> None:
-    """Day by day, and as the retention leaves it: the hours of old days are summed up."""
+    """As the retention leaves it: the hours of old days are summed up."""
     today = int(now // DAY * DAY)
     for number in range(_DAYS, -1, -1):
         day = today - number * int(DAY)
-        await store._writer.run(_insert, list(_rows(day, messages // _DAYS)), lazily=True)
-        if number > 8:
-            async for _ in store.retention.hours(day + DAY):
-                pass
+        rows = _rows(day, messages // _DAYS, hours=24 if number * DAY <= HOURS_KEPT + DAY else 1)
+        await store._writer.run(_insert, list(rows), lazily=True)
 
 
 async def _times(store: SqlStore, now: float) -> dict[str, list[float]]:
@@ -67,7 +65,8 @@ async def _times(store: SqlStore, now: float) -> dict[str, list[float]]:
     month = replace(all_, since=now - 30 * DAY)
     asked = {
         "24 hours, by the hour": replace(all_, since=now - DAY, by=By.HOUR),
-        "7 days, by the hour": replace(all_, since=now - 7 * DAY, by=By.HOUR),
+        "3 days, by the hour": replace(all_, since=now - HOURS_KEPT, by=By.HOUR),
+        "7 days, by the day": replace(all_, since=now - 7 * DAY),
         "30 days, by the day": month,
         "30 days, by login": replace(month, by=By.CREDENTIAL),
         "30 days, by campaign": replace(month, by=By.CAMPAIGN),

@@ -11,7 +11,7 @@ from relay import statistics
 from relay.event import Event, EventType
 from relay.model import Origin
 from relay.ports.operators import Counted
-from relay.statistics import DAY, HOUR, UNIQUE, By, Figures, Wanted
+from relay.statistics import DAY, HOUR, HOURS_KEPT, UNIQUE, By, Figures, Wanted
 from relay.store.sql.rows import insert
 from relay.store.sql.session import Reader, Session, beside_others
 from relay.store.sql.writer import Writer
@@ -106,7 +106,8 @@ class SqlCounters:
 
     async def by_sender(self, names: Collection[str], *, since: float, until: float) -> dict[tuple[str, str], Figures]:
         found: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-        hours = range(int(since // HOUR * HOUR), int(until) + 1, int(HOUR))
+        whole = DAY if until - since > HOURS_KEPT else HOUR
+        hours = range(int(since // whole * whole), int(until) + 1, int(HOUR))
         values = {"hours": json.dumps(list(hours)), "names": json.dumps(list(names))}
         for credential, sender_domain, name, count in await self._reader.rows(_BY_SENDER, values):
             found[credential, sender_domain][name] = count
