@@ -66,7 +66,7 @@ class OneOfMany:
         self._roster = Roster((), "")
         self._leads, self._follows = asyncio.Event(), asyncio.Event()
         self._follows.set()
-        self._heard_at = monotonic()
+        self._end: asyncio.TimerHandle | None = None
         self._is_told = False
 
     async def join(self) -> None:
@@ -83,8 +83,6 @@ class OneOfMany:
                 if not self._is_told:
                     journal.trouble("this node cannot be heard by the others", error)
                 self._is_told = True
-                if self._monotonic() - self._heard_at > _TRUSTED_FOR:
-                    self._lead(False)
             await asyncio.sleep(_EVERY)
 
     async def beat(self) -> None:
@@ -93,8 +91,8 @@ class OneOfMany:
         began, now = self._monotonic(), self._clock()
         node = replace(self._node, hears=self._hears(now))
         roster = await self._nodes.beat(node, now=now, may_lead=self._may_lead)
-        self._heard_at = began
         self._learn(roster)
+        self._trust(began)
         if not self._leads.is_set():  # the leader moves what waits, and then his clock
             self._follow()
 
@@ -134,6 +132,13 @@ class OneOfMany:
             self._listening.begin_anew(self._clock())
         self._roster = roster
         self._lead(roster.leader == self._node.id)
+
+    def _trust(self, since: float) -> None:
+        """Who leads does so no more after a while without an answer, also where he still waits for one."""
+        if self._end:
+            self._end.cancel()
+        left = _TRUSTED_FOR - (self._monotonic() - since)
+        self._end = asyncio.get_running_loop().call_later(left, self._lead, False)
 
     def _lead(self, leads: bool) -> None:
         if leads != self._leads.is_set():
