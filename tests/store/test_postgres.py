@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import psycopg
 import pytest
@@ -14,10 +14,12 @@ from relay.credential import Credential, Kind, LastUse
 from relay.errors import ConfigError, StoreUnavailable
 from relay.outcome import Sent
 from relay.statistics import Wanted
+from relay.store.postgres import connections
+from relay.store.postgres.connections import PostgresPool, Server
 from relay.store.postgres.dialect import translated
 from relay.store.postgres.store import PostgresStore
 from relay.store.sql import claims, facts, moves
-from relay.store.sql.session import LOCK, Session
+from relay.store.sql.session import LOCK, Session, beside_others
 from relay.store.sql.store import SqlStore
 from relay.suppression import Filter
 from tests import postgres
@@ -268,3 +270,49 @@ async def test_a_nul_in_a_text_stops_nobody(store: SqlStore) -> None:
     await store.credentials.note_use(use)
     assert await store.suppressions.listed(Filter(text="a\0b"), limit=5) == ()
     assert (await store.suppressions.find(["a\0b@example.net"])).entries("a@example.net") == ()
+
+
+@beside_others
+def slow(db: Session, items: Sequence[object]) -> list[None]:
+    db.execute("SELECT pg_sleep(5)")
+    return [None] * len(items)
+
+
+async def test_a_server_that_does_not_answer_is_given_up_and_asked_anew(
+    postgres_store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The network may say that it is there, as a pooler does whose server hangs."""
+    monkeypatch.setattr(connections, "_ANSWER_SECONDS", 0.5)
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        await postgres_store._writer.run(slow, None)
+    assert await try_all(postgres_store, 1, 2) == ["Delivery", "Delivery"]
+    assert time.monotonic() - began < 4
+
+
+async def test_a_reader_that_is_not_answered_gives_up_as_well(url: str) -> None:
+    async with readers(url, seconds=0.5) as pool:
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable):
+            await pool.changed("SELECT pg_sleep(5)")
+        assert time.monotonic() - began < 4
+        assert await pool.rows("SELECT 1") == [(1,)]
+
+
+async def test_a_server_that_only_lets_read_is_looked_for_anew(url: str) -> None:
+    async with readers(url, seconds=None) as pool:
+        await pool.changed("SET default_transaction_read_only = on")
+        with pytest.raises(StoreUnavailable):
+            await pool.changed("DELETE FROM usage")
+        await pool.changed("DELETE FROM usage")
+
+
+@asynccontextmanager
+async def readers(url: str, *, seconds: float | None) -> AsyncIterator[PostgresPool]:
+    """One connection."""
+    pool = PostgresPool(Server(url), most=1, seconds=seconds)
+    await pool.open()
+    try:
+        yield pool
+    finally:
+        await pool.close()

@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.abc import Buffer
+from psycopg.abc import RV, Buffer, PQGen
 from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import NumericBinaryLoader
 from psycopg.types.string import StrDumper
@@ -20,6 +20,8 @@ from relay.store.postgres.dialect import translated
 from relay.store.sql.session import Cursor, Values
 
 CONNECT_SECONDS = 5
+_ANSWER_SECONDS = 20.0
+_LONG_SECONDS = 300.0  # for what changes all that waits
 _APPLICATION = "relay"
 # Both sides notice within half a minute that the other is gone; the server by options, which a pooler lets nobody set.
 _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
@@ -88,6 +90,36 @@ def adapters() -> AdaptersMap:
     return found
 
 
+class _Connection(psycopg.Connection[Any]):
+    """Lost where no answer comes in `seconds`, though somebody is there: a pooler or a server that hangs."""
+
+    seconds = _ANSWER_SECONDS
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.seconds)
+        except errors._WaitTimeout:
+            self.pgconn.finish()
+            raise
+
+
+class _AsyncConnection(psycopg.AsyncConnection[Any]):
+    """The same, if it is told to."""
+
+    seconds: float | None = None
+
+    async def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:  # noqa: ASYNC109
+        if timeout is not None:
+            return await super().wait(gen, interval, timeout)
+        try:
+            return await super().wait(gen, interval, self.seconds)
+        except errors._WaitTimeout:
+            self.pgconn.finish()
+            raise
+
+
 class PostgresDatabase:
     """Implements sql.session.Database. A connection that was lost is made anew with the next transaction."""
 
@@ -98,8 +130,8 @@ class PostgresDatabase:
         self.writer = 0
         self.patience = 5000  # milliseconds that it waits for a lock
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(self._server.url, **self._server.options)
+    def _connect(self) -> _Connection:
+        return _Connection.connect(self._server.url, **self._server.options)
 
     def execute(self, query: str, values: Values = (), /) -> Cursor:
         return self._connection.cursor(binary=True).execute(translated(query), values)
@@ -120,12 +152,14 @@ class PostgresDatabase:
     def begin(self, *, lazily: bool, alone: bool) -> None:
         if self._connection.broken or self._connection.closed:
             self._connection = self._connect()
+        self._connection.seconds = _ANSWER_SECONDS
         begin = _BEGIN.format(self.patience, "" if alone else "_shared") + ("; SET LOCAL synchronous_commit = off" * lazily)
         try:
             self._connection.execute(begin.encode(), prepare=False)
         except psycopg.Error:
             self.rollback()  # BEGIN itself has come through
             raise
+        self._connection.seconds = _LONG_SECONDS if alone else _ANSWER_SECONDS
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")
@@ -163,12 +197,36 @@ class PostgresDatabase:
 
 
 class PostgresPool:
-    """Implements sql.session.Reader. Each statement is by itself, unless it is within `transaction`."""
+    """Implements sql.session.Reader. Each statement is by itself, unless it is within `transaction`, and is answered within so
+    many seconds or not at all.
+    """
 
-    def __init__(self, server: Server, *, most: int) -> None:
+    def __init__(self, server: Server, *, most: int, seconds: float | None) -> None:
+        self._seconds = seconds
         self._pool = AsyncConnectionPool(
-            server.url, kwargs=server.options, min_size=1, max_size=most, timeout=CONNECT_SECONDS, open=False
+            server.url,
+            connection_class=_AsyncConnection,
+            kwargs=server.options,
+            configure=self._configure,
+            min_size=1,
+            max_size=most,
+            timeout=CONNECT_SECONDS,
+            reconnect_timeout=CONNECT_SECONDS,  # the pauses between its tries grow until then
+            open=False,
         )
+
+    async def _configure(self, connection: _AsyncConnection) -> None:
+        connection.seconds = self._seconds
+
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[_AsyncConnection]:
+        """As for the writer: a server that only lets read is not asked to write again."""
+        async with self._pool.connection() as connection:
+            try:
+                yield connection
+            except errors.ReadOnlySqlTransaction:
+                await connection.close()
+                raise
 
     async def open(self) -> None:
         """Raises StoreUnavailable."""
@@ -203,7 +261,7 @@ class PostgresPool:
     async def changed(self, query: str, values: Values = ()) -> list[Any]:
         """What a statement that changes something gives back, if it does. It is not done again. Raises StoreUnavailable."""
         try:
-            async with self._pool.connection() as connection:
+            async with self._lent() as connection:
                 cursor = await connection.execute(translated(query), values)
                 return await cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
@@ -213,7 +271,7 @@ class PostgresPool:
     async def transaction(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         """Raises StoreUnavailable. For what changes something: it is not done again."""
         try:
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._lent() as connection, connection.transaction():
                 yield connection
         except psycopg.Error as error:
             raise StoreUnavailable(repr(error)) from error

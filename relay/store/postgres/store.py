@@ -19,6 +19,7 @@ from relay.store.sql.store import SqlStore
 from relay.store.sql.writer import Writer
 
 _CONNECTIONS = 6  # beside the one that writes
+_LOOK_SECONDS = 60.0  # a relay that serves; who only looks may have time
 
 
 class PostgresShared:
@@ -45,7 +46,7 @@ class PostgresStore(SqlStore):
         """Raises ConfigError for a database that cannot be reached, or is not ours."""
         server = Server(url, direct)
         await asyncio.to_thread(schema.migrate, server.own)
-        pool = await _pool(server)
+        pool = await _pool(server, seconds=_LOOK_SECONDS)
         try:
             database = await asyncio.to_thread(PostgresDatabase, server)
         except psycopg.Error as error:
@@ -58,12 +59,12 @@ class PostgresStore(SqlStore):
     async def open_to_read(cls, url: str, *, direct: str = "") -> PostgresStore:
         """Whatever writes raises StoreUnavailable. Raises ConfigError for a database that cannot be reached."""
         server, writer = Server(url, direct), Writer(None)
-        pool = await _pool(server)
+        pool = await _pool(server, seconds=None)
         return cls(writer, pool, shared=PostgresShared(server, writer, pool, lambda _: None))
 
 
-async def _pool(server: Server) -> PostgresPool:
-    pool = PostgresPool(server, most=_CONNECTIONS)
+async def _pool(server: Server, *, seconds: float | None) -> PostgresPool:
+    pool = PostgresPool(server, most=_CONNECTIONS, seconds=seconds)
     try:
         await pool.open()
     except StoreUnavailable as error:
