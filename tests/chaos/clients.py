@@ -10,14 +10,22 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from itertools import count
+from typing import Protocol
 
-from tests.harness import PASSWORD, Relay, mail, unverified
+from tests.harness import PASSWORD, mail, unverified
 
 _TLS = unverified()
 _LOGIN = b"AUTH PLAIN " + b64encode(f"\0app\0{PASSWORD}".encode())
 _LARGE_SHARE = 0.05
 SMALL = "x" * 70 + "\r\n"
 LARGE = ("y" * 70 + "\r\n") * 1500  # goes to a spool file
+
+
+class Doors(Protocol):
+    """A relay, or what stands before several."""
+
+    @property
+    def ports(self) -> dict[str, int]: ...
 
 
 class EndedError(Exception):
@@ -32,7 +40,7 @@ class Session:
         self._writer = writer
 
     @classmethod
-    async def open(cls, relay: Relay) -> Session:
+    async def open(cls, relay: Doors) -> Session:
         """Raises EndedError where nobody listens, or no longer."""
         try:
             session = cls(*await asyncio.open_connection("127.0.0.1", relay.ports.get("submissions", 1), ssl=_TLS))
@@ -81,7 +89,7 @@ class Clients:
     seconds between messages of one client, 0 for as fast as it goes; `name` is what the recipients begin with.
     """
 
-    def __init__(self, relay: Relay, number: int, *, pace: float = 0.0, body: str = "", name: str = "r") -> None:
+    def __init__(self, relay: Doors, number: int, *, pace: float = 0.0, body: str = "", name: str = "r") -> None:
         self._relay = relay
         self._number = number
         self._pace = pace
