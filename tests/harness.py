@@ -93,7 +93,9 @@ class Relay:
     def __init__(self, folder: Path, cloud_port: int, **settings: str) -> None:
         self.folder = folder
         self.path = Path(settings.get("RELAY_STORE__PATH", folder / "relay.db"))
-        self.where = StoreConfig(url=settings.get("RELAY_STORE__URL", ""), path=self.path)
+        self.where = StoreConfig(
+            url=settings.get("RELAY_STORE__URL", ""), direct_url=settings.get("RELAY_STORE__DIRECT_URL", ""), path=self.path
+        )
         self.ports: dict[str, int] = {}
         self.log = folder / "relay.log"
         self._process: asyncio.subprocess.Process | None = None

@@ -20,6 +20,7 @@ from relay.store.postgres.dialect import translated
 from relay.store.sql.session import Cursor, Values
 
 CONNECT_SECONDS = 5
+_AGAIN_SECONDS = 1.0
 _ANSWER_SECONDS = 20.0
 _LONG_SECONDS = 300.0  # for what changes all that waits
 _APPLICATION = "relay"
@@ -145,6 +146,11 @@ class PostgresDatabase:
         with self._connection.pipeline():
             return [self.execute(query, row) for row in rows]
 
+    def is_pooled(self) -> bool:
+        """A pooler tells its clients another process than the one that answers them. Raises psycopg.Error."""
+        row = self._connection.execute("SELECT pg_backend_pid()").fetchone()
+        return row != (self._connection.info.backend_pid,)
+
     def count_as(self, writer: int) -> None:
         """The number of this node among those that write."""
         self.writer = writer
@@ -211,7 +217,7 @@ class PostgresPool:
             min_size=1,
             max_size=most,
             timeout=CONNECT_SECONDS,
-            reconnect_timeout=CONNECT_SECONDS,  # the pauses between its tries grow until then
+            reconnect_timeout=_AGAIN_SECONDS,  # the pauses between its tries grow until then; who asks next begins anew
             open=False,
         )
 

@@ -46,12 +46,12 @@ class PostgresStore(SqlStore):
         """Raises ConfigError for a database that cannot be reached, or is not ours."""
         server = Server(url, direct)
         await asyncio.to_thread(schema.migrate, server.own)
-        pool = await _pool(server, seconds=_LOOK_SECONDS)
+        database = await asyncio.to_thread(_database, server)
         try:
-            database = await asyncio.to_thread(PostgresDatabase, server)
-        except psycopg.Error as error:
-            await pool.close()
-            raise ConfigError("store", "store.url", f"the database cannot be opened: {error}") from error
+            pool = await _pool(server, seconds=_LOOK_SECONDS)
+        except ConfigError:
+            database.close()
+            raise
         writer = Writer(database)
         return cls(writer, pool, shared=PostgresShared(server, writer, pool, database.count_as))
 
@@ -61,6 +61,19 @@ class PostgresStore(SqlStore):
         server, writer = Server(url, direct), Writer(None)
         pool = await _pool(server, seconds=None)
         return cls(writer, pool, shared=PostgresShared(server, writer, pool, lambda _: None))
+
+
+def _database(server: Server) -> PostgresDatabase:
+    """Raises ConfigError. Behind a pooler that we do not know of, nodes would run each other's prepared statements."""
+    try:
+        database = PostgresDatabase(server)
+        is_pooled = database.is_pooled()
+    except psycopg.Error as error:
+        raise ConfigError("store", "store.url", f"the database cannot be opened: {error}") from error
+    if is_pooled and not server.direct:
+        database.close()
+        raise ConfigError("store", "store.direct_url", "must say the way past the pooler that store.url leads through")
+    return database
 
 
 async def _pool(server: Server, *, seconds: float | None) -> PostgresPool:
