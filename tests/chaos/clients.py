@@ -41,14 +41,16 @@ class Session:
 
     @classmethod
     async def open(cls, relay: Doors) -> Session:
-        """Raises EndedError where nobody listens, or no longer."""
+        """Raises EndedError where nobody listens, or no longer, or cannot tell who we are."""
         try:
             session = cls(*await asyncio.open_connection("127.0.0.1", relay.ports.get("submissions", 1), ssl=_TLS))
         except (OSError, ssl.SSLError) as error:
             raise EndedError from error
         await session.hear()
         await session.say(b"EHLO client.example")
-        await session.say(_LOGIN)
+        if not (await session.say(_LOGIN)).startswith(b"235"):
+            session.close()
+            raise EndedError
         return session
 
     async def say(self, line: bytes) -> bytes:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests import disks, postgres
-from tests.chaos.clients import Clients
+from tests.chaos.clients import Clients, EndedError
 from tests.chaos.cluster import LEASE, ManyScene, at_work, codes, many
 from tests.chaos.scene import FULL
 from tests.postgres import OwnServer
@@ -27,17 +28,17 @@ pytestmark = pytest.mark.timeout(3600 if FULL else 180)
 
 
 async def accepting(found: ManyScene, *, within: float = 20) -> float:
-    """Seconds until a message is taken that came now, at each node."""
+    """Seconds until each node has taken a message that came now."""
     began = time.monotonic()
-    for relay in found.relays:
-        await taken(Clients(relay, 1, name=f"{relay.folder.name}-{began}-"), began + within)
+    async with asyncio.timeout(within):
+        await asyncio.gather(*(taken(Clients(relay, 1, name=f"{relay.folder.name}-{began}-")) for relay in found.relays))
     return time.monotonic() - began
 
 
-async def taken(single: Clients, until: float) -> None:
+async def taken(single: Clients) -> None:
     while not single.acked:
-        assert time.monotonic() < until
-        await single.send(1)
+        with suppress(EndedError):
+            await single.send(1)
         await asyncio.sleep(0.1)
 
 
@@ -68,7 +69,7 @@ async def test_a_server_that_is_away_for_longer(tmp_path: Path, server: OwnServe
             print(f"accepting at all after {(took := await accepting(found)):.1f} s,", end=" ")
         await found.verdict(clients, *own, within=SETTLED)
         assert took < 10
-        assert all(codes(each.refused).keys() == {"451"} for each in own)
+        assert all({"451"} <= codes(each.refused).keys() <= {"451", "421"} for each in own)
 
 
 def starts(found: ManyScene) -> list[int]:
