@@ -26,21 +26,21 @@ from relay.store.sqlite.store import SqliteStore
 from tests import postgres
 
 _DAYS = 400
-_LOGINS, _DOMAINS, _CAMPAIGNS = 20, 3, 4
 _NAMES = ("accepted", "sent", "delivered", "latency.3", "latency.10", "opened", "opened_unique", "clicked", "bounced.hard")
 _TIMES = 20
 _COLUMNS = "hour, name, credential, sender_domain, campaign, writer, count"
 _Row = tuple[int, str, str, str, str, int, int]
 
 
-def _rows(day: int, messages: int, *, hours: int) -> Iterator[_Row]:
+def _rows(day: int, options: argparse.Namespace, *, hours: int) -> Iterator[_Row]:
     """A day's counts: every login, every domain, and the campaigns of that day, in every hour, or for the whole of it."""
-    of_each = max(1, messages // (hours * _LOGINS * _DOMAINS * _CAMPAIGNS))
+    origins = options.logins * options.domains * options.campaigns
+    of_each = max(1, options.messages // (_DAYS * hours * origins))
     for hour in range(day, day + int(DAY), int(DAY) // hours):
         for name in _NAMES:
-            for login in range(_LOGINS):
-                for domain in range(_DOMAINS):
-                    for campaign in range(_CAMPAIGNS):
+            for login in range(options.logins):
+                for domain in range(options.domains):
+                    for campaign in range(options.campaigns):
                         yield hour, name, f"app{login}", f"example{domain}.com", f"{day}-{campaign}", 0, of_each
 
 
@@ -50,12 +50,12 @@ def _insert(db: Session, items: Sequence[Sequence[_Row]]) -> list[None]:
     return [None] * len(items)
 
 
-async def _fill(store: SqlStore, messages: int, now: float) -> None:
+async def _fill(store: SqlStore, options: argparse.Namespace, now: float) -> None:
     """As the retention leaves it: the hours of old days are summed up."""
     today = int(now // DAY * DAY)
     for number in range(_DAYS, -1, -1):
         day = today - number * int(DAY)
-        rows = _rows(day, messages // _DAYS, hours=24 if number * DAY <= HOURS_KEPT + DAY else 1)
+        rows = _rows(day, options, hours=24 if number * DAY <= HOURS_KEPT + DAY else 1)
         await store._writer.run(_insert, list(rows), lazily=True)
 
 
@@ -100,18 +100,19 @@ async def main() -> None:
             ("PostgreSQL", await PostgresStore.open(url)),
         ):
             try:
-                await _fill(store, options.messages, now)
+                await _fill(store, options, now)
                 [(rows,)] = await store._reader.rows("SELECT count(*) FROM counters")
                 found[name] = rows, await _times(store, now)
             finally:
                 await store.close()
-    _show(found, options.messages)
+    _show(found, options)
 
 
-def _show(found: dict[str, tuple[int, dict[str, list[float]]]], messages: int) -> None:
+def _show(found: dict[str, tuple[int, dict[str, list[float]]]], options: argparse.Namespace) -> None:
     rows = ", ".join(f"{count} rows on {name}" for name, (count, _) in found.items())
-    machine = f"{platform.machine()}, Python {platform.python_version()}"
-    table = Table(title=f"{time.strftime('%Y-%m-%d')}, {machine}, {messages} messages in {_DAYS} days, {rows}")
+    of = f"{options.messages} messages in {_DAYS} days"
+    each = f"in each hour {options.logins} logins, {options.domains} domains and {options.campaigns} campaigns of each"
+    table = Table(title=f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {of}, {each}: {rows}")
     for column in ("asked for, ms", *(f"{name} p50, most" for name in found)):
         table.add_column(column)
     for what in next(iter(found.values()))[1]:
@@ -123,6 +124,9 @@ def _show(found: dict[str, tuple[int, dict[str, list[float]]]], messages: int) -
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.history")
     parser.add_argument("--messages", type=int, default=10_000_000)
+    parser.add_argument("--logins", type=int, default=10)
+    parser.add_argument("--domains", type=int, default=1)
+    parser.add_argument("--campaigns", type=int, default=2)
     return parser.parse_args()
 
 
