@@ -19,7 +19,7 @@ from relay.store.postgres.connections import PostgresPool, Server
 from relay.store.postgres.dialect import translated
 from relay.store.postgres.store import PostgresStore
 from relay.store.sql import claims, facts, moves
-from relay.store.sql.session import LOCK, Session, beside_others
+from relay.store.sql.session import LOCK, Session, beside_others, changes
 from relay.store.sql.store import SqlStore
 from relay.suppression import Filter
 from tests import postgres
@@ -183,6 +183,23 @@ async def test_two_that_enqueue_and_settle_in_the_same_flow_at_once_count_truly(
     assert (sent, await rows(pair[0], "SELECT sum(open), sum(octets) FROM loads")) == (200, [(0, 0)])
     counted = (await pair[1].counters.sums(Wanted(since=0.0, until=NOW + 86400)))[""]
     assert (counted.of("accepted"), counted.of("sent")) == (200, 200)
+
+
+async def test_two_that_change_the_same_deliveries_in_turn_do_not_stand_in_each_other_s_way(pair: Pair) -> None:
+    one, two = [(await enqueue(pair[0], number)).id for number in (1, 2)]
+    tries: list[tuple[str, ...]] = []
+
+    @beside_others
+    @changes(lambda ids: ids)
+    def touch(db: Session, items: Sequence[tuple[str, ...]]) -> list[None]:
+        tries.extend(items)
+        for id in items[0]:
+            db.execute("UPDATE deliveries SET reason = 'touched' WHERE message_id = ?", (id[:26],))
+            db.execute("SELECT pg_sleep(0.3)")
+        return [None] * len(items)
+
+    await asyncio.gather(pair[0]._writer.run(touch, (one, two)), pair[1]._writer.run(touch, (two, one)))
+    assert sorted(tries) == [(one, two), (two, one)]
 
 
 async def test_two_that_meet_new_flows_at_once_make_each_of_them_once(pair: Pair) -> None:

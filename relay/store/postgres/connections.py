@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+import json
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +35,10 @@ _SERVER_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c t
 _BEGIN = """BEGIN; SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = '10s';
     SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan;
     SELECT pg_advisory_xact_lock{}(7310)"""
+# By their identifiers, in their order.
+_LOCK = """SELECT 1 FROM deliveries d JOIN json_each(%s) t
+    ON d.message_id = substr(t.value, 1, 26) AND d.number = CAST(substr(t.value, 28) AS INTEGER)
+    ORDER BY d.message_id, d.number FOR UPDATE OF d"""
 
 _UNAVAILABLE: tuple[tuple[type[Exception], type[StoreUnavailable]], ...] = (
     (errors.DiskFull, DiskFull),
@@ -166,6 +171,9 @@ class PostgresDatabase:
             self.rollback()  # BEGIN itself has come through
             raise
         self._connection.seconds = _LONG_SECONDS if alone else _ANSWER_SECONDS
+
+    def lock(self, deliveries: Sequence[str]) -> None:
+        self._connection.execute(_LOCK, (json.dumps(deliveries),))
 
     def commit(self) -> None:
         self._connection.execute("COMMIT")

@@ -122,11 +122,17 @@ def _prove(db: Session, event: Event, about: _About, counts: Counts) -> None:
         join(db, [event.ses_message_id], counts)
 
 
+def key(event: Event) -> tuple[str, int] | None:
+    """The delivery that its tag names, if it names one."""
+    message_id, _, number = event.relay_id.rpartition("-")
+    is_one = len(message_id) == 26 and number.isdecimal() and len(number) < 10
+    return (message_id, int(number)) if is_one else None
+
+
 def _about(db: Session, event: Event) -> _About | None:
     """By our own tag first, which is exact; by SES's identifier where tags are missing (classic notifications)."""
-    message_id, _, number = event.relay_id.rpartition("-")
-    key = (message_id, int(number) if number.isdecimal() and len(number) < 10 else 0)
-    row = db.execute(OF_TAG, key).fetchone() if message_id else None
+    place = key(event)
+    row = db.execute(OF_TAG, place).fetchone() if place else None
     if not row and event.ses_message_id:
         row = db.execute(OF_SES_ID, (event.ses_message_id,)).fetchone()
     if row is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from relay import ids
 from relay.bounces import DEFAULT_RULES, BounceRules
@@ -11,7 +11,7 @@ from relay.ports.feedback import Recorded
 from relay.store.sql import facts, replay
 from relay.store.sql.counters import Counts
 from relay.store.sql.replay import Step
-from relay.store.sql.session import Reader, Session, beside_others
+from relay.store.sql.session import Reader, Session, beside_others, changes
 from relay.store.sql.writer import Writer
 
 _SAMPLE = 1000
@@ -77,7 +77,13 @@ _Notification = tuple[BounceRules, str, str, bytes, float, tuple[Event, ...]]
 _Again = tuple[BounceRules, int, float]
 
 
+def _told_of(item: _Notification) -> Iterator[str]:
+    """The deliveries that its events name; others' tags may say anything."""
+    return (event.relay_id for event in item[-1] if facts.key(event) is not None)
+
+
 @beside_others
+@changes(_told_of)
 def _record_all(db: Session, items: Sequence[_Notification]) -> list[tuple[Recorded, ...]]:
     counts = Counts()
     recorded = [_record(db, counts, *item) for item in items]

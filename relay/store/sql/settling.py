@@ -12,13 +12,14 @@ from relay.queueing import Settled
 from relay.store.sql import facts, flows, holds
 from relay.store.sql.counters import Counts
 from relay.store.sql.moves import note_attempts, prove_sent
-from relay.store.sql.session import Session, beside_others
+from relay.store.sql.session import Session, beside_others, changes
 
 _SETTLE = """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, lease_until = NULL, ses_message_id = ?,
     sent_at = ?, ended_at = ? WHERE message_id = ? AND number = ? AND attempt = ? AND state = 'sending'"""
 
 
 @beside_others
+@changes(lambda settlement: (settlement.delivery.id,))
 def settle_all(db: Session, settlements: Sequence[Settlement]) -> list[Settled]:
     """One result each."""
     ours = [settled.rowcount == 1 for settled in db.each(_SETTLE, map(_values, settlements))]

@@ -153,10 +153,16 @@ def _write(database: Database, group: list[_Job]) -> list[Any]:
 
 def _commit(database: Database, group: list[_Job], run: Callable[..., list[Any]]) -> list[Any]:
     results: list[Any] = []
+    if len(changed := {id for job in group for id in getattr(job.verb, "changes", _nothing)(job.item)}) > 1:
+        database.lock(sorted(changed))
     for verb, jobs in groupby(group, key=lambda job: job.verb):
         results += run(database, verb, [job.item for job in jobs])
     database.commit()
     return results
+
+
+def _nothing(item: object) -> Sequence[str]:
+    return ()
 
 
 def _run_bare(database: Database, verb: Verb[Any, Any], items: list[Any]) -> list[Any]:

@@ -7,7 +7,7 @@ Within A Transaction"): so after any error the connection is asked whether the t
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,9 @@ class SqliteDatabase:
             self.execute(f"PRAGMA synchronous = {'NORMAL' if lazily else 'FULL'}")
             self._is_lazy = lazily
         self.execute("BEGIN IMMEDIATE")
+
+    def lock(self, deliveries: Sequence[str]) -> None:
+        """The transaction has all of the database."""
 
     def commit(self) -> None:
         self.execute("COMMIT")
