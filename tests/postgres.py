@@ -50,6 +50,7 @@ class OwnServer:
         where = ("-D", str(self._running.pgdata), "-l", str(self._running.log))
         found = {"bin_path": self._running.bin_path, "user": self._running.system_user}
         pgexec("pg_ctl", ("-w", *where, "-m", mode, "restart"), **found)
+        self.start()  # it is another process now
 
     def stop(self) -> None:
         self._running.stop()
