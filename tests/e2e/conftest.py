@@ -1,13 +1,15 @@
-"""moto_server: AWS as somebody else understood it."""
+"""moto_server: AWS as somebody else understood it. PostgreSQL, for those that want it."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
+
+from tests import postgres
 
 
 @pytest.fixture
@@ -33,3 +35,17 @@ async def moto_port(unused_tcp_port: int) -> AsyncIterator[int]:
     yield unused_tcp_port
     process.terminate()
     await process.wait()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[str, str]]:
+    """Its URL, and the name of a database to copy."""
+    with postgres.running_server() as url:
+        yield url, postgres.template(url)
+
+
+@pytest.fixture
+def url(server: tuple[str, str]) -> Iterator[str]:
+    """A fresh database."""
+    with postgres.database(*server) as found:
+        yield found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ import yaml
 
 from relay.sandbox.cloud import Cloud
 from relay.security.certificates import make_server_pair
-from tests import postgres
 from tests.e2e.test_clients import needs
 from tests.harness import Relay, arrived, mail, running_relay, unverified
 from tests.wire import connected
@@ -85,18 +84,6 @@ async def running_haproxy(folder: Path, nodes: Sequence[Relay], free_port: FreeP
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, str]]:
-    with postgres.running_server() as url:
-        yield url, postgres.template(url)
-
-
-@pytest.fixture
-def url(server: tuple[str, str]) -> Iterator[str]:
-    with postgres.database(*server) as found:
-        yield found
 
 
 @pytest.fixture

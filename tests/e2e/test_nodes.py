@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests import postgres
 from tests.cluster import cluster
 from tests.harness import PASSWORD, Relay, mail, submit, unverified
 from tests.ports import reserved_port
@@ -17,18 +15,6 @@ from tests.ports import reserved_port
 NO_SMTP = {"RELAY_SMTP__SUBMISSION": "", "RELAY_SMTP__SUBMISSIONS": ""}
 NO_HTTP = {"RELAY_CALLBACKS__LISTEN": ""}
 LARGE = "x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 3000
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, str]]:
-    with postgres.running_server() as url:
-        yield url, postgres.template(url)
-
-
-@pytest.fixture
-def url(server: tuple[str, str]) -> Iterator[str]:
-    with postgres.database(*server) as found:
-        yield found
 
 
 async def sent(relay: Relay, content: bytes | None = None) -> str:

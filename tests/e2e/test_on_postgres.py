@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from relay.sandbox.cloud import Cloud
-from tests import postgres
 from tests.harness import Relay, mail, running_relay, submit
 
 QUICK = {
@@ -19,18 +18,6 @@ QUICK = {
     "RELAY_SES__CONNECT_TIMEOUT_SECONDS": "1",
     "RELAY_SES__READ_TIMEOUT_SECONDS": "2",
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, str]]:
-    with postgres.running_server() as url:
-        yield url, postgres.template(url)
-
-
-@pytest.fixture
-def url(server: tuple[str, str]) -> Iterator[str]:
-    with postgres.database(*server) as found:
-        yield found
 
 
 @pytest.fixture

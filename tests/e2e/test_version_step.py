@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from tests import postgres
 from tests.cluster import cluster
 from tests.harness import Relay, mail, submit
 
@@ -23,18 +21,6 @@ _EXPAND = """DO $$ DECLARE name TEXT; BEGIN
 END $$"""
 LARGE = mail(body=("y" * 70 + "\r\n") * 3000)
 BOUNCES = "bounce@simulator.amazonses.com"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[tuple[str, str]]:
-    with postgres.running_server() as url:
-        yield url, postgres.template(url)
-
-
-@pytest.fixture
-def url(server: tuple[str, str]) -> Iterator[str]:
-    with postgres.database(*server) as found:
-        yield found
 
 
 def migrated(url: str, *, works_with: int, script: str = _EXPAND) -> int:

@@ -14,9 +14,10 @@ from relay.credential import Credential, Kind, LastUse
 from relay.errors import ConfigError, StoreUnavailable
 from relay.outcome import Sent
 from relay.statistics import Wanted
-from relay.store.postgres import connections
-from relay.store.postgres.connections import PostgresPool, Server
+from relay.store.postgres import database
+from relay.store.postgres.connections import Server
 from relay.store.postgres.dialect import translated
+from relay.store.postgres.pool import PostgresPool
 from relay.store.postgres.store import PostgresStore
 from relay.store.sql import claims, facts, moves
 from relay.store.sql.session import LOCK, Session, beside_others, changes
@@ -299,7 +300,7 @@ async def test_a_server_that_does_not_answer_is_given_up_and_asked_anew(
     postgres_store: PostgresStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The network may say that it is there, as a pooler does whose server hangs."""
-    monkeypatch.setattr(connections, "_ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(database, "ANSWER_SECONDS", 0.5)
     began = time.monotonic()
     with pytest.raises(StoreUnavailable):
         await postgres_store._writer.run(slow, None)

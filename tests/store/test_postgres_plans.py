@@ -8,7 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from relay.store.postgres.connections import Context, PostgresDatabase, PostgresPool
+from relay.store.postgres.connections import Context
+from relay.store.postgres.database import PostgresDatabase
+from relay.store.postgres.pool import PostgresPool
 from relay.store.postgres.store import PostgresStore
 from tests.store.kit import NOW, accepted, change, delivery, enqueue, event, suppression
 from tests.store.test_plans import everything

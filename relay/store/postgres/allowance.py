@@ -12,7 +12,7 @@ from contextlib import suppress
 from relay.errors import StoreUnavailable
 from relay.model import Lane
 from relay.rate import GENTLER, LEAST, REGAIN_PER_SECOND, SHARE, Account, Grant
-from relay.store.postgres.connections import PostgresPool
+from relay.store.postgres.pool import PostgresPool
 
 _AT_ONCE = "set_config('synchronous_commit', 'off', true) = 'off'"
 _FOR_BULK = f"quota * {SHARE[Lane.BULK]} - used"

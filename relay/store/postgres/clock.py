@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from relay.store.postgres.connections import PostgresPool
+from relay.store.postgres.pool import PostgresPool
 
 _NOW = "SELECT CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
 _WORTH_IT = 1.0  # seconds: an answer that took longer says too little

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable
 
-from relay.store.postgres.connections import PostgresPool
+from relay.store.postgres.pool import PostgresPool
 
 _AT_ONCE = 2  # large messages that come in; others wait, and leave connections for what is small
 _PUT = "INSERT INTO chunks (message_id, number, content) VALUES (%s, %s, %s)"

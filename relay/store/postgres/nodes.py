@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 
 from relay.ports.nodes import Node, Roster, Used
-from relay.store.postgres.connections import PostgresPool
+from relay.store.postgres.pool import PostgresPool
 from relay.store.sql.session import Session, beside_others
 from relay.store.sql.writer import Writer
 

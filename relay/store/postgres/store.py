@@ -11,9 +11,11 @@ from relay.errors import ConfigError, StoreUnavailable
 from relay.store.postgres import schema
 from relay.store.postgres.allowance import SharedAllowance
 from relay.store.postgres.clock import DatabaseClock
-from relay.store.postgres.connections import PostgresDatabase, PostgresPool, Server
+from relay.store.postgres.connections import Server
 from relay.store.postgres.content import PostgresContent
+from relay.store.postgres.database import PostgresDatabase
 from relay.store.postgres.nodes import PostgresNodes, PostgresUsage
+from relay.store.postgres.pool import PostgresPool
 from relay.store.postgres.wakes import PostgresWakes
 from relay.store.sql.store import SqlStore
 from relay.store.sql.writer import Writer

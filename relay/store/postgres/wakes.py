@@ -13,7 +13,8 @@ from contextlib import suppress
 import psycopg
 
 from relay.errors import StoreUnavailable
-from relay.store.postgres.connections import PostgresPool, Server
+from relay.store.postgres.connections import Server
+from relay.store.postgres.pool import PostgresPool
 
 _CHANNEL = "relay_due"
 _TOGETHER = 0.05  # seconds
