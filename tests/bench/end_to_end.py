@@ -80,6 +80,11 @@ class Stand:
         await self._settled()
         return _figures(began, ended, shares, self._seconds_to_ses(began, ended))
 
+    @property
+    def delivered(self) -> int:
+        """How many messages SES has got."""
+        return self._counts.delivered
+
     def _look(self) -> _Look:
         counts = self._counts
         processor = {name: _processor_seconds(number) for name, number in self._processes.items()}
