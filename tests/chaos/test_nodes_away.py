@@ -20,7 +20,7 @@ from tests.chaos.scene import FULL
 from tests.harness import Relay
 
 ROUNDS = 20 if FULL else 1
-CUTS = (10, 35, 60) if FULL else (32,)  # seconds: longer than a lease as well
+CUTS = (32, 45, 60) if FULL else (32,)  # seconds: longer than a lease as well
 CALL = 8.0  # seconds: longer than any call
 WAIT_SECONDS = 15.0
 SETTLED = LEASE + 90
