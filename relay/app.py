@@ -1,19 +1,16 @@
-"""Starts the parts of the relay in order and stops them in reverse. Only this file and assembly/ know concrete parts."""
+"""Starts the parts of the relay in order and stops them in reverse. Only this file, doors and assembly know concrete parts."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-import ssl
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import boto3
-from aiohttp.web import RouteDef
 
-from relay import config_rules, journal, watch
+from relay import journal, watch
 from relay.admin import Admin
 from relay.assembly import at_aws, database, sharing, way_back, way_in, way_out
 from relay.assembly.base import Base, linker, patience
@@ -22,36 +19,26 @@ from relay.aws.credentials import ChainCredentials
 from relay.aws.sqs import SqsQueue
 from relay.backlog import Admission
 from relay.control.server import ControlServer
-from relay.credential import Credential
 from relay.dead_letters import DeadLetterWatch
+from relay.doors import Doors
 from relay.errors import ConfigError
 from relay.feedback import Feedback
-from relay.lifecycle import DAY
 from relay.list_sync import SuppressionSync
-from relay.logins import LoginChanges
 from relay.membership import OneOfMany
+from relay.parts import Parts
 from relay.redrive import Redrive
 from relay.refusals import Refusals
-from relay.security.passwords import ArgonPasswords
-from relay.security.tls import ServerTls
 from relay.senders import IdentitySync
 from relay.settings import Config, Role
-from relay.smtp.login import TrustedNetworks
-from relay.smtp.server import SmtpServer
 from relay.store.lock import Lock
 from relay.store.room import Room
 from relay.store.sql.store import SqlStore
 from relay.web import health, metrics
-from relay.web.server import HttpServer
 
-# Together less than the 35 seconds after which a supervisor loses patience.
-_STOP_SMTP_SECONDS = 8.0
-_STOP_CALLS_SECONDS = 18.0
-_WATCH_SECONDS = 5.0
+_STOP_CALLS_SECONDS = 18.0  # with the 8 of SMTP less than the 35 after which a supervisor loses patience
 _LOOK_SECONDS = 1.0
 _COUNT_SECONDS = 5.0
 _ALARM_SECONDS = 60.0
-_FILES_SETTLE_SECONDS = 1.0
 _FOLLOW_SECONDS = 5.0
 
 
@@ -60,34 +47,32 @@ class App:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._parts = AsyncExitStack()
-        self._tls: list[ServerTls] = []
-        self._smtp: SmtpServer | None = None
-        self.ports: dict[str, int] = {}
-        self.failed = asyncio.Event()
+        self._parts = Parts()
+        self._doors = Doors(config, self._parts)
+        self.ports = self._doors.ports
+        self.failed = self._parts.failed
 
     async def start(self) -> None:
         """Raises ConfigError for what cannot be used; then nothing is left running."""
         try:
             await self._start()
         except BaseException:
-            await self._parts.aclose()
+            await self._parts.end()
             raise
 
     async def stop(self) -> None:
         """Doors first, then what is under way, the store last."""
-        await self._parts.aclose()
+        await self._parts.end()
         journal.stopped(what="relay")
 
     def reload(self) -> None:
         """Reads the certificates anew."""
-        for tls in self._tls:
-            tls.reload()
+        self._doors.reload()
 
     async def _start(self) -> None:
         config = self._config
         does = config.node.does
-        smtp_tls = self._watched(way_in.smtp_tls(config)) if does(Role.SMTP) else None
+        smtp_tls = self._doors.shown(way_in.smtp_tls(config)) if does(Role.SMTP) else None
         session = at_aws.session(config)
         self._take_lock()
         room, admission = way_in.room(config), way_in.admission(config)
@@ -113,8 +98,8 @@ class App:
             journal.in_playpen(recipient=config.playpen.recipient)
         await self._start_watch(base, room, admission)
         if smtp_tls:
-            await self._start_smtp(base, sync, admission, smtp_tls)
-        self._keep_running(self._watch_certificates, "the look at the certificates")
+            await self._doors.open_smtp(base, sync.identities, admission, smtp_tls)
+        self._parts.keep_running(self._doors.watch_certificates, "the look at the certificates")
         self._chore(base, way_out.keeping(base).run, "the removal of what is old")
         alarms = way_back.alarms(base)
         self._chore(base, lambda: alarms.run(every=_ALARM_SECONDS), "the look at the counters")
@@ -128,8 +113,8 @@ class App:
             journal.trouble(f"{lost} files in the spool belong to no message: moved to {config.store.lost}")
         listening = way_back.listening(config, clock())
         refusals = Refusals(store=store.counters, clock=clock, every=_COUNT_SECONDS)
-        self._parts.push_async_callback(refusals.flush)  # the last that were refused
-        self._keep_running(refusals.run, "the count of refusals")
+        self._parts.ends_with(refusals.flush)  # the last that were refused
+        self._parts.keep_running(refusals.run, "the count of refusals")
         membership, many = sharing.membership(config, store, clock=clock, listening=listening, patience=patience(config))
         if many:
             await self._join(many)
@@ -148,8 +133,8 @@ class App:
 
     async def _join(self, many: OneOfMany) -> None:
         await many.join()
-        self._parts.push_async_callback(many.leave)
-        self._keep_running(many.run, "the signs of life")
+        self._parts.ends_with(many.leave)
+        self._parts.keep_running(many.run, "the signs of life")
 
     async def _open_store(self, room: Room, admission: Admission) -> SqlStore:
         def disk_is_full() -> None:
@@ -158,20 +143,8 @@ class App:
 
         room.make_way()
         store = await database.opened(self._config.store, on_full=disk_is_full)
-        self._parts.push_async_callback(store.close)
+        self._parts.ends_with(store.close)
         return store
-
-    def _watched(self, tls: ServerTls) -> ssl.SSLContext:
-        self._tls.append(tls)
-        return tls.context
-
-    async def _watch_certificates(self) -> None:
-        while True:
-            await asyncio.sleep(_WATCH_SECONDS)
-            for tls in self._tls:
-                if tls.has_changed():
-                    await asyncio.sleep(_FILES_SETTLE_SECONDS)  # the key is written a moment after the certificate
-                    tls.reload()
 
     def _take_lock(self) -> None:
         store = self._config.store
@@ -184,12 +157,14 @@ class App:
             raise ConfigError(self._config.file, "store.path", f"cannot be used: {error}") from error
         if not is_ours:
             raise ConfigError(self._config.file, "store.path", f"another relay runs on {store.path.parent}")
-        self._parts.callback(lock.release)
+        self._parts.closes_with(lock.release)
 
     async def _start_watch(self, base: Base, room: Room, admission: Admission) -> None:
         store, clock = base.store.backlog, base.clock
         await watch.look(store, room, admission, now=clock())
-        self._keep_running(lambda: watch.run(store, room, admission, clock=clock, every=_LOOK_SECONDS), "the look at the queue")
+        self._parts.keep_running(
+            lambda: watch.run(store, room, admission, clock=clock, every=_LOOK_SECONDS), "the look at the queue"
+        )
 
     async def _start_control(self, base: Base, sync: IdentitySync, lists: SuppressionSync, redrive: Redrive) -> None:
         admin = Admin(
@@ -200,12 +175,12 @@ class App:
             feedback=base.store.feedback,
             rules=self._config.bounces.rules,
             clock=base.clock,
-            tell=self._credential_changed,
+            tell=self._doors.credential_changed,
             wake=base.wake.set,
         )
         control = ControlServer(self._config.store.control, admin, sync.once, lists.once, redrive)
         await control.start()
-        self._parts.push_async_callback(control.stop)
+        self._parts.ends_with(control.stop)
 
     async def _start_http(self, base: Base, feedback: Feedback) -> None:
         config, does = self._config, self._config.node.does
@@ -215,32 +190,18 @@ class App:
             routes = [*healthy]
             routes += way_back.webhook(config, feedback).routes() if does(Role.FEEDBACK) else ()
             routes += way_back.link_pages(base, base.linker) if base.linker and does(Role.WEB) else ()
-            context = self._watched(tls) if tls else None
-            await self._serve_http("callbacks", config.callbacks.listen, routes, tls=context, proxies=config.callbacks.proxies)
+            context = self._doors.shown(tls) if tls else None
+            await self._doors.open_http(
+                "callbacks", config.callbacks.listen, routes, tls=context, proxies=config.callbacks.proxies
+            )
         if config.private.listen:
-            await self._serve_http("private", config.private.listen, [*metrics.routes(), *healthy])
+            await self._doors.open_http("private", config.private.listen, [*metrics.routes(), *healthy])
 
     def _start_queues(self, base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...]) -> None:
         for queue in queues:
-            self._keep_running(way_back.collector(base, feedback, queue).run, f"the reading of {queue.url}")
+            self._parts.keep_running(way_back.collector(base, feedback, queue).run, f"the reading of {queue.url}")
         if queues:
             self._chore(base, DeadLetterWatch(queues).run, "the look at the queues of events")
-
-    async def _serve_http(
-        self,
-        name: str,
-        listener: str,
-        routes: Iterable[RouteDef],
-        *,
-        tls: ssl.SSLContext | None = None,
-        proxies: Collection[str] = (),
-    ) -> None:
-        server = HttpServer(name, routes, proxies)
-        host, port = config_rules.address(listener, self._config.file, f"{name}.listen")
-        self._parts.push_async_callback(server.stop)
-        with _listening(self._config, f"{name}.listen"):
-            shared = name != "private" and bool(self._config.worker)
-            self.ports[name] = await server.listen(host, port, tls=tls, is_shared=shared)
 
     async def _start_account(self, base: Base, sesv2: Any) -> None:
         account = AccountWatch(client=sesv2, store=base.store.account, allowance=base.allowance, clock=base.clock)
@@ -253,19 +214,19 @@ class App:
         credentials = ChainCredentials(session, new_session=lambda: at_aws.session(config), clock=time.time)
         await credentials.refresh()
         sender = way_out.ses_sender(base, credentials, endpoint)
-        self._parts.push_async_callback(sender.close)
+        self._parts.ends_with(sender.close)
         dispatcher = way_out.dispatcher(base, sender)
-        self._keep_running(credentials.run, "the refresh of AWS credentials")
-        self._keep_running(dispatcher.run, "the dispatcher")
+        self._parts.keep_running(credentials.run, "the refresh of AWS credentials")
+        self._parts.keep_running(dispatcher.run, "the dispatcher")
         if base.store.shared:
-            self._keep_running(base.store.shared.wakes(base.wake.set).listen, "the ear for mail at other nodes")
-        self._parts.push_async_callback(dispatcher.stop, limit=_STOP_CALLS_SECONDS)
+            self._parts.keep_running(base.store.shared.wakes(base.wake.set).listen, "the ear for mail at other nodes")
+        self._parts.ends_with(dispatcher.stop, limit=_STOP_CALLS_SECONDS)
 
     def _start_sync(self, base: Base, sync: IdentitySync) -> None:
         if every := self._config.ses.identities_seconds:
             self._chore(base, lambda: sync.run(every=every, chance=random.random), "the look at the identities")
             if base.store.shared:
-                self._keep_running(lambda: sync.follow(every=_FOLLOW_SECONDS), "what other nodes know of the identities")
+                self._parts.keep_running(lambda: sync.follow(every=_FOLLOW_SECONDS), "what other nodes know of the identities")
 
     def _start_list_sync(self, base: Base, lists: SuppressionSync) -> None:
         """What an operator removed is deleted at SES also where both lists are not compared."""
@@ -274,75 +235,6 @@ class App:
             what = "the comparison with SES's suppression list"
             self._chore(base, lambda: lists.run(every=60.0 * minutes, chance=random.random), what)
 
-    async def _start_smtp(self, base: Base, sync: IdentitySync, admission: Admission, tls: ssl.SSLContext) -> None:
-        config, store = self._config.smtp, base.store
-        passwords = ArgonPasswords(monotonic=time.monotonic)
-        self._parts.callback(passwords.close)
-        limits = sharing.Limits(self._config, base.clock, store.shared)
-        limits.quota.restore(await store.credentials.accepted_since(base.clock() // DAY * DAY))
-        login = way_in.login(store, passwords, limits.guesses)
-        self._smtp = server = SmtpServer(
-            intake=way_in.intake(base, sync.identities, admission, limits.quota, self._bell(base)),
-            login=login,
-            hostname=config.hostname,
-            tls=tls,
-            limits=way_in.limits(self._config),
-            proxies=config.proxies,
-            shares_ports=bool(self._config.worker),
-        )
-        if limits.usage:
-            self._keep_running(limits.usage.run, "what other nodes count")
-            self._keep_running(LoginChanges(store.credentials, self._credential_changed).run, "what others change of logins")
-        self._parts.push_async_callback(server.stop, limit=_STOP_SMTP_SECONDS)
-        guests = TrustedNetworks(config.trusted_networks, config.trusted_credential, store.credentials)
-        self._listen(server, "submission", config.submission)
-        self._listen(server, "submissions", config.submissions, implicit_tls=True)
-        self._listen(server, "trusted", config.trusted, guests=guests)
-
-    def _bell(self, base: Base) -> Callable[[], None]:
-        """What to call when mail came in: a node that does not send it tells the others, who would look within a second."""
-        if base.store.shared is None or self._config.node.does(Role.DISPATCH):
-            return base.wake.set
-        wakes = base.store.shared.wakes(base.wake.set)
-        self._keep_running(wakes.tell, "the word of mail to other nodes")
-        return wakes.announce
-
-    def _credential_changed(self, credential: Credential) -> None:
-        if self._smtp:
-            self._smtp.credential_changed(credential)
-
-    def _listen(self, server: SmtpServer, name: str, listener: str, **options: Any) -> None:
-        if listener:
-            host, port = config_rules.address(listener, self._config.file, f"smtp.{name}")
-            with _listening(self._config, f"smtp.{name}"):
-                self.ports[name] = server.listen(host, port, **options)
-
     def _chore(self, base: Base, part: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
         """Where several nodes share the database, one of them does it for all."""
-        self._keep_running(lambda: base.membership.lead(part), what)
-
-    def _keep_running(self, part: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
-        """A task until the stop. One that ends by an exception of ours takes the relay down, to be started afresh."""
-
-        async def run() -> None:
-            try:
-                await part()
-            except Exception:
-                journal.bug(f"{what} failed")
-                self.failed.set()
-
-        task = asyncio.create_task(run())
-
-        async def end() -> None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        self._parts.push_async_callback(end)
-
-
-@contextmanager
-def _listening(config: Config, key: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(config.file, key, f"cannot listen there: {error.strerror or error}") from error
+        self._parts.keep_running(lambda: base.membership.lead(part), what)

@@ -1,0 +1,133 @@
+"""The listeners of a relay, SMTP and HTTP, and the certificates that they show."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from aiohttp.web import RouteDef
+
+from relay import config_rules
+from relay.assembly import sharing, way_in
+from relay.assembly.base import Base
+from relay.backlog import Admission
+from relay.credential import Credential
+from relay.errors import ConfigError
+from relay.identities import Identities
+from relay.lifecycle import DAY
+from relay.logins import LoginChanges
+from relay.parts import Parts
+from relay.security.passwords import ArgonPasswords
+from relay.security.tls import ServerTls
+from relay.settings import Config, Role
+from relay.smtp.login import TrustedNetworks
+from relay.smtp.server import SmtpServer
+from relay.web.server import HttpServer
+
+_STOP_SECONDS = 8.0  # for SMTP; see app.py
+_WATCH_SECONDS = 5.0
+_FILES_SETTLE_SECONDS = 1.0
+
+
+class Doors:
+    """Opened one by one; the parts end them. `ports` tells where they are."""
+
+    def __init__(self, config: Config, parts: Parts) -> None:
+        self._config = config
+        self._parts = parts
+        self._tls: list[ServerTls] = []
+        self._smtp: SmtpServer | None = None
+        self.ports: dict[str, int] = {}
+
+    def shown(self, tls: ServerTls) -> ssl.SSLContext:
+        """What a door needs to show these certificates, which are read anew when they change."""
+        self._tls.append(tls)
+        return tls.context
+
+    def reload(self) -> None:
+        """Reads the certificates anew."""
+        for tls in self._tls:
+            tls.reload()
+
+    async def watch_certificates(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(_WATCH_SECONDS)
+            for tls in self._tls:
+                if tls.has_changed():
+                    await asyncio.sleep(_FILES_SETTLE_SECONDS)  # the key is written a moment after the certificate
+                    tls.reload()
+
+    async def open_http(
+        self,
+        name: str,
+        listener: str,
+        routes: Iterable[RouteDef],
+        *,
+        tls: ssl.SSLContext | None = None,
+        proxies: Collection[str] = (),
+    ) -> None:
+        """Raises ConfigError where nobody can listen."""
+        server = HttpServer(name, routes, proxies)
+        host, port = config_rules.address(listener, self._config.file, f"{name}.listen")
+        self._parts.ends_with(server.stop)
+        with _listening(self._config, f"{name}.listen"):
+            is_shared = name != "private" and bool(self._config.worker)
+            self.ports[name] = await server.listen(host, port, tls=tls, is_shared=is_shared)
+
+    async def open_smtp(self, base: Base, identities: Identities, admission: Admission, tls: ssl.SSLContext) -> None:
+        """Raises ConfigError as above, or StoreUnavailable."""
+        config, store = self._config.smtp, base.store
+        passwords = ArgonPasswords(monotonic=time.monotonic)
+        self._parts.closes_with(passwords.close)
+        limits = sharing.Limits(self._config, base.clock, store.shared)
+        limits.quota.restore(await store.credentials.accepted_since(base.clock() // DAY * DAY))
+        self._smtp = server = SmtpServer(
+            intake=way_in.intake(base, identities, admission, limits.quota, self._bell(base)),
+            login=way_in.login(store, passwords, limits.guesses),
+            hostname=config.hostname,
+            tls=tls,
+            limits=way_in.limits(self._config),
+            proxies=config.proxies,
+            shares_ports=bool(self._config.worker),
+        )
+        if limits.usage:
+            self._parts.keep_running(limits.usage.run, "what other nodes count")
+            changes = LoginChanges(store.credentials, self.credential_changed)
+            self._parts.keep_running(changes.run, "what others change of logins")
+        self._parts.ends_with(server.stop, limit=_STOP_SECONDS)
+        guests = TrustedNetworks(config.trusted_networks, config.trusted_credential, store.credentials)
+        self._listen(server, "submission", config.submission)
+        self._listen(server, "submissions", config.submissions, implicit_tls=True)
+        self._listen(server, "trusted", config.trusted, guests=guests)
+
+    def credential_changed(self, credential: Credential) -> None:
+        """Open sessions hear of it, if there are any."""
+        if self._smtp:
+            self._smtp.credential_changed(credential)
+
+    def _bell(self, base: Base) -> Callable[[], None]:
+        """What to call when mail came in: a node that does not send it tells the others, who would look within a second."""
+        if base.store.shared is None or self._config.node.does(Role.DISPATCH):
+            return base.wake.set
+        wakes = base.store.shared.wakes(base.wake.set)
+        self._parts.keep_running(wakes.tell, "the word of mail to other nodes")
+        return wakes.announce
+
+    def _listen(self, server: SmtpServer, name: str, listener: str, **options: Any) -> None:
+        if listener:
+            host, port = config_rules.address(listener, self._config.file, f"smtp.{name}")
+            with _listening(self._config, f"smtp.{name}"):
+                self.ports[name] = server.listen(host, port, **options)
+
+
+@contextmanager
+def _listening(config: Config, key: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(config.file, key, f"cannot listen there: {error.strerror or error}") from error
