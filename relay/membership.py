@@ -14,6 +14,7 @@ from relay.ports.nodes import Node, Nodes, Roster, SharedClock
 from relay.steady import SteadyClock
 
 _EVERY = 2.0
+_FAREWELL = 3.0
 _TRUSTED_FOR = 8.0  # seconds after which it leads no more: others may from the tenth on
 
 Chore = Callable[[], Coroutine[Any, Any, None]]
@@ -99,8 +100,9 @@ class OneOfMany:
     async def leave(self) -> None:
         """In good order: nobody need wait until it has vanished."""
         try:
-            await self._nodes.leave(self._node)
-        except StoreUnavailable as error:
+            async with asyncio.timeout(_FAREWELL):
+                await self._nodes.leave(self._node)
+        except (StoreUnavailable, TimeoutError) as error:
             journal.trouble("the other nodes were not told of the stop", error)
 
     async def lead(self, chore: Chore) -> None:

@@ -6,14 +6,18 @@ them waits for one: a crash of the server may give back what was taken in its la
 
 from __future__ import annotations
 
+import asyncio
 import math
 from contextlib import suppress
+from typing import Any
 
 from relay.errors import StoreUnavailable
 from relay.model import Lane
 from relay.rate import GENTLER, LEAST, REGAIN_PER_SECOND, SHARE, Account, Grant
 from relay.store.postgres.pool import PostgresPool
+from relay.store.sql.session import Values
 
+_ANSWER_SECONDS = 5.0  # a stop waits for it
 _AT_ONCE = "set_config('synchronous_commit', 'off', true) = 'off'"
 _FOR_BULK = f"quota * {SHARE[Lane.BULK]} - used"
 # As in rate.py: tokens flow in at the rate, and one second's worth is kept at most. A clock that is set back gives none.
@@ -45,7 +49,7 @@ class SharedAllowance:
         self._seconds_to_next = 0.0
 
     async def take(self, wanted: int) -> Grant:
-        ((granted, tokens, rate, quota, used),) = await self._pool.changed(_TAKE, {"wanted": wanted})
+        ((granted, tokens, rate, quota, used),) = await self._changed(_TAKE, {"wanted": wanted})
         self._seconds_to_next = max(0.0, (1.0 - tokens) / rate) if rate else math.inf
         lanes = tuple(lane for lane in Lane if quota < 0 or quota * SHARE[lane] - used >= 1)
         return Grant(int(granted), lanes)
@@ -53,15 +57,22 @@ class SharedAllowance:
     async def give_back(self, *, tokens: int, calls: int) -> None:
         if tokens or calls:
             with suppress(StoreUnavailable):  # who is late with it sends a little less for once
-                await self._pool.changed(_GIVE_BACK, (tokens, calls))
+                await self._changed(_GIVE_BACK, (tokens, calls))
 
     async def slow_down(self) -> None:
         with suppress(StoreUnavailable):
-            await self._pool.changed(_SLOW_DOWN)
+            await self._changed(_SLOW_DOWN)
 
     async def told(self, account: Account) -> None:
         with suppress(StoreUnavailable):  # it is told again
-            await self._pool.changed(_TOLD, (max(account.rate, 0.0), account.quota, account.sent, account.sent))
+            await self._changed(_TOLD, (max(account.rate, 0.0), account.quota, account.sent, account.sent))
 
     def seconds_to_next(self) -> float:
         return self._seconds_to_next
+
+    async def _changed(self, query: str, values: Values = ()) -> list[Any]:
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                return await self._pool.changed(query, values)
+        except TimeoutError as error:
+            raise StoreUnavailable("the allowance is not to be had") from error

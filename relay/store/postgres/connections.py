@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from psycopg import errors
+from psycopg import errors, waiting
 from psycopg.abc import RV, Buffer, PQGen
 from psycopg.adapt import AdaptersMap
 from psycopg.types.numeric import NumericBinaryLoader
@@ -84,7 +85,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 class AsyncConnection(psycopg.AsyncConnection[Any]):
-    """The same, if it is told to."""
+    """The same, if it is told to. Who is cancelled does not ask a server to stop that may not answer."""
 
     seconds: float | None = None
 
@@ -92,8 +93,8 @@ class AsyncConnection(psycopg.AsyncConnection[Any]):
         if timeout is not None:
             return await super().wait(gen, interval, timeout)
         try:
-            return await super().wait(gen, interval, self.seconds)
-        except errors._WaitTimeout:
+            return await waiting.wait_async(gen, self.pgconn.socket, interval, self.seconds)
+        except (errors._WaitTimeout, asyncio.CancelledError):
             self.pgconn.finish()
             raise
 

@@ -74,10 +74,10 @@ class Writer:
         return cast(T, await job.done)
 
     async def close(self) -> None:
-        """What is waiting is still written."""
+        """What is waiting is still written; who comes later, or comes again, finds it closed."""
+        self._database = None
         while self._is_busy:  # noqa: ASYNC110 - groups follow each other
             await asyncio.sleep(0.001)
-        self._database = None
         self._groups.put(None)
         await asyncio.to_thread(self._thread.join)
 
