@@ -30,19 +30,20 @@ pytestmark = pytest.mark.timeout(3600 if FULL else 180)
 async def test_kill_9_of_nodes_under_load_loses_nothing_and_repeats_nothing(tmp_path: Path, url: str) -> None:
     async with many(tmp_path, url) as found:
         found.cloud.faults.until, found.cloud.faults.late = time.monotonic() + 86400, 0.2
-        clients, kills = Clients(found, CLIENTS, pace=PACE), 0
+        clients, kills, open_calls = Clients(found, CLIENTS, pace=PACE), 0, set[str]()
         async with at_work(clients):
             ends = time.monotonic() + KILLING_SECONDS
-            while time.monotonic() < ends:
+            while time.monotonic() < ends or (not open_calls and time.monotonic() < ends + 60):
                 await asyncio.sleep(random.uniform(0.3, 3.0))
                 victims = random.sample(found.relays, random.choice((1, 1, 2)))
                 await asyncio.gather(*(relay.kill() for relay in victims))
                 kills += len(victims)
+                open_calls |= found.stored("sending").keys()
                 await asyncio.sleep(random.uniform(0.0, 2.0))
                 await asyncio.gather(*(relay.start() for relay in victims))
         await found.verdict(clients, within=SETTLED)
-        print(f"{kills} kills, {len(found.journaled('in_doubt'))} calls open at one")
-        assert found.journaled("in_doubt")
+        print(f"{kills} kills, {len(open_calls)} calls open after one")
+        assert open_calls
 
 
 async def test_a_rolling_restart_under_load_is_seen_by_nobody_but_as_a_new_connection(tmp_path: Path, url: str) -> None:
