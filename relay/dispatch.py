@@ -24,6 +24,7 @@ from relay.turns import Turns
 
 _IDLE = 1.0  # seconds between looks at the queue when nobody wakes us: retries become due
 _STORE_DOWN = 1.0  # seconds between tries to reach a store that does not answer
+_CLAIM_SECONDS = 5.0  # that a stop waits for one; what a store that hangs gives out later is found in doubt
 _DAMAGED = 86400.0
 _TOLD_ONCE = 60.0  # seconds: a hold that was lifted meanwhile and met again is told again
 _SIMULATOR = "@simulator.amazonses.com"  # SES counts no mail to it (SES developer guide, "Using the mailbox simulator")
@@ -81,8 +82,9 @@ class Dispatcher:
         """Claims no more and waits for open calls, `limit` seconds at most. What hangs is found in doubt at the next start."""
         self._stopping = True
         self._wake.set()
-        async with self._claiming:
-            pass  # a claim that is under way still starts its calls: they are waited for as well
+        with suppress(TimeoutError):  # a claim that is under way still starts its calls: they are waited for as well
+            async with asyncio.timeout(_CLAIM_SECONDS), self._claiming:
+                pass
         if self._calls:
             _, hanging = await asyncio.wait(self._calls, timeout=limit)
             for call in hanging:

@@ -152,3 +152,26 @@ async def led_by(found: ManyScene, is_it: Callable[[str], bool]) -> str:
 def leader(found: ManyScene) -> str:
     names = found.rows("SELECT name FROM nodes JOIN leader ON node = id WHERE until > extract(epoch FROM clock_timestamp())")
     return str(names[0][0]) if names else ""
+
+
+async def test_a_node_that_is_told_to_stop_while_it_is_cut_off_ends_in_time(tmp_path: Path, url: str) -> None:
+    forwarder = Forwarder(url)
+    try:
+        own_way = {"RELAY_STORE__URL": await forwarder.start()}
+        async with many(tmp_path, url, {}, own_way) as found:
+            cut = found.relays[1]
+            clients = Clients(found, 4, pace=0.1)
+            async with at_work(clients):
+                await asyncio.sleep(2)
+                forwarder.cut()
+                await asyncio.sleep(2)
+                began = time.monotonic()
+                cut.terminate()
+                assert await asyncio.wait_for(cut.ended(), 60) == 0
+                print(f"ended after {(took := time.monotonic() - began):.1f} s")
+                forwarder.mend()
+                await cut.start()
+            await found.verdict(clients, within=SETTLED)
+            assert took < 35
+    finally:
+        await forwarder.stop()
