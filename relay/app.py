@@ -35,7 +35,8 @@ from relay.store.room import Room
 from relay.store.sql.store import SqlStore
 from relay.web import health, metrics
 
-_STOP_CALLS_SECONDS = 18.0  # with the 8 of SMTP less than the 35 after which a supervisor loses patience
+_STOP_SECONDS = 28.0  # and some more for parts that hang: less than the 35 after which a supervisor loses patience
+_STOP_CALLS_SECONDS = 18.0  # with the 8 of SMTP less than that
 _LOOK_SECONDS = 1.0
 _COUNT_SECONDS = 5.0
 _ALARM_SECONDS = 60.0
@@ -57,12 +58,12 @@ class App:
         try:
             await self._start()
         except BaseException:
-            await self._parts.end()
+            await self._parts.end(within=_STOP_SECONDS)
             raise
 
     async def stop(self) -> None:
         """Doors first, then what is under way, the store last."""
-        await self._parts.end()
+        await self._parts.end(within=_STOP_SECONDS)
         journal.stopped(what="relay")
 
     def reload(self) -> None:

@@ -82,11 +82,12 @@ class Dispatcher:
         """Claims no more and waits for open calls, `limit` seconds at most. What hangs is found in doubt at the next start."""
         self._stopping = True
         self._wake.set()
+        ends_at = self._monotonic() + limit
         with suppress(TimeoutError):  # a claim that is under way still starts its calls: they are waited for as well
             async with asyncio.timeout(_CLAIM_SECONDS), self._claiming:
                 pass
         if self._calls:
-            _, hanging = await asyncio.wait(self._calls, timeout=limit)
+            _, hanging = await asyncio.wait(self._calls, timeout=ends_at - self._monotonic())
             for call in hanging:
                 call.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from relay import journal
+
+_LEAST_SECONDS = 1.0  # for a part whose turn to end comes when the time is over
 
 
 class Parts:
@@ -17,11 +20,12 @@ class Parts:
 
     def __init__(self) -> None:
         self._begun = AsyncExitStack()
+        self._ends_at = 0.0
         self.failed = asyncio.Event()
 
     def ends_with(self, step: Callable[..., Coroutine[Any, Any, object]], **options: Any) -> None:
         """What began just now ends by this."""
-        self._begun.push_async_callback(step, **options)
+        self._begun.push_async_callback(self._end, step.__qualname__, partial(step, **options))
 
     def closes_with(self, step: Callable[[], None]) -> None:
         """The same, where nobody waits."""
@@ -43,8 +47,19 @@ class Parts:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-        self._begun.push_async_callback(end)
+        self._begun.push_async_callback(self._end, what, end)
 
-    async def end(self) -> None:
-        """All of them."""
+    async def end(self, *, within: float) -> None:
+        """All of them. What takes longer than so many seconds in all is not waited for: a disk or a database that hangs. No
+        part needs its end for what it has promised, or a power cut would break it.
+        """
+        self._ends_at = asyncio.get_running_loop().time() + within
         await self._begun.aclose()
+
+    async def _end(self, what: str, step: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        left = self._ends_at - asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(max(left, _LEAST_SECONDS)):
+                await step()
+        except TimeoutError:
+            journal.trouble(f"{what} takes too long and is not waited for")

@@ -74,12 +74,15 @@ class Writer:
         return cast(T, await job.done)
 
     async def close(self) -> None:
-        """What is waiting is still written; who comes later, or comes again, finds it closed."""
+        """What is waiting is still written; who comes later, or comes again, finds it closed. Who is cancelled leaves the
+        thread to the end of the process.
+        """
         self._database = None
         while self._is_busy:  # noqa: ASYNC110 - groups follow each other
             await asyncio.sleep(0.001)
         self._groups.put(None)
-        await asyncio.to_thread(self._thread.join)
+        while self._thread.is_alive():  # noqa: ASYNC110 - a thread of an executor that joined it could not be left
+            await asyncio.sleep(0.001)
 
     def _begin_group(self, loop: asyncio.AbstractEventLoop) -> None:
         """One group at a time: who comes while it is written waits for the next."""
