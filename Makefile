@@ -34,6 +34,9 @@ bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench.policy
 	@$(BIN)/python -m tests.bench.suppressions
 	@$(BIN)/python -m tests.bench.links
+	@$(BIN)/python -m tests.bench.nodes
+	@$(BIN)/python -m tests.bench.history
+	@$(BIN)/python -m tests.bench.volume
 
 chaos: .venv/dev.stamp ## kill -9, every fault of SES, bad clients: the figures of docs/reliability.md, for about an hour
 	@RELAY_CHAOS=full RELAY_FUZZ_SESSIONS=20000 $(BIN)/pytest tests/chaos tests/fuzz -s
