@@ -61,6 +61,7 @@ def check(config: Config) -> None:
         ("smtp.submissions", config.smtp.submissions),
         ("smtp.trusted", config.smtp.trusted),
         ("callbacks.listen", config.callbacks.listen),
+        ("api.listen", config.api.listen),
         ("private.listen", config.private.listen),
     ):
         if listener:
@@ -70,6 +71,7 @@ def check(config: Config) -> None:
     if config.retry.doubt not in ("resend", "hold"):
         raise ConfigError(config.file, "retry.doubt", 'must be "resend" or "hold"')
     _check_playpen(config)
+    _check_api(config)
     _check_feedback(config)
     for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
         if endpoint and not _is_url(endpoint):
@@ -113,6 +115,7 @@ def _check_smtp(config: Config) -> None:
         "smtp.proxies": smtp.proxies,
         "smtp.trusted_networks": smtp.trusted_networks,
         "callbacks.proxies": config.callbacks.proxies,
+        "api.proxies": config.api.proxies,
     }
     for key, blocks in all_blocks.items():
         for block in blocks:
@@ -141,6 +144,17 @@ def _check_playpen(config: Config) -> None:
         mail_address.parse(recipient.encode("utf-8") if recipient not in ("", "simulator") else b"a@example.com")
     except ValueError:
         raise ConfigError(config.file, "playpen.recipient", f'{recipient} is neither an address nor "simulator"') from None
+
+
+def _check_api(config: Config) -> None:
+    """Passwords go in the clear over plain HTTP: only from this machine, or from a proxy."""
+    api = config.api
+    if bool(api.certificate) != bool(api.key):
+        raise ConfigError(config.file, "api.key", "certificate and key come together")
+    is_plain = api.listen and not api.certificate
+    if is_plain and not api.proxies and not is_loopback(f"http://{api.listen}"):
+        why = "plain HTTP is for this machine, or for a proxy of api.proxies: set api.certificate and api.key"
+        raise ConfigError(config.file, "api.listen", why)
 
 
 def _check_feedback(config: Config) -> None:

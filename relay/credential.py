@@ -55,6 +55,22 @@ class OnSuppressed(StrEnum):
     REJECT = "reject"  # refused at RCPT TO
 
 
+class Scope(StrEnum):
+    """What a login may be used for."""
+
+    SMTP = "smtp"
+    MESSAGES = "messages"  # these and all below by HTTP
+    TASKS = "tasks"
+    CONTACTS = "contacts"
+    TEMPLATES = "templates"
+    SENDERS = "senders"
+    STATISTICS = "statistics"
+    SUPPRESSIONS = "suppressions"
+    EVENTS = "events"
+    ACCOUNT = "account"
+    QUEUE = "queue"
+
+
 class LineEnds(StrEnum):
     """What becomes of a lone CR or LF in content."""
 
@@ -100,6 +116,7 @@ class Credential:
     name: str
     kind: Kind
     password_hashes: tuple[str, ...]
+    scopes: frozenset[Scope] = frozenset({Scope.SMTP})
     senders: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     recipients: Recipients = Recipients.ONE

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from relay import ids, journal, judge, labels, metrics, policy
 from relay.backlog import Admission
 from relay.credential import Credential, Macros, MessageClass, Recipients
-from relay.errors import LinksMissing, MessageTooLarge, NoRoom, RecipientSuppressed, TooManyRecipients
+from relay.errors import LinksMissing, RecipientSuppressed, TooManyRecipients
 from relay.identities import Identities
 from relay.judge import Finding, Rule
 from relay.lifecycle import Patience
 from relay.links import Linker
 from relay.model import Delivery, Envelope, Message, State
-from relay.ports.bodies import Bodies, Draft
+from relay.ports.bodies import Bodies
 from relay.ports.clock import Chance, Clock
 from relay.ports.queue import Queue
 from relay.ports.suppressions import Suppressions
 from relay.quota import Quota
 from relay.reading import mime
+from relay.receiving import Budget, Receiving
 from relay.refusals import Refusals
 from relay.replies import reply_to
 from relay.writing import edits
@@ -36,55 +37,6 @@ class _Judged:
     message: Message
     seen: tuple[Finding, ...]
     seal: str
-
-
-class Budget:
-    """Octets that may be in flight at once, over all connections, received or being judged."""
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-
-    def take(self, count: int) -> None:
-        """Raises NoRoom."""
-        if count > self._free:
-            raise NoRoom
-        self._free -= count
-
-    def give_back(self, count: int) -> None:
-        self._free += count
-
-
-class Receiving:
-    """A message on its way in. What is closed before it was accepted leaves no trace."""
-
-    def __init__(self, message_id: str, draft: Draft, budget: Budget, max_size: int) -> None:
-        self.id = message_id
-        self.draft = draft
-        self._budget = budget
-        self._taken = 0
-        self.max_size = max_size
-
-    def write(self, piece: bytes) -> None:
-        """Raises MessageTooLarge or NoRoom; then nothing more may be written."""
-        if self.draft.size + len(piece) > self.max_size:
-            raise MessageTooLarge
-        self._budget.take(len(piece))
-        self._taken += len(piece)
-        self.draft.write(piece)
-
-    @property
-    def wants_flush(self) -> bool:
-        """So much waits in memory that `flush` must come before the next `write`."""
-        return self.draft.wants_flush
-
-    async def flush(self) -> None:
-        """Raises StoreUnavailable; then nothing more may be written."""
-        await self.draft.flush()
-
-    def close(self, *, keep: bool = False) -> None:
-        """To be called exactly once: by `Intake.accept`, or by the door if it never came to that."""
-        self._budget.give_back(self._taken)
-        self.draft.close(keep=keep)
 
 
 class Intake:
@@ -163,6 +115,32 @@ class Intake:
         if found:
             raise RecipientSuppressed(found.why)
 
+    async def accept_pieces(self, envelope: Envelope, pieces: Iterable[bytes]) -> Message:
+        """Content that is at hand as a whole: as `accept`. Raises a refusal."""
+        receiving = self.receive()
+        try:
+            await self._fill(receiving, pieces)
+        except BaseException:
+            receiving.close()
+            raise
+        return await self.accept(envelope, receiving)
+
+    async def judge_pieces(self, envelope: Envelope, pieces: Iterable[bytes]) -> None:
+        """Whether it would be accepted; nothing is kept of it. Raises a refusal."""
+        receiving = self.receive()
+        try:
+            await self._fill(receiving, pieces)
+            digest = await receiving.draft.finish()
+            await self._judged(envelope, receiving, digest, self._clock())
+        finally:
+            receiving.close()
+
+    async def _fill(self, receiving: Receiving, pieces: Iterable[bytes]) -> None:
+        for piece in pieces:
+            if receiving.wants_flush:
+                await receiving.flush()
+            receiving.write(piece)
+
     async def accept(self, envelope: Envelope, receiving: Receiving) -> Message:
         """Judge and store. Returning is the promise behind the 250.
 
@@ -180,7 +158,7 @@ class Intake:
                 message = judged.message
                 wanted = self._deliveries(envelope, message)
                 await receiving.draft.store()
-                deliveries = await self._queue.enqueue(message, receiving.draft.inline, wanted)
+                deliveries = await self._queue.enqueue(message, receiving.draft.inline, wanted, receipt=envelope.receipt)
             kept = True
         finally:
             receiving.close(keep=kept)
@@ -215,6 +193,7 @@ class Intake:
             also=["X-Playpen-Recipients: " + ",\r\n\t".join(envelope.recipients)] if self._playpen else (),
             send_as=case.header_from if case.is_rewritten else "",
             links=links,
+            merged=envelope.merged,
         )
         message = Message(
             id=receiving.id,
@@ -229,6 +208,7 @@ class Intake:
             digest=digest,
             edits=changes,
             labels=found,
+            task=envelope.task,
         )
         return _Judged(message=message, seen=seen, seal=edits.left_alone(content, case.parsed, links) if links else "")
 
@@ -244,6 +224,7 @@ class Intake:
                 due_at=due_at,
                 expires_at=message.labels.expires_at or due_at + self._patience.lifetime,
                 reason="only the first recipient is sent to" if is_first_only and number > 1 else "",
+                fields=envelope.values[number - 1] if envelope.values else "",
             )
             for number, recipient in enumerate(envelope.recipients, 1)
         )

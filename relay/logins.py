@@ -1,4 +1,6 @@
-"""What other nodes, and the command line, change of logins: heard of within a second."""
+"""Who is it? A name and a password from an address: a credential, or one answer for every failure. And what other nodes, and
+the command line, change of logins: heard of within a second.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,81 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from relay.credential import Credential
-from relay.errors import StoreUnavailable
-from relay.ports.logins import Credentials
+from relay import journal, policy
+from relay.credential import Credential, LastUse, Scope
+from relay.errors import StoreUnavailable, TooManyFailures, WrongLogin
+from relay.guesses import Guesses
+from relay.ports.clock import Clock
+from relay.ports.logins import Credentials, Passwords
 
 _EVERY = 1.0
+_NOTE_EVERY = 60.0
+
+
+class Login:
+    """Checks names and passwords. The client never learns which part was wrong; the journal does."""
+
+    def __init__(self, credentials: Credentials, passwords: Passwords, guesses: Guesses, clock: Clock) -> None:
+        self._credentials = credentials
+        self._passwords = passwords
+        self._guesses = guesses
+        self._clock = clock
+        self._known: dict[str, Credential] = {}
+        self._noted: dict[tuple[str, str], LastUse] = {}
+
+    async def check(self, name: str, password: str, *, peer: str, helo: str, scope: Scope | None = None) -> Credential:
+        """Who is not for that `scope`, if one is given, is taken for a stranger. Takes the same time for an unknown name.
+
+        Raises WrongLogin, TooManyFailures, TooBusy or StoreUnavailable.
+        """
+        credential = self._known.get(name) or await self._find(name)
+        password_hash = self._passwords.remembered(password, credential)
+        if password_hash is None and self._guesses.is_stopped(peer):
+            raise TooManyFailures
+        await asyncio.sleep(self._guesses.delay(name, peer))
+        password_hash = password_hash or await self._passwords.verify(password, credential)
+        if credential is None or password_hash is None:
+            raise self._failed(name, peer, "wrong password" if credential else "unknown name")
+        if objection := objection_to(credential, peer, scope):
+            raise self._failed(name, peer, objection)
+        self._guesses.succeeded(name, peer)
+        await self._note(LastUse(name=name, password_hash=password_hash, at=self._clock(), peer=peer, helo=helo))
+        return credential
+
+    def forget(self, name: str) -> None:
+        """The credential was changed."""
+        self._known.pop(name, None)
+
+    async def _find(self, name: str) -> Credential | None:
+        found = await self._credentials.get(name)
+        if found:
+            self._known[name] = found
+        return found
+
+    def _failed(self, name: str, peer: str, why: str) -> WrongLogin:
+        journal.login_refused(name=name, peer=peer, why=why)
+        for by in self._guesses.failed(name, peer):
+            journal.passwords_guessed(name=name, peer=peer, by=by)
+        return WrongLogin()
+
+    async def _note(self, use: LastUse) -> None:
+        """Once a minute is enough, but for a new address. A store that cannot take it is no reason to refuse a login."""
+        key = (use.name, use.password_hash)
+        noted = self._noted.get(key)
+        if noted and noted.peer == use.peer and use.at - noted.at < _NOTE_EVERY:
+            return
+        self._noted[key] = use
+        with suppress(StoreUnavailable):
+            await self._credentials.note_use(use)
+
+
+def objection_to(credential: Credential, peer: str, scope: Scope | None) -> str:
+    """Why it may not come in; mostly empty."""
+    if credential.disabled:
+        return "disabled"
+    if scope and scope not in credential.scopes:
+        return f"not for {scope}"
+    return "" if policy.may_connect(credential, peer) else "not from this network"
 
 
 class LoginChanges:

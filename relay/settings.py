@@ -278,6 +278,18 @@ class SecretsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiConfig:
+    """The HTTP API. Without a certificate it speaks plain HTTP, to this machine alone or to a proxy in front of it."""
+
+    listen: str = "127.0.0.1:8081"
+    certificate: str = ""
+    key: str = ""
+    proxies: tuple[str, ...] = ()
+    max_body: int = 16 * 1024 * 1024
+    calls_per_minute: int = 6000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateConfig:
     """The HTTP listener for those who watch the relay. Empty is off."""
 
@@ -312,6 +324,7 @@ class Config:
     callbacks: CallbacksConfig = field(default_factory=CallbacksConfig)
     pages: PagesConfig = field(default_factory=PagesConfig)
     secrets: SecretsConfig = field(default_factory=SecretsConfig)
+    api: ApiConfig = field(default_factory=ApiConfig)
     private: PrivateConfig = field(default_factory=PrivateConfig)
     log: LogConfig = field(default_factory=LogConfig)
     file: str = field(default="(defaults)", metadata={"section": False})

@@ -25,6 +25,7 @@ from relay.credential import (
     MessageClass,
     OnSuppressed,
     Recipients,
+    Scope,
 )
 from relay.errors import SenderNotAllowed
 from relay.security.passwords import hash_password
@@ -46,8 +47,21 @@ def credential() -> None:
 
 credential.add_command(credential_attachments)
 
+
+def _scopes(word: str) -> set[str]:
+    return {str(scope) for scope in Scope} - {Scope.SMTP, Scope.QUEUE} if word == "api" else {word}
+
+
 # Those that are not given leave what there is, or the default.
 _SETTINGS = (
+    click.option(
+        "--scope",
+        "scopes",
+        type=click.Choice([*(str(word) for word in Scope), "api"]),
+        multiple=True,
+        callback=lambda _context, _option, words: tuple(sorted({each for word in words for each in _scopes(word)})),
+        help="What it may be used for: smtp, parts of the HTTP API, or api: all of those but queue. Repeatable. Default: smtp.",
+    ),
     click.option(
         "--network",
         "networks",

@@ -82,6 +82,7 @@ def _listeners(config: Config) -> Iterator[tuple[str, str, int]]:
         ("smtp.submissions", smtp.submissions),
         ("smtp.trusted", smtp.trusted),
         ("callbacks.listen", config.callbacks.listen),
+        ("api.listen", config.api.listen),
         ("private.listen", config.private.listen),
     ):
         if listener:

@@ -8,8 +8,8 @@ from io import IncrementalNewlineDecoder
 
 from relay.credential import LineEnds
 from relay.errors import Malformed, Refused
-from relay.intake import Receiving
 from relay.model import Envelope
+from relay.receiving import Receiving
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _DOT = b"\r\n."

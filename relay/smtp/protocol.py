@@ -15,15 +15,16 @@ from collections.abc import Callable
 from typing import Protocol
 
 from relay import journal
-from relay.credential import Credential
+from relay.credential import Credential, Scope
 from relay.errors import EncryptionRequiredForLogin, Refused, TooManyFailures, WrongLogin
 from relay.intake import Intake
+from relay.logins import Login
 from relay.replies import Reply
 from relay.smtp import answers
 from relay.smtp.connection import Answer, Connection, Keeper, Step
 from relay.smtp.content import Content
 from relay.smtp.limits import Limits
-from relay.smtp.login import MECHANISMS, Exchange, Login, NotBase64
+from relay.smtp.login import MECHANISMS, Exchange, NotBase64
 from relay.smtp.session import Session
 
 _LONGEST_COMMAND = 12288  # with its line end; the longest of all is AUTH's (RFC 4954 3)
@@ -231,7 +232,9 @@ class SubmissionProtocol(Connection):
 
     async def _log_in(self, name: str, password: str) -> Answer:
         try:
-            found = await self._door.login.check(name, password, peer=self.dialogue.peer, helo=self.dialogue.helo)
+            found = await self._door.login.check(
+                name, password, peer=self.dialogue.peer, helo=self.dialogue.helo, scope=Scope.SMTP
+            )
         except (WrongLogin, TooManyFailures) as refusal:
             return self._login_failed(refusal)
         self.dialogue.log_in(found)

@@ -9,11 +9,11 @@ from collections.abc import Collection
 from relay import journal
 from relay.credential import Credential
 from relay.intake import Intake
+from relay.logins import Login
 from relay.smtp import answers
 from relay.smtp.connection import Connection
 from relay.smtp.limits import Crowd, Limits
 from relay.smtp.listener import Guests, Listener
-from relay.smtp.login import Login
 from relay.smtp.tasks import Tasks
 
 _LOOK_AT_TIME = 1.0

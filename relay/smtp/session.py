@@ -20,8 +20,9 @@ from relay.errors import (
     Refused,
     TooManyRecipients,
 )
-from relay.intake import Intake, Receiving
+from relay.intake import Intake
 from relay.model import Envelope
+from relay.receiving import Receiving
 from relay.replies import Reply, reply_to
 from relay.smtp import answers
 

@@ -15,6 +15,7 @@ from relay.credential import (
     MessageClass,
     OnSuppressed,
     Recipients,
+    Scope,
 )
 from relay.identities import Identity, IdentityState, KnownIdentities
 from relay.suppression import Reason, Suppression
@@ -24,6 +25,7 @@ FULL = Credential(
     name="büro",
     kind=Kind.PERSON,
     password_hashes=(),
+    scopes=frozenset((Scope.MESSAGES, Scope.TASKS)),
     senders=("shop@example.com", "@example.org"),
     networks=("192.0.2.0/24",),
     recipients=Recipients.SPLIT,
