@@ -39,6 +39,7 @@ class LinkedMail:
 
     message: Message
     content: bytes | None
+    fields: str  # what merge fields are for this recipient
 
 
 class Linker:

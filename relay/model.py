@@ -28,6 +28,14 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a client calls a request of its own, so that it has an effect once; `fingerprint` is of the whole request."""
+
+    key: str
+    fingerprint: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """Who sends to whom, and from where it came to us."""
@@ -38,6 +46,10 @@ class Envelope:
     peer: str
     helo: str
     protocol: str  # the RFC 3848 keyword of the Received line: ESMTPSA
+    merged: frozenset[str] = frozenset()  # names of merge fields
+    values: tuple[str, ...] = ()  # of these, for each recipient: as Delivery.fields has them
+    task: int = 0
+    receipt: Receipt | None = None
 
 
 class Encoding(StrEnum):
@@ -48,12 +60,21 @@ class Encoding(StrEnum):
     BASE64 = "base64"
 
 
+class Place(StrEnum):
+    """Where the value of a merge field is put, and so how it is written."""
+
+    TEXT = "text"
+    HTML = "html"
+    HEADER = "header"
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """Octets [start, end) of the accepted content are sent as `text` instead, or anew in the encoding `encode`.
 
     `decode` is the encoding in which they came. `links` names macros: in their place each recipient gets his own links, in what
-    the octets decode to or in `text`. A `footer` is put into what they decode to, before octet `footer_at` of it.
+    the octets decode to or in `text`. A `footer` is put into what they decode to, before octet `footer_at` of it. `fields`
+    names merge fields: in their place each recipient gets his own values, written as `place` needs it.
     """
 
     start: int
@@ -64,6 +85,8 @@ class Edit:
     links: tuple[str, ...] = ()
     footer: bytes = b""
     footer_at: int = 0
+    fields: tuple[str, ...] = ()
+    place: Place = Place.TEXT
 
 
 class Lane(StrEnum):
@@ -103,21 +126,25 @@ class Labels:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flow:
-    """Deliveries that take turns with others, and that one hold can stop. `identity` is the sender's domain."""
+    """Deliveries that take turns with others, and that one hold can stop. `identity` is the sender's domain; `task` is the
+    mailing that they are of, 0 for none.
+    """
 
     id: int
     lane: Lane
     credential: str
     identity: str
     configuration_set: str
+    task: int = 0
 
 
 class Origin(NamedTuple):
-    """Whose mail it is, for the statistics; empty where that is not known."""
+    """Whose mail it is, for the statistics; empty where that is not known, or of no task."""
 
     credential: str
     sender_domain: str
     campaign: str
+    task: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +163,12 @@ class Message:
     digest: bytes
     edits: tuple[Edit, ...]
     labels: Labels = Labels()
+    task: int = 0
+
+    @property
+    def load(self) -> int:
+        """Octets that each delivery of it counts for in the queue. Those of a mailing share one content, and count for none."""
+        return 0 if self.task else self.size
 
     @property
     def links(self) -> frozenset[str]:
@@ -147,7 +180,8 @@ class Message:
 class Delivery:
     """One message to one recipient: one row of the queue, one call of SES.
 
-    `attempt` counts calls, also those that cost nothing; `failures` drives back-off and give-up.
+    `attempt` counts calls, also those that cost nothing; `failures` drives back-off and give-up. `fields` is a JSON object:
+    what merge fields are for this recipient, and empty where there are none.
     """
 
     message_id: str
@@ -159,6 +193,7 @@ class Delivery:
     attempt: int = 0
     failures: int = 0
     reason: str = ""
+    fields: str = ""
 
     @property
     def id(self) -> str:
@@ -181,7 +216,9 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What a call did to a delivery: written by the store, fenced by the attempt. `size` and `origin` are its message's."""
+    """What a call did to a delivery: written by the store, fenced by the attempt. `size` is its message's load,
+    `origin` whose mail it is.
+    """
 
     delivery: Delivery
     flow: int

@@ -27,7 +27,7 @@ from relay.model import Claimed
 from relay.outcome import Hold, HoldScope, Later, Outcome, Sent, Unknown
 from relay.ports.clock import Clock
 from relay.reading.mime import Slices
-from relay.writing import edits
+from relay.writing import edits, merging
 
 _PATH = "/v2/email/outbound-emails"
 _IN_THREAD = 256 * 1024  # encoding and hashing more than this would be felt by other connections
@@ -83,7 +83,7 @@ class SesSender:
             return Hold(
                 HoldScope.DELIVERY, "its links cannot be made: secrets.keys or callbacks.public_url is missing", _NO_LINKS
             )
-        encoded_anew = sum(edit.end - edit.start for edit in claimed.message.edits if edit.encode or edit.links)
+        encoded_anew = sum(edit.end - edit.start for edit in claimed.message.edits if edit.encode or edit.links or edit.fields)
         if len(content) > _IN_THREAD or encoded_anew > _ENCODED_ANEW_IN_THREAD:
             # Made twice, in pieces, so that no call holds a large message in memory: to sign it, and to write it.
             length, digest = await asyncio.to_thread(_measured, self._payload(claimed, content))
@@ -128,7 +128,8 @@ class SesSender:
         before, _, after = json.dumps(request).partition('"Data": "')
         yield before.encode() + b'"Data": "'
         links = self._linker.of(message.id, delivery.number) if self._linker and message.links else {}
-        yield from _in_base64(edits.edited(content, message.edits, links))
+        values = merging.values(delivery.fields)
+        yield from _in_base64(edits.edited(content, message.edits, links, values))
         yield after.encode()
 
     async def _post(self, payload: Body, headers: dict[str, str], time_left: Callable[[], float]) -> Answer | Outcome:

@@ -7,23 +7,26 @@ anew is not kept a second time; its edit says how it is done, and that is the sa
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from email.utils import parseaddr
 
 from relay import address as addresses
 from relay.errors import Malformed
-from relay.model import Edit
+from relay.model import Edit, Place
 from relay.reading import filenames, mime
 from relay.reading.mime import Header, Parsed, Part
 from relay.reading.octets import Octets, Slices, slices
-from relay.writing import fields, footers, headers, macros, raw_fields, recoding
+from relay.writing import fields, footers, headers, macros, merging, raw_fields, recoding
 from relay.writing.footers import Footer
 from relay.writing.macros import UNSUBSCRIBE, UNSUBSCRIBE_TOKEN, Links
+from relay.writing.merging import Values
 
 _LONGEST_NAME = 100
 _NO_LINKS: Links = {}
+_NO_VALUES: Values = {}
+_MERGED_FIELDS = ("to", "subject")
 _LIST_UNSUBSCRIBE = ("list-unsubscribe", "list-unsubscribe-post")
 _IN_FIELDS = (UNSUBSCRIBE, UNSUBSCRIBE_TOKEN)
 
@@ -60,6 +63,9 @@ class LinkEdits:
             yield f"List-Id: <{self.list_id}>"
 
 
+_NO_EDITS = LinkEdits(longest=_NO_LINKS, adds_pair=False, replaces=False)
+
+
 def needed(
     content: Octets,
     parsed: Parsed,
@@ -71,11 +77,12 @@ def needed(
     also: Sequence[str] = (),
     send_as: str = "",
     links: LinkEdits | None = None,
+    merged: Collection[str] = (),
 ) -> tuple[Edit, ...]:
     """Everything that changes, in order. Raises Malformed for what must change and cannot.
 
     `also` holds further fields; `send_as` is the address that From is rewritten to, if it is; `links` is what is done for links
-    of our own, if anything is.
+    of our own, if anything is; `merged` are the names of merge fields.
     """
     names = {header.name for header in parsed.headers}
     removed = headers.removed(parsed.headers, names)
@@ -95,8 +102,10 @@ def needed(
     _shorten(content, parsed, found)
     if send_as:
         found.append(rewritten_from(parsed, send_as))
-    if links:
-        found += _with_links(content, parsed, found, links)
+    if merged:
+        found += _merged_fields(content, parsed, merged)
+    if links or merged:
+        found += _with_macros(content, parsed, found, links or _NO_EDITS, merged)
     return _in_order(found)
 
 
@@ -106,8 +115,16 @@ def _in_order(found: Sequence[Edit]) -> tuple[Edit, ...]:
     return tuple(unique[place] for place in sorted(unique))
 
 
-def _with_links(content: Octets, parsed: Parsed, found: Sequence[Edit], links: LinkEdits) -> Sequence[Edit]:
-    """The edits of the texts that have macros or get a footer."""
+def _merged_fields(content: Octets, parsed: Parsed, merged: Collection[str]) -> Iterator[Edit]:
+    for header in parsed.headers:
+        if header.name in _MERGED_FIELDS and (names := merging.found(header.value, merged)):
+            yield Edit(header.start, header.end, fields=names, place=Place.HEADER)
+
+
+def _with_macros(
+    content: Octets, parsed: Parsed, found: Sequence[Edit], links: LinkEdits, merged: Collection[str]
+) -> Sequence[Edit]:
+    """The edits of the texts that have macros or merge fields, or get a footer."""
     texts = (part for part in filter(macros.may_have, parsed.parts) if macros.may_change(content, part))
     names = {part: macros.found(content, part) & links.longest.keys() for part in texts}
     is_footed = links.footer and not any(UNSUBSCRIBE in some for some in names.values())
@@ -118,7 +135,10 @@ def _with_links(content: Octets, parsed: Parsed, found: Sequence[Edit], links: L
         if links.footer and part in footed:
             footer, place = links.footer.of(part, macros.whole(content, part))
             change = replace(change, links=tuple(sorted(some | {UNSUBSCRIBE})), footer=footer, footer_at=place)
-        edits += _linked(content, part, found, change, links.longest) if change.links else ()
+        if merged and (names_of_fields := merging.found(macros.whole(content, part), merged)):
+            shown = Place.HTML if part.content_type == "text/html" else Place.TEXT
+            change = replace(change, fields=names_of_fields, place=shown)
+        edits += _linked(content, part, found, change, links.longest) if change.links or change.fields else ()
     return edits
 
 
@@ -126,7 +146,7 @@ def _linked(content: Octets, part: Part, found: Sequence[Edit], change: Edit, lo
     """The edits of one: it is encoded anew, or if it was not encoded and its lines stay short, it is not."""
     place = (part.start, part.end)
     changes = [edit for edit in found if (edit.start, edit.end) == place]
-    is_plain = not part.is_encoded and change.footer.isascii()
+    is_plain = not part.is_encoded and change.footer.isascii() and not change.fields
     if not changes and is_plain and macros.longest_line(content, part, longest) <= fields.MAX_LINE:
         changes = [change]
     for edit in changes or recoding.changes(content, part):
@@ -145,20 +165,30 @@ def left_alone(content: Octets, parsed: Parsed, links: LinkEdits) -> str:
     return ""
 
 
-def edited(content: Slices, edits: Sequence[Edit], links: Links = _NO_LINKS) -> Iterator[bytes]:
-    """The content with its edits, in pieces, for the recipient whose links they are. Everything outside of the edits is kept to
-    the octet."""
+def edited(content: Slices, edits: Sequence[Edit], links: Links = _NO_LINKS, values: Values = _NO_VALUES) -> Iterator[bytes]:
+    """The content with its edits, in pieces, for the recipient whose links and merge fields they are. Everything outside of the
+    edits is kept to the octet."""
     position = 0
     for edit in edits:
         yield from slices(content, position, edit.start)
-        if edit.links:
-            yield from recoding.encoded(macros.filled(macros.decoded(content, edit), links), edit.encode)
+        if edit.links or edit.fields:
+            yield from _filled(content, edit, links, values)
         elif edit.encode:
             yield from recoding.recoded(slices(content, edit.start, edit.end), edit.decode, edit.encode)
         elif edit.text:
             yield edit.text
         position = edit.end
     yield from slices(content, position, len(content))
+
+
+def _filled(content: Slices, edit: Edit, links: Links, values: Values) -> Iterable[bytes]:
+    """Links first: what a value says is no macro."""
+    pieces = macros.decoded(content, edit)
+    if edit.links:
+        pieces = macros.filled(pieces, links)
+    if edit.fields:
+        pieces = (merging.filled(b"".join(pieces), edit, values),)
+    return recoding.encoded(pieces, edit.encode)
 
 
 def _raw_fields(content: Octets, parsed: Parsed, gone: set[int]) -> Iterator[Edit]:

@@ -15,7 +15,7 @@ from relay.reading.octets import Slices
 from relay.tokens import Kind, Link
 from relay.web.callbacks.limits import SECONDS, Limits
 from relay.web.callbacks.pages import Pages
-from relay.writing import edits
+from relay.writing import edits, merging
 
 _AT_ONCE = 2  # each may hold a large message in memory
 # The sandbox takes scripts, forms and the origin away, so that nothing of a mail can act for the reader. Its pictures, styles
@@ -82,7 +82,7 @@ class WebVersionPages:
     def _rendered(self, request: web.Request, link: Link, mail: LinkedMail, content: Slices) -> web.Response:
         """Raises UnknownLink for an image that there is not."""
         links = self._linker.of(link.message_id, link.number)
-        sent = b"".join(edits.edited(content, mail.message.edits, links))
+        sent = b"".join(edits.edited(content, mail.message.edits, links, merging.values(mail.fields)))
         if wanted := request.match_info.get("image"):
             return _image(web_version.image(sent, wanted))
         found = web_version.read(sent, images=self._linker.web_version(request.match_info["token"]))

@@ -1,0 +1,108 @@
+"""Puts a message together out of what an API call says: raw UTF-8, which edits.py makes fit to be sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from mimetypes import MimeTypes
+
+from relay.model import Encoding
+from relay.writing import recoding
+from relay.writing.merging import plain
+
+_TYPES = MimeTypes()  # what Python knows by itself: the same on all machines
+_LINE_END = re.compile(r"\r\n|\r|\n")
+_SPECIAL = re.compile(r'(["\\])')
+
+Lines = Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attachment; or an image in the text, where that shows `cid:` and its `content_id`."""
+
+    name: str
+    data: bytes
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """`sender` and `recipient` are mailboxes as a header has them; `headers` are further ones. It has one text, or both."""
+
+    sender: str
+    recipient: str
+    subject: str
+    html: str = ""
+    text: str = ""
+    files: Sequence[File] = ()
+    headers: Sequence[tuple[str, str]] = ()
+
+
+def mailbox(address: str, name: str = "") -> str:
+    """As From and To have it."""
+    shown = _SPECIAL.sub(r"\\\1", plain(name).strip())
+    return f'"{shown}" <{address}>' if shown else address
+
+
+def composed(letter: Letter, *, boundary: str) -> Lines:
+    """The message in pieces. `boundary` is a word that none of its texts has."""
+    fields = [("From", letter.sender), ("To", letter.recipient), ("Subject", letter.subject), *letter.headers]
+    for name, value in fields:
+        yield f"{name}: {plain(value)}\r\n".encode("utf-8", "replace")
+    yield b"MIME-Version: 1.0\r\n"
+    yield from _with_files(letter, boundary)
+
+
+def _with_files(letter: Letter, boundary: str) -> Lines:
+    inline = [file for file in letter.files if _is_shown(file, letter.html)]
+    attached = [file for file in letter.files if file not in inline]
+    shown = _multipart("related", boundary + "r", _texts(letter, boundary), inline) if inline else _texts(letter, boundary)
+    yield from _multipart("mixed", boundary + "m", shown, attached) if attached else shown
+
+
+def _is_shown(file: File, html: str) -> bool:
+    return bool(file.content_id) and f"cid:{file.content_id}" in html
+
+
+def _texts(letter: Letter, boundary: str) -> Lines:
+    both = [_text("plain", letter.text), _text("html", letter.html)]
+    if letter.text and letter.html:
+        yield from _parts("alternative", boundary + "a", both)
+    else:
+        yield from both[bool(letter.html)]
+
+
+def _text(kind: str, text: str) -> Lines:
+    octets = _LINE_END.sub("\r\n", text.replace("\0", "")).encode("utf-8", "replace")
+    encoding = "7bit" if octets.isascii() else "8bit"
+    yield f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n".encode()
+    yield octets
+
+
+def _multipart(kind: str, boundary: str, first: Lines, files: Sequence[File]) -> Lines:
+    return _parts(kind, boundary, [first, *map(_file, files)])
+
+
+def _parts(kind: str, boundary: str, parts: Iterable[Lines]) -> Lines:
+    yield f'Content-Type: multipart/{kind}; boundary="{boundary}"\r\n\r\n'.encode()
+    for part in parts:
+        yield f"--{boundary}\r\n".encode()
+        yield from part
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode()
+
+
+def _file(file: File) -> Lines:
+    kind, encoding = _TYPES.guess_type(file.name)
+    name = _SPECIAL.sub(r"\\\1", plain(file.name))
+    content_type = kind if kind and not encoding and not kind.startswith(("multipart/", "message/")) else ""
+    lines = [
+        f"Content-Type: {content_type or 'application/octet-stream'}",
+        "Content-Transfer-Encoding: base64",
+        f'Content-Disposition: {"inline" if file.content_id else "attachment"}; filename="{name}"',
+        *([f"Content-ID: <{plain(file.content_id)}>"] if file.content_id else []),
+    ]
+    yield "".join(f"{line}\r\n" for line in (*lines, "")).encode("utf-8", "replace")
+    yield from recoding.encoded((file.data,), Encoding.BASE64)
