@@ -12,11 +12,12 @@ from relay.outcome import HoldScope
 
 
 class Holder(StrEnum):
-    """Who put a hold there. SES's end by themselves, the others only by the operator."""
+    """Who put a hold there. SES's end by themselves, a login's by its own word or the operator's, the others only by his."""
 
     SES = "ses"
     OPERATOR = "operator"
     RELAY = "relay"  # which does not like what its own counters say
+    LOGIN = "login"  # whose mail it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +39,18 @@ class HoldRecord:
         """Whether it stops the flow."""
         return self.scope is HoldScope.ACCOUNT or self.subject == _SUBJECT[self.scope](flow)
 
+    def concerns(self, credential: str, flows: Iterable[Flow]) -> bool:
+        """Whether it stops all or some mail of a login that has these flows."""
+        is_on_login = self.scope in (HoldScope.CREDENTIAL, HoldScope.CREDENTIAL_BULK) and self.subject == credential
+        return self.scope is HoldScope.ACCOUNT or is_on_login or any(map(self.covers, flows))
+
 
 _SUBJECT: dict[HoldScope, Callable[[Flow], str | None]] = {
     HoldScope.IDENTITY: lambda flow: flow.identity,
     HoldScope.CONFIGURATION_SET: lambda flow: flow.configuration_set,
     HoldScope.CREDENTIAL: lambda flow: flow.credential,
     HoldScope.CREDENTIAL_BULK: lambda flow: flow.credential if flow.lane is Lane.BULK else None,
+    HoldScope.TASK: lambda flow: str(flow.task) if flow.task else None,
 }
 
 
@@ -53,8 +60,14 @@ _PLACE = {
     HoldScope.CONFIGURATION_SET: "configuration set",
     HoldScope.CREDENTIAL: "credential",
     HoldScope.CREDENTIAL_BULK: "bulk mail of credential",
+    HoldScope.TASK: "task",
 }
-_BY = {Holder.SES: "by SES", Holder.OPERATOR: "by the operator", Holder.RELAY: "by the relay"}
+_BY = {
+    Holder.SES: "by SES",
+    Holder.OPERATOR: "by the operator",
+    Holder.RELAY: "by the relay",
+    Holder.LOGIN: "by its own login",
+}
 
 
 def place(scope: HoldScope, subject: str) -> str:

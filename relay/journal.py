@@ -194,6 +194,11 @@ def settled(*, id: str, attempt: int, state: str, reason: str, ses_message_id: s
     )
 
 
+def task(*, id: int, credential: str, state: str, reason: str = "") -> None:
+    """A mailing has moved on."""
+    _write("task", WARNING if reason else INFO, task=id, credential=credential, state=state, reason=_free(reason))
+
+
 def held(*, scope: str, subject: str, reason: str, seconds: float) -> None:
     """Nothing of this scope is sent for so long."""
     _write("held", ERROR, scope=scope, subject=subject, reason=reason, seconds=seconds)

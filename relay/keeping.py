@@ -14,6 +14,7 @@ from relay.ports.clock import Clock
 from relay.ports.queue import Retention
 from relay.statistics import HOURS_KEPT
 
+_RECEIPT_DAYS = 1
 _NAMES = 500  # files that are asked for at once
 
 
@@ -57,11 +58,13 @@ class Keeping:
             "web_versions": await self._forget(self._store.web_versions, now, self._kept_for.web_versions),
             "files": await self._remove_files(),
             "notifications": await self._forget(self._store.notifications, now, self._kept_for.notifications),
+            "tasks": await self._forget(self._store.tasks, now, self._kept_for.facts),
             "facts": await self._forget(self._store.facts, now, self._kept_for.facts),
             "counters": await self._forget(self._store.counters, now, self._kept_for.facts),
             "hours": await self._count(self._store.hours(now - HOURS_KEPT)),
             "suppressions": await self._count(self._store.suppressions(now)),
             "imports": await self._count(self._store.imports(now)),
+            "receipts": await self._forget(self._store.receipts, now, _RECEIPT_DAYS),
             "flows_and_holds": await self._store.flows_and_holds(now),
             "pages": await self._count(self._store.free_pages()),
         }

@@ -104,8 +104,8 @@ def settle(claimed: Claimed, outcome: Outcome, *, now: float, chance: float, pat
     return Settlement(
         delivery=delivery,
         flow=claimed.flow,
-        size=message.size,
-        origin=statistics.origin(message.credential, message.sender, message.labels.campaign),
+        size=message.load,
+        origin=statistics.origin(message.credential, message.sender, message.labels.campaign, message.task),
         state=target(cause),
         due_at=due_at,
         failures=failures,

@@ -36,6 +36,7 @@ class HoldScope(StrEnum):
     CONFIGURATION_SET = "configuration_set"
     CREDENTIAL = "credential"
     CREDENTIAL_BULK = "credential_bulk"  # its mail to many, and nothing else of it
+    TASK = "task"  # a mailing
     DELIVERY = "delivery"
 
 
@@ -43,7 +44,7 @@ class HoldScope(StrEnum):
 class Hold:
     """Nothing of this scope can be sent until someone mends it, or quota frees. Uses up nothing.
 
-    `subject` is the held domain, configuration set ("" is the relay's own) or credential. After `seconds` one call is the
+    `subject` is the held domain, configuration set ("" is the relay's own), credential or task. After `seconds` one call is the
     probe. A `bounded` hold keeps no delivery longer than its own time.
     """
 

@@ -59,6 +59,7 @@ class Selection:
     credential: str = ""
     recipient_domain: str = ""
     accepted_before: float = 0.0  # 0.0: whenever
+    task: int = 0  # a mailing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

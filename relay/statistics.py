@@ -47,9 +47,9 @@ _EVENTS: dict[tuple[EventType, str | None], str] = {
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
-def origin(credential: str, sender: str, campaign: str) -> Origin:
+def origin(credential: str, sender: str, campaign: str, task: int = 0) -> Origin:
     """Whose mail it is."""
-    return Origin(credential, address.domain(sender), campaign)
+    return Origin(credential, address.domain(sender), campaign, task)
 
 
 def of_event(event: Event, found: str) -> str:

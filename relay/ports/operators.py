@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from relay.credential import Credential
 from relay.event import Replayed
@@ -44,11 +44,36 @@ class Admin(Protocol):
         """The holds that stood there, SES's own as well."""
 
 
+class Standing(NamedTuple):
+    """A delivery, by the id that was asked for, and the one word on it."""
+
+    id: str
+    recipient: str
+    status: str
+    fields: str
+
+
+class Line(NamedTuple):
+    """A delivery in a list; `key` is its place there."""
+
+    key: tuple[str, int]
+    recipient: str
+    status: str
+    created_at: float
+    changed_at: float
+
+
 class Messages(Protocol):
-    """Reading back what happened."""
+    """Reading back what happened. Of mail to very many the first deliveries are shown, or the one that is asked for."""
 
     async def newest(self, *, limit: int) -> tuple[Life, ...]: ...
     async def show(self, message_id: str) -> Life | None: ...
+
+    async def standing(self, wanted: Collection[str], *, credential: str) -> tuple[Standing, ...]:
+        """Of a login's messages, each by its own id, which means its first delivery, or by a delivery's. Of others nothing."""
+
+    async def history(self, *, credential: str, after: tuple[str, int], until: str, count: int) -> tuple[Line, ...]:
+        """Deliveries of a login behind that place, in the order of their ids, and of messages before `until`."""
 
     async def notifications(self, message_id: str) -> tuple[bytes, ...]:
         """What SES reported of a message, as it was posted and as long as that is kept; the oldest first."""

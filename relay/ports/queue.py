@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from relay.holds import Holder, HoldRecord
 from relay.lifecycle import Cause, Patience
-from relay.model import Delivery, Message, Settlement
+from relay.model import Delivery, Message, Receipt, Settlement
 from relay.outcome import Hold, HoldScope
 from relay.queueing import Claims, Doubt, Moved, QueueStatus, Round, Selection, Settled, Tally
 
@@ -15,8 +15,11 @@ from relay.queueing import Claims, Doubt, Moved, QueueStatus, Round, Selection, 
 class Queue(Protocol):
     """The durable queue. Every verb is one transaction and returns after the commit. All raise StoreUnavailable."""
 
-    async def enqueue(self, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...]) -> tuple[Delivery, ...]:
-        """The deliveries as they were stored: what is queued to a suppressed address has ended before it began.
+    async def enqueue(
+        self, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...], *, receipt: Receipt | None = None
+    ) -> tuple[Delivery, ...]:
+        """The deliveries as they were stored: what is queued to a suppressed address has ended before it began. Raises
+        StoreRefuses where its login has used the key of the receipt before.
 
         The suppression list is read in the same transaction: if it cannot be read, nothing is stored.
         """
@@ -57,6 +60,9 @@ class Desk(Protocol):
 
     async def status(self, *, now: float) -> QueueStatus: ...
 
+    async def status_of(self, credential: str, *, now: float) -> QueueStatus:
+        """The same of one login's mail, with the holds that stop any of it."""
+
     async def count(self, cause: Cause, selection: Selection) -> Tally:
         """What `move` would move now."""
 
@@ -66,8 +72,8 @@ class Desk(Protocol):
     async def hold(self, hold: Hold, *, now: float, holder: Holder = Holder.OPERATOR) -> bool:
         """Until lifted. False if it stood already."""
 
-    async def lift(self, scope: HoldScope, subject: str, *, now: float) -> tuple[HoldRecord, ...]:
-        """Ends the holds there, SES's own as well."""
+    async def lift(self, scope: HoldScope, subject: str, *, now: float, holder: Holder | None = None) -> tuple[HoldRecord, ...]:
+        """Ends the holds there, SES's own as well; or only that of one holder."""
 
 
 class Retention(Protocol):
@@ -100,6 +106,12 @@ class Retention(Protocol):
 
     def imports(self, now: float) -> AsyncIterator[int]:
         """What imports that were broken off have left, and what finished ones had still to do."""
+
+    def receipts(self, before: float) -> AsyncIterator[int]:
+        """Of calls with an Idempotency-Key that came before that."""
+
+    def tasks(self, before: float) -> AsyncIterator[int]:
+        """Mailings that ended before that; and the deliveries of theirs that are over, which may be too many for one step."""
 
     async def flows_and_holds(self, now: float) -> int:
         """Flows of which no delivery is left, and holds that ended before any open delivery came."""

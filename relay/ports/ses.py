@@ -58,6 +58,13 @@ class SesIdentities(Protocol):
         """The same with all that SES tells of one."""
 
 
+class Verification(Protocol):
+    """Makes addresses of others our own."""
+
+    async def begin(self, address: str) -> bool:
+        """SES mails a link to it, unless it knows it already. False for what it does not take. Raises SesUnavailable."""
+
+
 class IdentityStore(Protocol):
     """The last that SES said of them."""
 

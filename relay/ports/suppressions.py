@@ -24,8 +24,10 @@ class Suppressions(Protocol):
     async def listed(self, wanted: Filter, *, limit: int) -> tuple[Suppression, ...]:
         """The newest first; behind them what came with lists, the last list first."""
 
-    def pages(self, wanted: Filter, *, now: float) -> AsyncIterator[tuple[Suppression, ...]]:
-        """All whose time is not over, by address, some at a time; what changes meanwhile may or may not be among them."""
+    def pages(self, wanted: Filter, *, now: float, after: str = "") -> AsyncIterator[tuple[Suppression, ...]]:
+        """All whose time is not over, by address and behind the key of one, some at a time; what changes meanwhile may or may
+        not be among them.
+        """
 
     async def history(self, address: str) -> tuple[PastChange, ...]:
         """The oldest first."""

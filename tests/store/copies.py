@@ -60,7 +60,9 @@ def made(path: Path, rows: int = 23) -> str:
 
 
 def tables(db: sqlite3.Connection) -> list[str]:
-    return [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'") if name not in OWN]
+    """Without SQLite's own."""
+    found = [name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+    return [name for name in found if name not in OWN and not name.startswith("sqlite_")]
 
 
 def _fill(db: sqlite3.Connection, table: str, rows: int) -> None:

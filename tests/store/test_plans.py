@@ -45,7 +45,7 @@ LIST: dict[str, Any] = {"source": "list.csv", "again": False, "now": NOW}
 # What may be gone through: what is never long, the open deliveries by their own index, and the newest by their limit.
 SHORT = re.compile(
     r".*VIRTUAL TABLE.*|CONSTANT ROW|\d+ CONSTANT ROWS|\(subquery.*|newest|looked"
-    r"|(account|heartbeat|holds|h|flows|f|loads|l)( USING.*)?"
+    r"|(account|heartbeat|holds|h|flows|f|loads|l|sqlite_sequence)( USING.*)?"
     r"|(deliveries|d) USING INDEX deliveries_open|imports USING (COVERING )?INDEX imports_open"
 )
 NEWEST = "ORDER BY id DESC LIMIT", "ORDER BY created_at DESC LIMIT"
@@ -119,6 +119,9 @@ async def looks(store: SqlStore) -> None:
         await store.counters.sums(Wanted(since=NOW - DAY, until=NOW, by=by))
     await store.counters.by_sender(["sent"], since=NOW - DAY, until=NOW)
     await store.counters.newest_event()
+    await store.events.read("app", after=0, count=5)
+    await store.desk.status_of("app", now=NOW)
+    assert [page async for page in store.suppressions.pages(Filter(credential="app"), now=NOW, after="a@example.net")] == []
 
 
 async def operators(store: SqlStore) -> None:

@@ -5,15 +5,23 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from relay.store.sql import claims, facts, moves
+from relay.store.sql import claims, fact_numbers, facts, moves
 from relay.store.sql.records import FLOW
 from relay.store.sql.session import LOCK
 
 # What stands in quotes is left alone; `::` is a cast.
 _PLACE = re.compile(r"('[^']*')|\?|(?<!:):([a-z_]+)")
 
+_FACT_NUMBERS = 17750 << 48  # these locks are told apart from all others by that
+_LAST_FACT = "last_value - CASE WHEN is_called THEN 0 ELSE 1 END"
+
 _OTHERWISE = {
     LOCK: "SELECT pg_advisory_xact_lock(hashtextextended(?, 0))",
+    fact_numbers.DRAW: f"SELECT pg_advisory_xact_lock_shared({_FACT_NUMBERS} + {_LAST_FACT}) FROM events_id_seq",
+    fact_numbers.LAST: f"SELECT {_LAST_FACT} FROM events_id_seq",
+    fact_numbers.DRAWN_BEHIND: f"""SELECT min(((classid::bigint << 32) | objid::bigint) - {_FACT_NUMBERS}) FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 1 AND classid::bigint >> 16 = {_FACT_NUMBERS >> 48}
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""",
     # What is read here is changed next.
     **{query: f"{query} FOR UPDATE OF d" for query in (moves.STANDING, facts.OF_TAG, facts.OF_SES_ID)},
     # Rows that another node has just claimed are passed over.

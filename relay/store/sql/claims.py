@@ -174,4 +174,5 @@ def _taken(due: Delivery) -> Delivery:
         expires_at=due.expires_at,
         attempt=due.attempt + 1,
         failures=due.failures,
+        fields=due.fields,
     )

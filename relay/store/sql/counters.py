@@ -16,7 +16,7 @@ from relay.store.sql.rows import insert
 from relay.store.sql.session import Reader, Session, beside_others
 from relay.store.sql.writer import Writer
 
-ORIGIN = "m.credential, m.sender, m.campaign"  # what statistics.origin makes one of
+ORIGIN = "m.credential, m.sender, m.campaign, m.task"  # what statistics.origin makes one of
 _COLUMNS = "hour, name, credential, sender_domain, campaign"
 _ADD = f"ON CONFLICT ({_COLUMNS}, writer) DO UPDATE SET count = counters.count + excluded.count"
 _KEYS: Mapping[By | None, str] = {
@@ -45,6 +45,8 @@ _FOLD = f"""INSERT INTO counters ({_COLUMNS}, writer, count)
     SELECT CAST(? AS BIGINT), name, credential, sender_domain, campaign, 0, sum(count) FROM counters WHERE hour = ?
     GROUP BY name, credential, sender_domain, campaign {_ADD}"""
 
+_ADD_OF_TASK = "ON CONFLICT (task, name, writer) DO UPDATE SET count = task_counts.count + excluded.count"
+
 _Key = tuple[int, str, str, str, str]
 
 
@@ -53,16 +55,19 @@ class Counts:
 
     def __init__(self) -> None:
         self._counts: Counter[_Key] = Counter()
+        self._of_tasks: Counter[tuple[int, str]] = Counter()
 
     def add(self, name: str, of: Origin, at: float, count: int = 1) -> None:
         """In the hour of `at`. A negative count takes back what was counted there; an empty name counts nothing."""
         if name:
-            self._counts[int(at // HOUR * HOUR), name, *of] += count
+            self._counts[int(at // HOUR * HOUR), name, *of[:3]] += count
+            if of.task:
+                self._of_tasks[of.task, name] += count
 
     def event(self, event: Event, found: str, of: Origin, due_at: float) -> None:
         """An event of our class `found`, about mail that might be sent from `due_at` on."""
         self.add(statistics.of_event(event, found), of, event.at)
-        if event.type is EventType.DELIVERY:
+        if event.type is EventType.DELIVERY and not of.task:  # a mailing takes as long as it may
             self.add(statistics.of_latency(event.at - due_at), of, event.at)
 
     def first(self, db: Session, kind: EventType, delivery: tuple[str, int], new: Collection[int], of: Origin) -> None:
@@ -80,6 +85,8 @@ class Counts:
         counts = sorted(self._counts.items())  # in one order everywhere: two that wait for each other's rows would never end
         rows = [(*key, db.writer, count) for key, count in counts if count]
         insert(db, "counters", f"{_COLUMNS}, writer, count", rows, then=_ADD)
+        of_tasks = [(*key, db.writer, count) for key, count in sorted(self._of_tasks.items()) if count]
+        insert(db, "task_counts", "task, name, writer, count", of_tasks, then=_ADD_OF_TASK)
 
 
 class SqlCounters:

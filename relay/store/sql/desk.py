@@ -24,11 +24,15 @@ _CALLED = "FROM deliveries WHERE state IN ('sending', 'in_doubt')"
 _STATES = f"""SELECT state, count(*) {_CALLED} GROUP BY state
     UNION ALL SELECT 'queued', (SELECT coalesce(sum(open), 0) FROM loads) - (SELECT count(*) {_CALLED})"""
 _FLOWS = f"""SELECT {FLOW}, sum(l.open), sum(l.octets),
-    (SELECT count(*) FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= ?)
-    FROM flows f JOIN loads l ON l.flow = f.id GROUP BY {FLOW} HAVING sum(l.open) > 0
-    ORDER BY f.lane DESC, sum(l.open) DESC"""
+    (SELECT count(*) FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= :now)
+    FROM flows f JOIN loads l ON l.flow = f.id WHERE :credential = '' OR f.credential = :credential
+    GROUP BY {FLOW} HAVING sum(l.open) > 0 ORDER BY f.lane DESC, sum(l.open) DESC"""
 _OLDEST = f"""SELECT accepted_at FROM messages WHERE id =
     (SELECT min(message_id) FROM deliveries WHERE state IN {OPEN})"""
+_CALLED_OF = f"""SELECT state, count(*) {_CALLED} AND flow IN (SELECT id FROM flows WHERE credential = ?) GROUP BY state"""
+_OLDEST_OF = """SELECT accepted_at FROM messages WHERE id = (SELECT min(oldest) FROM
+    (SELECT (SELECT min(message_id) FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued') oldest
+    FROM flows f WHERE f.credential = ?) oldest_of_flows)"""
 _SELECTED = f"FROM deliveries d WHERE d.state IN {OPEN} AND d.state IN (SELECT value FROM json_each(:states))"
 # What a selection may say, each with its condition.
 _FITS = {
@@ -36,6 +40,7 @@ _FITS = {
         (SELECT value FROM json_each(:ids))
         OR d.message_id || '-' || CAST(d.number AS TEXT) IN (SELECT value FROM json_each(:ids)))""",
     "credential": "d.flow IN (SELECT id FROM flows WHERE credential = :credential)",
+    "task": "d.flow IN (SELECT id FROM flows WHERE task = :task)",
     "domain": "lower(substr(d.recipient, length(d.recipient) - length(:domain))) = '@' || lower(:domain)",
     "before": "d.message_id < :before",
 }
@@ -62,16 +67,35 @@ class SqlDesk:
         self._account = SqlAccount(writer, reader)
 
     async def status(self, *, now: float) -> QueueStatus:
-        rows = await self._reader.rows(_FLOWS, (now,))
-        flows = [FlowStatus(flow=flow_of(row), open=row[5], octets=row[6], due=row[7]) for row in rows]
         oldest = await self._reader.rows(_OLDEST, ())
         return QueueStatus(
             states=dict(await self._reader.rows(_STATES, ())),
-            flows=tuple(flows),
+            flows=await self._flows(now, ""),
             oldest_at=oldest[0][0] if oldest else 0.0,
-            holds=tuple(holds.record_of(row) for row in await self._reader.rows(holds.STANDING, ())),
+            holds=await self._holds(),
             account=await self._account.known(),
         )
+
+    async def status_of(self, credential: str, *, now: float) -> QueueStatus:
+        flows = await self._flows(now, credential)
+        called = dict(await self._reader.rows(_CALLED_OF, (credential,)))
+        oldest = await self._reader.rows(_OLDEST_OF, (credential,))
+        own = [each.flow for each in flows]
+        return QueueStatus(
+            states=called | {"queued": max(0, sum(each.open for each in flows) - sum(called.values()))},
+            flows=flows,
+            oldest_at=oldest[0][0] if oldest else 0.0,
+            holds=tuple(hold for hold in await self._holds() if hold.concerns(credential, own)),
+            account=await self._account.known(),
+        )
+
+    async def _flows(self, now: float, credential: str) -> tuple[FlowStatus, ...]:
+        """Of all logins, if none is named."""
+        rows = await self._reader.rows(_FLOWS, {"now": now, "credential": credential})
+        return tuple(FlowStatus(flow=flow_of(row), open=row[6], octets=row[7], due=row[8]) for row in rows)
+
+    async def _holds(self) -> tuple[HoldRecord, ...]:
+        return tuple(holds.record_of(row) for row in await self._reader.rows(holds.STANDING, ()))
 
     async def count(self, cause: Cause, selection: Selection) -> Tally:
         fits, values = _fitting(cause, selection)
@@ -92,8 +116,8 @@ class SqlDesk:
     async def hold(self, hold: Hold, *, now: float, holder: Holder = Holder.OPERATOR) -> bool:
         return await self._writer.run(_hold_all, (hold, now, holder))
 
-    async def lift(self, scope: HoldScope, subject: str, *, now: float) -> tuple[HoldRecord, ...]:
-        return await self._writer.run(_lift_all, (scope, subject, now))
+    async def lift(self, scope: HoldScope, subject: str, *, now: float, holder: Holder | None = None) -> tuple[HoldRecord, ...]:
+        return await self._writer.run(_lift_all, (scope, subject, now, holder))
 
 
 def _fitting(cause: Cause, selection: Selection) -> tuple[str, dict[str, Any]]:
@@ -101,6 +125,7 @@ def _fitting(cause: Cause, selection: Selection) -> tuple[str, dict[str, Any]]:
     said = {
         "ids": json.dumps(selection.ids) if selection.ids else "",
         "credential": selection.credential,
+        "task": selection.task,
         "domain": selection.recipient_domain,
         "before": ids.ulid(selection.accepted_before, bytes(10)) if selection.accepted_before else "",
     }
@@ -135,5 +160,5 @@ def _hold_all(db: Session, items: Sequence[tuple[Hold, float, Holder]]) -> list[
     return [holds.put(db, hold, holder=holder, at=now) for hold, now, holder in items]
 
 
-def _lift_all(db: Session, items: Sequence[tuple[HoldScope, str, float]]) -> list[tuple[HoldRecord, ...]]:
+def _lift_all(db: Session, items: Sequence[tuple[HoldScope, str, float, Holder | None]]) -> list[tuple[HoldRecord, ...]]:
     return [holds.lift(db, *item) for item in items]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from relay.bounces import BounceClass, BounceRules
 from relay.event import Event, EventType
 from relay.model import Origin, State
 from relay.ports.feedback import Recorded
-from relay.store.sql import consequences
+from relay.store.sql import consequences, fact_numbers
 from relay.store.sql.counters import ORIGIN, Counts
 from relay.store.sql.moves import prove_sent
 from relay.store.sql.records import DUE_AT
@@ -21,12 +21,17 @@ from relay.store.sql.session import Session
 # These have columns of their own; the document has the rest.
 _COLUMNS = {"type", "at", "recipient", "ses_message_id", "detail"}
 _DEFAULTS = {field.name: field.default for field in fields(Event) if field.name not in _COLUMNS}
-_INSERT = """INSERT INTO events (fingerprint, type, class, at, received_at, recipient, address_key, message_id, number,
-    ses_message_id, detail, document, notification_id) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING RETURNING id"""
+_SAID = "fingerprint, type, class, at, received_at, recipient, address_key, ses_message_id, detail, document, notification_id"
+_INSERT = f"""INSERT INTO events ({_SAID}, message_id, number, credential) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+    ON CONFLICT DO NOTHING RETURNING id"""
 _IS_DELIVERED = "SELECT 1 FROM events WHERE message_id = ? AND number = ? AND type = 'delivery'"
 _ANSWERS = f"""UPDATE events SET class = 'auto_reply' WHERE message_id = ? AND number = ? AND class = 'soft'
     AND EXISTS ({_IS_DELIVERED}) RETURNING at"""
-_BELONGS = "UPDATE events SET message_id = ?, number = ? WHERE fingerprint = ? AND message_id IS NULL RETURNING id"
+_KNOWN = "SELECT id FROM events WHERE fingerprint = ? AND message_id IS NULL"
+_PARTED = """SELECT e.id, m.id, d.number, m.credential FROM events e JOIN deliveries d ON d.ses_message_id = e.ses_message_id
+    JOIN messages m ON m.id = d.message_id
+    WHERE e.message_id IS NULL AND e.ses_message_id IN (SELECT value FROM json_each(?)) ORDER BY e.id"""
+_TAKE = f"DELETE FROM events WHERE id = ? AND message_id IS NULL RETURNING {_SAID}"
 _OF = f"""SELECT d.message_id, d.number, d.state, m.list, {DUE_AT}, {ORIGIN}
     FROM deliveries d JOIN messages m ON m.id = d.message_id"""
 OF_TAG, OF_SES_ID = f"{_OF} WHERE d.message_id = ? AND d.number = ?", f"{_OF} WHERE d.ses_message_id = ?"
@@ -70,12 +75,13 @@ def record(
             received_at,
             event.recipient,
             address.key(event.recipient),
-            about.message_id if about else None,
-            about.number if about else None,
             event.ses_message_id,
             event.detail,
             _document(event),
             notification_id,
+            about.message_id if about else None,
+            about.number if about else None,
+            about.origin.credential if about else "",
         ),
     ).fetchone()
     if not row:
@@ -110,10 +116,20 @@ def _call_answers(db: Session, place: tuple[str, int], of: Origin, counts: Count
 
 def _belongs(db: Session, event: Event, about: _About, counts: Counts) -> None:
     """A fact that is known, and only now whose it is: a classic notification has no tags, and came first."""
-    joined = db.execute(_BELONGS, (about.message_id, about.number, ses_event.fingerprint(event))).fetchall()
-    if joined:
-        _count_joined(db, [id for (id,) in joined], counts)
+    known = db.execute(_KNOWN, (ses_event.fingerprint(event),)).fetchall()
+    if known and (joined := _adopt(db, [(id, *about.place, about.origin.credential) for (id,) in known])):
+        _count_joined(db, joined, counts)
         _prove(db, event, about, counts)
+
+
+def _adopt(db: Session, found: Sequence[tuple[int, str, int, str]]) -> list[int]:
+    """Strangers' facts by their numbers, with the message, the delivery and the login that they are about. Who reads facts by
+    their numbers may have passed these: they get new ones.
+    """
+    said = [cursor.fetchall() for cursor in db.each(_TAKE, [(id,) for id, *_ in found])]  # none where another node was quicker
+    fact_numbers.draw(db)
+    taken = [(*row, *whose) for rows, (_, *whose) in zip(said, found, strict=True) for row in rows]
+    return [id for cursor in db.each(_INSERT, taken) for (id,) in cursor.fetchall()]
 
 
 def _prove(db: Session, event: Event, about: _About, counts: Counts) -> None:
@@ -150,28 +166,22 @@ def event_of(row: Any) -> Event:
     """Out of type, at, recipient, ses_message_id, detail and document: as it was recorded."""
     kind, at, recipient, ses_message_id, detail, document = row
     own = {"type": kind, "at": at, "recipient": recipient, "ses_message_id": ses_message_id, "detail": detail}
-    return documents.read(Event, json.dumps(json.loads(document) | own))
+    return documents.of_parts(Event, json.loads(document) | own)
 
 
 def join(db: Session, ses_message_ids: Collection[str], counts: Counts) -> None:
     """Facts that came before we knew by which identifier SES knows the message: now they count as well."""
-    wanted = json.dumps(list(ses_message_ids))
-    joined = db.execute(
-        "UPDATE events SET message_id = d.message_id, number = d.number FROM deliveries d WHERE events.message_id IS NULL"
-        " AND events.ses_message_id IN (SELECT value FROM json_each(?)) AND d.ses_message_id = events.ses_message_id"
-        " RETURNING id",
-        (wanted,),
-    ).fetchall()
-    if joined:
-        _count_joined(db, [id for (id,) in joined], counts)
+    found = db.execute(_PARTED, (json.dumps(list(ses_message_ids)),)).fetchall()
+    if found and (joined := _adopt(db, found)):
+        _count_joined(db, joined, counts)
 
 
 def _count_joined(db: Session, ids: Collection[int], counts: Counts) -> None:
     firsts: dict[tuple[EventType, str, int], Origin] = {}
     places: dict[tuple[str, int], Origin] = {}
     for row in db.execute(_JOINED, (json.dumps(ids),)).fetchall():
-        message_id, number, found, due_at, credential, sender, campaign, *columns = row
-        event, of = event_of(columns), statistics.origin(credential, sender, campaign)
+        message_id, number, found, due_at, credential, sender, campaign, task, *columns = row
+        event, of = event_of(columns), statistics.origin(credential, sender, campaign, task)
         counts.event(event, found, of, due_at)
         firsts[event.type, message_id, number] = places[message_id, number] = of
     for (kind, message_id, number), of in firsts.items():

@@ -8,7 +8,7 @@ from relay import ids
 from relay.bounces import DEFAULT_RULES, BounceRules
 from relay.event import Event, Replayed
 from relay.ports.feedback import Recorded
-from relay.store.sql import facts, replay
+from relay.store.sql import fact_numbers, facts, replay
 from relay.store.sql.counters import Counts
 from relay.store.sql.replay import Step
 from relay.store.sql.session import Reader, Session, beside_others, changes
@@ -86,6 +86,7 @@ def _told_of(item: _Notification) -> Iterator[str]:
 @changes(_told_of)
 def _record_all(db: Session, items: Sequence[_Notification]) -> list[tuple[Recorded, ...]]:
     counts = Counts()
+    fact_numbers.draw(db)
     recorded = [_record(db, counts, *item) for item in items]
     counts.write(db)
     return recorded

@@ -15,25 +15,26 @@ from relay.store.sql.records import MESSAGE, OPEN, message_of
 from relay.store.sql.rows import insert
 from relay.store.sql.session import Session
 
-Key = tuple[str, str, str, str]
+Key = tuple[str, str, str, str, int]
 Change = tuple[int, int]
 """The flow of a delivery that ended, and the octets of its message."""
 
-_COLUMNS = "lane, credential, identity, configuration_set"
+_COLUMNS = "lane, credential, identity, configuration_set, task"
 OPEN_SUM = "coalesce((SELECT sum(l.open) FROM loads l WHERE l.flow = f.id), 0)"
 # What has more taken than sent by any node may have something open: exact enough to pass over all others.
 MAY_BE_OPEN = "EXISTS (SELECT 1 FROM loads l WHERE l.flow = f.id AND l.open > 0)"
+LOAD = "CASE WHEN m.task = 0 THEN m.size ELSE 0 END"  # Message.load
 _ADD = """ON CONFLICT (flow, writer) DO UPDATE SET open = loads.open + excluded.open, octets = loads.octets + excluded.octets,
     newest = CASE WHEN loads.newest < excluded.newest THEN excluded.newest ELSE loads.newest END"""
-_KNOWN = f"SELECT id FROM flows WHERE ({_COLUMNS}) = (?,?,?,?)"
-_NEW = f"""INSERT INTO flows (id, {_COLUMNS}) SELECT coalesce(max(id), 0) + 1, ?, ?, ?, ? FROM flows WHERE TRUE
+_KNOWN = f"SELECT id FROM flows WHERE ({_COLUMNS}) = (?,?,?,?,?)"
+_NEW = f"""INSERT INTO flows (id, {_COLUMNS}) SELECT coalesce(max(id), 0) + 1, ?, ?, ?, ?, ? FROM flows WHERE TRUE
     ON CONFLICT DO NOTHING"""
 
 
 def key(message: Message) -> Key:
     """The flow that a message is of."""
     labels = message.labels
-    return labels.lane, message.credential, address.domain(message.sender), labels.configuration_set
+    return labels.lane, message.credential, address.domain(message.sender), labels.configuration_set, message.task
 
 
 def ids(db: Session, keys: Collection[Key]) -> dict[Key, int]:
@@ -51,7 +52,7 @@ def begun(db: Session, deliveries: Iterable[tuple[int, Message, bool]]) -> None:
     """Deliveries came: the flow of each, its message, and whether it is open."""
     counts, newest = _Counts(), dict[int, str]()
     for flow, message, is_open in deliveries:
-        counts.add(flow, is_open, message.size * is_open)
+        counts.add(flow, is_open, message.load * is_open)
         newest[flow] = max(message.id, newest.get(flow, ""))
     _add(db, [(flow, *counts.of(flow), message_id) for flow, message_id in sorted(newest.items())])
 
@@ -81,7 +82,7 @@ def mend(db: Session) -> None:
     db.execute(
         "INSERT INTO loads (flow, writer, open, octets, newest) SELECT flow, 0, count(*) FILTER (WHERE is_open),"
         " coalesce(sum(size) FILTER (WHERE is_open), 0), max(message_id)"
-        f" FROM (SELECT d.flow, d.message_id, d.state IN {OPEN} AS is_open, m.size"
+        f" FROM (SELECT d.flow, d.message_id, d.state IN {OPEN} AS is_open, {LOAD} AS size"
         " FROM deliveries d JOIN messages m ON m.id = d.message_id) kept GROUP BY flow"
     )
 

@@ -80,11 +80,12 @@ def take_back_probes(db: Session, failed: Sequence[str], at: float) -> None:
     )
 
 
-def lift(db: Session, scope: HoldScope, subject: str, at: float) -> tuple[HoldRecord, ...]:
-    """Ends what stands there, whoever put it."""
+def lift(db: Session, scope: HoldScope, subject: str, at: float, holder: Holder | None = None) -> tuple[HoldRecord, ...]:
+    """Ends what stands there, whoever put it, or what one holder did."""
     ended = db.execute(
-        f"UPDATE holds SET ended_at = ? WHERE scope = ? AND subject = ? AND ended_at IS NULL RETURNING {COLUMNS}",
-        (at, scope, subject),
+        "UPDATE holds SET ended_at = ? WHERE scope = ? AND subject = ? AND ended_at IS NULL"
+        f" AND holder IN (SELECT value FROM json_each(?)) RETURNING {COLUMNS}",
+        (at, scope, subject, json.dumps([holder] if holder else list(Holder))),
     )
     return tuple(record_of(row) for row in ended.fetchall())
 

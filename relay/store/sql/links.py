@@ -19,7 +19,8 @@ _SOURCE = "link in mail"
 _ADDRESSEE = """SELECT d.recipient, m.credential, m.sender, m.list FROM deliveries d JOIN messages m ON m.id = d.message_id
         WHERE d.message_id = :message_id AND d.number = :number
     UNION ALL SELECT recipient, credential, sender, list FROM old_links WHERE message_id = :message_id AND number = :number"""
-_MAIL = f"""SELECT {MESSAGE}, b.content, s.message_id IS NOT NULL FROM deliveries d JOIN messages m ON m.id = d.message_id
+_MAIL = f"""SELECT {MESSAGE}, b.content, s.message_id IS NOT NULL, d.fields
+    FROM deliveries d JOIN messages m ON m.id = d.message_id
     LEFT JOIN bodies b ON b.lasts = m.lasts AND b.message_id = m.id
     LEFT JOIN spooled s ON s.lasts = m.lasts AND s.message_id = m.id
     WHERE d.message_id = ? AND d.number = ?"""
@@ -47,8 +48,10 @@ class SqlLinks:
 
     async def mail(self, link: Link) -> LinkedMail | None:
         rows = await self._reader.rows(_MAIL, (link.message_id, link.number))
-        content, is_spooled = rows[0][MESSAGE_WIDTH:] if rows else (None, False)
-        return LinkedMail(message=message_of(rows[0]), content=content) if content is not None or is_spooled else None
+        content, is_spooled, fields = rows[0][MESSAGE_WIDTH:] if rows else (None, False, "")
+        if content is None and not is_spooled:
+            return None
+        return LinkedMail(message=message_of(rows[0]), content=content, fields=fields)
 
     async def lists(self, whom: Addressee, *, now: float) -> Mapping[str, bool]:
         rows = await self._reader.rows(_LISTS, (address.key(whom.address), whom.credential))

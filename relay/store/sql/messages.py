@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 from relay import lifecycle, status
 from relay.holds import why_held
 from relay.model import Life, Message, Moment, State
+from relay.ports.operators import Line, Standing
 from relay.store.sql import holds
 from relay.store.sql.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, MESSAGE_WIDTH, delivery_of, flow_of, message_of
 from relay.store.sql.session import Reader
@@ -24,6 +26,18 @@ _HAS_CONTENT = """EXISTS (SELECT 1 FROM bodies b WHERE b.lasts = m.lasts AND b.m
 
 _NOTIFICATIONS = """SELECT payload FROM notifications WHERE id IN (SELECT notification_id FROM events WHERE message_id = ?)
     ORDER BY received_at"""
+
+_FACTS = """SELECT e.message_id, e.number, e.type, e.class FROM json_each(?) t JOIN events e
+    ON e.message_id = substr(t.value, 1, 26) AND e.number = CAST(substr(t.value, 28) AS INTEGER)"""
+_STANDING = """SELECT d.message_id, d.number, d.recipient, d.state, d.fields FROM json_each(?) t
+    JOIN deliveries d ON d.message_id = substr(t.value, 1, 26) AND d.number = CAST(substr(t.value, 28) AS INTEGER)
+    JOIN messages m ON m.id = d.message_id WHERE m.credential = ?"""
+_HISTORY = """SELECT d.message_id, d.number, d.recipient, d.state, m.accepted_at, coalesce(d.ended_at, m.accepted_at)
+    FROM deliveries d JOIN messages m ON m.id = d.message_id
+    WHERE (d.message_id, d.number) > (?, ?) AND d.message_id < ? AND m.credential = ?
+    ORDER BY d.message_id, d.number LIMIT ?"""
+_ID = re.compile(r"[0-9A-Z]{26}-[0-9]{1,9}")
+_MOST_SHOWN, _MOST_LISTED = 500, 20  # deliveries of one message
 
 Facts = defaultdict[tuple[str, int], list[tuple[str, str]]]
 """Message and number of a delivery -> type and our class of each of its events."""
@@ -43,38 +57,53 @@ class SqlMessages:
         rows = await self._reader.rows(
             f"SELECT {MESSAGE}, {DELIVERY}, {_HAS_CONTENT}, d.ended_at, d.ses_message_id FROM"
             " (SELECT id FROM messages ORDER BY id DESC LIMIT ?) newest JOIN messages m ON m.id = newest.id"
-            " JOIN deliveries d ON d.message_id = m.id ORDER BY m.id DESC, d.number",
-            (limit,),
+            " JOIN deliveries d ON d.message_id = m.id AND d.number <= ? ORDER BY m.id DESC, d.number",
+            (limit, _MOST_LISTED),
         )
-        found = {row[0] for row in rows}
-        facts, held = await self._facts(found), await self._held(found)
+        facts, held = await self._facts(_shown(rows)), await self._held({row[0] for row in rows})
         return tuple(_life_of(list(group), facts, held) for _, group in groupby(rows, key=lambda row: row[0]))
 
     async def show(self, message_id: str) -> Life | None:
         """`message_id` may be a delivery's as well."""
+        id, _, number = message_id.partition("-")
+        place = int(number) if number.isdecimal() and len(number) < 10 else 0
         rows = await self._reader.rows(
             f"SELECT {MESSAGE}, {DELIVERY}, {_HAS_CONTENT}, d.ended_at, d.ses_message_id"
-            " FROM messages m JOIN deliveries d ON d.message_id = m.id WHERE m.id = ? ORDER BY d.number",
-            (message_id.partition("-")[0],),
+            " FROM messages m JOIN deliveries d ON d.message_id = m.id"
+            " WHERE m.id = ? AND (d.number <= ? OR d.number = ?) ORDER BY d.number",
+            (id, _MOST_SHOWN, place),
         )
         if not rows:
             return None
-        found = {rows[0][0]}
-        life = _life_of(rows, await self._facts(found), await self._held(found))
-        moments = [*_own_moments(life.message, rows), *await self._told_moments(life.message.id)]
+        life = _life_of(rows, await self._facts(_shown(rows)), await self._held({id}))
+        moments = [*_own_moments(life.message, rows), *await self._told_moments(id, place)]
         return replace(life, moments=tuple(sorted(moments, key=lambda moment: moment.at)))
+
+    async def standing(self, wanted: Collection[str], *, credential: str) -> tuple[Standing, ...]:
+        asked = {id if "-" in id else f"{id}-1": id for id in wanted}
+        rows = await self._reader.rows(_STANDING, (json.dumps([id for id in asked if _ID.fullmatch(id)]), credential))
+        facts = await self._facts([f"{id}-{number}" for id, number, *_ in rows])
+        return tuple(
+            Standing(asked[f"{id}-{number}"], recipient, status.shown_status(State(state), facts[id, number]), fields)
+            for id, number, recipient, state, fields in rows
+        )
+
+    async def history(self, *, credential: str, after: tuple[str, int], until: str, count: int) -> tuple[Line, ...]:
+        rows = await self._reader.rows(_HISTORY, (*after, until, credential, count))
+        facts = await self._facts([f"{id}-{number}" for id, number, *_ in rows])
+        return tuple(
+            Line((id, number), recipient, status.shown_status(State(state), facts[id, number]), created_at, changed_at)
+            for id, number, recipient, state, created_at, changed_at in rows
+        )
 
     async def notifications(self, message_id: str) -> tuple[bytes, ...]:
         rows = await self._reader.rows(_NOTIFICATIONS, (message_id.partition("-")[0],))
         return tuple(payload for (payload,) in rows)
 
-    async def _facts(self, message_ids: Collection[str]) -> Facts:
-        """What SES has reported of these messages."""
+    async def _facts(self, deliveries: Collection[str]) -> Facts:
+        """What SES has reported of these, by their ids."""
         facts = Facts(list)
-        for message_id, number, kind, our_class in await self._reader.rows(
-            "SELECT message_id, number, type, class FROM events WHERE message_id IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(message_ids)),),
-        ):
+        for message_id, number, kind, our_class in await self._reader.rows(_FACTS, (json.dumps(list(deliveries)),)):
             facts[message_id, number].append((kind, our_class))
         return facts
 
@@ -85,16 +114,21 @@ class SqlMessages:
         queued = ((delivery_of(row), flow_of(row[DELIVERY_WIDTH:])) for row in rows)
         return {(each.message_id, each.number): why_held(each, flow, records) for each, flow in queued}
 
-    async def _told_moments(self, message_id: str) -> list[Moment]:
+    async def _told_moments(self, message_id: str, place: int) -> list[Moment]:
         """Tries that did not end in `sent`, and what SES reported."""
         rows = await self._reader.rows(
             "SELECT a.at, 'try ' || a.attempt || ': ' || a.state, d.recipient, a.reason FROM attempts a"
-            " JOIN deliveries d USING (message_id, number) WHERE a.message_id = ?"
+            " JOIN deliveries d USING (message_id, number) WHERE a.message_id = ? AND (a.number <= ? OR a.number = ?)"
             " UNION ALL SELECT at, type || CASE class WHEN 'bot' THEN ' (likely a program)' ELSE '' END, recipient, detail"
-            " FROM events WHERE message_id = ?",
-            (message_id, message_id),
+            " FROM events WHERE message_id = ? AND (number <= ? OR number = ?)",
+            (message_id, _MOST_SHOWN, place) * 2,
         )
         return [Moment(at=at, what=what, recipient=recipient, detail=detail) for at, what, recipient, detail in rows]
+
+
+def _shown(rows: Iterable[Any]) -> list[str]:
+    """The deliveries in rows of a message and a delivery each."""
+    return [delivery_of(row[MESSAGE_WIDTH:]).id for row in rows]
 
 
 def _life_of(rows: list[Any], facts: Facts, held: Held) -> Life:

@@ -14,7 +14,7 @@ from relay.store.sql.counters import ORIGIN, Counts
 from relay.store.sql.rows import insert
 from relay.store.sql.session import Session
 
-STANDING = f"""SELECT d.state, d.reason, d.ended_at, d.flow, m.size, {ORIGIN} FROM deliveries d
+STANDING = f"""SELECT d.state, d.reason, d.ended_at, d.flow, {flows.LOAD}, {ORIGIN} FROM deliveries d
     JOIN messages m ON m.id = d.message_id WHERE d.message_id = ? AND d.number = ?"""
 
 

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from relay.credential import MessageClass
-from relay.model import Delivery, Edit, Encoding, Flow, Labels, Lane, Message, State
+from relay.model import Delivery, Edit, Encoding, Flow, Labels, Lane, Message, Place, State
 from relay.writing.macros import WEB_VERSION
 
-_DELIVERY = ["message_id", "number", "recipient", "state", "due_at", "expires_at", "attempt", "failures", "reason"]
+_DELIVERY = ["message_id", "number", "recipient", "state", "due_at", "expires_at", "attempt", "failures", "reason", "fields"]
 MESSAGE_COLUMNS = """id accepted_at credential sender header_from client_message_id subject peer size digest edits
-    has_links lasts label_id    campaign list message_class send_at expires_at tags ses_tags configuration_set""".split()
+    has_links lasts label_id    campaign list message_class send_at expires_at tags ses_tags configuration_set task""".split()
 DELIVERY = ", ".join(f"d.{column}" for column in _DELIVERY)
 MESSAGE = ", ".join(f"m.{column}" for column in MESSAGE_COLUMNS)
 DELIVERY_WIDTH, MESSAGE_WIDTH = len(_DELIVERY), len(MESSAGE_COLUMNS)
-FLOW = "f.id, f.lane, f.credential, f.identity, f.configuration_set"
+FLOW = "f.id, f.lane, f.credential, f.identity, f.configuration_set, f.task"
 DUE_AT = "CASE WHEN m.send_at > m.accepted_at THEN m.send_at ELSE m.accepted_at END"  # from which a message might be sent
 # As the indexes have them: SQLite uses one of a part of the rows only where the query says so in the same words.
 OPEN = "('queued', 'sending', 'in_doubt')"
@@ -39,6 +39,7 @@ def delivery_of(row: tuple[Any, ...]) -> Delivery:
         attempt=row[6],
         failures=row[7],
         reason=row[8],
+        fields=row[9],
     )
 
 
@@ -56,7 +57,8 @@ def message_of(row: tuple[Any, ...]) -> Message:
         size=row[8],
         digest=row[9],
         edits=tuple(_edit_of(*fields) for fields in json.loads(row[10])),
-        labels=_labels_of(*row[13:MESSAGE_WIDTH]),
+        labels=_labels_of(*row[13 : MESSAGE_WIDTH - 1]),
+        task=row[MESSAGE_WIDTH - 1],
     )
 
 
@@ -86,6 +88,7 @@ def message_row(message: Message) -> tuple[Any, ...]:
         json.dumps(labels.tags),
         json.dumps(labels.ses_tags),
         labels.configuration_set,
+        message.task,
     )
 
 
@@ -102,6 +105,7 @@ def flow_of(row: Sequence[Any]) -> Flow:
         credential=row[2],
         identity=row[3],
         configuration_set=row[4],
+        task=row[5],
     )
 
 
@@ -128,12 +132,23 @@ def _pairs(document: str) -> tuple[tuple[str, str], ...]:
 
 def _edit_row(edit: Edit) -> tuple[Any, ...]:
     """Most edits end where the rest is as usual."""
-    row = (edit.start, edit.end, edit.text.decode("latin-1"), edit.decode, edit.encode)
-    return (*row, edit.links, edit.footer.decode("latin-1"), edit.footer_at) if edit.links or edit.footer else row
+    row: tuple[Any, ...] = (edit.start, edit.end, edit.text.decode("latin-1"), edit.decode, edit.encode)
+    if edit.links or edit.footer or edit.fields:
+        row = (*row, edit.links, edit.footer.decode("latin-1"), edit.footer_at)
+    return (*row, edit.fields, edit.place) if edit.fields else row
 
 
 def _edit_of(
-    start: int, end: int, text: str, decode: str, encode: str, links: Sequence[str] = (), footer: str = "", footer_at: int = 0
+    start: int,
+    end: int,
+    text: str,
+    decode: str,
+    encode: str,
+    links: Sequence[str] = (),
+    footer: str = "",
+    footer_at: int = 0,
+    fields: Sequence[str] = (),
+    place: str = Place.TEXT,
 ) -> Edit:
     octets, encodings = text.encode("latin-1"), (Encoding(decode), Encoding(encode))
-    return Edit(start, end, octets, *encodings, tuple(links), footer.encode("latin-1"), footer_at)
+    return Edit(start, end, octets, *encodings, tuple(links), footer.encode("latin-1"), footer_at, tuple(fields), Place(place))

@@ -8,7 +8,7 @@ from relay import address, bounces, ses_event, statistics
 from relay.bounces import BounceRules
 from relay.event import Event, EventType, Replayed
 from relay.model import Origin
-from relay.store.sql import consequences, entries, facts
+from relay.store.sql import consequences, entries, fact_numbers, facts
 from relay.store.sql.counters import ORIGIN, Counts
 from relay.store.sql.session import Session
 from relay.suppression import EVERYWHERE, Reason
@@ -36,6 +36,7 @@ def notifications(db: Session, rules: BounceRules, after: int) -> Step:
     rows = db.execute(_NOTIFICATIONS, (after, _STEP)).fetchall()
     added = suppressed = 0
     counts = Counts()
+    fact_numbers.draw(db)
     for _, notification_id, received_at, payload in rows:
         for event in ses_event.parse(payload.decode("utf-8", "replace"), received_at=received_at):
             new = facts.record(db, event, rules, counts, notification_id=notification_id, received_at=received_at)
@@ -50,14 +51,14 @@ def events(db: Session, rules: BounceRules, after: int, now: float) -> Step:
     rows = db.execute(_EVENTS, (after, _STEP)).fetchall()
     changed = suppressed = released = 0
     counts = Counts()
-    for id, old_class, list, heard_at, message_id, number, credential, sender, campaign, *columns in rows:
+    for id, old_class, list, heard_at, message_id, number, credential, sender, campaign, task, *columns in rows:
         event = facts.event_of(columns)
         new_class = facts.class_of(db, event, rules, (message_id, number) if message_id else None)
         if new_class != old_class:
             db.execute("UPDATE events SET class = ? WHERE id = ?", (new_class, id))
             changed += 1
             if credential is not None:
-                _count_anew(counts, event, old_class, new_class, statistics.origin(credential, sender, campaign))
+                _count_anew(counts, event, old_class, new_class, statistics.origin(credential, sender, campaign, task))
         if _revoke(db, event, rules, heard_at, now):
             released += not _others_stand(db, event, rules, now)
         suppressed += consequences.follow(db, event, rules, list=list, heard_at=heard_at, at=now) is not None

@@ -16,7 +16,7 @@ from typing import Any
 
 from relay import ids
 from relay.statistics import HOUR
-from relay.store.sql import entries, flows, holds
+from relay.store.sql import entries, flows, holds, receipts
 from relay.store.sql.counters import days_of_hours, fold
 from relay.store.sql.imports import SqlImports
 from relay.store.sql.records import OPEN
@@ -29,7 +29,8 @@ _HOUR, _DAY = 3600, 86400
 _NUMBER = "CAST(value AS BIGINT)"
 
 _IS_OPEN = f"""EXISTS (SELECT 1 FROM deliveries d WHERE d.message_id = value
-    AND (d.state IN {OPEN} OR d.ended_at > :before))"""
+    AND (d.state IN {OPEN} OR d.ended_at > :before))
+    OR EXISTS (SELECT 1 FROM tasks t WHERE t.message_id <> '' AND t.message_id = value AND t.ended_at IS NULL)"""
 _OF_IT = "WHERE lasts IN (0, 1) AND message_id = value"
 _HAS_CONTENT = f"EXISTS (SELECT 1 FROM bodies {_OF_IT}) OR EXISTS (SELECT 1 FROM spooled {_OF_IT})"
 # In a database that was rescued the row in `spooled` may be lost, and the delivery open.
@@ -96,6 +97,12 @@ _KEEP_LINKS = """INSERT INTO old_links (message_id, number, recipient, credentia
     WHERE m.id IN (SELECT value FROM json_each(?)) AND m.has_links = 1 ON CONFLICT DO NOTHING"""
 
 
+_KEEP_LINKS_OF_SOME = """INSERT INTO old_links (message_id, number, recipient, credential, sender, list)
+    SELECT d.message_id, d.number, d.recipient, m.credential, m.sender, m.list
+    FROM messages m JOIN deliveries d ON d.message_id = m.id
+    WHERE m.id = ? AND m.has_links = 1 ORDER BY d.message_id, d.number LIMIT ? ON CONFLICT DO NOTHING"""
+
+
 class SqlRetention:
     """Implements ports.Retention."""
 
@@ -141,6 +148,14 @@ class SqlRetention:
 
     async def imports(self, now: float) -> AsyncIterator[int]:
         async for count in self._imports.clear(now):
+            yield count
+
+    async def receipts(self, before: float) -> AsyncIterator[int]:
+        while count := await self._writer.run(receipts.forget, before):
+            yield count
+
+    async def tasks(self, before: float) -> AsyncIterator[int]:
+        while count := await self._writer.run(_forget_tasks, before):
             yield count
 
     async def flows_and_holds(self, now: float) -> int:
@@ -196,6 +211,32 @@ def _forget_hours(db: Session, items: Sequence[float]) -> list[int]:
     old = f"SELECT {key} FROM counters WHERE hour <= ? ORDER BY hour LIMIT ?"
     delete = f"DELETE FROM counters WHERE ({key}) IN ({old})"
     return [db.execute(delete, (floor(before - HOUR), _STEP)).rowcount for before in items]
+
+
+def _forget_tasks(db: Session, items: Sequence[float]) -> list[int]:
+    return [_forget_task(db, before) for before in items]
+
+
+def _forget_task(db: Session, before: float) -> int:
+    """One, from its largest parts to itself: how many rows of these went."""
+    row = db.execute("SELECT id, message_id FROM tasks WHERE ended_at < ? ORDER BY ended_at LIMIT 1", (before,)).fetchone()
+    if not row:
+        return 0
+    task, message_id = row
+    for table, column, key, value in (
+        ("events", "message_id", "id", message_id),
+        ("attempts", "message_id", "message_id, number, attempt, at", message_id),
+        ("deliveries", "message_id", "message_id, number", message_id),
+        ("task_contacts", "task", "task, included, address_key, contact_id", task),
+    ):
+        if table == "deliveries":
+            db.execute(_KEEP_LINKS_OF_SOME, (value, _STEP))
+        some = f"SELECT {key} FROM {table} WHERE {column} = ? ORDER BY {key} LIMIT {_STEP}"
+        if gone := value and db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({some})", (value,)).rowcount:
+            return int(gone)
+    for table in ("task_groups", "task_attachments", "task_counts"):
+        db.execute(f"DELETE FROM {table} WHERE task = ?", (task,))
+    return db.execute("DELETE FROM tasks WHERE id = ?", (task,)).rowcount
 
 
 def _expire_all(db: Session, items: Sequence[float]) -> list[int]:

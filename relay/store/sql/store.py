@@ -9,9 +9,11 @@ from relay.ports.nodes import Shared
 from relay.store.sql.account import SqlAccount
 from relay.store.sql.account_list import SqlAccountList
 from relay.store.sql.backlog import SqlBacklog
+from relay.store.sql.contacts import SqlContacts
 from relay.store.sql.counters import SqlCounters
 from relay.store.sql.credentials import SqlCredentials
 from relay.store.sql.desk import SqlDesk
+from relay.store.sql.events import SqlEvents
 from relay.store.sql.feedback import SqlFeedback
 from relay.store.sql.identities import SqlIdentities
 from relay.store.sql.imports import SqlImports
@@ -19,9 +21,12 @@ from relay.store.sql.links import SqlLinks
 from relay.store.sql.messages import SqlMessages
 from relay.store.sql.quarantine import SqlQuarantine
 from relay.store.sql.queue import SqlQueue
+from relay.store.sql.receipts import SqlReceipts
 from relay.store.sql.retention import SqlRetention
 from relay.store.sql.session import Reader, Session
 from relay.store.sql.suppressions import SqlSuppressions
+from relay.store.sql.tasks import SqlTasks
+from relay.store.sql.templates import SqlTemplates
 from relay.store.sql.writer import Writer
 
 _SPOOLED = """SELECT id FROM messages m WHERE id IN (SELECT value FROM json_each(?))
@@ -58,6 +63,11 @@ class SqlStore:
         self.account_list = SqlAccountList(writer, reader)
         self.imports = SqlImports(writer)
         self.links = SqlLinks(writer, reader)
+        self.receipts = SqlReceipts(reader)
+        self.events = SqlEvents(reader)
+        self.tasks = SqlTasks(writer, reader)
+        self.templates = SqlTemplates(writer, reader)
+        self.contacts = SqlContacts(writer, reader)
         self.retention = SqlRetention(writer, reader, self.imports, shorten=shorten)
 
     async def spooled(self, some: Collection[str]) -> frozenset[str]:

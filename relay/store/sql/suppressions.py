@@ -13,12 +13,24 @@ from relay.store.sql import account_list, entries
 from relay.store.sql.entries import ENTRY, KEY, VISIBLE, entry_of
 from relay.store.sql.session import Reader, Session
 from relay.store.sql.writer import Writer
-from relay.suppression import EVERYWHERE, Change, Filter, PastChange, Reason, Release, Suppressed, Suppression
+from relay.suppression import (
+    EVERYWHERE,
+    Change,
+    Filter,
+    PastChange,
+    Reason,
+    Release,
+    Suppressed,
+    Suppression,
+    of_credential,
+)
 
 _AT_ONCE = 1000
+_LAST_SCOPE = "~"  # behind all others
 _FIND = f"SELECT {ENTRY} FROM suppressions WHERE address_key IN (SELECT value FROM json_each(?)) AND {VISIBLE}"
 _FITS = f"""(CAST(:reason AS TEXT) IS NULL OR reason = :reason)
     AND (CAST(:scope AS TEXT) IS NULL OR scope = :scope) AND {VISIBLE}
+    AND (:own = '' OR scope = :own OR substr(scope, 1, length(:others)) <> :others)
     AND (:text = '' OR instr(address_key, :text) > 0) AND created_at >= :since AND (:until = 0 OR created_at < :until)"""
 _OWN = f"SELECT {ENTRY} FROM suppressions WHERE import_id = 0 AND {_FITS} ORDER BY created_at DESC LIMIT :limit"
 _IMPORTED = f"SELECT {ENTRY} FROM suppressions WHERE import_id > 0 AND {_FITS} ORDER BY import_id DESC LIMIT :limit"
@@ -72,9 +84,10 @@ class SqlSuppressions:
         rows += await self._reader.rows(_IMPORTED, _values(wanted) | {"limit": limit - len(rows)}) if len(rows) < limit else []
         return tuple(map(entry_of, rows))
 
-    async def pages(self, wanted: Filter, *, now: float) -> AsyncIterator[tuple[Suppression, ...]]:
+    async def pages(self, wanted: Filter, *, now: float, after: str = "") -> AsyncIterator[tuple[Suppression, ...]]:
         names = ("key", "after_scope", "after_reason", "after_import")
-        values = _values(wanted) | {"now": now} | dict(zip(names, ("", "", "", 0), strict=True))
+        behind = (after, _LAST_SCOPE if after else "", "", 0)
+        values = _values(wanted) | {"now": now} | dict(zip(names, behind, strict=True))
         while rows := await self._reader.rows(_PAGE, values):
             yield tuple(entry_of(row[len(names) :]) for row in rows)
             values |= zip(names, rows[-1], strict=False)
@@ -87,6 +100,8 @@ def _values(wanted: Filter) -> dict[str, Any]:
     return {
         "reason": wanted.reason,
         "scope": wanted.scope,
+        "own": of_credential(wanted.credential) if wanted.credential else "",
+        "others": of_credential(""),
         "text": wanted.text.lower(),
         "since": wanted.since,
         "until": wanted.until,

@@ -154,12 +154,14 @@ _SCHEMA = _Shape(
     columns=("type", "name", "tbl_name", "rootpage", "sql"),
     types=((str,), (str,), (str,), (int,), (str, NoneType)),
 )
+_NUMBERS = _Shape(name="sqlite_sequence", is_table=False, columns=("name", "seq"), types=((str,), (int,)))  # made anew
 
 
 def _shapes(db: sqlite3.Connection) -> list[_Shape]:
     """Those of all tables and indexes of a database."""
-    found = [_SCHEMA]
-    for name, sql in db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").fetchall():
+    found = [_SCHEMA, _NUMBERS]
+    tables = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+    for name, sql in db.execute(tables).fetchall():
         columns = db.execute('SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (name,)).fetchall()
         without_rowid = "WITHOUT ROWID" in sql.upper()
         types = {column: _types(kind, notnull, key, without_rowid) for column, kind, notnull, key in columns}

@@ -39,11 +39,13 @@ CREATE TABLE messages (
     expires_at        DOUBLE PRECISION NOT NULL,
     tags              TEXT NOT NULL,
     ses_tags          TEXT NOT NULL,
-    configuration_set TEXT NOT NULL
+    configuration_set TEXT NOT NULL,
+    task              BIGINT NOT NULL
 );
 
 CREATE INDEX messages_label ON messages (label_id) WHERE label_id <> '';
 CREATE INDEX messages_campaign ON messages (campaign) WHERE campaign <> '';
+CREATE INDEX messages_list ON messages (list, credential) WHERE list <> '';
 
 CREATE TABLE old_links (
     message_id TEXT COLLATE "C" NOT NULL,
@@ -87,7 +89,8 @@ CREATE TABLE flows (
     credential        TEXT NOT NULL,
     identity          TEXT NOT NULL,
     configuration_set TEXT NOT NULL,
-    UNIQUE (lane, credential, identity, configuration_set)
+    task              BIGINT NOT NULL,
+    UNIQUE (lane, credential, identity, configuration_set, task)
 );
 
 -- Rows are changed in place as long as there is room on their page: most of what changes is in no index.
@@ -115,6 +118,7 @@ CREATE TABLE deliveries (
     ses_message_id TEXT COLLATE "C",
     sent_at        DOUBLE PRECISION,
     ended_at       DOUBLE PRECISION,
+    fields         TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (message_id, number)
 ) WITH (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 5000);
 
@@ -175,6 +179,7 @@ CREATE TABLE suppressions (
 CREATE INDEX suppressions_newest ON suppressions (created_at) WHERE import_id = 0;
 CREATE INDEX suppressions_expiring ON suppressions (expires_at) WHERE expires_at > 0;
 CREATE INDEX suppressions_imported ON suppressions (import_id) WHERE import_id > 0;
+CREATE INDEX suppressions_unsubscribed ON suppressions (scope, address_key, import_id, expires_at) WHERE reason = 'unsubscribed';
 
 CREATE TABLE suppression_history (
     id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -253,6 +258,7 @@ CREATE TABLE events (
     address_key     TEXT COLLATE "C" NOT NULL,
     message_id      TEXT COLLATE "C",
     number          INTEGER,
+    credential      TEXT COLLATE "C" NOT NULL,
     ses_message_id  TEXT COLLATE "C" NOT NULL,
     detail          TEXT NOT NULL,
     document        TEXT NOT NULL,
@@ -260,6 +266,7 @@ CREATE TABLE events (
 );
 
 CREATE INDEX events_message ON events (message_id, number) WHERE message_id IS NOT NULL;
+CREATE INDEX events_credential ON events (credential, id) WHERE credential <> '';
 CREATE INDEX events_address ON events (address_key, type, at);
 CREATE INDEX events_strange ON events (ses_message_id) WHERE message_id IS NULL;
 
@@ -333,3 +340,112 @@ CREATE FUNCTION json_each(document TEXT) RETURNS TABLE (value TEXT) LANGUAGE sql
     AS $$ SELECT jsonb_array_elements_text(replace(document, '\u0000', '\ufffd')::jsonb) $$;  -- no text here has a NUL
 CREATE FUNCTION instr(haystack TEXT, needle TEXT) RETURNS INTEGER LANGUAGE sql IMMUTABLE STRICT
     AS $$ SELECT position(needle IN haystack) $$;
+
+CREATE TABLE tasks (
+    id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    credential TEXT COLLATE "C" NOT NULL,
+    document   TEXT NOT NULL,
+    state      TEXT NOT NULL,
+    reason     TEXT NOT NULL DEFAULT '',
+    created_at DOUBLE PRECISION NOT NULL,
+    start_at   DOUBLE PRECISION NOT NULL,
+    message_id TEXT COLLATE "C" NOT NULL DEFAULT '',
+    last_key   TEXT COLLATE "C" NOT NULL DEFAULT '',
+    last_id    BIGINT NOT NULL DEFAULT 0,
+    reach      TEXT NOT NULL DEFAULT '{}',
+    made       INTEGER NOT NULL DEFAULT 0,
+    is_whole   INTEGER NOT NULL DEFAULT 0,
+    ended_at   DOUBLE PRECISION
+);
+
+CREATE INDEX tasks_credential ON tasks (credential, id);
+CREATE INDEX tasks_open ON tasks (id) WHERE ended_at IS NULL;
+CREATE INDEX tasks_message ON tasks (message_id) WHERE message_id <> '';
+
+CREATE TABLE task_groups (
+    task     BIGINT NOT NULL,
+    included INTEGER NOT NULL,
+    group_id BIGINT NOT NULL,
+    PRIMARY KEY (task, included, group_id)
+);
+
+CREATE TABLE task_contacts (
+    task        BIGINT NOT NULL,
+    included    INTEGER NOT NULL,
+    address_key TEXT COLLATE "C" NOT NULL,
+    contact_id  BIGINT NOT NULL,
+    PRIMARY KEY (task, included, address_key, contact_id)
+);
+
+CREATE TABLE task_attachments (
+    task       BIGINT NOT NULL,
+    number     INTEGER NOT NULL,
+    file_name  TEXT NOT NULL,
+    content_id TEXT NOT NULL,
+    data       BYTEA NOT NULL,
+    PRIMARY KEY (task, number)
+);
+
+CREATE TABLE task_counts (
+    task   BIGINT NOT NULL,
+    name   TEXT COLLATE "C" NOT NULL,
+    writer INTEGER NOT NULL,
+    count  BIGINT NOT NULL,
+    PRIMARY KEY (task, name, writer)
+) WITH (fillfactor = 70);
+
+CREATE TABLE templates (
+    id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    credential TEXT COLLATE "C" NOT NULL,
+    user_id    TEXT COLLATE "C" NOT NULL,
+    document   TEXT NOT NULL 
+);
+
+CREATE INDEX templates_credential ON templates (credential, id);
+CREATE UNIQUE INDEX templates_user_id ON templates (credential, user_id) WHERE user_id <> '';
+
+CREATE TABLE contact_groups (
+    id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    credential  TEXT COLLATE "C" NOT NULL,
+    name        TEXT COLLATE "C" NOT NULL,
+    description TEXT NOT NULL,
+    created_at  DOUBLE PRECISION NOT NULL,
+    fields      TEXT NOT NULL DEFAULT '[]'
+);
+
+CREATE INDEX contact_groups_credential ON contact_groups (credential, id);
+
+CREATE TABLE contacts (
+    id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    group_id    BIGINT NOT NULL,
+    email       TEXT NOT NULL,
+    address_key TEXT COLLATE "C" NOT NULL,
+    phone       TEXT COLLATE "C" NOT NULL,
+    document    TEXT NOT NULL,
+    import_id   TEXT COLLATE "C" NOT NULL 
+);
+
+CREATE INDEX contacts_group ON contacts (group_id, address_key, id);
+CREATE INDEX contacts_address ON contacts (address_key) WHERE address_key <> '';
+CREATE INDEX contacts_phone ON contacts (phone) WHERE phone <> '';
+CREATE INDEX contacts_import ON contacts (import_id, id) WHERE import_id <> '';
+
+CREATE TABLE contact_imports (
+    id         TEXT COLLATE "C" PRIMARY KEY,
+    credential TEXT COLLATE "C" NOT NULL,
+    group_id   BIGINT NOT NULL,
+    uploaded   INTEGER NOT NULL,
+    processed  INTEGER NOT NULL,
+    at         DOUBLE PRECISION NOT NULL
+);
+
+CREATE TABLE receipts (
+    credential  TEXT COLLATE "C" NOT NULL,
+    key         TEXT COLLATE "C" NOT NULL,
+    fingerprint BYTEA NOT NULL,
+    answer      TEXT NOT NULL,
+    at          DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (credential, key)
+);
+
+CREATE INDEX receipts_at ON receipts (at);

@@ -38,11 +38,13 @@ CREATE TABLE messages (
     expires_at        REAL NOT NULL,  -- after that nobody wants it; 0: as long as we try
     tags              TEXT NOT NULL,  -- JSON array of [name, value]
     ses_tags          TEXT NOT NULL,  -- the same, for SES
-    configuration_set TEXT NOT NULL   -- '': the relay's own
+    configuration_set TEXT NOT NULL,  -- '': the relay's own
+    task              INTEGER NOT NULL  -- 0: of none
 ) WITHOUT ROWID;
 
 CREATE INDEX messages_label ON messages (label_id) WHERE label_id <> '';
 CREATE INDEX messages_campaign ON messages (campaign) WHERE campaign <> '';
+CREATE INDEX messages_list ON messages (list, credential) WHERE list <> '';
 
 -- Whose the links are in messages that were let go: they stay good for years.
 CREATE TABLE old_links (
@@ -77,7 +79,8 @@ CREATE TABLE flows (
     credential        TEXT NOT NULL,
     identity          TEXT NOT NULL,  -- the sender's domain in lower case
     configuration_set TEXT NOT NULL,  -- '': the relay's own
-    UNIQUE (lane, credential, identity, configuration_set)
+    task              INTEGER NOT NULL,  -- 0: of none
+    UNIQUE (lane, credential, identity, configuration_set, task)
 ) WITHOUT ROWID;  -- whose id would be lost with the pages above it
 
 -- What is open of each flow, counted where it comes and ends: a row for each node that writes, and their sum is meant. A single
@@ -108,6 +111,7 @@ CREATE TABLE deliveries (
     ses_message_id TEXT,
     sent_at        REAL,
     ended_at       REAL,
+    fields         TEXT NOT NULL DEFAULT '',  -- JSON object: what merge fields are for this recipient
     PRIMARY KEY (message_id, number)
 ) WITHOUT ROWID;
 
@@ -174,6 +178,7 @@ CREATE TABLE suppressions (
 CREATE INDEX suppressions_newest ON suppressions (created_at) WHERE import_id = 0;
 CREATE INDEX suppressions_expiring ON suppressions (expires_at) WHERE expires_at > 0;
 CREATE INDEX suppressions_imported ON suppressions (import_id) WHERE import_id > 0;
+CREATE INDEX suppressions_unsubscribed ON suppressions (scope, address_key, import_id, expires_at) WHERE reason = 'unsubscribed';
 
 -- What changed of them, but for what an import brought. A removal also keeps older facts from bringing an address back.
 CREATE TABLE suppression_history (
@@ -248,9 +253,10 @@ CREATE TABLE notifications (
     payload     BLOB NOT NULL
 );
 
--- Facts: append-only. message_id is NULL for a message that is not ours, or not known yet.
+-- Facts, in the order in which it was known whose they are: one that was a stranger's gets a new number. No number is given
+-- twice, also where the last row is gone. message_id is NULL for a message that is not ours, or not known yet.
 CREATE TABLE events (
-    id              INTEGER PRIMARY KEY,
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
     fingerprint     TEXT NOT NULL UNIQUE,
     type            TEXT NOT NULL,
     class           TEXT NOT NULL,  -- ours of bounces, complaints, opens and clicks
@@ -260,6 +266,7 @@ CREATE TABLE events (
     address_key     TEXT NOT NULL,
     message_id      TEXT,
     number          INTEGER,
+    credential      TEXT NOT NULL,  -- '': of a message that is not ours
     ses_message_id  TEXT NOT NULL,
     detail          TEXT NOT NULL,
     document        TEXT NOT NULL,  -- JSON: what else SES said
@@ -267,6 +274,7 @@ CREATE TABLE events (
 );
 
 CREATE INDEX events_message ON events (message_id, number) WHERE message_id IS NOT NULL;
+CREATE INDEX events_credential ON events (credential, id) WHERE credential <> '';
 CREATE INDEX events_address ON events (address_key, type, at);
 CREATE INDEX events_strange ON events (ses_message_id) WHERE message_id IS NULL;
 
@@ -293,3 +301,116 @@ CREATE TABLE quarantine (
     reason      TEXT NOT NULL,
     body        BLOB NOT NULL
 );
+
+-- Mailings: what their owners say of them, and how far they have come.
+CREATE TABLE tasks (
+    id         INTEGER PRIMARY KEY,
+    credential TEXT NOT NULL,
+    document   TEXT NOT NULL,  -- JSON
+    state      TEXT NOT NULL,
+    reason     TEXT NOT NULL DEFAULT '',
+    created_at REAL NOT NULL,
+    start_at   REAL NOT NULL,
+    message_id TEXT NOT NULL DEFAULT '',  -- once it has started
+    last_key   TEXT NOT NULL DEFAULT '',  -- of the contacts that have become deliveries: their key of address, and the contact
+    last_id    INTEGER NOT NULL DEFAULT 0,
+    reach      TEXT NOT NULL DEFAULT '{}',  -- JSON: of its audience, when somebody looked last
+    made       INTEGER NOT NULL DEFAULT 0,  -- deliveries
+    is_whole   INTEGER NOT NULL DEFAULT 0,  -- all of them are made
+    ended_at   REAL
+);
+
+CREATE INDEX tasks_credential ON tasks (credential, id);
+CREATE INDEX tasks_open ON tasks (id) WHERE ended_at IS NULL;
+CREATE INDEX tasks_message ON tasks (message_id) WHERE message_id <> '';
+
+-- Whom they go to, and whom not: groups, and single contacts with the key of their address, so that they can be read in its order.
+CREATE TABLE task_groups (
+    task     INTEGER NOT NULL,
+    included INTEGER NOT NULL,
+    group_id INTEGER NOT NULL,
+    PRIMARY KEY (task, included, group_id)
+) WITHOUT ROWID;
+
+CREATE TABLE task_contacts (
+    task        INTEGER NOT NULL,
+    included    INTEGER NOT NULL,
+    address_key TEXT NOT NULL,
+    contact_id  INTEGER NOT NULL,
+    PRIMARY KEY (task, included, address_key, contact_id)
+) WITHOUT ROWID;
+
+CREATE TABLE task_attachments (
+    task       INTEGER NOT NULL,
+    number     INTEGER NOT NULL,
+    file_name  TEXT NOT NULL,
+    content_id TEXT NOT NULL,
+    data       BLOB NOT NULL,
+    UNIQUE (task, number)
+);
+
+-- As `counters`, of all hours, for each task.
+CREATE TABLE task_counts (
+    task   INTEGER NOT NULL,
+    name   TEXT NOT NULL,
+    writer INTEGER NOT NULL,
+    count  INTEGER NOT NULL,
+    PRIMARY KEY (task, name, writer)
+) WITHOUT ROWID;
+
+CREATE TABLE templates (
+    id         INTEGER PRIMARY KEY,
+    credential TEXT NOT NULL,
+    user_id    TEXT NOT NULL,  -- what its owner calls it
+    document   TEXT NOT NULL   -- JSON
+);
+
+CREATE INDEX templates_credential ON templates (credential, id);
+CREATE UNIQUE INDEX templates_user_id ON templates (credential, user_id) WHERE user_id <> '';
+
+CREATE TABLE contact_groups (
+    id          INTEGER PRIMARY KEY,
+    credential  TEXT NOT NULL,
+    name        TEXT NOT NULL,
+    description TEXT NOT NULL,
+    created_at  REAL NOT NULL,
+    fields      TEXT NOT NULL DEFAULT '[]'  -- JSON array: the names of merge fields that any of its contacts had
+);
+
+CREATE INDEX contact_groups_credential ON contact_groups (credential, id);
+
+CREATE TABLE contacts (
+    id          INTEGER PRIMARY KEY,
+    group_id    INTEGER NOT NULL,
+    email       TEXT NOT NULL,  -- '': none
+    address_key TEXT NOT NULL,
+    phone       TEXT NOT NULL,  -- digits; '': none
+    document    TEXT NOT NULL,  -- JSON: the rest
+    import_id   TEXT NOT NULL   -- '': came with none
+);
+
+CREATE INDEX contacts_group ON contacts (group_id, address_key, id);
+CREATE INDEX contacts_address ON contacts (address_key) WHERE address_key <> '';
+CREATE INDEX contacts_phone ON contacts (phone) WHERE phone <> '';
+CREATE INDEX contacts_import ON contacts (import_id, id) WHERE import_id <> '';
+
+CREATE TABLE contact_imports (
+    id         TEXT PRIMARY KEY,
+    credential TEXT NOT NULL,
+    group_id   INTEGER NOT NULL,
+    uploaded   INTEGER NOT NULL,
+    processed  INTEGER NOT NULL,
+    at         REAL NOT NULL
+) WITHOUT ROWID;
+
+-- What calls with an Idempotency-Key have done: the same call does nothing more, and gets the same answer.
+CREATE TABLE receipts (
+    credential  TEXT NOT NULL,
+    key         TEXT NOT NULL,
+    fingerprint BLOB NOT NULL,  -- of the request
+    answer      TEXT NOT NULL,
+    at          REAL NOT NULL,
+    PRIMARY KEY (credential, key)
+) WITHOUT ROWID;
+
+CREATE INDEX receipts_at ON receipts (at);

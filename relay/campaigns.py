@@ -1,0 +1,208 @@
+"""Mailings on their way: begun at their time, made into deliveries a little ahead of what is sent, finished, cleared away.
+
+Everything that counts is in rows: whoever leads does the next step from where the last one ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from relay import ids, journal
+from relay.contact import STANDARD_FIELDS
+from relay.credential import Credential, ListUnsubscribe, Macros, MessageClass, Recipients, Scope
+from relay.errors import DoorClosed, Malformed, RefusedForGood, RefusedForNow, StoreUnavailable
+from relay.intake import Intake
+from relay.lifecycle import Cause
+from relay.mailing import File, Mailing, Task, TaskState
+from relay.model import Envelope, Message
+from relay.ports.clock import Chance, Clock
+from relay.ports.logins import Credentials
+from relay.ports.queue import Desk
+from relay.ports.tasks import Pace, Tasks
+from relay.queueing import Selection
+from relay.writing import composing, merging
+from relay.writing.composing import Letter
+
+FIRST_NAME_IN_RUSSIAN = "%Имя%"
+_STEP = 500
+_AHEAD = 5000  # deliveries of a mailing that wait at once: so many are fetched when half of them are gone
+_EVENLY_AHEAD = 60.0  # seconds for which deliveries are made ahead, where they are spread over a time
+_IDLE = 1.0
+
+
+def letter(mailing: Mailing, files: tuple[File, ...], *, recipient: str, headers: tuple[tuple[str, str], ...] = ()) -> Letter:
+    """The message of a mailing, its merge fields not filled."""
+    html, text, subject = (
+        each.replace(FIRST_NAME_IN_RUSSIAN, "[FirstName]") for each in (mailing.html, mailing.text, mailing.subject)
+    )
+    campaign = (("X-Relay-Campaign", mailing.campaign),) if mailing.campaign else ()
+    return Letter(
+        sender=composing.mailbox(mailing.sender, mailing.sender_name),
+        recipient=recipient,
+        subject=subject,
+        html=html,
+        text=text,
+        files=[composing.File(file.name, file.data, file.content_id) for file in files],
+        headers=(("X-Relay-Class", MessageClass.MARKETING.value), *campaign, *headers),
+    )
+
+
+def to_many(credential: Credential) -> Credential:
+    """A login while it sends a mailing: each recipient gets his own link to leave by."""
+    adds = ListUnsubscribe.ADD if credential.list_unsubscribe is ListUnsubscribe.OFF else credential.list_unsubscribe
+    return replace(credential, recipients=Recipients.SPLIT, list_unsubscribe=adds, macros=Macros.OPTIONAL)
+
+
+class Campaigns:
+    """One of all nodes runs it. `lifetime` are the seconds for which a delivery is tried; a `playpen` gets all mail."""
+
+    def __init__(
+        self,
+        *,
+        tasks: Tasks,
+        desk: Desk,
+        credentials: Credentials,
+        intake: Intake,
+        clock: Clock,
+        chance: Chance,
+        wake: Callable[[], None],
+        lifetime: float,
+        playpen: str = "",
+    ) -> None:
+        self._tasks = tasks
+        self._desk = desk
+        self._credentials = credentials
+        self._intake = intake
+        self._clock = clock
+        self._chance = chance
+        self._wake = wake
+        self._lifetime = lifetime
+        self._playpen = playpen
+        self._messages: dict[int, Message] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            try:
+                await self.once()
+            except StoreUnavailable as error:
+                journal.trouble("mailings cannot go on", error)
+            await asyncio.sleep(_IDLE)
+
+    async def once(self) -> None:
+        """The next step of each. Raises StoreUnavailable."""
+        at_work = await self._tasks.at_work(now=self._clock())
+        for task in at_work:
+            await _STEPS[task.state](self, task)
+        self._messages = {id: each for id, each in self._messages.items() if id in {task.id for task in at_work}}
+
+    async def begin(self, task: Task) -> None:
+        """Judges its message as any other, and stores that. What cannot be sent has failed; what cannot be now, later."""
+        try:
+            message = await self._accepted(task)
+        except RefusedForGood as refusal:
+            await self._fail(task, f"{refusal.subject} {refusal.reason}".strip() or type(refusal).__name__)
+            return
+        except RefusedForNow as error:
+            journal.trouble(f"task {task.id} cannot begin yet", error)
+            return
+        if await self._tasks.begin(task.id, message.id, at=self._clock()):
+            journal.task(id=task.id, credential=task.credential, state=TaskState.STARTED)
+
+    async def expand(self, task: Task) -> None:
+        """Fetches the next of its audience, as long as few of it wait; it has finished when none are left and none wait."""
+        waiting = await self._tasks.open(task.id)
+        if task.is_whole:
+            if not waiting and await self._tasks.move(task.id, [TaskState.STARTED], TaskState.FINISHED, at=self._clock()):
+                journal.task(id=task.id, credential=task.credential, state=TaskState.FINISHED)
+            return
+        wanted = self._wanted(task, waiting)
+        while wanted > 0 and not task.is_whole:
+            step = await self._step(task, min(wanted, _STEP))
+            now = await self._tasks.get(task.id)
+            if now is None or now.state is not TaskState.STARTED or now.last == task.last:
+                return
+            wanted -= len(step)
+            task = now
+
+    async def clear_away(self, task: Task) -> None:
+        """What it had waiting is cancelled."""
+        if task.message_id:
+            moved = self._desk.move(Cause.CANCELLED, Selection(task=task.id), now=self._clock())
+            async for _ in moved:
+                pass
+            if await self._tasks.open(task.id):
+                return
+        await self._tasks.end(task.id, at=self._clock())
+
+    async def _step(self, task: Task, count: int) -> tuple[object, ...]:
+        message = await self._message(task)
+        pace = self._pace(task)
+        with suppress(DoorClosed), self._intake.admission.taking(count, 0):
+            made = (await self._tasks.expand(task, message, count=count, pace=pace)).made
+            self._wake()
+            return made
+        return ()
+
+    def _wanted(self, task: Task, waiting: int) -> int:
+        """How many may be made now."""
+        if waiting > _AHEAD / 2:
+            return 0
+        room = _AHEAD - waiting
+        pace = self._pace(task)
+        if not pace.every:
+            return room
+        return min(room, int((self._clock() + _EVENLY_AHEAD - pace.start_at) / pace.every) + 1 - task.made)
+
+    def _pace(self, task: Task) -> Pace:
+        """Evenly between its two times, if it has a last one."""
+        mailing, now, every = task.mailing, self._clock(), 0.0
+        start_at = max(mailing.start_at, task.created_at)
+        if mailing.end_at > start_at:
+            every = (mailing.end_at - start_at) / max(1, task.reach.recipients)
+        return Pace(now=now, lifetime=self._lifetime, start_at=start_at, every=every, playpen=self._playpen)
+
+    async def _message(self, task: Task) -> Message:
+        """Raises StoreUnavailable."""
+        if task.id not in self._messages:
+            found = await self._tasks.message(task.message_id)
+            if found is None:
+                raise StoreUnavailable(f"the message of task {task.id} is gone")
+            self._messages[task.id] = found
+        return self._messages[task.id]
+
+    async def _accepted(self, task: Task) -> Message:
+        """Raises a refusal."""
+        credential = await self._credentials.get(task.credential)
+        if credential is None or credential.disabled or Scope.TASKS not in credential.scopes:
+            raise Malformed("its login may not send mailings any more")
+        credential = to_many(credential)
+        names = STANDARD_FIELDS | await self._tasks.fields(task.id)
+        made = letter(task.mailing, await self._tasks.files(task.id), recipient=f"[{merging.RECIPIENT}]")
+        envelope = Envelope(
+            sender=self._intake.sender(task.mailing.sender.encode(), credential),
+            recipients=(),
+            credential=credential,
+            peer="task",
+            helo="",
+            protocol="HTTP",
+            merged=names | {merging.RECIPIENT},
+            task=task.id,
+        )
+        boundary = f"=_{ids.ulid(self._clock(), self._chance(10))}"
+        return await self._intake.accept_pieces(envelope, composing.composed(made, boundary=boundary))
+
+    async def _fail(self, task: Task, why: str) -> None:
+        if await self._tasks.move(task.id, [TaskState.CREATED], TaskState.FAILED, at=self._clock(), reason=why):
+            journal.task(id=task.id, credential=task.credential, state=TaskState.FAILED, reason=why)
+
+
+_STEPS = {
+    TaskState.CREATED: Campaigns.begin,
+    TaskState.STARTED: Campaigns.expand,
+    TaskState.CANCELED: Campaigns.clear_away,
+    TaskState.DELETED: Campaigns.clear_away,
+}

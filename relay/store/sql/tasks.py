@@ -1,0 +1,249 @@
+"""Mailings: what their owners say of them, and how far they have come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from relay import documents
+from relay.holds import Holder
+from relay.mailing import AT_WORK, Audience, File, Mailing, Reach, Task, TaskState
+from relay.model import Message, Receipt
+from relay.outcome import Hold, HoldScope
+from relay.ports.tasks import Pace, Step
+from relay.statistics import Figures
+from relay.store.sql import audiences, holds, receipts
+from relay.store.sql.records import MESSAGE, message_of
+from relay.store.sql.rows import insert
+from relay.store.sql.session import Reader, Session, beside_others
+from relay.store.sql.writer import Writer
+
+_TASK = """id, credential, document, state, created_at, reason, message_id, last_key, last_id, reach, made,
+    is_whole, coalesce(ended_at, 0)"""
+_NEW = "INSERT INTO tasks (credential, document, state, created_at, start_at) VALUES (?,?,'new',?,?) RETURNING id"
+_AT_WORK = f"""SELECT {_TASK} FROM tasks WHERE state IN ({", ".join(f"'{state}'" for state in AT_WORK)})
+    AND ended_at IS NULL AND (state <> 'created' OR start_at <= ?) ORDER BY id"""
+_SINGLE = """INSERT INTO task_contacts (task, included, address_key, contact_id)
+    SELECT ?, ?, c.address_key, c.id FROM contacts c JOIN contact_groups g ON g.id = c.group_id
+    WHERE c.id IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) AND g.credential = ? ON CONFLICT DO NOTHING"""
+_STOPS = 10 * 365 * 86400.0
+_COUNTED = "SELECT name, sum(count) FROM task_counts WHERE task = ? GROUP BY name"
+
+
+class SqlTasks:
+    """Implements ports.Tasks."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def add(
+        self, credential: str, mailing: Mailing, audience: Audience, *, at: float, receipt: Receipt | None = None
+    ) -> int:
+        return await self._writer.run(_add_all, (credential, mailing, audience, at, receipt))
+
+    async def change(self, task_id: int, mailing: Mailing, audience: Audience | None) -> bool:
+        return await self._writer.run(_change_all, (task_id, mailing, audience))
+
+    async def get(self, task_id: int) -> Task | None:
+        rows = await self._reader.rows(f"SELECT {_TASK} FROM tasks WHERE id = ?", (task_id,))
+        return _task_of(rows[0]) if rows else None
+
+    async def audience(self, task_id: int) -> Audience:
+        groups = await self._reader.rows("SELECT group_id, included FROM task_groups WHERE task = ? ORDER BY 1", (task_id,))
+        contacts = await self._reader.rows(
+            "SELECT contact_id, included FROM task_contacts WHERE task = ? ORDER BY 1", (task_id,)
+        )
+        return Audience(
+            groups=tuple(id for id, is_in in groups if is_in),
+            contacts=tuple(id for id, is_in in contacts if is_in),
+            excluded_groups=tuple(id for id, is_in in groups if not is_in),
+            excluded_contacts=tuple(id for id, is_in in contacts if not is_in),
+        )
+
+    async def of(self, credential: str, *, skipped: int, count: int) -> tuple[tuple[Task, ...], int]:
+        mine = "FROM tasks WHERE credential = ? AND state <> 'deleted'"
+        some = f"SELECT {_TASK} {mine} ORDER BY id DESC LIMIT ? OFFSET ?"
+        rows = await self._reader.rows(some, (credential, count, skipped))
+        ((total,),) = await self._reader.rows(f"SELECT count(*) {mine}", (credential,))
+        return tuple(map(_task_of, rows)), total
+
+    async def move(self, task_id: int, states: Sequence[TaskState], to: TaskState, *, at: float, reason: str = "") -> bool:
+        return await self._writer.run(_move_all, (task_id, tuple(states), to, at, reason))
+
+    async def attach(self, task_id: int, file: File) -> bool:
+        return await self._writer.run(_attach_all, (task_id, file))
+
+    async def detach(self, task_id: int) -> bool:
+        return await self._writer.run(_detach_all, task_id)
+
+    async def files(self, task_id: int) -> tuple[File, ...]:
+        rows = await self._reader.rows(
+            "SELECT file_name, data, content_id FROM task_attachments WHERE task = ? ORDER BY number", (task_id,)
+        )
+        return tuple(File(name=name, data=bytes(data), content_id=content_id) for name, data, content_id in rows)
+
+    async def reach(self, task_id: int, *, now: float) -> Reach:
+        task = await self.get(task_id)
+        if task is None:
+            return Reach()
+        found = await audiences.reach(self._reader, task, now)
+        if found != task.reach:
+            await self._writer.run(_note_all, (task_id, found))
+        return found
+
+    async def fields(self, task_id: int) -> frozenset[str]:
+        rows = await self._reader.rows(
+            "SELECT fields FROM contact_groups WHERE id IN (SELECT group_id FROM task_groups WHERE task = ? AND included = 1)"
+            " OR id IN (SELECT c.group_id FROM task_contacts t JOIN contacts c ON c.id = t.contact_id"
+            " WHERE t.task = ? AND t.included = 1)",
+            (task_id, task_id),
+        )
+        return frozenset(name for (fields,) in rows for name in json.loads(fields))
+
+    async def at_work(self, *, now: float) -> tuple[Task, ...]:
+        return tuple(_task_of(row) for row in await self._reader.rows(_AT_WORK, (now,)))
+
+    async def begin(self, task_id: int, message_id: str, *, at: float) -> bool:
+        return await self._writer.run(_begin_all, (task_id, message_id))
+
+    async def expand(self, task: Task, message: Message, *, count: int, pace: Pace) -> Step:
+        return await self._writer.run(audiences.expand_all, (task, message, count, pace))
+
+    async def open(self, task_id: int) -> int:
+        rows = await self._reader.rows(
+            "SELECT coalesce(sum(l.open), 0) FROM flows f JOIN loads l ON l.flow = f.id WHERE f.task = ?", (task_id,)
+        )
+        return int(rows[0][0])
+
+    async def end(self, task_id: int, *, at: float) -> None:
+        await self._writer.run(_end_all, (task_id, at))
+
+    async def figures(self, task_id: int) -> Figures:
+        return Figures(dict(await self._reader.rows(_COUNTED, (task_id,))))
+
+    async def message(self, message_id: str) -> Message | None:
+        rows = await self._reader.rows(f"SELECT {MESSAGE} FROM messages m WHERE m.id = ?", (message_id,))
+        return message_of(rows[0]) if rows else None
+
+
+def _task_of(row: Sequence[Any]) -> Task:
+    return Task(
+        id=row[0],
+        credential=row[1],
+        mailing=documents.read(Mailing, row[2]),
+        state=TaskState(row[3]),
+        created_at=row[4],
+        reason=row[5],
+        message_id=row[6],
+        last=(row[7], row[8]),
+        reach=documents.read(Reach, row[9]),
+        made=row[10],
+        is_whole=bool(row[11]),
+        ended_at=row[12],
+    )
+
+
+@beside_others
+def _add_all(db: Session, items: Sequence[tuple[str, Mailing, Audience, float, Receipt | None]]) -> list[int]:
+    return [_add(db, *item) for item in items]
+
+
+def _add(db: Session, credential: str, mailing: Mailing, audience: Audience, at: float, receipt: Receipt | None) -> int:
+    ((task_id,),) = db.execute(_NEW, (credential, documents.written(mailing), at, mailing.start_at)).fetchall()
+    _address(db, task_id, credential, audience)
+    if receipt:
+        receipts.write(db, [(credential, receipt, str(task_id), at)])
+    return int(task_id)
+
+
+def _address(db: Session, task_id: int, credential: str, audience: Audience) -> None:
+    """Only those of its own login."""
+    for included, groups in ((1, audience.groups), (0, audience.excluded_groups)):
+        insert(db, "task_groups", "task, included, group_id", [(task_id, included, id) for id in sorted(set(groups))])
+    for included, contacts in ((1, audience.contacts), (0, audience.excluded_contacts)):
+        if contacts:
+            db.execute(_SINGLE, (task_id, included, json.dumps(contacts), credential))
+
+
+@beside_others
+def _change_all(db: Session, items: Sequence[tuple[int, Mailing, Audience | None]]) -> list[bool]:
+    return [_change(db, *item) for item in items]
+
+
+def _change(db: Session, task_id: int, mailing: Mailing, audience: Audience | None) -> bool:
+    found = db.execute(
+        "UPDATE tasks SET document = ?, start_at = ? WHERE id = ? AND state = 'new' RETURNING credential",
+        (documents.written(mailing), mailing.start_at, task_id),
+    ).fetchall()
+    if found and audience is not None:
+        for table in ("task_groups", "task_contacts"):
+            db.execute(f"DELETE FROM {table} WHERE task = ?", (task_id,))
+        _address(db, task_id, found[0][0], audience)
+    return bool(found)
+
+
+@beside_others
+def _move_all(db: Session, items: Sequence[tuple[int, tuple[TaskState, ...], TaskState, float, str]]) -> list[bool]:
+    return [_move(db, *item) for item in items]
+
+
+def _move(db: Session, task_id: int, states: tuple[TaskState, ...], to: TaskState, at: float, reason: str) -> bool:
+    """What has not begun is created again when it goes on: its time may still come."""
+    moved = db.execute(
+        "UPDATE tasks SET state = CASE WHEN ? = 'started' AND message_id = '' THEN 'created' ELSE ? END, reason = ?"
+        " WHERE id = ? AND state IN (SELECT value FROM json_each(?))",
+        (to, to, reason, task_id, json.dumps(states)),
+    ).rowcount
+    if moved and to is TaskState.STOPPED:
+        holds.put(db, Hold(HoldScope.TASK, "stopped by its owner", _STOPS, str(task_id)), holder=Holder.OPERATOR, at=at)
+    elif moved and TaskState.STOPPED in states:
+        holds.lift(db, HoldScope.TASK, str(task_id), at)
+    if moved and to in (TaskState.FAILED, TaskState.FINISHED):
+        db.execute("UPDATE tasks SET ended_at = ? WHERE id = ?", (at, task_id))
+    return bool(moved)
+
+
+@beside_others
+def _attach_all(db: Session, items: Sequence[tuple[int, File]]) -> list[bool]:
+    return [_attach(db, *item) for item in items]
+
+
+def _attach(db: Session, task_id: int, file: File) -> bool:
+    return bool(
+        db.execute(
+            "INSERT INTO task_attachments (task, number, file_name, content_id, data)"
+            " SELECT ?, coalesce((SELECT max(number) FROM task_attachments WHERE task = ?), 0) + 1, ?, ?, ?"
+            " FROM tasks WHERE id = ? AND state = 'new'",
+            (task_id, task_id, file.name, file.content_id, file.data, task_id),
+        ).rowcount
+    )
+
+
+@beside_others
+def _detach_all(db: Session, items: Sequence[int]) -> list[bool]:
+    is_new = "SELECT 1 FROM tasks WHERE id = ? AND state = 'new'"
+    found = [bool(db.execute(is_new, (task_id,)).fetchall()) for task_id in items]
+    gone = [task_id for task_id, is_found in zip(items, found, strict=True) if is_found]
+    db.executemany("DELETE FROM task_attachments WHERE task = ?", [(task_id,) for task_id in gone])
+    return found
+
+
+@beside_others
+def _note_all(db: Session, items: Sequence[tuple[int, Reach]]) -> list[None]:
+    note = "UPDATE tasks SET reach = ? WHERE id = ?"
+    db.executemany(note, [(documents.written(reach), task_id) for task_id, reach in items])
+    return [None] * len(items)
+
+
+@beside_others
+def _begin_all(db: Session, items: Sequence[tuple[int, str]]) -> list[bool]:
+    begin = "UPDATE tasks SET state = 'started', message_id = ? WHERE id = ? AND state = 'created'"
+    return [db.execute(begin, (message_id, task_id)).rowcount == 1 for task_id, message_id in items]
+
+
+@beside_others
+def _end_all(db: Session, items: Sequence[tuple[int, float]]) -> list[None]:
+    db.executemany("UPDATE tasks SET ended_at = ? WHERE id = ?", [(at, task_id) for task_id, at in items])
+    return [None] * len(items)
