@@ -12,11 +12,13 @@ import boto3
 
 from relay import journal, watch
 from relay.admin import Admin
-from relay.assembly import at_aws, database, sharing, way_back, way_in, way_out
+from relay.assembly import at_aws, database, sharing, way_back, way_in, way_out, web_api
 from relay.assembly.base import Base, linker, patience
+from relay.assembly.way_in import Entrance
 from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
 from relay.aws.sqs import SqsQueue
+from relay.aws.verification import BotoVerification
 from relay.backlog import Admission
 from relay.control.server import ControlServer
 from relay.dead_letters import DeadLetterWatch
@@ -98,8 +100,12 @@ class App:
         if config.playpen.recipient:
             journal.in_playpen(recipient=config.playpen.recipient)
         await self._start_watch(base, room, admission)
+        entrance = await self._doors.entrance(base, sync.identities, admission)
+        if config.api.listen and does(Role.WEB):
+            await self._open_api(base, entrance, sesv2)
         if smtp_tls:
-            await self._doors.open_smtp(base, sync.identities, admission, smtp_tls)
+            await self._doors.open_smtp(base, entrance, smtp_tls)
+        self._chore(base, web_api.campaigns(base, entrance).run, "the mailings")
         self._parts.keep_running(self._doors.watch_certificates, "the look at the certificates")
         self._chore(base, way_out.keeping(base).run, "the removal of what is old")
         alarms = way_back.alarms(base)
@@ -197,6 +203,13 @@ class App:
             )
         if config.private.listen:
             await self._doors.open_http("private", config.private.listen, [*metrics.routes(), *healthy])
+
+    async def _open_api(self, base: Base, entrance: Entrance, sesv2: Any) -> None:
+        config = self._config
+        tls = way_in.api_tls(config)
+        context = self._doors.shown(tls) if tls else None
+        routes = web_api.routes(base, entrance, BotoVerification(sesv2))
+        await self._doors.open_http("api", config.api.listen, routes, tls=context, proxies=config.api.proxies)
 
     def _start_queues(self, base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...]) -> None:
         for queue in queues:

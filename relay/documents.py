@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from enum import StrEnum
 from functools import cache
@@ -18,7 +19,12 @@ def written(value: Any) -> str:
 
 def read(kind: type[T], text: str | bytes) -> T:
     """What `written` wrote. A field that was not known then has its default; one that is not known now is left out."""
-    made: T = _built(kind, json.loads(text))
+    return of_parts(kind, json.loads(text))
+
+
+def of_parts(kind: type[T], parts: Mapping[str, Any]) -> T:
+    """The same of a document that was parsed."""
+    made: T = _built(kind, parts)
     return made
 
 

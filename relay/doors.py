@@ -14,6 +14,7 @@ from aiohttp.web import RouteDef
 from relay import config_rules
 from relay.assembly import sharing, way_in
 from relay.assembly.base import Base
+from relay.assembly.way_in import Entrance
 from relay.backlog import Admission
 from relay.credential import Credential
 from relay.errors import ConfigError
@@ -40,7 +41,7 @@ class Doors:
         self._config = config
         self._parts = parts
         self._tls: list[ServerTls] = []
-        self._smtp: SmtpServer | None = None
+        self._changed: list[Callable[[Credential], None]] = []
         self.ports: dict[str, int] = {}
 
     def shown(self, tls: ServerTls) -> ssl.SSLContext:
@@ -79,36 +80,46 @@ class Doors:
             is_shared = name != "private" and bool(self._config.worker)
             self.ports[name] = await server.listen(host, port, tls=tls, is_shared=is_shared)
 
-    async def open_smtp(self, base: Base, identities: Identities, admission: Admission, tls: ssl.SSLContext) -> None:
-        """Raises ConfigError as above, or StoreUnavailable."""
-        config, store = self._config.smtp, base.store
+    async def entrance(self, base: Base, identities: Identities, admission: Admission) -> Entrance:
+        """What all doors lead to. Raises StoreUnavailable."""
+        store = base.store
         passwords = ArgonPasswords(monotonic=time.monotonic)
         self._parts.closes_with(passwords.close)
         limits = sharing.Limits(self._config, base.clock, store.shared)
         limits.quota.restore(await store.credentials.accepted_since(base.clock() // DAY * DAY))
-        self._smtp = server = SmtpServer(
-            intake=way_in.intake(base, identities, admission, limits.quota, self._bell(base)),
-            login=way_in.login(store, passwords, limits.guesses),
+        login = way_in.login(store, passwords, limits.guesses)
+        self._changed.append(lambda credential: login.forget(credential.name))
+        if limits.usage:
+            self._parts.keep_running(limits.usage.run, "what other nodes count")
+            changes = LoginChanges(store.credentials, self.credential_changed)
+            self._parts.keep_running(changes.run, "what others change of logins")
+        known = identities if self._config.ses.identities_seconds else Identities()
+        intake = way_in.intake(base, known, admission, limits.quota, self._bell(base))
+        return Entrance(intake=intake, login=login, identities=known, tell=self.credential_changed)
+
+    async def open_smtp(self, base: Base, entrance: Entrance, tls: ssl.SSLContext) -> None:
+        """Raises ConfigError as above."""
+        config = self._config.smtp
+        server = SmtpServer(
+            intake=entrance.intake,
+            login=entrance.login,
             hostname=config.hostname,
             tls=tls,
             limits=way_in.limits(self._config),
             proxies=config.proxies,
             shares_ports=bool(self._config.worker),
         )
-        if limits.usage:
-            self._parts.keep_running(limits.usage.run, "what other nodes count")
-            changes = LoginChanges(store.credentials, self.credential_changed)
-            self._parts.keep_running(changes.run, "what others change of logins")
+        self._changed.append(server.credential_changed)
         self._parts.ends_with(server.stop, limit=_STOP_SECONDS)
-        guests = TrustedNetworks(config.trusted_networks, config.trusted_credential, store.credentials)
+        guests = TrustedNetworks(config.trusted_networks, config.trusted_credential, base.store.credentials)
         self._listen(server, "submission", config.submission)
         self._listen(server, "submissions", config.submissions, implicit_tls=True)
         self._listen(server, "trusted", config.trusted, guests=guests)
 
     def credential_changed(self, credential: Credential) -> None:
-        """Open sessions hear of it, if there are any."""
-        if self._smtp:
-            self._smtp.credential_changed(credential)
+        """Whoever remembers it, and open sessions, hear of it."""
+        for tell in self._changed:
+            tell(credential)
 
     def _bell(self, base: Base) -> Callable[[], None]:
         """What to call when mail came in: a node that does not send it tells the others, who would look within a second."""

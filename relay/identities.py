@@ -93,6 +93,13 @@ class Identities:
                 return why_not(self._by_name[name])
         return _NOT_THERE
 
+    def state_of(self, sender: str) -> IdentityState | None:
+        """Of what stands for an address, or for a domain as `@example.com`: VERIFIED if any of it is, else that of the nearest;
+        None where SES knows nothing of it, as far as is known.
+        """
+        found = [self._by_name[name].state for name in _covering(sender) if name in self._by_name]
+        return IdentityState.VERIFIED if IdentityState.VERIFIED in found else next(iter(found), None)
+
 
 def _covering(sender: str) -> Iterator[str]:
     """What may stand for an address, the nearest first: itself, itself without its label, its domain, each domain above."""

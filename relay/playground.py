@@ -14,7 +14,7 @@ from relay.app import App
 from relay.assembly import database
 from relay.config_rules import check
 from relay.control.client import ControlClient
-from relay.credential import Credential, Kind, OnSuppressed, Recipients
+from relay.credential import Credential, Kind, OnSuppressed, Recipients, Scope
 from relay.errors import ConfigError
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.demo import Demo, Login, Surroundings
@@ -22,6 +22,7 @@ from relay.sandbox.sns import Topic
 from relay.security.certificates import make_server_pair, make_signing_pair
 from relay.security.passwords import hash_password
 from relay.settings import (
+    ApiConfig,
     CallbacksConfig,
     Config,
     FeedbackConfig,
@@ -37,6 +38,7 @@ SUBMISSIONS = 2465
 CALLBACKS = 8025
 CLOUD = 8026
 PRIVATE = 8027
+API = 8028
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:relay-events"
 
@@ -66,6 +68,7 @@ def sandbox_config(folder: Path) -> Config:
         feedback=FeedbackConfig(topics=(TOPIC,), sns_endpoint=cloud, pinned_certificate=str(folder / "sns.pem")),
         callbacks=CallbacksConfig(listen=f"127.0.0.1:{CALLBACKS}", public_url=f"http://127.0.0.1:{CALLBACKS}"),
         secrets=SecretsConfig(keys=(_LINK_KEY,)),
+        api=ApiConfig(listen=f"127.0.0.1:{API}"),
         private=PrivateConfig(listen=f"127.0.0.1:{PRIVATE}"),
         file="(sandbox)",
     )
@@ -119,6 +122,7 @@ class Playground:
                     senders=(senders,),
                     recipients=recipients,
                     on_suppressed=on_suppressed,
+                    scopes=frozenset(Scope),
                 )
             )
 

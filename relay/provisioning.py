@@ -67,7 +67,7 @@ class Part(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """What is wanted. `webhook` is the whole URL, empty for SQS, and `login` what SNS has to say there: user and password.
-    The relay `suppresses` if it puts its own on SES's list.
+    The relay `suppresses` if it puts its own on SES's list, and `verifies` if logins may add addresses by the HTTP API.
     """
 
     partition: str
@@ -80,6 +80,7 @@ class Setup:
     login: tuple[str, str] | None = field(default=None, repr=False)
     event_types: tuple[str, ...] = EVENT_TYPES
     suppresses: bool = False
+    verifies: bool = False
 
     def arn(self, service: str, name: str) -> str:
         """Of something of this account and region."""

@@ -55,6 +55,7 @@ _RIGHTS = (
     (Role.RELAY, "Send", "ses:SendEmail ses:SendRawEmail", "senders"),
     (Role.RELAY, "KnowTheAccount", "ses:GetAccount ses:ListEmailIdentities", "anywhere"),
     (Role.RELAY, "KnowTheIdentities", "ses:GetEmailIdentity", "identities"),
+    (Role.RELAY, "VerifyAddresses", "ses:CreateEmailIdentity", "identities"),
     (Role.RELAY, "KnowTheSuppressed", "ses:ListSuppressedDestinations ses:DeleteSuppressedDestination", "anywhere"),
     (Role.RELAY, "Suppress", "ses:PutSuppressedDestination", "anywhere"),
     (Role.RELAY, "ConfirmTheWebhook", "sns:ConfirmSubscription", "topic"),
@@ -83,6 +84,7 @@ _RIGHTS = (
 )
 _ONLY_FOR: Mapping[str, Callable[[Setup], bool]] = {  # by statement, by place
     "Suppress": lambda setup: setup.suppresses,
+    "VerifyAddresses": lambda setup: setup.verifies,
     "ConfirmTheWebhook": lambda setup: setup.transport is Transport.HTTPS,
     "queues": lambda setup: setup.transport is Transport.SQS,
 }

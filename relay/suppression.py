@@ -127,10 +127,13 @@ class Imported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which entries are listed: all that fit what is given. `text` is a part of the address. Times are seconds, 0 for any."""
+    """Which entries are listed: all that fit what is given. `text` is a part of the address. Times are seconds, 0 for any. With
+    a `credential` nothing that is of another's mail alone.
+    """
 
     reason: Reason | None = None
     scope: str | None = None
+    credential: str = ""
     text: str = ""
     since: float = 0.0
     until: float = 0.0

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from relay.assembly import database
-from relay.credential import Credential, Kind, LineEnds, OnSuppressed, Recipients
+from relay.credential import Credential, Kind, LineEnds, OnSuppressed, Recipients, Scope
 from relay.model import Life
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.sns import Topic
@@ -61,7 +61,10 @@ LENIENT = Credential(
     senders=("@example.com",),
     line_ends=LineEnds.NORMALISE,
 )
-CREDENTIALS = (APPLICATION, PERSON, FIRST, BARE, ELSEWHERE, NULL_SENDER, ACCENTED, DISABLED, LENIENT)
+CRM = Credential(
+    name="crm", kind=Kind.APPLICATION, password_hashes=(_HASH,), senders=("@example.com",), scopes=frozenset(Scope)
+)
+CREDENTIALS = (APPLICATION, PERSON, FIRST, BARE, ELSEWHERE, NULL_SENDER, ACCENTED, DISABLED, LENIENT, CRM)
 
 # The line that is put before each message.
 RECEIVED = rb"Received: by localhost with ESMTPSA id [0-9A-Z]{26};\r\n\t[^\r\n]+\r\n"
@@ -74,6 +77,7 @@ _DOORS = {
     "smtp submissions (TLS)": ("submissions", "RELAY_SMTP__SUBMISSIONS"),
     "smtp trusted": ("trusted", "RELAY_SMTP__TRUSTED"),
     "http callbacks": ("callbacks", "RELAY_CALLBACKS__LISTEN"),
+    "http api": ("api", "RELAY_API__LISTEN"),
     "http private": ("private", "RELAY_PRIVATE__LISTEN"),
 }
 
@@ -129,6 +133,7 @@ class Relay:
             "RELAY_FEEDBACK__SNS_ENDPOINT": cloud,
             "RELAY_FEEDBACK__PINNED_CERTIFICATE": str(folder / "sns.pem"),
             "RELAY_CALLBACKS__LISTEN": "127.0.0.1:0",
+            "RELAY_API__LISTEN": "127.0.0.1:0",
             "RELAY_PRIVATE__LISTEN": "127.0.0.1:0",
         }
 
@@ -241,6 +246,11 @@ class Relay:
         status = process.returncode or 0
         assert not check or status == 0, output.decode()
         return status, output.decode()
+
+    @property
+    def api(self) -> str:
+        """The URL that all resources of the HTTP API are below."""
+        return f"http://127.0.0.1:{self.ports['api']}/email/v1"
 
     def smtp(self, *, login: str = "app", tls: bool = False) -> smtplib.SMTP:
         """A logged-in smtplib client: 587 with STARTTLS, or 465."""

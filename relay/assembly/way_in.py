@@ -5,24 +5,39 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from relay.assembly.base import Base, patience
 from relay.backlog import Admission, BacklogLimits
+from relay.credential import Credential
 from relay.guesses import Guesses
 from relay.identities import Identities
-from relay.intake import Budget, Intake
+from relay.intake import Intake
 from relay.judge import Rule
+from relay.logins import Login
 from relay.quota import Quota
+from relay.receiving import Budget
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
 from relay.settings import Config
 from relay.smtp.limits import Limits
-from relay.smtp.login import Login
 from relay.store.room import Room
 from relay.store.sql.store import SqlStore
 
 _SIMULATOR = "success@simulator.amazonses.com"  # SES developer guide, "Using the mailbox simulator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """Where all doors lead: who it is, the one way in, and what SES has verified. `tell` is called with each login that a door
+    has changed.
+    """
+
+    intake: Intake
+    login: Login
+    identities: Identities
+    tell: Callable[[Credential], None]
 
 
 def smtp_tls(config: Config) -> ServerTls:
@@ -31,6 +46,14 @@ def smtp_tls(config: Config) -> ServerTls:
     further = zip(map(Path, smtp.further_certificates), map(Path, smtp.further_keys), strict=True)
     pairs = [Pair(smtp.certificate, smtp.key), *(Pair(certificate, key) for certificate, key in further)]
     return ServerTls(pairs, section="smtp", file=config.file)
+
+
+def api_tls(config: Config) -> ServerTls | None:
+    """None where it speaks plain HTTP. Raises ConfigError as above."""
+    if not config.api.certificate:
+        return None
+    pair = Pair(Path(config.api.certificate), Path(config.api.key))
+    return ServerTls([pair], section="api", file=config.file)
 
 
 def intake(base: Base, identities: Identities, admission: Admission, quota: Quota, ring: Callable[[], None]) -> Intake:
@@ -51,10 +74,15 @@ def intake(base: Base, identities: Identities, admission: Admission, quota: Quot
         refusals=base.refusals,
         patience=patience(config),
         observed=frozenset(map(Rule, config.policy.observed)),
-        playpen=_SIMULATOR if config.playpen.recipient == "simulator" else config.playpen.recipient,
-        identities=identities if config.ses.identities_seconds else Identities(),
+        playpen=playpen(config),
+        identities=identities,
         linker=base.linker,
     )
+
+
+def playpen(config: Config) -> str:
+    """Where all mail goes; empty where it goes to its recipients."""
+    return _SIMULATOR if config.playpen.recipient == "simulator" else config.playpen.recipient
 
 
 def login(store: SqlStore, passwords: ArgonPasswords, guesses: Guesses) -> Login:

@@ -118,6 +118,7 @@ async def _setup(
         login=(feedback.webhook_user, feedback.webhook_password) if webhook and feedback.webhook_password else None,
         event_types=tuple(each for each in EVENT_TYPES if not (no_tracking and each in TRACKING)),
         suppresses=config.suppression.push,
+        verifies=bool(config.api.listen),
     )
     if not quietly:
         line(f"Account {setup.account} in {setup.region}, as {caller['Arn']}")

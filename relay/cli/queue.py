@@ -96,7 +96,12 @@ def _lifted(hold: HoldRecord) -> str:
     return f"resumed; {what}{_PUT[hold.holder]} since {when(hold.since)}: {hold.reason}"
 
 
-_PUT = {Holder.SES: "stopped by SES", Holder.OPERATOR: "paused by the operator", Holder.RELAY: "paused by the relay"}
+_PUT = {
+    Holder.SES: "stopped by SES",
+    Holder.OPERATOR: "paused by the operator",
+    Holder.RELAY: "paused by the relay",
+    Holder.LOGIN: "paused by itself",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from rich.table import Table
 from relay import journal
 from relay.cli.loop import run, until_told
 from relay.cli.terminal import show
-from relay.playground import APPLICATION, CALLBACKS, SUBMISSION, SUBMISSIONS, Playground, demo
+from relay.playground import API, APPLICATION, CALLBACKS, SUBMISSION, SUBMISSIONS, Playground, demo
 
 _folder = click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("sandbox"), show_default=True)
 
@@ -72,6 +72,7 @@ The sandbox runs; Ctrl-C ends it.
   SMTP        127.0.0.1:{SUBMISSION} (STARTTLS)   127.0.0.1:{SUBMISSIONS} (TLS)   self-signed certificate
   login       {APPLICATION.name} / {APPLICATION.password}   sends as anything @example.com
   webhook     http://127.0.0.1:{CALLBACKS}/sns
+  HTTP API    http://127.0.0.1:{API}/email/v1   the same login
 
 Send one:
 
@@ -79,6 +80,10 @@ Send one:
         --from {APPLICATION.sender} --to {to}
 
   python3 -c "{python}"
+
+  curl -u {APPLICATION.name}:{APPLICATION.password} http://127.0.0.1:{API}/email/v1/Messages \\
+       -d '{{"Sender": {{"Address": "{APPLICATION.sender}"}}, "Recipient": {{"Address": "{to}"}},
+            "Subject": "hi", "Text": "Hello"}}'
 
 See what became of it (other addresses to try: bounce@, complaint@, ooto@, suppressionlist@simulator.amazonses.com):
 

@@ -17,6 +17,7 @@ _SES = [
         ("GET", "account", "GetAccount"),
         ("POST", "list-identities", "ListEmailIdentities"),
         ("GET", "identities", "ListEmailIdentities"),
+        ("POST", "identities", "CreateEmailIdentity"),
         ("GET", "identities/[^/]+", "GetEmailIdentity"),
         ("GET", "suppression/addresses", "ListSuppressedDestinations"),
         ("PUT", "suppression/addresses", "PutSuppressedDestination"),

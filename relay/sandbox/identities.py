@@ -1,8 +1,11 @@
-"""The identities of the sandbox's account: ListEmailIdentities, GetEmailIdentity, PutEmailIdentityFeedbackAttributes."""
+"""The identities of the sandbox's account: ListEmailIdentities, GetEmailIdentity, CreateEmailIdentity,
+PutEmailIdentityFeedbackAttributes.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +14,7 @@ from aiohttp import web
 from relay.sandbox.faults import Faults, SesError, answered
 
 _MOST = 1000  # on one page
+_NAME = re.compile(r"([^@\s<>,]+@)?[a-z0-9-]+(\.[a-z0-9-]+)+", re.IGNORECASE)
 
 
 class IdentityBook:
@@ -28,6 +32,7 @@ class IdentityBook:
         return [
             web.post("/v2/email/list-identities", self._list),
             web.get("/v2/email/identities", self._list),
+            web.post("/v2/email/identities", self._create),
             web.get("/v2/email/identities/{name}", self._get),
             web.put("/v2/email/identities/{name}/feedback", self._put_feedback),
         ]
@@ -61,6 +66,19 @@ class IdentityBook:
             **self.details.get(name, {}),
         }
         return await answered(request, self.faults, web.json_response(answer))
+
+    async def _create(self, request: web.Request) -> web.StreamResponse:
+        """An address waits for its owner, a domain for its DNS records; both until `states` say otherwise."""
+        name = str(json.loads(await request.read()).get("EmailIdentity") or "")
+        if not _NAME.fullmatch(name):
+            return SesError(400, "BadRequestException", f"Invalid email address or domain: {name}").response()
+        if name in self.states:
+            return SesError(400, "AlreadyExistsException", f"Email identity {name} already exist.").response()
+        if self.faults.strikes(b"") and self.faults.error:
+            return self.faults.error.response()
+        self.states[name] = ("PENDING", False)
+        dkim = {"SigningEnabled": True, "Status": "PENDING" if _type(name) == "DOMAIN" else "NOT_STARTED"}
+        return web.json_response({"IdentityType": _type(name), "VerifiedForSendingStatus": False, "DkimAttributes": dkim})
 
     async def _put_feedback(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]

@@ -50,7 +50,7 @@ def _insert(db: Session, items: Sequence[Sequence[_Row]]) -> list[None]:
     return [None] * len(items)
 
 
-async def _fill(store: SqlStore, options: argparse.Namespace, now: float) -> None:
+async def fill(store: SqlStore, options: argparse.Namespace, now: float) -> None:
     """As the retention leaves it: the hours of old days are summed up."""
     today = int(now // DAY * DAY)
     for number in range(_DAYS, -1, -1):
@@ -100,7 +100,7 @@ async def main() -> None:
             ("PostgreSQL", await PostgresStore.open(url)),
         ):
             try:
-                await _fill(store, options, now)
+                await fill(store, options, now)
                 [(rows,)] = await store._reader.rows("SELECT count(*) FROM counters")
                 found[name] = rows, await _times(store, now)
             finally:

@@ -27,7 +27,7 @@ from tests.harness import Settings
 _LOAD = Load(size=4096, connections=30)
 _PROCESSOR = "processor of a message, ms: relay, PostgreSQL"
 _TICKS = os.sysconf("SC_CLK_TCK")
-_NO_HTTP = {"RELAY_CALLBACKS__LISTEN": "", "RELAY_PRIVATE__LISTEN": "", "RELAY_SMTP__SUBMISSIONS": ""}
+_NO_HTTP = {"RELAY_CALLBACKS__LISTEN": "", "RELAY_API__LISTEN": "", "RELAY_PRIVATE__LISTEN": "", "RELAY_SMTP__SUBMISSIONS": ""}
 
 
 async def _stand(stack: AsyncExitStack, folder: Path, url: str, workers: int) -> Stand:

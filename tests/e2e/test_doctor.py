@@ -427,7 +427,7 @@ async def test_the_end_of_the_smtp_certificate_is_seen(
 
 async def test_a_port_that_somebody_has_is_a_failure(cloud: Cloud, tmp_path: Path) -> None:
     taken = f"127.0.0.1:{cloud.port}"
-    off = {"RELAY_SMTP__SUBMISSIONS": "", "RELAY_CALLBACKS__LISTEN": "", "RELAY_PRIVATE__LISTEN": ""}
+    off = {"RELAY_SMTP__SUBMISSIONS": "", "RELAY_CALLBACKS__LISTEN": "", "RELAY_API__LISTEN": "", "RELAY_PRIVATE__LISTEN": ""}
     here = {**off, "RELAY_STORE__PATH": str(tmp_path / "relay.db")}
     finding = await found("ports", settings(cloud, RELAY_SMTP__SUBMISSION=taken, **here))
     assert (finding.grade, finding.seen) == (Grade.FAIL, f"smtp.submission {taken}: somebody listens there")

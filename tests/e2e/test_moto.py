@@ -10,7 +10,8 @@ from pathlib import Path
 import aiohttp
 import boto3
 
-from tests.harness import APPLICATION, Relay, mail, submit
+from tests.e2e.api import api_of
+from tests.harness import APPLICATION, CRM, Relay, mail, submit
 
 
 async def test_moto_tells_which_senders_are_verified(moto_port: int, tmp_path: Path) -> None:
@@ -31,6 +32,21 @@ async def test_moto_tells_which_senders_are_verified(moto_port: int, tmp_path: P
                 replies.append(client.mail(sender)[0])
                 client.rset()
         assert replies == [554, 250, 250, 554]  # the first is no domain of the login
+    finally:
+        await relay.stop()
+
+
+async def test_moto_makes_an_address_ours_that_a_login_adds(moto_port: int, tmp_path: Path) -> None:
+    relay = Relay(tmp_path, moto_port, RELAY_SES__ENDPOINT=f"http://127.0.0.1:{moto_port}")
+    await relay.start(CRM)
+    try:
+        await relay.told("identities_synced")
+        async with api_of(relay) as api:
+            assert (await api.post("/UserSettings/SourceAddresses", {"SourceAddress": "anna@example.net"})).status == 201
+            _, shown = await relay.cli("sender", "sync")
+            assert re.search(r"anna@example\.net +│ address +│ verified", shown)
+            found = (await api.get("/UserSettings/SourceAddresses")).result
+        assert {"SourceAddress": "anna@example.net", "State": "Approve", "IsDefault": False} in found
     finally:
         await relay.stop()
 

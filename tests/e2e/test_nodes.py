@@ -13,7 +13,7 @@ from tests.harness import PASSWORD, Relay, mail, submit, unverified
 from tests.ports import reserved_port
 
 NO_SMTP = {"RELAY_SMTP__SUBMISSION": "", "RELAY_SMTP__SUBMISSIONS": ""}
-NO_HTTP = {"RELAY_CALLBACKS__LISTEN": ""}
+NO_HTTP = {"RELAY_API__LISTEN": "", "RELAY_CALLBACKS__LISTEN": ""}
 LARGE = "x" * 70 + "\r\n" + ("y" * 70 + "\r\n") * 3000
 
 

@@ -102,6 +102,20 @@ async def test_boto3_reads_one_identity_and_learns_of_none(far_side: tuple[Cloud
         await asyncio.to_thread(ses.get_email_identity, EmailIdentity="other@example.net")
 
 
+async def test_boto3_makes_identities_that_wait_to_be_verified(far_side: tuple[Cloud, Any]) -> None:
+    cloud, ses = far_side
+    for name, kind in (("a+b@example.net", "EMAIL_ADDRESS"), ("example.org", "DOMAIN")):
+        made = await asyncio.to_thread(ses.create_email_identity, EmailIdentity=name)
+        assert (made["IdentityType"], made["VerifiedForSendingStatus"]) == (kind, False)
+        assert (await asyncio.to_thread(ses.get_email_identity, EmailIdentity=name))["VerificationStatus"] == "PENDING"
+        with pytest.raises(ses.exceptions.AlreadyExistsException):
+            await asyncio.to_thread(ses.create_email_identity, EmailIdentity=name)
+    for name in ("no address", "@example.net", "a@b@example.net"):
+        with pytest.raises(ses.exceptions.BadRequestException):
+            await asyncio.to_thread(ses.create_email_identity, EmailIdentity=name)
+    assert set(cloud.identities.states) == {"example.com", "a+b@example.net", "example.org"}
+
+
 async def test_boto3_gets_errors_it_knows(far_side: tuple[Cloud, Any]) -> None:
     _, ses = far_side
     with pytest.raises(ses.exceptions.BadRequestException):

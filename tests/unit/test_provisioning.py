@@ -104,6 +104,12 @@ def test_only_who_puts_his_own_on_the_list_of_ses_may() -> None:
     assert more == [["ses:PutSuppressedDestination"]]
 
 
+def test_only_where_logins_may_add_addresses_may_the_relay() -> None:
+    plain, verifying = policy(Role.RELAY, WEBHOOK), policy(Role.RELAY, replace(WEBHOOK, verifies=True))
+    [more] = [each for each in verifying["Statement"] if each not in plain["Statement"]]
+    assert (more["Action"], more["Resource"]) == (["ses:CreateEmailIdentity"], [WEBHOOK.arn("ses", "identity/*")])
+
+
 def test_a_webhook_has_no_right_to_queues_and_a_queue_none_to_confirm() -> None:
     webhook, queue = json.dumps(policy(Role.RELAY, WEBHOOK)), json.dumps(policy(Role.RELAY, QUEUE))
     assert ("sqs:" in webhook, "sns:" in webhook) == (False, True)

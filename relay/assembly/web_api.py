@@ -1,0 +1,105 @@
+"""The HTTP API, and the mailings that are made by it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from aiohttp import web
+
+from relay.admin import Admin
+from relay.assembly.base import Base, patience
+from relay.assembly.way_in import Entrance, playpen
+from relay.campaigns import Campaigns
+from relay.ports.ses import Verification
+from relay.settings import Config
+from relay.web.api.account import AccountResource
+from relay.web.api.calls import Operation
+from relay.web.api.contacts import ContactsResource
+from relay.web.api.door import Api, Limits
+from relay.web.api.events import EventsResource
+from relay.web.api.messages import MessagesResource
+from relay.web.api.policy import PolicyResource
+from relay.web.api.queue import QueueResource
+from relay.web.api.reference import Reference
+from relay.web.api.senders import SendersResource
+from relay.web.api.statistics import StatisticsResource
+from relay.web.api.suppressions import SuppressionsResource
+from relay.web.api.tasks import TasksResource
+from relay.web.api.templates import TemplatesResource
+
+
+def routes(base: Base, entrance: Entrance, verification: Verification) -> list[web.RouteDef]:
+    """All of the API, and its reference."""
+    api = base.config.api
+    limits = Limits(body=api.max_body, per_minute=api.calls_per_minute)
+    found = tuple(operations(base, entrance, verification))
+    answering = Api(found, login=entrance.login, refusals=base.refusals, limits=limits)
+    return [*Reference(found).routes(), *answering.routes()]
+
+
+def operations(base: Base, entrance: Entrance, verification: Verification) -> Iterator[Operation]:
+    """In the order of the reference."""
+    store, clock, intake = base.store, base.clock, entrance.intake
+    messages = MessagesResource(
+        intake=intake,
+        messages=store.messages,
+        templates=store.templates,
+        receipts=store.receipts,
+        clock=clock,
+        chance=os.urandom,
+    )
+    yield from messages.operations()
+    yield from TasksResource(
+        tasks=store.tasks,
+        intake=intake,
+        contacts=store.contacts,
+        templates=store.templates,
+        receipts=store.receipts,
+        clock=clock,
+        chance=os.urandom,
+    ).operations()
+    yield from ContactsResource(contacts=store.contacts, tasks=store.tasks, clock=clock, chance=os.urandom).operations()
+    yield from StatisticsResource(counters=store.counters, messages=store.messages, tasks=store.tasks, clock=clock).operations()
+    admin = _admin(base, entrance)
+    yield from TemplatesResource(templates=store.templates, intake=intake).operations()
+    yield from SendersResource(
+        credentials=store.credentials, admin=admin, identities=entrance.identities, verification=verification
+    ).operations()
+    yield from SuppressionsResource(suppressions=store.suppressions, admin=admin, clock=clock).operations()
+    yield from EventsResource(facts=store.events).operations()
+    yield from AccountResource(desk=store.desk, counters=store.counters, clock=clock).operations()
+    yield from QueueResource(desk=store.desk, clock=clock, wake=base.wake.set).operations()
+    yield from PolicyResource(intake=intake, messages=messages).operations()
+
+
+def _admin(base: Base, entrance: Entrance) -> Admin:
+    """What logins may change is changed by the same verbs."""
+    store = base.store
+    return Admin(
+        suppressions=store.suppressions,
+        imports=store.imports,
+        credentials=store.credentials,
+        desk=store.desk,
+        feedback=store.feedback,
+        rules=base.config.bounces.rules,
+        clock=base.clock,
+        tell=entrance.tell,
+        wake=base.wake.set,
+    )
+
+
+def campaigns(base: Base, entrance: Entrance) -> Campaigns:
+    """Who does what tasks say."""
+    config: Config = base.config
+    return Campaigns(
+        tasks=base.store.tasks,
+        desk=base.store.desk,
+        credentials=base.store.credentials,
+        intake=entrance.intake,
+        clock=base.clock,
+        chance=os.urandom,
+        wake=base.wake.set,
+        lifetime=patience(config).lifetime,
+        playpen=playpen(config),
+    )

@@ -1,0 +1,76 @@
+"""What messages, tasks and templates have in common: bodies, attachments, and the letter that is made of them."""
+
+from __future__ import annotations
+
+import binascii
+import re
+from typing import Annotated, Any
+
+import pybase64
+from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic_core import PydanticCustomError
+
+from relay.web.api.codes import Code, Fault, Text
+from relay.web.api.models import Wire, also
+from relay.writing import macros
+
+MOST_IN_FILE = 3 * 1024 * 1024
+MOST_IN_ALL = 10 * 1024 * 1024
+_MISSING_MACRO = Text("the text has no [{macro}]", "в тексте нет [{macro}]")
+_TOO_LARGE = Text(
+    "text, subject and attachments are larger than {octets} octets", "текст, тема и вложения больше {octets} байт"
+)
+_FILE_TOO_LARGE = Text("{name}: larger than {octets} octets", "{name}: больше {octets} байт")
+_SPACE = re.compile(r"\s+")
+
+
+def _octets(value: Any) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    try:
+        return pybase64.b64decode(_SPACE.sub("", str(value)), validate=True)
+    except (binascii.Error, ValueError):
+        raise PydanticCustomError("invalid_value", "is not base64") from None
+
+
+Base64 = Annotated[
+    bytes,
+    BeforeValidator(_octets),
+    PlainSerializer(lambda octets: pybase64.b64encode(octets).decode(), return_type=str),
+    Field(json_schema_extra={"type": "string", "contentEncoding": "base64"}),
+]
+
+
+class Attachment(Wire):
+    """A file; shown in the text where that has an image with `cid:` and its ContentId."""
+
+    file_name: Annotated[str, Field(min_length=1, max_length=255)]
+    data: Annotated[Base64, Field(min_length=1)]
+    content_id: Annotated[str, Field(max_length=255, json_schema_extra=also("ContentID"))] = ""
+
+
+class Body(Wire):
+    """The text in HTML, or without marks, or both."""
+
+    html: str = ""
+    plain_text: str = ""
+
+
+def check_file(attachment: Attachment) -> None:
+    """Raises Fault."""
+    if len(attachment.data) > MOST_IN_FILE:
+        raise Fault(Code.SIZE_EXCEEDED, _FILE_TOO_LARGE, name=attachment.file_name, octets=MOST_IN_FILE)
+
+
+def check_size(*texts: str, files: int = 0) -> None:
+    """Raises Fault. `files` are octets."""
+    if sum(len(text.encode("utf-8", "replace")) for text in texts) + files > MOST_IN_ALL:
+        raise Fault(Code.SIZE_EXCEEDED, _TOO_LARGE, octets=MOST_IN_ALL)
+
+
+def check_macros(*texts: str) -> None:
+    """Each text that there is must have both, as mailings must. Raises Fault."""
+    for text in filter(None, texts):
+        for macro in (macros.UNSUBSCRIBE, macros.WEB_VERSION):
+            if f"[{macro}]" not in text:
+                raise Fault(Code.MISSING_MACROS, _MISSING_MACRO, macro=macro)

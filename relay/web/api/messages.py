@@ -1,0 +1,240 @@
+"""/Messages: mail to one, or to several with what differs for each; and what became of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from relay import ids
+from relay.credential import OnSuppressed, Recipients, Scope
+from relay.errors import StoreRefuses
+from relay.intake import Intake
+from relay.model import Envelope, Receipt
+from relay.ports.clock import Chance, Clock
+from relay.ports.operators import Messages
+from relay.ports.receipts import Receipts
+from relay.ports.templates import Template, Templates
+from relay.web.api.calls import Answer, Call, Operation
+from relay.web.api.codes import FOUND_THEM, KEY_REUSED, MISSING, NO_TEMPLATE, WRONG, Code, Fault, Text
+from relay.web.api.letters import check_file, check_size
+from relay.web.api.message_models import REJECTED, STATES, Accepted, MessageState, NewMessage, Recipient
+from relay.writing import composing, merging
+from relay.writing.composing import Letter
+
+MOST_IDS = 300
+_QUEUED = Text("message queued to send", "сообщение поставлено в очередь на отправку")
+_TOO_MANY = Text("more than {most} {what}", "больше {most}: {what}")
+
+
+class MessagesResource:
+    """Its operations."""
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        messages: Messages,
+        templates: Templates,
+        receipts: Receipts,
+        clock: Clock,
+        chance: Chance,
+    ) -> None:
+        self._intake = intake
+        self._messages = messages
+        self._templates = templates
+        self._receipts = receipts
+        self._clock = clock
+        self._chance = chance
+
+    def operations(self) -> Sequence[Operation]:
+        return (
+            Operation(
+                group="Messages",
+                method="POST",
+                path="/Messages",
+                does=self.post,
+                scope=Scope.MESSAGES,
+                summary="Send a message to one recipient, or to several with what differs for each",
+                body=NewMessage,
+                result=str | list[Accepted],
+                status=201,
+                sends=True,
+            ),
+            Operation(
+                group="Messages",
+                method="GET",
+                path="/Messages/{MessageIds}",
+                does=self.get,
+                scope=Scope.MESSAGES,
+                summary="The states of messages, their ids between commas",
+                result=list[MessageState],
+            ),
+        )
+
+    async def post(self, call: Call) -> Answer:
+        new: NewMessage = call.body
+        recipients = _recipients(new)
+        receipt = Receipt(call.idempotency_key, call.fingerprint) if call.idempotency_key else None
+        if receipt and (answer := await self._repeated(call, receipt)):
+            return _answer(new, recipients, answer, is_repeated=True)
+        try:
+            message_id = await self._accept(call, new, receipt)
+        except StoreRefuses:  # the same call came at the same time
+            if not receipt or not (answer := await self._repeated(call, receipt)):
+                raise
+            return _answer(new, recipients, answer, is_repeated=True)
+        return _answer(new, recipients, message_id)
+
+    async def get(self, call: Call) -> Answer:
+        wanted = list(dict.fromkeys(filter(None, (id.strip() for id in call.path["MessageIds"].split(",")))))
+        if len(wanted) > MOST_IDS:
+            raise Fault(Code.INVALID_VALUE, _TOO_MANY, most=MOST_IDS, what="MessageId")
+        found = await self._messages.standing(wanted, credential=call.credential.name)
+        states = [
+            MessageState(
+                message_id=each.id,
+                email=each.recipient,
+                state=STATES.get(each.status, REJECTED),
+                recipient_id=merging.values(each.fields).get(merging.RECIPIENT_ID),
+            )
+            for each in found
+        ]
+        return Answer(result=states, description=FOUND_THEM)
+
+    async def _repeated(self, call: Call, receipt: Receipt) -> str:
+        """What the same call was answered before; empty where there was none. Raises Fault."""
+        found = await self._receipts.find(call.credential.name, receipt.key)
+        if found and found.fingerprint != receipt.fingerprint:
+            raise Fault(Code.INVALID_VALUE, KEY_REUSED, status=422)
+        return found.answer if found else ""
+
+    async def _template(self, call: Call, id: str) -> Template | None:
+        """Raises Fault."""
+        if not id:
+            return None
+        found = await self._templates.find(call.credential.name, id)
+        if found is None:
+            raise Fault(Code.NOT_FOUND, NO_TEMPLATE)
+        return found
+
+    async def _accept(self, call: Call, new: NewMessage, receipt: Receipt | None) -> str:
+        """The message's id. Raises a refusal, or Fault."""
+        envelope, pieces = await self.drafted(call, new, receipt)
+        if envelope.credential.on_suppressed is OnSuppressed.REJECT:
+            await self._check_suppressed(envelope)
+        return (await self._intake.accept_pieces(envelope, pieces)).id
+
+    async def drafted(self, call: Call, new: NewMessage, receipt: Receipt | None = None) -> tuple[Envelope, Iterator[bytes]]:
+        """The message as it comes in. Raises a refusal, or Fault."""
+        recipients, template = _recipients(new), await self._template(call, new.template_id)
+        credential = replace(call.credential, recipients=Recipients.SPLIT)
+        merged = frozenset(name for each in recipients for name in each.merge_fields)
+        is_for_many = len(recipients) > 1
+        letter = _letter(new, template, recipients)
+        sender = _address_of(new, template)
+        envelope = Envelope(
+            sender=self._intake.sender(sender.encode(), credential),
+            recipients=tuple(self._intake.recipient(each.address.encode(), credential, 0) for each in recipients),
+            credential=credential,
+            peer=call.peer,
+            helo="",
+            protocol="HTTP",
+            merged=merged | {merging.RECIPIENT} if is_for_many else merged,
+            values=tuple(_values(each) for each in recipients),
+            receipt=receipt,
+        )
+        return envelope, composing.composed(letter, boundary=f"=_{ids.ulid(self._clock(), self._chance(10))}")
+
+    async def _check_suppressed(self, envelope: Envelope) -> None:
+        """A single one is refused; of several each ends by itself. Raises RecipientSuppressed."""
+        if len(envelope.recipients) == 1:
+            await self._intake.check_suppressed(envelope.recipients[0], envelope.credential)
+
+
+def _recipients(new: NewMessage) -> Sequence[Recipient]:
+    """Raises Fault."""
+    if new.recipients:
+        return new.recipients
+    if new.recipient is None:
+        raise Fault(Code.EMPTY_VALUE, MISSING, field="Recipient")
+    return (
+        Recipient(
+            address=new.recipient.address,
+            name=new.recipient.name,
+            merge_fields=new.merge_fields,
+        ),
+    )
+
+
+def _address_of(new: NewMessage, template: Template | None) -> str:
+    """The sender's. Raises Fault."""
+    address = new.sender.address if new.sender else template.sender if template else ""
+    if not address:
+        raise Fault(Code.EMPTY_VALUE, MISSING, field="Sender")
+    return address
+
+
+def _letter(new: NewMessage, template: Template | None, recipients: Sequence[Recipient]) -> Letter:
+    """Raises Fault."""
+    html, text = new.body.html or new.text, new.body.plain_text
+    subject = new.subject or (template.subject if template else "")
+    if template and not html and not text:
+        html, text = template.html, template.text
+    for field, value in (("Subject", subject), ("Text", html or text)):
+        if not value:
+            raise Fault(Code.EMPTY_VALUE, MISSING, field=field)
+    for attachment in new.attachments:
+        check_file(attachment)
+    check_size(subject, html, text, files=sum(len(attachment.data) for attachment in new.attachments))
+    only = recipients[0]
+    return Letter(
+        sender=composing.mailbox(_address_of(new, template), _name_of(new, template)),
+        recipient=f"[{merging.RECIPIENT}]" if len(recipients) > 1 else composing.mailbox(only.address, only.name),
+        subject=subject,
+        html=html,
+        text=text,
+        files=[composing.File(each.file_name, each.data, each.content_id) for each in new.attachments],
+        headers=_headers(new),
+    )
+
+
+def _name_of(new: NewMessage, template: Template | None) -> str:
+    return new.sender.name if new.sender else template.sender_name if template else ""
+
+
+def _headers(new: NewMessage) -> list[tuple[str, str]]:
+    """For the relay itself, which takes them out."""
+    said = (
+        ("X-Relay-Id", new.user_message_id),
+        ("X-Relay-Campaign", new.user_campaign_id),
+        ("X-Relay-Send-At", date(new.send_at) if new.send_at is not None else ""),
+        ("X-Relay-Expires-At", date(new.expires_at) if new.expires_at is not None else ""),
+    )
+    for field, (_, value) in zip(("UserMessageId", "UserCampaignId"), said, strict=False):
+        if value and not (value.isascii() and value.isprintable() and value == value.strip() and len(value) <= 200):
+            raise Fault(Code.INVALID_VALUE, WRONG, field=field, why="is not printable ASCII of 200 characters at most")
+    return [(name, value) for name, value in said if value]
+
+
+def date(seconds: float) -> str:
+    """As X-Relay-* headers have it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def _values(recipient: Recipient) -> str:
+    own = {merging.RECIPIENT: composing.mailbox(recipient.address, recipient.name)}
+    if recipient.recipient_id:
+        own[merging.RECIPIENT_ID] = recipient.recipient_id
+    return json.dumps({**recipient.merge_fields, **own}, ensure_ascii=False)
+
+
+def _answer(new: NewMessage, recipients: Sequence[Recipient], message_id: str, *, is_repeated: bool = False) -> Answer:
+    result: object = message_id
+    if new.recipients:
+        result = [
+            Accepted(index=index, address=each.address, message_id=f"{message_id}-{index + 1}")
+            for index, each in enumerate(recipients)
+        ]
+    return Answer(result=result, status=201, description=_QUEUED, is_repeated=is_repeated)

@@ -1,0 +1,218 @@
+"""POST /Messages and what came of it, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from relay.sandbox.cloud import Cloud
+from tests.e2e.api import Api, api_of
+from tests.harness import Relay, arrived, running_relay
+
+MAIL = {
+    "Sender": {"Address": "shop@example.com", "Name": "The Shop"},
+    "Recipient": {"Address": "reader@example.net", "Name": "Ann Reader"},
+    "Subject": "Order 42",
+    "Text": "<p>Hello</p>",
+}
+
+
+class Scene(NamedTuple):
+    relay: Relay
+    cloud: Cloud
+    api: Api
+
+
+@pytest.fixture(scope="module")
+async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    folder: Path = tmp_path_factory.mktemp("api")
+    async with running_relay(folder) as (relay, cloud), api_of(relay) as api:
+        yield Scene(relay, cloud, api)
+
+
+async def sent(scene: Scene, body: dict[str, Any], **headers: str) -> EmailMessage:
+    """What arrived of a message."""
+    before = len(scene.cloud.calls)
+    reply = await scene.api.post("/Messages", body, **headers)
+    assert (reply.status, reply.code) == (201, "ok"), reply
+    raw = await arrived(scene.relay, scene.cloud, before + 1)
+    found = message_from_bytes(raw, policy=default)
+    assert isinstance(found, EmailMessage)
+    return found
+
+
+async def test_a_message_arrives_as_it_was_said(scene: Scene) -> None:
+    mail = await sent(scene, MAIL)
+    assert mail["From"] == "The Shop <shop@example.com>"
+    assert mail["To"] == "Ann Reader <reader@example.net>"
+    assert mail["Subject"] == "Order 42"
+    body = mail.get_body(("html",))
+    assert body is not None
+    assert body.get_content().strip() == "<p>Hello</p>"
+
+
+async def test_all_letters_arrive(scene: Scene) -> None:
+    said = {**MAIL, "Subject": "Заказ № 42 — 大丈夫", "Text": "<p>Привет, 世界</p>" + "x" * 3000}
+    said["Recipient"] = {"Address": "reader@example.net", "Name": 'Анна "А" Читатель'}
+    mail = await sent(scene, said)
+    assert mail["Subject"] == said["Subject"]
+    assert mail["To"].addresses[0].display_name == 'Анна "А" Читатель'
+    body = mail.get_body(("html",))
+    assert body is not None
+    assert body.get_content().strip() == said["Text"]
+
+
+async def test_both_texts_files_and_an_image_in_the_text(scene: Scene) -> None:
+    picture, file = b"\x89PNG\r\n\x1a\n" + bytes(100), b"%PDF-1.4\n" + bytes(500)
+    said = {
+        **{name: value for name, value in MAIL.items() if name != "Text"},
+        "Body": {"Html": "<p><img src='cid:Picture.png'/></p>", "PlainText": "look"},
+        "Attachments": [
+            {"FileName": "Picture.png", "Data": base64.b64encode(picture).decode(), "ContentId": "Picture.png"},
+            {"FileName": "счёт.pdf", "Data": base64.b64encode(file).decode()},
+        ],
+    }
+    mail = await sent(scene, said)
+    plain = mail.get_body(("plain",))
+    assert plain is not None
+    assert plain.get_content().strip() == "look"
+    parts = {part.get_filename(): part for part in mail.walk() if part.get_filename()}
+    assert parts["Picture.png"].get_payload(decode=True) == picture
+    assert parts["Picture.png"]["Content-ID"] == "<Picture.png>"
+    assert parts["счёт.pdf"].get_payload(decode=True) == file
+    assert mail.get_content_type() == "multipart/mixed"
+
+
+async def test_it_is_known_by_its_id(scene: Scene) -> None:
+    reply = await scene.api.post("/Messages", {**MAIL, "UserMessageId": "um-1", "UserCampaignId": "uc-1"})
+    for _ in range(100):
+        states = (await scene.api.get(f"/Messages/{reply.result},{reply.result},01ARZ3NDEKTSV4RRFFQ69G5FAV")).result
+        if states[0]["State"] != "NotSent":
+            break
+        await asyncio.sleep(0.1)
+    assert states == [
+        {"MessageId": reply.result, "Email": "reader@example.net", "State": states[0]["State"], "RecipientId": None}
+    ]
+    assert states[0]["State"] in ("Sent", "Delivered")
+    life = await scene.relay.life(reply.result)
+    assert life is not None
+    assert (life.message.labels.id, life.message.labels.campaign) == ("um-1", "uc-1")
+
+
+async def test_several_recipients_each_with_his_own_words(scene: Scene) -> None:
+    before = len(scene.cloud.calls)
+    reply = await scene.api.call(
+        "POST",
+        "//email/v2/messages",
+        {
+            "Sender": {"Address": "shop@example.com"},
+            "Recipients": [
+                {
+                    "Address": "a@example.net",
+                    "Name": "Ann",
+                    "RecipientId": "7",
+                    "MergeFields": {"Name": "Ann & <co>", "Sum": "5 €"},
+                },
+                {"Address": "b@example.net", "Name": "Борис", "MergeFields": {"Name": "Борис", "Sum": "[Name]"}},
+            ],
+            "Subject": "For [Name]",
+            "Body": {"Html": "<p>[Name] owes [Sum] [1]</p>", "PlainText": "[Name] owes [Sum] [1]"},
+        },
+    )
+    assert reply.status == 201
+    assert [(each["Index"], each["Address"], each["Code"]) for each in reply.result] == [
+        (0, "a@example.net", "ok"),
+        (1, "b@example.net", "ok"),
+    ]
+    await arrived(scene.relay, scene.cloud, before + 2)
+    got = {call.recipients[0]: message_from_bytes(call.raw, policy=default) for call in list(scene.cloud.calls)[before:]}
+    ann, boris = got["a@example.net"], got["b@example.net"]
+    assert isinstance(ann, EmailMessage)
+    assert isinstance(boris, EmailMessage)
+    assert (ann["Subject"], ann["To"]) == ("For Ann & <co>", "Ann <a@example.net>")
+    assert texts(ann) == ("<p>Ann &amp; &lt;co&gt; owes 5 € [1]</p>", "Ann & <co> owes 5 € [1]")
+    assert (boris["Subject"], boris["To"].addresses[0].display_name) == ("For Борис", "Борис")
+    assert texts(boris) == ("<p>Борис owes [Name] [1]</p>", "Борис owes [Name] [1]")
+    ids = ",".join(each["MessageId"] for each in reply.result)
+    states = (await scene.api.get(f"/Messages/{ids}")).result
+    assert [each["RecipientId"] for each in states] == ["7", None]
+
+
+def texts(mail: EmailMessage) -> tuple[str, str]:
+    found = [mail.get_body((kind,)) for kind in ("html", "plain")]
+    assert all(found)
+    html, plain = (part.get_content().strip() for part in found if part)
+    return html, plain
+
+
+async def test_the_same_key_sends_once(scene: Scene) -> None:
+    once = {**MAIL, "Recipient": {"Address": "once@example.net"}}
+    replies = await asyncio.gather(*(scene.api.post("/Messages", once, Idempotency_Key="k-1") for _ in range(5)))
+    assert {reply.status for reply in replies} == {201}
+    assert len({reply.result for reply in replies}) == 1
+    assert sorted(reply.headers.get("Idempotency-Replayed", "") for reply in replies) == ["", *["true"] * 4]
+    other = await scene.api.post("/Messages", {**once, "Subject": "another"}, Idempotency_Key="k-1")
+    assert (other.status, other.code) == (422, "invalid_value")
+    await asyncio.sleep(2)
+    assert [call.recipients for call in scene.cloud.calls if "once@example.net" in call.recipients] == [("once@example.net",)]
+
+
+async def test_xml_both_ways(scene: Scene) -> None:
+    document = """<?xml version="1.0" encoding="UTF-8"?><SendMessage xmlns="http://schemas.example/types">
+        <Sender><Address>shop@example.com</Address><Name>Shop</Name></Sender>
+        <Recipient><Address>reader@example.net</Address></Recipient>
+        <Subject>Заказ</Subject><Text>&lt;p&gt;Hello&lt;/p&gt;</Text>
+        <Attachments><Attachment><FileName>a.txt</FileName><Data>aGVsbG8=</Data></Attachment></Attachments></SendMessage>"""
+    reply = await scene.api.call(
+        "POST", "/Messages?format=xml", data=document.encode(), headers={"Content-Type": "application/xml"}
+    )
+    assert reply.status == 201, reply.text
+    assert reply.headers["Content-Type"].startswith("application/xml")
+    message_id = reply.xml.findtext("Result") or ""
+    assert (reply.xml.findtext("Code"), len(message_id)) == ("ok", 26)
+    states = await scene.api.get(f"/Messages/{message_id}.xml")
+    assert states.xml.findtext("Result/Item/MessageId") == message_id
+
+
+LARGE = base64.b64encode(bytes(4 << 20)).decode()
+WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
+    "no recipient": ({"Recipient": None}, 400, "empty_value", "Recipient"),
+    "no sender": ({"Sender": None}, 400, "empty_value", "Sender"),
+    "no subject": ({"Subject": ""}, 400, "empty_value", "Subject"),
+    "no text": ({"Text": ""}, 400, "empty_value", "Text"),
+    "no address": ({"Recipient": {"Address": "nobody"}}, 400, "invalid_email", "Recipient.Address"),
+    "an address beyond ASCII": ({"Recipient": {"Address": "ä@example.net"}}, 400, "invalid_email", "ä@example.net"),
+    "somebody else's sender": ({"Sender": {"Address": "a@other.example"}}, 400, "invalid_value", "a@other.example"),
+    "a number for a subject": ({"Subject": {"a": 1}}, 400, "invalid_value", "Subject"),
+    "an executable": ({"Attachments": [{"FileName": "a.exe", "Data": "aGVsbG8="}]}, 400, "invalid_value", "exe"),
+    "no base64": ({"Attachments": [{"FileName": "a.txt", "Data": "!"}]}, 400, "invalid_value", "Data"),
+    "a file of 4 MB": ({"Attachments": [{"FileName": "a.txt", "Data": LARGE}]}, 400, "size_exceeded", "a.txt"),
+    "11 MB of text": ({"Text": "x" * (11 << 20)}, 400, "size_exceeded", "larger"),
+    "a campaign that is no header": ({"UserCampaignId": "весна"}, 400, "invalid_value", "UserCampaignId"),
+    "no such template": ({"TemplateId": 77}, 404, "not_found", "template"),
+    "an end that is over": ({"ExpiresAt": "01/01/2020 00:00:00"}, 400, "invalid_value", "X-Relay-Expires-At"),
+    "a date that is none": ({"SendAt": "tomorrow"}, 400, "invalid_value", "SendAt"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", WRONG)
+async def test_what_is_wrong_is_said_and_nothing_is_sent(scene: Scene, what: str) -> None:
+    change, status, code, word = WRONG[what]
+    reply = await scene.api.post("/Messages", {name: value for name, value in {**MAIL, **change}.items() if value is not None})
+    assert (reply.status, reply.code) == (status, code), reply.text
+    assert word in reply.document["Description"]
+    assert "Result" not in reply.document
+
+
+async def test_it_may_be_sent_later_and_called_by_a_template(scene: Scene) -> None:
+    reply = await scene.api.post("/Messages", {**MAIL, "SendAt": "2030-01-01T00:00:00Z"})
+    assert (reply.status, reply.code) == (400, "invalid_value")  # more than 30 days ahead
+    assert "30 days" in reply.document["Description"]
