@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from relay.credential import Credential, Kind
 from relay.errors import Malformed
-from relay.receiving import Budget, Receiving
 from relay.model import Envelope
+from relay.receiving import Budget, Receiving
 from relay.smtp.content import Content, ContentReader, checked, normalised
 from relay.store.bodies import SpoolDraft
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from relay import ids
 from relay.credential import OnSuppressed, Recipients, Scope
-from relay.errors import StoreRefuses
 from relay.intake import Intake
 from relay.model import Envelope, Receipt
 from relay.ports.clock import Chance, Clock
@@ -17,9 +16,10 @@ from relay.ports.operators import Messages
 from relay.ports.receipts import Receipts
 from relay.ports.templates import Template, Templates
 from relay.web.api.calls import Answer, Call, Operation
-from relay.web.api.codes import FOUND_THEM, KEY_REUSED, MISSING, NO_TEMPLATE, WRONG, Code, Fault, Text
+from relay.web.api.codes import FOUND_THEM, MISSING, NO_TEMPLATE, WRONG, Code, Fault, Text
 from relay.web.api.letters import check_file, check_size
 from relay.web.api.message_models import REJECTED, STATES, Accepted, MessageState, NewMessage, Recipient
+from relay.web.api.once import Once
 from relay.writing import composing, merging
 from relay.writing.composing import Letter
 
@@ -44,7 +44,7 @@ class MessagesResource:
         self._intake = intake
         self._messages = messages
         self._templates = templates
-        self._receipts = receipts
+        self._once = Once(receipts)
         self._clock = clock
         self._chance = chance
 
@@ -76,16 +76,8 @@ class MessagesResource:
     async def post(self, call: Call) -> Answer:
         new: NewMessage = call.body
         recipients = _recipients(new)
-        receipt = Receipt(call.idempotency_key, call.fingerprint) if call.idempotency_key else None
-        if receipt and (answer := await self._repeated(call, receipt)):
-            return _answer(new, recipients, answer, is_repeated=True)
-        try:
-            message_id = await self._accept(call, new, receipt)
-        except StoreRefuses:  # the same call came at the same time
-            if not receipt or not (answer := await self._repeated(call, receipt)):
-                raise
-            return _answer(new, recipients, answer, is_repeated=True)
-        return _answer(new, recipients, message_id)
+        message_id, is_repeated = await self._once.do(call, lambda receipt: self._accept(call, new, receipt))
+        return _answer(new, recipients, message_id, is_repeated=is_repeated)
 
     async def get(self, call: Call) -> Answer:
         wanted = list(dict.fromkeys(filter(None, (id.strip() for id in call.path["MessageIds"].split(",")))))
@@ -102,13 +94,6 @@ class MessagesResource:
             for each in found
         ]
         return Answer(result=states, description=FOUND_THEM)
-
-    async def _repeated(self, call: Call, receipt: Receipt) -> str:
-        """What the same call was answered before; empty where there was none. Raises Fault."""
-        found = await self._receipts.find(call.credential.name, receipt.key)
-        if found and found.fingerprint != receipt.fingerprint:
-            raise Fault(Code.INVALID_VALUE, KEY_REUSED, status=422)
-        return found.answer if found else ""
 
     async def _template(self, call: Call, id: str) -> Template | None:
         """Raises Fault."""
@@ -230,7 +215,7 @@ def _values(recipient: Recipient) -> str:
     return json.dumps({**recipient.merge_fields, **own}, ensure_ascii=False)
 
 
-def _answer(new: NewMessage, recipients: Sequence[Recipient], message_id: str, *, is_repeated: bool = False) -> Answer:
+def _answer(new: NewMessage, recipients: Sequence[Recipient], message_id: str, *, is_repeated: bool) -> Answer:
     result: object = message_id
     if new.recipients:
         result = [

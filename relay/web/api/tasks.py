@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +10,6 @@ from relay import ids
 from relay.campaigns import letter, to_many
 from relay.contact import STANDARD_FIELDS
 from relay.credential import Credential, Scope
-from relay.errors import StoreRefuses
 from relay.intake import Intake
 from relay.mailing import Audience, File, Mailing, Task, TaskState, may_move
 from relay.model import Envelope, Receipt
@@ -25,7 +23,6 @@ from relay.web.api.calls import Answer, Call, Operation, listed
 from relay.web.api.codes import (
     FOUND,
     FOUND_THEM,
-    KEY_REUSED,
     NO_TASK,
     NO_TEMPLATE,
     NOT_YOURS,
@@ -35,6 +32,7 @@ from relay.web.api.codes import (
 )
 from relay.web.api.letters import Attachment, check_file, check_size
 from relay.web.api.message_models import Recipient
+from relay.web.api.once import Once
 from relay.web.api.task_models import (
     ListQuery,
     NewState,
@@ -81,7 +79,7 @@ class TasksResource:
         self._intake = intake
         self._contacts = contacts
         self._templates = templates
-        self._receipts = receipts
+        self._once = Once(receipts)
         self._clock = clock
         self._chance = chance
 
@@ -109,19 +107,8 @@ class TasksResource:
         )  # fmt: skip
 
     async def post(self, call: Call) -> Answer:
-        owner, now = call.credential, self._clock()
-        receipt = Receipt(call.idempotency_key, call.fingerprint) if call.idempotency_key else None
-        if receipt and (known := await self._repeated(call, receipt)):
-            return await self._reach(known, _ADDED, status=201, is_repeated=True)
-        mailing = await self._mailing(call, call.body, task_views.EMPTY)
-        audience = await self._audience(owner, call.body)
-        try:
-            id = await self._tasks.add(owner.name, mailing, audience or Audience(), at=now, receipt=receipt)
-        except StoreRefuses:  # the same call came at the same time
-            if not receipt or not (known := await self._repeated(call, receipt)):
-                raise
-            return await self._reach(known, _ADDED, status=201, is_repeated=True)
-        return await self._reach(id, _ADDED, status=201)
+        task_id, is_repeated = await self._once.do(call, lambda receipt: self._add(call, receipt))
+        return await self._reach(int(task_id), _ADDED, status=201, is_repeated=is_repeated)
 
     async def list(self, call: Call) -> Answer:
         """Who created a task by another login has none here."""
@@ -186,15 +173,22 @@ class TasksResource:
     async def test(self, call: Call) -> Answer:
         """In the transactional lane, and counted for no task."""
         task = await self._of(call)
-        receipt = Receipt(call.idempotency_key, call.fingerprint) if call.idempotency_key else None
-        if receipt and (known := await self._receipt(call, receipt)):
-            return Answer(result=json.loads(known), description=_TESTED, status=201, is_repeated=True)
-        files = await self._tasks.files(task.id)
+        message_id, is_repeated = await self._once.do(call, lambda receipt: self._send_test(call, task, receipt))
+        found = [f"{message_id}-{number}" for number in range(1, len(call.body.recipients) + 1)]
+        return Answer(result=found, description=_TESTED, status=201, is_repeated=is_repeated)
+
+    async def _add(self, call: Call, receipt: Receipt | None) -> str:
+        """Its number. Raises a refusal, or Fault."""
+        mailing = await self._mailing(call, call.body, task_views.EMPTY)
+        audience = await self._audience(call.credential, call.body) or Audience()
+        return str(await self._tasks.add(call.credential.name, mailing, audience, at=self._clock(), receipt=receipt))
+
+    async def _send_test(self, call: Call, task: Task, receipt: Receipt | None) -> str:
+        """The message's id. Raises a refusal, or Fault."""
         envelope = self._envelope(call, task, call.body.recipients, receipt)
-        made = letter(task.mailing, files, recipient=f"[{merging.RECIPIENT}]")
+        made = letter(task.mailing, await self._tasks.files(task.id), recipient=f"[{merging.RECIPIENT}]")
         message = await self._intake.accept_pieces(envelope, composing.composed(made, boundary=self._boundary()))
-        found = [f"{message.id}-{number}" for number in range(1, len(call.body.recipients) + 1)]
-        return Answer(result=found, description=_TESTED, status=201)
+        return message.id
 
     async def _of(self, call: Call) -> Task:
         """Raises Fault."""
@@ -205,15 +199,6 @@ class TasksResource:
         if task.credential != call.credential.name:
             raise Fault(Code.ACCESS_DENIED, NOT_YOURS, what=f"task {task.id}")
         return task
-
-    async def _receipt(self, call: Call, receipt: Receipt) -> str:
-        found = await self._receipts.find(call.credential.name, receipt.key)
-        if found and found.fingerprint != receipt.fingerprint:
-            raise Fault(Code.INVALID_VALUE, KEY_REUSED, status=422)
-        return found.answer if found else ""
-
-    async def _repeated(self, call: Call, receipt: Receipt) -> int:
-        return int(await self._receipt(call, receipt) or 0)
 
     async def _change(self, call: Call, task: Task, mailing: Mailing) -> Answer:
         audience = await self._audience(call.credential, call.body)
