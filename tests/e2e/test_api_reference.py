@@ -200,7 +200,7 @@ async def test_the_page_can_be_read_by_everybody(scene: Scene, browser: Browser,
     await context.close()
 
 
-PROGRAMS = {
+PROGRAMS: dict[str, tuple[str, ...]] = {
     "curl": ("sh", "message.sh"),
     "python3": ("python3", "message.py"),
     "node": ("node", "message.mjs"),
