@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 _PATIENCE = aiohttp.ClientTimeout(total=15)  # an endpoint must answer within it
 _SIGNED_OF_NOTIFICATION = ["Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"]
 _SIGNED_OF_CONFIRMATION = ["Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
+_CHANCE = random.SystemRandom()  # of its own: who runs it may count on the numbers of the other
 
 
 class Topic:
@@ -123,13 +124,13 @@ class Topic:
     async def _publish(self, envelope: dict[str, str]) -> None:
         await self.confirmed.wait()
         if self.shuffle:
-            await asyncio.sleep(self.delay + random.random())  # noqa: S311 - not a secret
+            await asyncio.sleep(self.delay + _CHANCE.random())
             await self._deliver(envelope)
         else:
             async with self._order:
                 await asyncio.sleep(self.delay)
                 await self._deliver(envelope)
-        if random.random() < self.repeats:  # noqa: S311
+        if _CHANCE.random() < self.repeats:
             await self._deliver(envelope)
 
     async def _deliver(self, envelope: dict[str, str]) -> None:
