@@ -34,6 +34,7 @@ bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench.policy
 	@$(BIN)/python -m tests.bench.suppressions
 	@$(BIN)/python -m tests.bench.links
+	@$(BIN)/python -m tests.bench.api
 	@$(BIN)/python -m tests.bench.nodes
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.volume

@@ -49,7 +49,8 @@ credential.add_command(credential_attachments)
 
 
 def _scopes(word: str) -> set[str]:
-    return {str(scope) for scope in Scope} - {Scope.SMTP, Scope.QUEUE} if word == "api" else {word}
+    """`api` has nothing by which a login could give itself more than it was given."""
+    return {str(scope) for scope in Scope} - {Scope.SMTP, Scope.SENDERS, Scope.QUEUE} if word == "api" else {word}
 
 
 # Those that are not given leave what there is, or the default.
@@ -60,7 +61,7 @@ _SETTINGS = (
         type=click.Choice([*(str(word) for word in Scope), "api"]),
         multiple=True,
         callback=lambda _context, _option, words: tuple(sorted({each for word in words for each in _scopes(word)})),
-        help="What it may be used for: smtp, parts of the HTTP API, or api: all of those but queue. Repeatable. Default: smtp.",
+        help="What it may be used for: smtp, parts of the HTTP API, or api: most of those. Repeatable. Default: smtp.",
     ),
     click.option(
         "--network",

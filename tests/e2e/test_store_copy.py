@@ -184,7 +184,7 @@ async def test_a_copy_that_was_killed_is_whole_the_next_time(tmp_path: Path, url
 # With texts that any language would sort otherwise.
 COPIES = """INSERT INTO messages SELECT 'z' || n || id, accepted_at, credential, sender, header_from, client_message_id,
     subject, peer, size, digest, edits, has_links, lasts, label_id, campaign, list, message_class, send_at, expires_at, tags,
-    ses_tags, configuration_set FROM n, messages WHERE size = 1"""
+    ses_tags, configuration_set, task FROM n, messages WHERE size = 1"""
 
 
 async def count(url: str) -> int:
