@@ -21,7 +21,7 @@ from tests.e2e.api import Api, api_of
 from tests.harness import CRM, Relay, running_relay
 
 FULL = os.environ.get("RELAY_CHAOS") == "full"
-COUNT, RATE = (50_000, 500.0) if FULL else (2_000, 200.0)
+COUNT, RATE = (50_000, 500.0) if FULL else (1_000, 200.0)
 AT_ONCE = 10_000
 SETTINGS = {
     "RELAY_SECRETS__KEYS": "1:" + "A" * 43 + "=",

@@ -189,7 +189,7 @@ async def test_it_begins_at_its_time_and_a_stop_stops_it(scene: Scene) -> None:
 
 
 async def test_a_stopped_task_sends_nothing_until_it_goes_on(scene: Scene) -> None:
-    group = await scene.group(people("stopped.example", 800))
+    group = await scene.group(people("stopped.example", 500))
     task = (await scene.task(group)).result["TaskId"]
     await scene.to(task, "Created")
     await scene.until(task, "Started")
@@ -198,10 +198,10 @@ async def test_a_stopped_task_sends_nothing_until_it_goes_on(scene: Scene) -> No
     await asyncio.sleep(2)
     before = len(scene.got("stopped.example"))
     await asyncio.sleep(2)
-    assert len(scene.got("stopped.example")) == before < 800
+    assert len(scene.got("stopped.example")) == before < 500
     assert (await scene.to(task, "Started")).code == "ok"
     await scene.until(task, "Finished", within=60)
-    assert len(scene.got("stopped.example")) == 800
+    assert len(scene.got("stopped.example")) == 500
 
 
 async def test_a_canceled_task_is_cleared_away(scene: Scene) -> None:
