@@ -27,7 +27,6 @@ from relay.ports.event_queues import FeedbackQueue
 from relay.ports.feedback import Certificates
 from relay.redrive import Redrive
 from relay.refusals import Refusals
-from relay.security.tls import Pair, ServerTls
 from relay.settings import Config
 from relay.silence import Silence
 from relay.steady import SteadyClock
@@ -39,14 +38,6 @@ from relay.web.callbacks.pages import Pages
 from relay.web.callbacks.sns import Door, Webhook
 from relay.web.callbacks.unsubscribe import UnsubscribePages
 from relay.web.callbacks.web_versions import WebVersionPages
-
-
-def callbacks_tls(config: Config) -> ServerTls | None:
-    """None where a proxy before us ends TLS. Raises ConfigError as above."""
-    if not config.callbacks.certificate:
-        return None
-    pair = Pair(Path(config.callbacks.certificate), Path(config.callbacks.key))
-    return ServerTls([pair], section="callbacks", file=config.file)
 
 
 def feedback(base: Base, session: boto3.Session) -> Feedback:

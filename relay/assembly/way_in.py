@@ -20,7 +20,7 @@ from relay.quota import Quota
 from relay.receiving import Budget
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
-from relay.settings import Config
+from relay.settings import ApiConfig, CallbacksConfig, Config
 from relay.smtp.limits import Limits
 from relay.store.room import Room
 from relay.store.sql.store import SqlStore
@@ -48,12 +48,11 @@ def smtp_tls(config: Config) -> ServerTls:
     return ServerTls(pairs, section="smtp", file=config.file)
 
 
-def api_tls(config: Config) -> ServerTls | None:
+def http_tls(door: CallbacksConfig | ApiConfig, *, section: str, file: str) -> ServerTls | None:
     """None where it speaks plain HTTP. Raises ConfigError as above."""
-    if not config.api.certificate:
+    if not door.certificate:
         return None
-    pair = Pair(Path(config.api.certificate), Path(config.api.key))
-    return ServerTls([pair], section="api", file=config.file)
+    return ServerTls([Pair(Path(door.certificate), Path(door.key))], section=section, file=file)
 
 
 def intake(base: Base, identities: Identities, admission: Admission, quota: Quota, ring: Callable[[], None]) -> Intake:

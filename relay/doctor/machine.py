@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from relay import config_rules
-from relay.assembly import database, way_back, way_in
+from relay.assembly import database, way_in
 from relay.assembly.base import linker
 from relay.credential import Credential, ListUnsubscribe, Macros
 from relay.doctor.look import Look
@@ -32,7 +32,14 @@ async def smtp_certificate(look: Look) -> Verdict:
 
 async def callbacks_certificate(look: Look) -> Verdict:
     """Of the HTTP listener, where it has one of its own."""
-    return await asyncio.to_thread(_ends, lambda: way_back.callbacks_tls(look.config))
+    config = look.config
+    return await asyncio.to_thread(_ends, lambda: way_in.http_tls(config.callbacks, section="callbacks", file=config.file))
+
+
+async def api_certificate(look: Look) -> Verdict:
+    """Of the HTTP API, where it has one."""
+    config = look.config
+    return await asyncio.to_thread(_ends, lambda: way_in.http_tls(config.api, section="api", file=config.file))
 
 
 def _ends(tls: Callable[[], ServerTls | None]) -> Verdict:
@@ -41,7 +48,7 @@ def _ends(tls: Callable[[], ServerTls | None]) -> Verdict:
     except ConfigError as error:
         return fail(str(error), "the relay does not start with it: correct the path, the rights or the pair")
     if found is None:
-        return ok("none: a proxy ends TLS")
+        return ok("none: it speaks plain HTTP")
     days = {name: (ends - time.time()) / 86400 for name, ends in found.expires.items()}
     name = min(days, key=days.__getitem__)
     seen, remedy = f"{name} ends in {days[name]:.0f} days", "renew it; the relay reads its files anew by itself"

@@ -44,6 +44,7 @@ CHECKS: Mapping[str, Check] = {
     "public URL": Check(webhook.public_url, 20.0),
     "SMTP certificate": Check(machine.smtp_certificate, 10.0),
     "callbacks certificate": Check(machine.callbacks_certificate, 10.0),
+    "api certificate": Check(machine.api_certificate, 10.0),
     "ports": Check(machine.ports, 20.0),
     "disk": Check(machine.disk, 10.0),
     "store": Check(machine.store, 10.0),

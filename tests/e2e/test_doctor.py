@@ -221,7 +221,16 @@ async def test_each_check_sees_what_it_is_for(
 
 
 async def test_all_checks_that_aws_answers_have_a_case() -> None:
-    of_this_machine = {"public URL", "SMTP certificate", "callbacks certificate", "ports", "disk", "store", "links"}
+    of_this_machine = {
+        "public URL",
+        "SMTP certificate",
+        "callbacks certificate",
+        "api certificate",
+        "ports",
+        "disk",
+        "store",
+        "links",
+    }
     assert {case[0] for case in CASES} == CHECKS.keys() - of_this_machine
 
 
@@ -236,7 +245,14 @@ SETTINGS: list[tuple[str, dict[str, str], Grade, str]] = [
     ("quota", {"RELAY_SES__PROFILE": "nobodys"}, Grade.WARNING, "not looked at"),
     ("suppression list", {"RELAY_SUPPRESSION__SYNC_MINUTES": "60"}, Grade.OK, "every 60 minutes"),
     ("SMTP certificate", {"RELAY_SMTP__CERTIFICATE": "/nowhere/cert.pem"}, Grade.FAIL, "/nowhere/cert.pem does not exist"),
-    ("callbacks certificate", {}, Grade.OK, "a proxy ends TLS"),
+    ("callbacks certificate", {}, Grade.OK, "it speaks plain HTTP"),
+    ("api certificate", {}, Grade.OK, "it speaks plain HTTP"),
+    (
+        "api certificate",
+        {"RELAY_API__CERTIFICATE": "/nowhere/c.pem", "RELAY_API__KEY": "/nowhere/k.pem"},
+        Grade.FAIL,
+        "not exist",
+    ),
     ("disk", {"RELAY_QUEUE__MIN_FREE_OCTETS": "1"}, Grade.OK, "GB free"),
     ("disk", {"RELAY_QUEUE__MIN_FREE_OCTETS": str(1 << 60)}, Grade.FAIL, "no mail is taken"),
     ("store", {"RELAY_STORE__PATH": "/proc/relay/relay.db"}, Grade.WARNING, "there is none yet"),
