@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 
 from relay import journal, watch
-from relay.admin import Admin
 from relay.assembly import at_aws, database, sharing, way_back, way_in, way_out, web_api
 from relay.assembly.base import Base, linker, patience
 from relay.assembly.way_in import Entrance
@@ -174,17 +173,7 @@ class App:
         )
 
     async def _start_control(self, base: Base, sync: IdentitySync, lists: SuppressionSync, redrive: Redrive) -> None:
-        admin = Admin(
-            suppressions=base.store.suppressions,
-            imports=base.store.imports,
-            credentials=base.store.credentials,
-            desk=base.store.desk,
-            feedback=base.store.feedback,
-            rules=self._config.bounces.rules,
-            clock=base.clock,
-            tell=self._doors.credential_changed,
-            wake=base.wake.set,
-        )
+        admin = base.admin(tell=self._doors.credential_changed)
         control = ControlServer(self._config.store.control, admin, sync.once, lists.once, redrive)
         await control.start()
         self._parts.ends_with(control.stop)
@@ -193,7 +182,7 @@ class App:
         config, does = self._config, self._config.node.does
         healthy = health.routes(lambda: base.store.suppressions.find(["nobody@example.com"]))
         if config.callbacks.listen and does(Role.FEEDBACK, Role.WEB):
-            tls = way_back.callbacks_tls(config)
+            tls = way_in.http_tls(config.callbacks, section="callbacks", file=config.file)
             routes = [*healthy]
             routes += way_back.webhook(config, feedback).routes() if does(Role.FEEDBACK) else ()
             routes += way_back.link_pages(base, base.linker) if base.linker and does(Role.WEB) else ()
@@ -206,7 +195,7 @@ class App:
 
     async def _open_api(self, base: Base, entrance: Entrance, sesv2: Any) -> None:
         config = self._config
-        tls = way_in.api_tls(config)
+        tls = way_in.http_tls(config.api, section="api", file=config.file)
         context = self._doors.shown(tls) if tls else None
         routes = web_api.routes(base, entrance, BotoVerification(sesv2))
         await self._doors.open_http("api", config.api.listen, routes, tls=context, proxies=config.api.proxies)

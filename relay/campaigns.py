@@ -6,22 +6,22 @@ Everything that counts is in rows: whoever leads does the next step from where t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from relay import ids, journal
+from relay import journal
 from relay.contact import STANDARD_FIELDS
-from relay.credential import Credential, ListUnsubscribe, Macros, MessageClass, Recipients, Scope
+from relay.credential import Credential, ListUnsubscribe, Macros, MessageClass, Scope
 from relay.errors import DoorClosed, Malformed, RefusedForGood, RefusedForNow, StoreUnavailable
 from relay.intake import Intake
 from relay.lifecycle import Cause
-from relay.mailing import File, Mailing, Task, TaskState
-from relay.model import Envelope, Message
-from relay.ports.clock import Chance, Clock
+from relay.mailing import Mailing, Task, TaskState
+from relay.model import File, Message
+from relay.ports.clock import Clock
 from relay.ports.logins import Credentials
 from relay.ports.queue import Desk
-from relay.ports.tasks import Pace, Tasks
+from relay.ports.tasks import Pace, Step, Tasks
 from relay.queueing import Selection
 from relay.writing import composing, merging
 from relay.writing.composing import Letter
@@ -33,7 +33,7 @@ _EVENLY_AHEAD = 60.0  # seconds for which deliveries are made ahead, where they 
 _IDLE = 1.0
 
 
-def letter(mailing: Mailing, files: tuple[File, ...], *, recipient: str, headers: tuple[tuple[str, str], ...] = ()) -> Letter:
+def letter(mailing: Mailing, files: Sequence[File]) -> Letter:
     """The message of a mailing, its merge fields not filled."""
     html, text, subject = (
         each.replace(FIRST_NAME_IN_RUSSIAN, "[FirstName]") for each in (mailing.html, mailing.text, mailing.subject)
@@ -41,19 +41,19 @@ def letter(mailing: Mailing, files: tuple[File, ...], *, recipient: str, headers
     campaign = (("X-Relay-Campaign", mailing.campaign),) if mailing.campaign else ()
     return Letter(
         sender=composing.mailbox(mailing.sender, mailing.sender_name),
-        recipient=recipient,
+        recipient=f"[{merging.RECIPIENT}]",
         subject=subject,
         html=html,
         text=text,
-        files=[composing.File(file.name, file.data, file.content_id) for file in files],
-        headers=(("X-Relay-Class", MessageClass.MARKETING.value), *campaign, *headers),
+        files=files,
+        headers=(("X-Relay-Class", MessageClass.MARKETING.value), *campaign),
     )
 
 
 def to_many(credential: Credential) -> Credential:
     """A login while it sends a mailing: each recipient gets his own link to leave by."""
     adds = ListUnsubscribe.ADD if credential.list_unsubscribe is ListUnsubscribe.OFF else credential.list_unsubscribe
-    return replace(credential, recipients=Recipients.SPLIT, list_unsubscribe=adds, macros=Macros.OPTIONAL)
+    return replace(credential, list_unsubscribe=adds, macros=Macros.OPTIONAL)
 
 
 class Campaigns:
@@ -67,7 +67,6 @@ class Campaigns:
         credentials: Credentials,
         intake: Intake,
         clock: Clock,
-        chance: Chance,
         wake: Callable[[], None],
         lifetime: float,
         playpen: str = "",
@@ -77,11 +76,11 @@ class Campaigns:
         self._credentials = credentials
         self._intake = intake
         self._clock = clock
-        self._chance = chance
         self._wake = wake
         self._lifetime = lifetime
         self._playpen = playpen
         self._messages: dict[int, Message] = {}
+        self._waits: dict[int, str] = {}  # why some cannot begin yet
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -93,23 +92,33 @@ class Campaigns:
             await asyncio.sleep(_IDLE)
 
     async def once(self) -> None:
-        """The next step of each. Raises StoreUnavailable."""
+        """The next step of each, which no trouble of another keeps from its own. Raises StoreUnavailable."""
         at_work = await self._tasks.at_work(now=self._clock())
         for task in at_work:
-            await _STEPS[task.state](self, task)
-        self._messages = {id: each for id, each in self._messages.items() if id in {task.id for task in at_work}}
+            try:
+                await _STEPS[task.state](self, task)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                journal.bug(f"the mailing {task.id} cannot go on")
+        ids = {task.id for task in at_work}
+        self._messages = {id: each for id, each in self._messages.items() if id in ids}
+        self._waits = {id: why for id, why in self._waits.items() if id in ids}
 
     async def begin(self, task: Task) -> None:
         """Judges its message as any other, and stores that. What cannot be sent has failed; what cannot be now, later."""
+        whole = await self._tasks.get(task.id)
+        if whole is None:
+            return
         try:
-            message = await self._accepted(task)
+            message = await self._accepted(whole)
         except RefusedForGood as refusal:
             await self._fail(task, f"{refusal.subject} {refusal.reason}".strip() or type(refusal).__name__)
             return
         except RefusedForNow as error:
-            journal.trouble(f"task {task.id} cannot begin yet", error)
+            self._wait(task, error)
             return
-        if await self._tasks.begin(task.id, message.id, at=self._clock()):
+        if await self._tasks.begin(task.id, message.id):
             journal.task(id=task.id, credential=task.credential, state=TaskState.STARTED)
 
     async def expand(self, task: Task) -> None:
@@ -122,11 +131,10 @@ class Campaigns:
         wanted = self._wanted(task, waiting)
         while wanted > 0 and not task.is_whole:
             step = await self._step(task, min(wanted, _STEP))
-            now = await self._tasks.get(task.id)
-            if now is None or now.state is not TaskState.STARTED or now.last == task.last:
+            if step.task is None:
                 return
-            wanted -= len(step)
-            task = now
+            wanted -= len(step.made)
+            task = step.task
 
     async def clear_away(self, task: Task) -> None:
         """What it had waiting is cancelled."""
@@ -138,14 +146,17 @@ class Campaigns:
                 return
         await self._tasks.end(task.id, at=self._clock())
 
-    async def _step(self, task: Task, count: int) -> tuple[object, ...]:
+    async def _step(self, task: Task, count: int) -> Step:
+        """None is made where there is no room."""
         message = await self._message(task)
-        pace = self._pace(task)
+        if message is None:
+            await self._fail(task, "its message is gone")
+            return Step((), None)
         with suppress(DoorClosed), self._intake.admission.taking(count, 0):
-            made = (await self._tasks.expand(task, message, count=count, pace=pace)).made
+            step = await self._tasks.expand(task, message, count=count, pace=self._pace(task))
             self._wake()
-            return made
-        return ()
+            return step
+        return Step((), None)
 
     def _wanted(self, task: Task, waiting: int) -> int:
         """How many may be made now."""
@@ -165,38 +176,29 @@ class Campaigns:
             every = (mailing.end_at - start_at) / max(1, task.reach.recipients)
         return Pace(now=now, lifetime=self._lifetime, start_at=start_at, every=every, playpen=self._playpen)
 
-    async def _message(self, task: Task) -> Message:
-        """Raises StoreUnavailable."""
-        if task.id not in self._messages:
-            found = await self._tasks.message(task.message_id)
-            if found is None:
-                raise StoreUnavailable(f"the message of task {task.id} is gone")
+    async def _message(self, task: Task) -> Message | None:
+        if task.id not in self._messages and (found := await self._tasks.message(task.message_id)):
             self._messages[task.id] = found
-        return self._messages[task.id]
+        return self._messages.get(task.id)
 
     async def _accepted(self, task: Task) -> Message:
         """Raises a refusal."""
         credential = await self._credentials.get(task.credential)
         if credential is None or credential.disabled or Scope.TASKS not in credential.scopes:
             raise Malformed("its login may not send mailings any more")
-        credential = to_many(credential)
-        names = STANDARD_FIELDS | await self._tasks.fields(task.id)
-        made = letter(task.mailing, await self._tasks.files(task.id), recipient=f"[{merging.RECIPIENT}]")
-        envelope = Envelope(
-            sender=self._intake.sender(task.mailing.sender.encode(), credential),
-            recipients=(),
-            credential=credential,
-            peer="task",
-            helo="",
-            protocol="HTTP",
-            merged=names | {merging.RECIPIENT},
-            task=task.id,
-        )
-        boundary = f"=_{ids.ulid(self._clock(), self._chance(10))}"
-        return await self._intake.accept_pieces(envelope, composing.composed(made, boundary=boundary))
+        merged = STANDARD_FIELDS | await self._tasks.fields(task.id) | {merging.RECIPIENT}
+        envelope = self._intake.by_http(to_many(credential), sender=task.mailing.sender, peer="task")
+        made = composing.composed(letter(task.mailing, await self._tasks.files(task.id)))
+        return await self._intake.accept_pieces(replace(envelope, merged=merged, task=task.id), made)
+
+    def _wait(self, task: Task, error: RefusedForNow) -> None:
+        """Said once, not with each look."""
+        if self._waits.get(task.id) != str(error):
+            journal.trouble(f"task {task.id} cannot begin yet", error)
+        self._waits[task.id] = str(error)
 
     async def _fail(self, task: Task, why: str) -> None:
-        if await self._tasks.move(task.id, [TaskState.CREATED], TaskState.FAILED, at=self._clock(), reason=why):
+        if await self._tasks.move(task.id, [task.state], TaskState.FAILED, at=self._clock(), reason=why):
             journal.task(id=task.id, credential=task.credential, state=TaskState.FAILED, reason=why)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from relay import ids, journal, judge, labels, metrics, policy
 from relay.backlog import Admission
@@ -104,6 +104,18 @@ class Intake:
         if earlier and credential.recipients is Recipients.ONE:
             raise TooManyRecipients
         return recipient
+
+    def by_http(self, credential: Credential, *, sender: str, recipients: Iterable[str] = (), peer: str) -> Envelope:
+        """All recipients come at once, and each gets a message of his own. Raises SenderNotAllowed or InvalidRecipient."""
+        credential = replace(credential, recipients=Recipients.SPLIT)
+        return Envelope(
+            sender=self.sender(sender.encode(), credential),
+            recipients=tuple(self.recipient(each.encode(), credential, 0) for each in recipients),
+            credential=credential,
+            peer=peer,
+            helo="",
+            protocol="HTTP",
+        )
 
     async def check_suppressed(self, recipient: str, credential: Credential) -> None:
         """For credentials that are told at once. Raises RecipientSuppressed or StoreUnavailable."""

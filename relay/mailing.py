@@ -47,7 +47,7 @@ def may_move(state: TaskState, to: TaskState) -> bool:
 class Mailing:
     """What its owner says. Times are seconds since the epoch, 0 where nothing is said; until `end_at` it is sent evenly.
 
-    `sender` is an address, `texts` are in HTML and plain, one of them may be empty.
+    `sender` is an address. Of the two texts one may be empty.
     """
 
     name: str
@@ -62,6 +62,7 @@ class Mailing:
     creator: str = ""
     template: str = ""
     sends_duplicates: bool = False
+    is_personalized: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +107,3 @@ class Task:
     made: int = 0
     is_whole: bool = False
     ended_at: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class File:
-    """An attachment of a mailing."""
-
-    name: str
-    data: bytes
-    content_id: str = ""

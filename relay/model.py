@@ -52,6 +52,15 @@ class Envelope:
     receipt: Receipt | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class File:
+    """An attachment; or an image in the text, where that shows `cid:` and its `content_id`."""
+
+    name: str
+    data: bytes
+    content_id: str = ""
+
+
 class Encoding(StrEnum):
     """A Content-Transfer-Encoding that changes octets, or none."""
 

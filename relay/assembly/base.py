@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from relay import tokens
+from relay.admin import Admin
+from relay.credential import Credential
 from relay.errors import ConfigError
 from relay.lifecycle import Patience
 from relay.links import PURPOSE, Linker
@@ -37,6 +40,20 @@ class Base:
     wake: asyncio.Event
     allowance: Allowance
     membership: Membership
+
+    def admin(self, *, tell: Callable[[Credential], None]) -> Admin:
+        """What the control socket and the API change is changed by the same verbs. `tell` hears of changed logins."""
+        return Admin(
+            suppressions=self.store.suppressions,
+            imports=self.store.imports,
+            credentials=self.store.credentials,
+            desk=self.store.desk,
+            feedback=self.store.feedback,
+            rules=self.config.bounces.rules,
+            clock=self.clock,
+            tell=tell,
+            wake=self.wake.set,
+        )
 
 
 def linker(config: Config) -> Linker | None:

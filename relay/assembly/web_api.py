@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from relay.admin import Admin
 from relay.assembly.base import Base, patience
 from relay.assembly.way_in import Entrance, playpen
 from relay.campaigns import Campaigns
@@ -46,8 +45,6 @@ def operations(base: Base, entrance: Entrance, verification: Verification) -> It
         messages=store.messages,
         templates=store.templates,
         receipts=store.receipts,
-        clock=clock,
-        chance=os.urandom,
     )
     yield from messages.operations()
     yield from TasksResource(
@@ -57,11 +54,10 @@ def operations(base: Base, entrance: Entrance, verification: Verification) -> It
         templates=store.templates,
         receipts=store.receipts,
         clock=clock,
-        chance=os.urandom,
     ).operations()
     yield from ContactsResource(contacts=store.contacts, tasks=store.tasks, clock=clock, chance=os.urandom).operations()
     yield from StatisticsResource(counters=store.counters, messages=store.messages, tasks=store.tasks, clock=clock).operations()
-    admin = _admin(base, entrance)
+    admin = base.admin(tell=entrance.tell)
     yield from TemplatesResource(templates=store.templates, intake=intake).operations()
     yield from SendersResource(
         credentials=store.credentials, admin=admin, identities=entrance.identities, verification=verification
@@ -73,22 +69,6 @@ def operations(base: Base, entrance: Entrance, verification: Verification) -> It
     yield from PolicyResource(intake=intake, messages=messages).operations()
 
 
-def _admin(base: Base, entrance: Entrance) -> Admin:
-    """What logins may change is changed by the same verbs."""
-    store = base.store
-    return Admin(
-        suppressions=store.suppressions,
-        imports=store.imports,
-        credentials=store.credentials,
-        desk=store.desk,
-        feedback=store.feedback,
-        rules=base.config.bounces.rules,
-        clock=base.clock,
-        tell=entrance.tell,
-        wake=base.wake.set,
-    )
-
-
 def campaigns(base: Base, entrance: Entrance) -> Campaigns:
     """Who does what tasks say."""
     config: Config = base.config
@@ -98,7 +78,6 @@ def campaigns(base: Base, entrance: Entrance) -> Campaigns:
         credentials=base.store.credentials,
         intake=entrance.intake,
         clock=base.clock,
-        chance=os.urandom,
         wake=base.wake.set,
         lifetime=patience(config).lifetime,
         playpen=playpen(config),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from enum import IntFlag
 from typing import NamedTuple, Protocol
 
@@ -51,6 +51,10 @@ class Contacts(Protocol):
     """
 
     async def groups(self, credential: str) -> tuple[ContactGroup, ...]: ...
+
+    async def known(self, credential: str, group_ids: Collection[int]) -> frozenset[int]:
+        """Those of them that the login has."""
+
     async def group(self, credential: str, group_id: int) -> ContactGroup | None: ...
     async def add_group(self, credential: str, *, name: str, description: str, at: float) -> int: ...
     async def change_group(self, credential: str, group_id: int, *, name: str, description: str) -> bool: ...

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from relay.mailing import Audience, File, Mailing, Reach, Task, TaskState
-from relay.model import Delivery, Message, Receipt
+from relay.mailing import Audience, Mailing, Reach, Task, TaskState
+from relay.model import Delivery, File, Message, Receipt
 from relay.statistics import Figures
+
+MOST_LISTED = 1000  # characters of a text where many are shown
 
 
 class Pace(NamedTuple):
@@ -28,10 +30,10 @@ class Pace(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Deliveries that one step has made, as they were stored, and whether there are no more to make."""
+    """Deliveries that one step has made, as they were stored, and the task after it; None if it was not as it was given."""
 
     made: tuple[Delivery, ...]
-    is_whole: bool
+    task: Task | None
 
 
 class Tasks(Protocol):
@@ -49,10 +51,10 @@ class Tasks(Protocol):
     async def audience(self, task_id: int) -> Audience: ...
 
     async def of(self, credential: str, *, skipped: int, count: int) -> tuple[tuple[Task, ...], int]:
-        """Some of a login's that are not deleted, the newest first, and how many there are."""
+        """Some of a login's that are not deleted, the newest first, and how many there are; the beginning of their texts."""
 
     async def move(self, task_id: int, states: Sequence[TaskState], to: TaskState, *, at: float, reason: str = "") -> bool:
-        """False if it is in none of these states. What is stopped is held, and what goes on is held no more."""
+        """False if it is in none of these states. What is stopped, canceled or deleted is held until it goes on, or ends."""
 
     async def attach(self, task_id: int, file: File) -> bool:
         """Only while it is new: False if it is not."""
@@ -69,13 +71,15 @@ class Tasks(Protocol):
         """Names of merge fields that any contact of its groups may have."""
 
     async def at_work(self, *, now: float) -> tuple[Task, ...]:
-        """Those that have begun, are to begin now, or have to be cleared away."""
+        """Those that have begun, are to begin now, or have to be cleared away; without their texts."""
 
-    async def begin(self, task_id: int, message_id: str, *, at: float) -> bool:
+    async def begin(self, task_id: int, message_id: str) -> bool:
         """It has started, with a message that has no deliveries yet. False if it may not any more."""
 
     async def expand(self, task: Task, message: Message, *, count: int, pace: Pace) -> Step:
-        """The next contacts of its audience become deliveries, in one transaction; nothing where the task has moved on."""
+        """The next contacts of its audience become deliveries, in one transaction; nothing where the task has moved on.
+        It needs no texts.
+        """
 
     async def open(self, task_id: int) -> int:
         """Deliveries of it that are not over."""

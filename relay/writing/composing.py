@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from mimetypes import MimeTypes
 
-from relay.model import Encoding
+from relay.model import Encoding, File
 from relay.writing import recoding
 from relay.writing.merging import plain
 
@@ -16,15 +17,6 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 _SPECIAL = re.compile(r'(["\\])')
 
 Lines = Iterator[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """An attachment; or an image in the text, where that shows `cid:` and its `content_id`."""
-
-    name: str
-    data: bytes
-    content_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +38,19 @@ def mailbox(address: str, name: str = "") -> str:
     return f'"{shown}" <{address}>' if shown else address
 
 
-def composed(letter: Letter, *, boundary: str) -> Lines:
-    """The message in pieces. `boundary` is a word that none of its texts has."""
+def composed(letter: Letter) -> Lines:
+    """The message in pieces."""
     fields = [("From", letter.sender), ("To", letter.recipient), ("Subject", letter.subject), *letter.headers]
     for name, value in fields:
         yield f"{name}: {plain(value)}\r\n".encode("utf-8", "replace")
     yield b"MIME-Version: 1.0\r\n"
-    yield from _with_files(letter, boundary)
+    yield from _with_files(letter, _boundary(letter))
+
+
+def _boundary(letter: Letter) -> str:
+    """No text has a digest of itself. What is Base64 has no `_`."""
+    texts = f"{letter.subject}\0{letter.html}\0{letter.text}"
+    return "=_" + blake2b(texts.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def _with_files(letter: Letter, boundary: str) -> Lines:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -49,6 +51,12 @@ async def sent(scene: Scene, body: dict[str, Any], **headers: str) -> EmailMessa
     return found
 
 
+def html(mail: EmailMessage) -> str:
+    part = mail.get_body(("html",))
+    assert part is not None
+    return str(part.get_content())
+
+
 async def test_a_message_arrives_as_it_was_said(scene: Scene) -> None:
     mail = await sent(scene, MAIL)
     assert mail["From"] == "The Shop <shop@example.com>"
@@ -65,9 +73,7 @@ async def test_all_letters_arrive(scene: Scene) -> None:
     mail = await sent(scene, said)
     assert mail["Subject"] == said["Subject"]
     assert mail["To"].addresses[0].display_name == 'Анна "А" Читатель'
-    body = mail.get_body(("html",))
-    assert body is not None
-    assert body.get_content().strip() == said["Text"]
+    assert html(mail).strip() == said["Text"]
 
 
 async def test_both_texts_files_and_an_image_in_the_text(scene: Scene) -> None:
@@ -212,7 +218,34 @@ async def test_what_is_wrong_is_said_and_nothing_is_sent(scene: Scene, what: str
     assert "Result" not in reply.document
 
 
-async def test_it_may_be_sent_later_and_called_by_a_template(scene: Scene) -> None:
+async def test_it_may_be_sent_later(scene: Scene) -> None:
+    at = datetime.fromtimestamp(time.time() + 3, UTC).isoformat()
+    began, before = time.time(), len(scene.cloud.calls)
+    reply = await scene.api.post("/Messages", {**MAIL, "SendAt": at})
+    assert reply.status == 201
+    while len(scene.cloud.calls) == before:
+        [state] = (await scene.api.get(f"/Messages/{reply.result}")).result
+        assert state["State"] in ("NotSent", "Sent")
+        assert time.time() - began < 20
+        await asyncio.sleep(0.05)
+    assert time.time() - began >= 3
+
+
+async def test_a_template_gives_what_is_not_said(scene: Scene) -> None:
+    links = "<a href='[Unsubscribe]'>leave</a> <a href='[WebVersion]'>look</a>"
+    template: dict[str, Any] = {"Name": "receipt", "Subject": "Order [Number]", "Text": f"<p>Number [Number]</p>{links}"}
+    template |= {"Sender": {"Address": "shop@example.com", "Name": "The Shop"}, "UserTemplateId": "receipt-1"}
+    number = (await scene.api.post("/Templates", template)).result
+    for called in (number, str(number), "receipt-1"):
+        said = {"Recipient": MAIL["Recipient"], "TemplateId": called, "MergeFields": {"Number": "<7>"}}
+        mail = await sent(scene, said)
+        assert (mail["Subject"], mail["From"]) == ("Order <7>", "The Shop <shop@example.com>")
+        assert html(mail).startswith("<p>Number &lt;7&gt;</p>")
+    mail = await sent(scene, {**said, "Subject": "Mine", "Text": "<p>mine</p>"})
+    assert (mail["Subject"], html(mail).strip()) == ("Mine", "<p>mine</p>")
+
+
+async def test_it_may_not_be_sent_much_later(scene: Scene) -> None:
     reply = await scene.api.post("/Messages", {**MAIL, "SendAt": "2030-01-01T00:00:00Z"})
     assert (reply.status, reply.code) == (400, "invalid_value")  # more than 30 days ahead
     assert "30 days" in reply.document["Description"]

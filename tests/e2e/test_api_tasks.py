@@ -204,6 +204,23 @@ async def test_a_stopped_task_sends_nothing_until_it_goes_on(scene: Scene) -> No
     assert len(scene.got("stopped.example")) == 500
 
 
+@pytest.mark.parametrize("end", ["Canceled", "Deleted"])
+async def test_what_is_stopped_and_then_given_up_is_not_sent_meanwhile(scene: Scene, end: str) -> None:
+    domain = f"{end.lower()}-later.example"
+    group = await scene.group(people(domain, 1000))
+    task = (await scene.task(group)).result["TaskId"]
+    await scene.to(task, "Created")
+    await scene.until(task, "Started")
+    await scene.some(domain)
+    await scene.to(task, "Stopped")
+    await asyncio.sleep(2)
+    before = len(scene.got(domain))
+    assert (await scene.to(task, end)).code == "ok"
+    await asyncio.sleep(4)
+    assert len(scene.got(domain)) == before < 1000
+    assert ((await scene.relay.cli("queue", "status"))[1]).count("by its owner") == 0
+
+
 async def test_a_canceled_task_is_cleared_away(scene: Scene) -> None:
     group = await scene.group(people("canceled.example", 300))
     task = (await scene.task(group)).result["TaskId"]

@@ -11,10 +11,12 @@ import pytest
 
 from relay.contact import Contact, ContactDetails
 from relay.errors import StoreRefuses
-from relay.mailing import Audience, File, Mailing, Reach, Task, TaskState
-from relay.model import Edit, Message, Place, Receipt, State
+from relay.lifecycle import Cause
+from relay.mailing import Audience, Mailing, Reach, Task, TaskState
+from relay.model import Edit, File, Message, Place, Receipt, State
 from relay.outcome import HoldScope
 from relay.ports.tasks import Pace, Step
+from relay.queueing import Selection
 from relay.store.sql.store import SqlStore
 from relay.writing.merging import RECIPIENT
 from tests.store.kit import NOW, accepted, claim, suppression
@@ -41,7 +43,7 @@ async def started(store: SqlStore, audience: Audience, *, mailing: Mailing = MAI
     message = accepted(NOW, id, sender="news@example.com", content=CONTENT)
     message = replace(message, credential="crm", task=id, edits=edits)
     await store.queue.enqueue(message, CONTENT, ())
-    assert await store.tasks.begin(id, message.id, at=NOW)
+    assert await store.tasks.begin(id, message.id)
     return await task(store, id), message
 
 
@@ -53,7 +55,7 @@ async def task(store: SqlStore, id: int) -> Task:
 
 async def all_steps(store: SqlStore, begun: Task, message: Message, count: int) -> list[Step]:
     steps: list[Step] = []
-    while not (steps and steps[-1].is_whole):
+    while not (await task(store, begun.id)).is_whole:
         steps.append(await store.tasks.expand(await task(store, begun.id), message, count=count, pace=PACE))
         assert len(steps) < 100
     return steps
@@ -133,6 +135,49 @@ async def test_what_is_stopped_is_held_and_goes_on(store: SqlStore) -> None:
     assert not (await store.tasks.expand(begun, message, count=4, pace=PACE)).made
     assert await store.tasks.move(begun.id, [TaskState.STOPPED], TaskState.STARTED, at=NOW)
     assert len(await claim(store, now=NOW + 2)) == 1
+
+
+@pytest.mark.parametrize("end", [TaskState.CANCELED, TaskState.DELETED])
+@pytest.mark.parametrize("between", [[], [TaskState.STOPPED]])
+async def test_what_is_given_up_is_held_until_it_is_cleared_away(
+    store: SqlStore, end: TaskState, between: list[TaskState]
+) -> None:
+    one = await group(store, ["a@x.example"])
+    begun, message = await started(store, Audience(groups=(one,)))
+    await all_steps(store, begun, message, 100)
+    state = TaskState.STARTED
+    for to_state in (*between, end):
+        assert await store.tasks.move(begun.id, [state], to_state, at=NOW)
+        assert not await claim(store, now=NOW + 1)
+        state = to_state
+    [still] = await store.tasks.at_work(now=NOW)
+    assert (still.id, still.state) == (begun.id, end)
+    async for _ in store.desk.move(Cause.CANCELLED, Selection(task=begun.id), now=NOW):
+        pass
+    await store.tasks.end(begun.id, at=NOW)
+    assert (await store.desk.status(now=NOW)).holds == ()
+    assert await store.tasks.at_work(now=NOW) == ()
+
+
+async def test_what_is_given_up_after_its_end_is_held_no_more(store: SqlStore) -> None:
+    begun, _ = await started(store, Audience())
+    for states, to_state in (([TaskState.STARTED], TaskState.FINISHED), ([TaskState.FINISHED], TaskState.DELETED)):
+        assert await store.tasks.move(begun.id, states, to_state, at=NOW)
+    assert (await store.desk.status(now=NOW)).holds == ()
+    assert await store.tasks.at_work(now=NOW) == ()
+
+
+async def test_texts_are_whole_where_one_is_asked_for(store: SqlStore) -> None:
+    mailing = replace(MAILING, html="x" * 3000, text="y" * 3000)
+    id = await store.tasks.add("crm", mailing, Audience(), at=NOW)
+    assert (await task(store, id)).mailing == mailing
+    [listed], _ = await store.tasks.of("crm", skipped=0, count=10)
+    assert (len(listed.mailing.html), len(listed.mailing.text)) == (1000, 1000)
+    assert await store.tasks.change(id, replace(mailing, html="z"), None)
+    assert (await task(store, id)).mailing.html == "z"
+    await store.tasks.move(id, [TaskState.NEW], TaskState.CREATED, at=NOW)
+    [at_work] = await store.tasks.at_work(now=NOW)
+    assert at_work.mailing == replace(mailing, html="", text="")
 
 
 async def test_what_had_not_begun_is_created_again_when_it_goes_on(store: SqlStore) -> None:

@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.model import Edit
+from relay.model import Edit, File
 from relay.reading import mime
 from relay.writing import composing, edits, merging
-from relay.writing.composing import File, Letter
+from relay.writing.composing import Letter
 
 NAMES = frozenset({"Name", "City", "Full Name", merging.RECIPIENT})
 TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=80)
 
 
 def composed(letter: Letter) -> bytes:
-    return b"".join(composing.composed(letter, boundary="=_01ARZ3NDEKTSV4RRFFQ69G5FAV"))
+    return b"".join(composing.composed(letter))
 
 
 def letter(*, subject: str = "News", html: str = "", text: str = "", recipient: str = "a@example.net") -> Letter:

@@ -79,9 +79,9 @@ def _expand(db: Session, task: Task, message: Message, count: int, pace: Pace) -
         (*last, task.made + len(deliveries), int(is_whole), task.id, *task.last, task.made),
     ).rowcount
     if not is_ours:
-        return Step((), is_whole=False)
+        return Step((), None)
     [stored] = store_all(db, [(replace(message, accepted_at=pace.now), deliveries)])
-    return Step(stored, is_whole)
+    return Step(stored, replace(task, last=last, made=task.made + len(stored), is_whole=is_whole))
 
 
 def _next(db: Session, task: Task, count: int) -> tuple[list[_Contact], tuple[str, int], bool]:

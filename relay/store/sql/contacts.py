@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
 from relay import address
@@ -18,6 +19,8 @@ from relay.suppression import Suppression
 _STEP = 500
 _GROUPS = """SELECT id, name, description, created_at, (SELECT count(*) FROM contacts c WHERE c.group_id = g.id)
     FROM contact_groups g WHERE credential = ?"""
+_KNOWN = """SELECT id FROM contact_groups
+    WHERE credential = ? AND id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
 _ADD_GROUP = "INSERT INTO contact_groups (credential, name, description, created_at) VALUES (?,?,?,?) RETURNING id"
 _CHANGE_GROUP = "UPDATE contact_groups SET name = ?, description = ? WHERE id = ? AND credential = ?"
 _EMPTY = f"""DELETE FROM contacts WHERE id IN
@@ -41,6 +44,10 @@ class SqlContacts:
 
     async def groups(self, credential: str) -> tuple[ContactGroup, ...]:
         return tuple(map(_group_of, await self._reader.rows(f"{_GROUPS} ORDER BY id", (credential,))))
+
+    async def known(self, credential: str, group_ids: Collection[int]) -> frozenset[int]:
+        rows = await self._reader.rows(_KNOWN, (credential, json.dumps(list(group_ids))))
+        return frozenset(id for (id,) in rows)
 
     async def group(self, credential: str, group_id: int) -> ContactGroup | None:
         rows = await self._reader.rows(f"{_GROUPS} AND id = ?", (credential, group_id))

@@ -234,7 +234,7 @@ def _forget_task(db: Session, before: float) -> int:
         some = f"SELECT {key} FROM {table} WHERE {column} = ? ORDER BY {key} LIMIT {_STEP}"
         if gone := value and db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({some})", (value,)).rowcount:
             return int(gone)
-    for table in ("task_groups", "task_attachments", "task_counts"):
+    for table in ("task_texts", "task_groups", "task_attachments", "task_counts"):
         db.execute(f"DELETE FROM {table} WHERE task = ?", (task,))
     return db.execute("DELETE FROM tasks WHERE id = ?", (task,)).rowcount
 

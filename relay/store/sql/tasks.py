@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from relay import documents
 from relay.holds import Holder
-from relay.mailing import AT_WORK, Audience, File, Mailing, Reach, Task, TaskState
-from relay.model import Message, Receipt
+from relay.lifecycle import NEVER
+from relay.mailing import AT_WORK, Audience, Mailing, Reach, Task, TaskState
+from relay.model import File, Message, Receipt
 from relay.outcome import Hold, HoldScope
-from relay.ports.tasks import Pace, Step
+from relay.ports.tasks import MOST_LISTED, Pace, Step
 from relay.statistics import Figures
 from relay.store.sql import audiences, holds, receipts
 from relay.store.sql.records import MESSAGE, message_of
@@ -19,15 +21,20 @@ from relay.store.sql.rows import insert
 from relay.store.sql.session import Reader, Session, beside_others
 from relay.store.sql.writer import Writer
 
-_TASK = """id, credential, document, state, created_at, reason, message_id, last_key, last_id, reach, made,
+_COLUMNS = """id, credential, document, state, created_at, reason, message_id, last_key, last_id, reach, made,
     is_whole, coalesce(ended_at, 0)"""
+_NO_TEXTS = f"SELECT {_COLUMNS}, '', '' FROM tasks"
+_WHOLE = f"SELECT {_COLUMNS}, html, plain FROM tasks JOIN task_texts ON task = id WHERE id = ?"
+_LISTED = f"""SELECT {_COLUMNS}, substr(html, 1, {MOST_LISTED}), substr(plain, 1, {MOST_LISTED})
+    FROM tasks JOIN task_texts ON task = id WHERE credential = ? AND state <> 'deleted' ORDER BY id DESC LIMIT ? OFFSET ?"""
 _NEW = "INSERT INTO tasks (credential, document, state, created_at, start_at) VALUES (?,?,'new',?,?) RETURNING id"
-_AT_WORK = f"""SELECT {_TASK} FROM tasks WHERE state IN ({", ".join(f"'{state}'" for state in AT_WORK)})
+_AT_WORK = f"""{_NO_TEXTS} WHERE state IN ({", ".join(f"'{state}'" for state in AT_WORK)})
     AND ended_at IS NULL AND (state <> 'created' OR start_at <= ?) ORDER BY id"""
 _SINGLE = """INSERT INTO task_contacts (task, included, address_key, contact_id)
     SELECT ?, ?, c.address_key, c.id FROM contacts c JOIN contact_groups g ON g.id = c.group_id
     WHERE c.id IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) AND g.credential = ? ON CONFLICT DO NOTHING"""
-_STOPS = 10 * 365 * 86400.0
+_OVER = (TaskState.FINISHED, TaskState.FAILED)
+_SENDS_NOTHING = (TaskState.STOPPED, TaskState.CANCELED, TaskState.DELETED)
 _COUNTED = "SELECT name, sum(count) FROM task_counts WHERE task = ? GROUP BY name"
 
 
@@ -47,7 +54,7 @@ class SqlTasks:
         return await self._writer.run(_change_all, (task_id, mailing, audience))
 
     async def get(self, task_id: int) -> Task | None:
-        rows = await self._reader.rows(f"SELECT {_TASK} FROM tasks WHERE id = ?", (task_id,))
+        rows = await self._reader.rows(_WHOLE, (task_id,))
         return _task_of(rows[0]) if rows else None
 
     async def audience(self, task_id: int) -> Audience:
@@ -63,10 +70,9 @@ class SqlTasks:
         )
 
     async def of(self, credential: str, *, skipped: int, count: int) -> tuple[tuple[Task, ...], int]:
-        mine = "FROM tasks WHERE credential = ? AND state <> 'deleted'"
-        some = f"SELECT {_TASK} {mine} ORDER BY id DESC LIMIT ? OFFSET ?"
-        rows = await self._reader.rows(some, (credential, count, skipped))
-        ((total,),) = await self._reader.rows(f"SELECT count(*) {mine}", (credential,))
+        rows = await self._reader.rows(_LISTED, (credential, count, skipped))
+        how_many = "SELECT count(*) FROM tasks WHERE credential = ? AND state <> 'deleted'"
+        ((total,),) = await self._reader.rows(how_many, (credential,))
         return tuple(map(_task_of, rows)), total
 
     async def move(self, task_id: int, states: Sequence[TaskState], to: TaskState, *, at: float, reason: str = "") -> bool:
@@ -105,7 +111,7 @@ class SqlTasks:
     async def at_work(self, *, now: float) -> tuple[Task, ...]:
         return tuple(_task_of(row) for row in await self._reader.rows(_AT_WORK, (now,)))
 
-    async def begin(self, task_id: int, message_id: str, *, at: float) -> bool:
+    async def begin(self, task_id: int, message_id: str) -> bool:
         return await self._writer.run(_begin_all, (task_id, message_id))
 
     async def expand(self, task: Task, message: Message, *, count: int, pace: Pace) -> Step:
@@ -132,7 +138,7 @@ def _task_of(row: Sequence[Any]) -> Task:
     return Task(
         id=row[0],
         credential=row[1],
-        mailing=documents.read(Mailing, row[2]),
+        mailing=replace(documents.read(Mailing, row[2]), html=row[13], text=row[14]),
         state=TaskState(row[3]),
         created_at=row[4],
         reason=row[5],
@@ -151,11 +157,16 @@ def _add_all(db: Session, items: Sequence[tuple[str, Mailing, Audience, float, R
 
 
 def _add(db: Session, credential: str, mailing: Mailing, audience: Audience, at: float, receipt: Receipt | None) -> int:
-    ((task_id,),) = db.execute(_NEW, (credential, documents.written(mailing), at, mailing.start_at)).fetchall()
+    ((task_id,),) = db.execute(_NEW, (credential, _document(mailing), at, mailing.start_at)).fetchall()
+    db.execute("INSERT INTO task_texts (task, html, plain) VALUES (?,?,?)", (task_id, mailing.html, mailing.text))
     _address(db, task_id, credential, audience)
     if receipt:
         receipts.write(db, [(credential, receipt, str(task_id), at)])
     return int(task_id)
+
+
+def _document(mailing: Mailing) -> str:
+    return documents.written(replace(mailing, html="", text=""))
 
 
 def _address(db: Session, task_id: int, credential: str, audience: Audience) -> None:
@@ -175,8 +186,10 @@ def _change_all(db: Session, items: Sequence[tuple[int, Mailing, Audience | None
 def _change(db: Session, task_id: int, mailing: Mailing, audience: Audience | None) -> bool:
     found = db.execute(
         "UPDATE tasks SET document = ?, start_at = ? WHERE id = ? AND state = 'new' RETURNING credential",
-        (documents.written(mailing), mailing.start_at, task_id),
+        (_document(mailing), mailing.start_at, task_id),
     ).fetchall()
+    if found:
+        db.execute("UPDATE task_texts SET html = ?, plain = ? WHERE task = ?", (mailing.html, mailing.text, task_id))
     if found and audience is not None:
         for table in ("task_groups", "task_contacts"):
             db.execute(f"DELETE FROM {table} WHERE task = ?", (task_id,))
@@ -193,16 +206,18 @@ def _move(db: Session, task_id: int, states: tuple[TaskState, ...], to: TaskStat
     """What has not begun is created again when it goes on: its time may still come."""
     moved = db.execute(
         "UPDATE tasks SET state = CASE WHEN ? = 'started' AND message_id = '' THEN 'created' ELSE ? END, reason = ?"
-        " WHERE id = ? AND state IN (SELECT value FROM json_each(?))",
+        " WHERE id = ? AND state IN (SELECT value FROM json_each(?)) RETURNING ended_at IS NULL",
         (to, to, reason, task_id, json.dumps(states)),
-    ).rowcount
-    if moved and to is TaskState.STOPPED:
-        holds.put(db, Hold(HoldScope.TASK, "stopped by its owner", _STOPS, str(task_id)), holder=Holder.OPERATOR, at=at)
-    elif moved and TaskState.STOPPED in states:
-        holds.lift(db, HoldScope.TASK, str(task_id), at)
-    if moved and to in (TaskState.FAILED, TaskState.FINISHED):
-        db.execute("UPDATE tasks SET ended_at = ? WHERE id = ?", (at, task_id))
-    return bool(moved)
+    ).fetchall()
+    if not moved:
+        return False
+    if to in _OVER:
+        _end_all(db, [(task_id, at)])
+    elif moved[0][0] and to in _SENDS_NOTHING:
+        holds.put(db, Hold(HoldScope.TASK, f"{to} by its owner", NEVER, str(task_id)), holder=Holder.LOGIN, at=at)
+    elif to is TaskState.STARTED:
+        holds.lift(db, HoldScope.TASK, str(task_id), at, Holder.LOGIN)
+    return True
 
 
 @beside_others
@@ -245,5 +260,8 @@ def _begin_all(db: Session, items: Sequence[tuple[int, str]]) -> list[bool]:
 
 @beside_others
 def _end_all(db: Session, items: Sequence[tuple[int, float]]) -> list[None]:
+    """Nothing of it is left that a hold could stop."""
     db.executemany("UPDATE tasks SET ended_at = ? WHERE id = ?", [(at, task_id) for task_id, at in items])
+    for task_id, at in items:
+        holds.lift(db, HoldScope.TASK, str(task_id), at, Holder.LOGIN)
     return [None] * len(items)

@@ -95,7 +95,7 @@ class ImportsResource:
 
     async def _check_groups(self, call: Call, groups: Sequence[int]) -> None:
         """Raises Fault."""
-        known = {group.id for group in await self._contacts.groups(call.credential.name)}
+        known = await self._contacts.known(call.credential.name, groups)
         for id in groups:
             if id not in known:
                 raise Fault(Code.NOT_FOUND, NO_GROUP, id=id)

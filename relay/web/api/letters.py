@@ -10,7 +10,10 @@ import pybase64
 from pydantic import BeforeValidator, Field, PlainSerializer
 from pydantic_core import PydanticCustomError
 
-from relay.web.api.codes import Code, Fault, Text
+from relay.model import File
+from relay.ports.templates import Template, Templates
+from relay.web.api.calls import Call
+from relay.web.api.codes import NO_TEMPLATE, Code, Fault, Text
 from relay.web.api.models import Wire, also
 from relay.writing import macros
 
@@ -48,12 +51,24 @@ class Attachment(Wire):
     data: Annotated[Base64, Field(min_length=1)]
     content_id: Annotated[str, Field(max_length=255, json_schema_extra=also("ContentID"))] = ""
 
+    @property
+    def file(self) -> File:
+        return File(self.file_name, self.data, self.content_id)
+
 
 class Body(Wire):
     """The text in HTML, or without marks, or both."""
 
     html: str = ""
     plain_text: str = ""
+
+
+async def template_of(templates: Templates, call: Call, id: str) -> Template:
+    """The caller's. Raises Fault."""
+    found = await templates.find(call.credential.name, id)
+    if found is None:
+        raise Fault(Code.NOT_FOUND, NO_TEMPLATE)
+    return found
 
 
 def check_file(attachment: Attachment) -> None:

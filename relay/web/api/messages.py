@@ -7,17 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from relay import ids
-from relay.credential import OnSuppressed, Recipients, Scope
+from relay.credential import OnSuppressed, Scope
 from relay.intake import Intake
 from relay.model import Envelope, Receipt
-from relay.ports.clock import Chance, Clock
 from relay.ports.operators import Messages
 from relay.ports.receipts import Receipts
 from relay.ports.templates import Template, Templates
 from relay.web.api.calls import Answer, Call, Operation
-from relay.web.api.codes import FOUND_THEM, MISSING, NO_TEMPLATE, WRONG, Code, Fault, Text
-from relay.web.api.letters import check_file, check_size
+from relay.web.api.codes import FOUND_THEM, MISSING, WRONG, Code, Fault, Text
+from relay.web.api.letters import check_file, check_size, template_of
 from relay.web.api.message_models import REJECTED, STATES, Accepted, MessageState, NewMessage, Recipient
 from relay.web.api.once import Once
 from relay.writing import composing, merging
@@ -38,15 +36,11 @@ class MessagesResource:
         messages: Messages,
         templates: Templates,
         receipts: Receipts,
-        clock: Clock,
-        chance: Chance,
     ) -> None:
         self._intake = intake
         self._messages = messages
         self._templates = templates
         self._once = Once(receipts)
-        self._clock = clock
-        self._chance = chance
 
     def operations(self) -> Sequence[Operation]:
         return (
@@ -95,15 +89,6 @@ class MessagesResource:
         ]
         return Answer(result=states, description=FOUND_THEM)
 
-    async def _template(self, call: Call, id: str) -> Template | None:
-        """Raises Fault."""
-        if not id:
-            return None
-        found = await self._templates.find(call.credential.name, id)
-        if found is None:
-            raise Fault(Code.NOT_FOUND, NO_TEMPLATE)
-        return found
-
     async def _accept(self, call: Call, new: NewMessage, receipt: Receipt | None) -> str:
         """The message's id. Raises a refusal, or Fault."""
         envelope, pieces = await self.drafted(call, new, receipt)
@@ -113,24 +98,19 @@ class MessagesResource:
 
     async def drafted(self, call: Call, new: NewMessage, receipt: Receipt | None = None) -> tuple[Envelope, Iterator[bytes]]:
         """The message as it comes in. Raises a refusal, or Fault."""
-        recipients, template = _recipients(new), await self._template(call, new.template_id)
-        credential = replace(call.credential, recipients=Recipients.SPLIT)
-        merged = frozenset(name for each in recipients for name in each.merge_fields)
-        is_for_many = len(recipients) > 1
+        recipients = _recipients(new)
+        template = await template_of(self._templates, call, new.template_id) if new.template_id else None
         letter = _letter(new, template, recipients)
-        sender = _address_of(new, template)
-        envelope = Envelope(
-            sender=self._intake.sender(sender.encode(), credential),
-            recipients=tuple(self._intake.recipient(each.address.encode(), credential, 0) for each in recipients),
-            credential=credential,
+        envelope = self._intake.by_http(
+            call.credential,
+            sender=_address_of(new, template),
+            recipients=[each.address for each in recipients],
             peer=call.peer,
-            helo="",
-            protocol="HTTP",
-            merged=merged | {merging.RECIPIENT} if is_for_many else merged,
-            values=tuple(_values(each) for each in recipients),
-            receipt=receipt,
         )
-        return envelope, composing.composed(letter, boundary=f"=_{ids.ulid(self._clock(), self._chance(10))}")
+        values = [_values(each, is_one_of_many=len(recipients) > 1) for each in recipients]
+        merged = frozenset(name for each in values for name in each) - {merging.RECIPIENT_ID}
+        written = tuple(json.dumps(each, ensure_ascii=False) if each else "" for each in values)
+        return replace(envelope, merged=merged, values=written, receipt=receipt), composing.composed(letter)
 
     async def _check_suppressed(self, envelope: Envelope) -> None:
         """A single one is refused; of several each ends by itself. Raises RecipientSuppressed."""
@@ -180,7 +160,7 @@ def _letter(new: NewMessage, template: Template | None, recipients: Sequence[Rec
         subject=subject,
         html=html,
         text=text,
-        files=[composing.File(each.file_name, each.data, each.content_id) for each in new.attachments],
+        files=[each.file for each in new.attachments],
         headers=_headers(new),
     )
 
@@ -208,11 +188,11 @@ def date(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-def _values(recipient: Recipient) -> str:
-    own = {merging.RECIPIENT: composing.mailbox(recipient.address, recipient.name)}
+def _values(recipient: Recipient, *, is_one_of_many: bool) -> dict[str, str]:
+    own = {merging.RECIPIENT: composing.mailbox(recipient.address, recipient.name)} if is_one_of_many else {}
     if recipient.recipient_id:
         own[merging.RECIPIENT_ID] = recipient.recipient_id
-    return json.dumps({**recipient.merge_fields, **own}, ensure_ascii=False)
+    return {**recipient.merge_fields, **own}
 
 
 def _answer(new: NewMessage, recipients: Sequence[Recipient], message_id: str, *, is_repeated: bool) -> Answer:

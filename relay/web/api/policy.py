@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from relay import policy
-from relay.credential import Credential, OnSuppressed, Recipients, Scope
+from relay.credential import Credential, OnSuppressed, Scope
 from relay.errors import Malformed, RecipientSuppressed, RefusedForGood
 from relay.intake import Intake
 from relay.model import Envelope
@@ -94,17 +93,9 @@ class PolicyResource:
         octets = _LINE_END.sub(b"\r\n", question.message)
         if b"\0" in octets:
             raise Malformed("NUL octet")
-        credential = replace(call.credential, recipients=Recipients.SPLIT)
         sender = question.sender.address if question.sender else await asyncio.to_thread(_header_from, octets)
-        envelope = Envelope(
-            sender=self._intake.sender(sender.encode(), credential),
-            recipients=(self._intake.recipient(question.recipient.address.encode(), credential, 0),),
-            credential=credential,
-            peer=call.peer,
-            helo="",
-            protocol="HTTP",
-        )
-        return envelope, (octets,)
+        recipients = [question.recipient.address]
+        return self._intake.by_http(call.credential, sender=sender, recipients=recipients, peer=call.peer), (octets,)
 
     async def _suppressed(self, envelope: Envelope) -> dict[str, str]:
         reasons = await asyncio.gather(*(self._why_suppressed(each, envelope.credential) for each in envelope.recipients))

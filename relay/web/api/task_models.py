@@ -27,7 +27,7 @@ State = IntEnum("State", {state.name: number for number, state in enumerate(Task
 class ContactChoice(Wire):
     """A contact or a group, and whether mail goes there: where it is not Included nobody of it gets any."""
 
-    id: Annotated[int, Field(ge=0, le=2**53)]
+    id: Annotated[int, Field(ge=0)]
     included: bool = True
 
 

@@ -34,7 +34,9 @@ def changed(before: Mailing, fields: TaskFields) -> Mailing:
         "campaign": fields.user_campaign_id,
         "sends_duplicates": fields.send_duplicates,
     }
-    return replace(before, **{name: value for name, value in given.items() if value is not None})
+    now = replace(before, **{name: value for name, value in given.items() if value is not None})
+    named = merging.named(f"{now.subject}\n{now.html}\n{now.text}")
+    return replace(now, is_personalized=not STANDARD_FIELDS.isdisjoint(named))
 
 
 def check_whole(mailing: Mailing) -> None:
@@ -124,5 +126,5 @@ def item(task: Task, figures: Figures, waiting: int) -> TaskItem:
         percentage_completed=round(100 * done / total, 2) if total else 100.0 * task.is_whole,
         send_duplicates=mailing.sends_duplicates,
         is_smooth=mailing.end_at > 0,
-        is_personalized=bool(merging.named(mailing.subject + mailing.html + mailing.text) & STANDARD_FIELDS),
+        is_personalized=mailing.is_personalized,
     )

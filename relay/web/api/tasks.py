@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from relay import ids
 from relay.campaigns import letter, to_many
 from relay.contact import STANDARD_FIELDS
 from relay.credential import Credential, Scope
 from relay.intake import Intake
-from relay.mailing import Audience, File, Mailing, Task, TaskState, may_move
-from relay.model import Envelope, Receipt
-from relay.ports.clock import Chance, Clock
+from relay.mailing import Audience, Mailing, Task, TaskState, may_move
+from relay.model import Envelope, File, Receipt
+from relay.ports.clock import Clock
 from relay.ports.contacts import Contacts
 from relay.ports.receipts import Receipts
 from relay.ports.tasks import Tasks
@@ -24,13 +23,12 @@ from relay.web.api.codes import (
     FOUND,
     FOUND_THEM,
     NO_TASK,
-    NO_TEMPLATE,
     NOT_YOURS,
     Code,
     Fault,
     Text,
 )
-from relay.web.api.letters import Attachment, check_file, check_size
+from relay.web.api.letters import Attachment, check_file, check_size, template_of
 from relay.web.api.message_models import Recipient
 from relay.web.api.once import Once
 from relay.web.api.task_models import (
@@ -73,7 +71,6 @@ class TasksResource:
         templates: Templates,
         receipts: Receipts,
         clock: Clock,
-        chance: Chance,
     ) -> None:
         self._tasks = tasks
         self._intake = intake
@@ -81,7 +78,6 @@ class TasksResource:
         self._templates = templates
         self._once = Once(receipts)
         self._clock = clock
-        self._chance = chance
 
     def operations(self) -> Sequence[Operation]:
         def operation(method: str, path: str, does: Any, summary: str, **more: Any) -> Operation:
@@ -119,8 +115,8 @@ class TasksResource:
         return listed([await self._item(task) for task in found], total, call.range)
 
     async def get(self, call: Call) -> Answer:
-        task = await self._of(call)
         """Its audience is counted anew as long as it may change."""
+        task = await self._of(call)
         audience, reach = await self._tasks.audience(task.id), task.reach
         if task.state is TaskState.NEW:
             reach = await self._tasks.reach(task.id, now=self._clock())
@@ -157,7 +153,7 @@ class TasksResource:
     async def attach(self, call: Call) -> Answer:
         task, file = await self._of(call), call.body
         check_file(file)
-        files = [*await self._tasks.files(task.id), File(name=file.file_name, data=file.data, content_id=file.content_id)]
+        files = [*await self._tasks.files(task.id), file.file]
         check_size(task.mailing.html, task.mailing.text, files=sum(len(each.data) for each in files))
         await self._try(call, task, files)
         if not await self._tasks.attach(task.id, files[-1]):
@@ -171,7 +167,7 @@ class TasksResource:
         return Answer(description=_DETACHED)
 
     async def test(self, call: Call) -> Answer:
-        """In the transactional lane, and counted for no task."""
+        """As all others will get it. It is counted for no task, and waits for none."""
         task = await self._of(call)
         message_id, is_repeated = await self._once.do(call, lambda receipt: self._send_test(call, task, receipt))
         found = [f"{message_id}-{number}" for number in range(1, len(call.body.recipients) + 1)]
@@ -185,10 +181,9 @@ class TasksResource:
 
     async def _send_test(self, call: Call, task: Task, receipt: Receipt | None) -> str:
         """The message's id. Raises a refusal, or Fault."""
-        envelope = self._envelope(call, task, call.body.recipients, receipt)
-        made = letter(task.mailing, await self._tasks.files(task.id), recipient=f"[{merging.RECIPIENT}]")
-        message = await self._intake.accept_pieces(envelope, composing.composed(made, boundary=self._boundary()))
-        return message.id
+        envelope = replace(self._envelope(call, task, call.body.recipients), receipt=receipt)
+        made = letter(task.mailing, await self._tasks.files(task.id))
+        return (await self._intake.accept_pieces(envelope, composing.composed(made))).id
 
     async def _of(self, call: Call) -> Task:
         """Raises Fault."""
@@ -226,11 +221,10 @@ class TasksResource:
         return mailing
 
     async def _by_template(self, call: Call, id: str | None, before: Mailing) -> Mailing:
+        """Raises Fault."""
         if not id:
             return before
-        found = await self._templates.find(call.credential.name, id)
-        if found is None:
-            raise Fault(Code.NOT_FOUND, NO_TEMPLATE)
+        found = await template_of(self._templates, call, id)
         sender, name = (found.sender, found.sender_name) if found.sender else (before.sender, before.sender_name)
         return replace(
             before, template=id, sender=sender, sender_name=name, subject=found.subject, html=found.html, text=found.text
@@ -241,7 +235,7 @@ class TasksResource:
         if fields.contacts is None and fields.contact_groups is None:
             return None
         groups, contacts = fields.contact_groups or [], fields.contacts or []
-        known = {group.id for group in await self._contacts.groups(owner.name)} if groups else set()
+        known = await self._contacts.known(owner.name, [group.id for group in groups])
         for group in groups:
             if group.id not in known:
                 raise Fault(Code.NOT_FOUND, _NO_GROUP, id=group.id)
@@ -260,28 +254,20 @@ class TasksResource:
 
     async def _try(self, call: Call, task: Task, files: Sequence[File]) -> None:
         """Whether such a message would be taken; nothing is kept of it. Raises a refusal."""
-        made = letter(task.mailing, tuple(files), recipient=f"[{merging.RECIPIENT}]")
-        envelope = self._envelope(call, task, (), None)
-        await self._intake.judge_pieces(envelope, composing.composed(made, boundary=self._boundary()))
+        made = letter(task.mailing, files)
+        await self._intake.judge_pieces(self._envelope(call, task, ()), composing.composed(made))
 
-    def _envelope(self, call: Call, task: Task, recipients: Sequence[Recipient], receipt: Receipt | None) -> Envelope:
+    def _envelope(self, call: Call, task: Task, recipients: Sequence[Recipient]) -> Envelope:
         """Raises a refusal."""
-        credential = to_many(call.credential)
-        names = {name for each in recipients for name in each.merge_fields}
-        return Envelope(
-            sender=self._intake.sender(task.mailing.sender.encode(), credential),
-            recipients=tuple(self._intake.recipient(each.address.encode(), credential, 0) for each in recipients),
-            credential=credential,
+        envelope = self._intake.by_http(
+            to_many(call.credential),
+            sender=task.mailing.sender,
+            recipients=[each.address for each in recipients],
             peer=call.peer,
-            helo="",
-            protocol="HTTP",
-            merged=STANDARD_FIELDS | names | {merging.RECIPIENT},
-            values=tuple(task_views.sample(each) for each in recipients),
-            receipt=receipt,
         )
-
-    def _boundary(self) -> str:
-        return f"=_{ids.ulid(self._clock(), self._chance(10))}"
+        names = {name for each in recipients for name in each.merge_fields}
+        merged = STANDARD_FIELDS | names | {merging.RECIPIENT}
+        return replace(envelope, merged=merged, values=tuple(map(task_views.sample, recipients)))
 
     async def _item(self, task: Task) -> TaskItem:
         figures, waiting = await self._tasks.figures(task.id), await self._tasks.open(task.id)

@@ -14,7 +14,7 @@ from relay.intake import Intake
 from relay.ports.templates import Template, Templates
 from relay.web.api.calls import Answer, Call, Operation, listed
 from relay.web.api.codes import FOUND, FOUND_THEM, MISSING, NO_TEMPLATE, WRONG, Code, Fault, Text
-from relay.web.api.letters import Body, check_macros, check_size
+from relay.web.api.letters import Body, check_macros, check_size, template_of
 from relay.web.api.models import EmailAddress, Wire, also
 from relay.writing import macros, merging
 
@@ -109,10 +109,7 @@ class TemplatesResource:
 
     async def _of(self, call: Call) -> Template:
         """Raises Fault."""
-        found = await self._templates.find(call.credential.name, call.path["TemplateId"])
-        if found is None:
-            raise Fault(Code.NOT_FOUND, NO_TEMPLATE)
-        return found
+        return await template_of(self._templates, call, call.path["TemplateId"])
 
     def _template(self, call: Call) -> Template:
         """What the body says. Raises Fault, or a refusal of its sender."""

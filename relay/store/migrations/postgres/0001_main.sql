@@ -362,6 +362,13 @@ CREATE INDEX tasks_credential ON tasks (credential, id);
 CREATE INDEX tasks_open ON tasks (id) WHERE ended_at IS NULL;
 CREATE INDEX tasks_message ON tasks (message_id) WHERE message_id <> '';
 
+-- Beside the tasks, for each step of one of these is a new version of its row.
+CREATE TABLE task_texts (
+    task  BIGINT PRIMARY KEY,
+    html  TEXT NOT NULL,
+    plain TEXT NOT NULL
+);
+
 CREATE TABLE task_groups (
     task     BIGINT NOT NULL,
     included INTEGER NOT NULL,

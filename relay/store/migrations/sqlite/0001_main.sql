@@ -324,6 +324,13 @@ CREATE INDEX tasks_credential ON tasks (credential, id);
 CREATE INDEX tasks_open ON tasks (id) WHERE ended_at IS NULL;
 CREATE INDEX tasks_message ON tasks (message_id) WHERE message_id <> '';
 
+-- Beside the tasks, for each step of one of these is a new version of its row.
+CREATE TABLE task_texts (
+    task  INTEGER PRIMARY KEY,
+    html  TEXT NOT NULL,
+    plain TEXT NOT NULL
+);
+
 -- Whom they go to, and whom not: groups, and single contacts with the key of their address, so that they can be read in its order.
 CREATE TABLE task_groups (
     task     INTEGER NOT NULL,
