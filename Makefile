@@ -18,8 +18,11 @@ setup: .venv/run.stamp ## Only the set-up: a venv with the locked packages and t
 run: .venv/run.stamp ## Set up and run the sandbox with demo traffic, until Ctrl-C
 	@$(BIN)/relay sandbox --demo
 
+# The tests start a thousand processes: what each of them would compile anew is kept, whatever the surroundings say.
+unexport PYTHONDONTWRITEBYTECODE
+
 test: .venv/dev.stamp ## Set up and run every test, three at a time, for most of them wait
-	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
 
 check: .venv/dev.stamp ## Lint, format, types, and the floors of the house
 	@$(BIN)/ruff check .
@@ -35,6 +38,7 @@ bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench.suppressions
 	@$(BIN)/python -m tests.bench.links
 	@$(BIN)/python -m tests.bench.api
+	@$(BIN)/python -m tests.bench.audience
 	@$(BIN)/python -m tests.bench.nodes
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.volume
@@ -51,6 +55,7 @@ lock: .venv/dev.stamp ## Compile requirements.txt and requirements-dev.txt from 
 
 clean: ## Remove what the other targets made
 	@rm -rf .venv sandbox build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis relay.egg-info
+	@find relay tests -name __pycache__ -prune -exec rm -rf {} +
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("The relay needs Python 3.11 or later: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'

@@ -56,7 +56,7 @@ class Role(StrEnum):
 
     SMTP = "smtp"  # takes mail in
     DISPATCH = "dispatch"  # sends it
-    WEB = "web"  # shows pages to readers of mail
+    WEB = "web"  # shows pages to readers of mail, and answers the HTTP API
     FEEDBACK = "feedback"  # hears what SES says of it
     UPKEEP = "upkeep"  # does the chores of all, when it is its turn
 

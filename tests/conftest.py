@@ -18,6 +18,13 @@ settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of a file run one after the other, and so do all that are marked alike."""
+    for item in items:
+        if not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
 @pytest.fixture
 def unused_tcp_port_factory() -> Iterator[Callable[[], int]]:
     """pytest-asyncio's own gives ports that another test may have taken before they are used."""

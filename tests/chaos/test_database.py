@@ -13,7 +13,7 @@ import pytest
 
 from tests import disks, postgres
 from tests.chaos.clients import Clients, EndedError
-from tests.chaos.cluster import LEASE, ManyScene, at_work, codes, many
+from tests.chaos.cluster import ALONE, LEASE, ManyScene, at_work, codes, many
 from tests.chaos.scene import FULL
 from tests.postgres import OwnServer
 
@@ -24,10 +24,10 @@ SETTLED = LEASE + 90
 READ_ONLY_SECONDS = 20 if FULL else 4
 AWAY_SECONDS = 45 if FULL else 4
 
-pytestmark = pytest.mark.timeout(3600 if FULL else 180)
+pytestmark = [pytest.mark.timeout(3600 if FULL else 240), ALONE]
 
 
-async def accepting(found: ManyScene, *, within: float = 20) -> float:
+async def accepting(found: ManyScene, *, within: float = 60) -> float:
     """Seconds until each node has taken a message that came now."""
     began = time.monotonic()
     async with asyncio.timeout(within):

@@ -14,7 +14,7 @@ import pytest
 
 from relay.sandbox.faults import Faults
 from tests.chaos.clients import SMALL, Clients
-from tests.chaos.cluster import LEASE, ManyScene, at_work, codes, halt, many, resume
+from tests.chaos.cluster import ALONE, LEASE, ManyScene, at_work, codes, halt, many, resume
 from tests.chaos.forwarder import Forwarder
 from tests.chaos.scene import FULL
 from tests.harness import Relay
@@ -27,7 +27,7 @@ SETTLED = LEASE + 90
 IDLE = """SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'
     AND state_change < clock_timestamp() - interval '{} s'"""
 
-pytestmark = pytest.mark.timeout(3600 if FULL else 180)
+pytestmark = [pytest.mark.timeout(3600 if FULL else 240), ALONE]
 
 
 def own_clients(found: ManyScene) -> dict[Relay, Clients]:
@@ -58,7 +58,7 @@ async def taken_over(found: ManyScene, began: float) -> tuple[int, float]:
     claimed = claims(found)
     await asyncio.sleep(CALL)
     claimed &= claims(found)
-    await found.until(lambda: not claimed & claims(found), LEASE + 10 - (time.monotonic() - began))
+    await found.until(lambda: not claimed & claims(found), LEASE + 60 - (time.monotonic() - began))
     return len(claimed), time.monotonic() - began
 
 
@@ -144,7 +144,7 @@ async def cut_off(found: ManyScene, own: dict[Relay, Clients], forwarders: list[
 
 async def led_by(found: ManyScene, is_it: Callable[[str], bool]) -> str:
     """The leader's name, once it is one of these."""
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 60
     while not is_it(name := leader(found)):
         assert time.monotonic() < ends
         await asyncio.sleep(0.2)
