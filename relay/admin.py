@@ -10,7 +10,9 @@ from relay.credential import Credential
 from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.lifecycle import Cause
+from relay.operators import Operator
 from relay.outcome import Hold, HoldScope
+from relay.ports.access import Operators
 from relay.ports.clock import Clock
 from relay.ports.feedback import FeedbackStore
 from relay.ports.logins import Credentials
@@ -34,6 +36,7 @@ class Admin:
         credentials: Credentials,
         desk: Desk,
         feedback: FeedbackStore,
+        operators: Operators,
         rules: BounceRules,
         clock: Clock,
         tell: Callable[[Credential], None] = lambda _: None,
@@ -44,6 +47,7 @@ class Admin:
         self._credentials = credentials
         self._desk = desk
         self._feedback = feedback
+        self._operators = operators
         self._rules = rules
         self._clock = clock
         self._tell = tell
@@ -77,6 +81,15 @@ class Admin:
         await self._credentials.put(credential)
         self._tell(credential)
         journal.credential_changed(name=credential.name, disabled=credential.disabled)
+
+    async def add_operator(self, operator: Operator) -> bool:
+        return await self._operators.add(operator)
+
+    async def change_operator(self, operator: Operator) -> bool:
+        return await self._operators.change(operator)
+
+    async def remove_operator(self, name: str) -> bool:
+        return await self._operators.remove(name)
 
     async def move(self, cause: Cause, selection: Selection) -> Tally:
         moved = doubtful = 0

@@ -9,9 +9,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import boto3
+from aiohttp import web
 
 from relay import journal, watch
-from relay.assembly import at_aws, database, sharing, way_back, way_in, way_out, web_api
+from relay.assembly import at_aws, console, database, sharing, way_back, way_in, way_out, web_api
 from relay.assembly.base import Base, linker, patience
 from relay.assembly.way_in import Entrance
 from relay.aws.account import AccountWatch
@@ -100,6 +101,8 @@ class App:
             journal.in_playpen(recipient=config.playpen.recipient)
         await self._start_watch(base, room, admission)
         entrance = await self._doors.entrance(base, sync.identities, admission)
+        if config.private.listen:
+            await self._open_private(base, entrance)
         if config.api.listen and does(Role.WEB):
             await self._open_api(base, entrance, sesv2)
         if smtp_tls:
@@ -180,7 +183,7 @@ class App:
 
     async def _start_http(self, base: Base, feedback: Feedback) -> None:
         config, does = self._config, self._config.node.does
-        healthy = health.routes(lambda: base.store.suppressions.find(["nobody@example.com"]))
+        healthy = self._healthy(base)
         if config.callbacks.listen and does(Role.FEEDBACK, Role.WEB):
             tls = way_in.http_tls(config.callbacks, section="callbacks", file=config.file)
             routes = [*healthy]
@@ -190,8 +193,21 @@ class App:
             await self._doors.open_http(
                 "callbacks", config.callbacks.listen, routes, tls=context, proxies=config.callbacks.proxies
             )
-        if config.private.listen:
-            await self._doors.open_http("private", config.private.listen, [*metrics.routes(), *healthy])
+
+    def _healthy(self, base: Base) -> list[web.RouteDef]:
+        return health.routes(lambda: base.store.suppressions.find(["nobody@example.com"]))
+
+    async def _open_private(self, base: Base, entrance: Entrance) -> None:
+        config = self._config
+        tls = way_in.http_tls(config.private, section="private", file=config.file)
+        context = self._doors.shown(tls) if tls else None
+        routes = [*metrics.routes(), *self._healthy(base)]
+        shown = console.made(base, entrance) if config.private.console else None
+        routes += shown.routes if shown else ()
+        await self._doors.open_http("private", config.private.listen, routes, tls=context, proxies=config.private.proxies)
+        if shown and (link := await shown.first_link()):
+            host = config.private.listen.rpartition(":")[0]
+            journal.first_operator(link=f"{'https' if tls else 'http'}://{host}:{self.ports['private']}{link}")
 
     async def _open_api(self, base: Base, entrance: Entrance, sesv2: Any) -> None:
         config = self._config

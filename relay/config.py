@@ -17,7 +17,7 @@ from typing import Any, get_type_hints
 from relay import failpoints
 from relay.config_rules import check
 from relay.errors import ConfigError
-from relay.settings import SQLITE, Config, PrivateConfig, StoreConfig
+from relay.settings import SQLITE, Config, StoreConfig
 
 WORKER = "RELAY_WORKER"
 
@@ -52,7 +52,7 @@ def _of_worker(config: Config, number: int) -> Config:
     store, private = config.store, config.private
     if private.listen:
         host, _, port = private.listen.rpartition(":")
-        private = PrivateConfig(listen=f"{host}:{int(port) + number - 1}")
+        private = replace(private, listen=f"{host}:{int(port) + number - 1}")
     path = store.path.parent / f"worker-{number}" / store.path.name
     return replace(config, worker=number, store=replace(store, path=path), private=private)
 

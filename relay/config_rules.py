@@ -116,6 +116,7 @@ def _check_smtp(config: Config) -> None:
         "smtp.trusted_networks": smtp.trusted_networks,
         "callbacks.proxies": config.callbacks.proxies,
         "api.proxies": config.api.proxies,
+        "private.proxies": config.private.proxies,
     }
     for key, blocks in all_blocks.items():
         for block in blocks:
@@ -148,13 +149,16 @@ def _check_playpen(config: Config) -> None:
 
 def _check_api(config: Config) -> None:
     """Passwords go in the clear over plain HTTP: only from this machine, or from a proxy."""
-    api = config.api
-    if bool(api.certificate) != bool(api.key):
-        raise ConfigError(config.file, "api.key", "certificate and key come together")
-    is_plain = api.listen and not api.certificate
-    if is_plain and not api.proxies and not is_loopback(f"http://{api.listen}"):
-        why = "plain HTTP is for this machine, or for a proxy of api.proxies: set api.certificate and api.key"
-        raise ConfigError(config.file, "api.listen", why)
+    api, private = config.api, config.private
+    for section, door, takes_passwords in (("api", api, True), ("private", private, private.console)):
+        if bool(door.certificate) != bool(door.key):
+            raise ConfigError(config.file, f"{section}.key", "certificate and key come together")
+        is_plain = door.listen and not door.certificate
+        if takes_passwords and is_plain and not door.proxies and not is_loopback(f"http://{door.listen}"):
+            why = f"plain HTTP is for this machine, or for a proxy of {section}.proxies"
+            remedy = f"set {section}.certificate and {section}.key"
+            remedy += ", or private.console = false" if door is private else ""
+            raise ConfigError(config.file, f"{section}.listen", f"{why}: {remedy}")
 
 
 def _check_feedback(config: Config) -> None:

@@ -95,7 +95,7 @@ class Doors:
             self._parts.keep_running(changes.run, "what others change of logins")
         known = identities if self._config.ses.identities_seconds else Identities()
         intake = way_in.intake(base, known, admission, limits.quota, self._bell(base))
-        return Entrance(intake=intake, login=login, identities=known, tell=self.credential_changed)
+        return Entrance(intake=intake, login=login, identities=known, passwords=passwords, tell=self.credential_changed)
 
     async def open_smtp(self, base: Base, entrance: Entrance, tls: ssl.SSLContext) -> None:
         """Raises ConfigError as above."""

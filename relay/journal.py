@@ -100,6 +100,11 @@ def connection_failed(*, peer: str, why: str) -> None:
     _write("connection_failed", peer=peer, why=why)
 
 
+def first_operator(*, link: str) -> None:
+    """Nobody may use the console yet: who opens this link may."""
+    _write("first operator", link=link)
+
+
 def certificate_loaded(*, section: str, name: str, ends: float) -> None:
     """It is served from now on, until it ends."""
     _write("certificate_loaded", section=section, name=name, ends=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ends)))

@@ -291,9 +291,13 @@ class ApiConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateConfig:
-    """The HTTP listener for those who watch the relay. Empty is off."""
+    """The HTTP listener for those who run the relay: metrics, and the console. Empty is off. As with the API."""
 
     listen: str = "127.0.0.1:8082"
+    console: bool = True
+    certificate: str = ""
+    key: str = ""
+    proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,6 +49,7 @@ class Base:
             credentials=self.store.credentials,
             desk=self.store.desk,
             feedback=self.store.feedback,
+            operators=self.store.operators,
             rules=self.config.bounces.rules,
             clock=self.clock,
             tell=tell,

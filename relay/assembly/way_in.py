@@ -20,7 +20,7 @@ from relay.quota import Quota
 from relay.receiving import Budget
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
-from relay.settings import ApiConfig, CallbacksConfig, Config
+from relay.settings import ApiConfig, CallbacksConfig, Config, PrivateConfig
 from relay.smtp.limits import Limits
 from relay.store.room import Room
 from relay.store.sql.store import SqlStore
@@ -37,6 +37,7 @@ class Entrance:
     intake: Intake
     login: Login
     identities: Identities
+    passwords: ArgonPasswords
     tell: Callable[[Credential], None]
 
 
@@ -48,7 +49,7 @@ def smtp_tls(config: Config) -> ServerTls:
     return ServerTls(pairs, section="smtp", file=config.file)
 
 
-def http_tls(door: CallbacksConfig | ApiConfig, *, section: str, file: str) -> ServerTls | None:
+def http_tls(door: CallbacksConfig | ApiConfig | PrivateConfig, *, section: str, file: str) -> ServerTls | None:
     """None where it speaks plain HTTP. Raises ConfigError as above."""
     if not door.certificate:
         return None

@@ -29,6 +29,7 @@ _VERBS = {
     "sender": "sender.sender",
     "aws": "aws.aws",
     "key": "key.key",
+    "operator": "operator.operator",
     "doctor": "doctor.doctor",
     "migrate": "migrate.migrate",
     "store": "store.store",

@@ -83,6 +83,7 @@ def _admin(store: SqlStore, rules: BounceRules) -> Admin:
         credentials=store.credentials,
         desk=store.desk,
         feedback=store.feedback,
+        operators=store.operators,
         rules=rules,
         clock=time.time,
     )

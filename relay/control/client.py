@@ -18,6 +18,7 @@ from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.identities import KnownIdentities
 from relay.lifecycle import Cause
+from relay.operators import Operator
 from relay.outcome import Hold, HoldScope
 from relay.ports.event_queues import Redriven
 from relay.queueing import Selection, Tally
@@ -48,6 +49,15 @@ class ControlClient:
 
     async def put_credential(self, credential: Credential) -> None:
         await self._ask("put-credential", documents.written(credential))
+
+    async def add_operator(self, operator: Operator) -> bool:
+        return bool(await self._ask("add-operator", documents.written(operator)))
+
+    async def change_operator(self, operator: Operator) -> bool:
+        return bool(await self._ask("change-operator", documents.written(operator)))
+
+    async def remove_operator(self, name: str) -> bool:
+        return bool(await self._ask("remove-operator", json.dumps(name)))
 
     async def move(self, cause: Cause, selection: Selection) -> Tally:
         return documents.read(Tally, json.dumps(await self._ask(f"move/{cause.name}", documents.written(selection))))

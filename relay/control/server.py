@@ -18,6 +18,7 @@ from relay.credential import Credential
 from relay.errors import AwsUnavailable, StoreUnavailable
 from relay.identities import KnownIdentities
 from relay.lifecycle import Cause
+from relay.operators import Operator
 from relay.outcome import Hold, HoldScope
 from relay.ports.event_queues import SecondTry
 from relay.ports.operators import Admin
@@ -58,6 +59,9 @@ class ControlServer:
                 web.post("/take-list", self._take_list),
                 web.post("/replay", self._replay),
                 web.post("/put-credential", self._put_credential),
+                web.post("/add-operator", self._add_operator),
+                web.post("/change-operator", self._change_operator),
+                web.post("/remove-operator", self._remove_operator),
                 web.post("/move/{cause}", self._move),
                 web.post("/hold", self._hold),
                 web.post("/lift/{scope}", self._lift),
@@ -100,6 +104,15 @@ class ControlServer:
 
     async def _put_credential(self, request: web.Request) -> web.Response:
         return await _answered(self._admin.put_credential(documents.read(Credential, await request.text())))
+
+    async def _add_operator(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.add_operator(documents.read(Operator, await request.text())))
+
+    async def _change_operator(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.change_operator(documents.read(Operator, await request.text())))
+
+    async def _remove_operator(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.remove_operator(str(json.loads(await request.text()))))
 
     async def _move(self, request: web.Request) -> web.Response:
         selection = documents.read(Selection, await request.text())

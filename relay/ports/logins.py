@@ -27,11 +27,21 @@ class Credentials(Protocol):
         """Messages by the name of the credential."""
 
 
+class HasPasswords(Protocol):
+    """A login of mail, or of the console."""
+
+    @property
+    def password_hashes(self) -> tuple[str, ...]: ...
+
+
 class Passwords(Protocol):
     """Hashing, slow on purpose and off the loop."""
 
-    def remembered(self, password: str, credential: Credential | None) -> str | None:
+    def remembered(self, password: str, credential: HasPasswords | None) -> str | None:
         """The hash that the password was found to fit a short time ago."""
 
-    async def verify(self, password: str, credential: Credential | None) -> str | None:
+    async def hashed(self, password: str) -> str:
+        """An argon2id hash in its own notation, salt included."""
+
+    async def verify(self, password: str, credential: HasPasswords | None) -> str | None:
         """The hash it fits. Takes as long for an unknown credential as for a wrong password. Raises TooBusy."""

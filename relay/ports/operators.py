@@ -10,6 +10,7 @@ from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.lifecycle import Cause
 from relay.model import Life
+from relay.operators import Operator
 from relay.outcome import Hold, HoldScope
 from relay.queueing import Selection, Tally
 from relay.statistics import Figures, Wanted
@@ -33,6 +34,12 @@ class Admin(Protocol):
 
     async def put_credential(self, credential: Credential) -> None:
         """Adds it, or replaces the one of the same name."""
+
+    async def add_operator(self, operator: Operator) -> bool:
+        """As ports.Operators does, and so the next two."""
+
+    async def change_operator(self, operator: Operator) -> bool: ...
+    async def remove_operator(self, name: str) -> bool: ...
 
     async def move(self, cause: Cause, selection: Selection) -> Tally:
         """Retries, holds back or cancels what waits."""

@@ -14,9 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from relay.credential import Credential
 from relay.errors import TooBusy
 from relay.ports.clock import Clock
+from relay.ports.logins import HasPasswords
 
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 _THREADS = 2
@@ -44,7 +44,7 @@ class ArgonPasswords:
         self._verified: OrderedDict[bytes, float] = OrderedDict()
         self._decoy = (hash_password("nobody has this password"),)
 
-    def remembered(self, password: str, credential: Credential | None) -> str | None:
+    def remembered(self, password: str, credential: HasPasswords | None) -> str | None:
         now = self._monotonic()
         for stored in credential.password_hashes if credential else ():
             tag = self._tag(stored, password)
@@ -53,7 +53,10 @@ class ArgonPasswords:
                 return stored
         return None
 
-    async def verify(self, password: str, credential: Credential | None) -> str | None:
+    async def hashed(self, password: str) -> str:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, hash_password, password)
+
+    async def verify(self, password: str, credential: HasPasswords | None) -> str | None:
         if self._waiting >= _MAX_WAITING:
             raise TooBusy
         hashes = credential.password_hashes if credential else self._decoy

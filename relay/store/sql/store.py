@@ -19,6 +19,7 @@ from relay.store.sql.identities import SqlIdentities
 from relay.store.sql.imports import SqlImports
 from relay.store.sql.links import SqlLinks
 from relay.store.sql.messages import SqlMessages
+from relay.store.sql.operators import SqlOperators
 from relay.store.sql.quarantine import SqlQuarantine
 from relay.store.sql.queue import SqlQueue
 from relay.store.sql.receipts import SqlReceipts
@@ -68,6 +69,7 @@ class SqlStore:
         self.tasks = SqlTasks(writer, reader)
         self.templates = SqlTemplates(writer, reader)
         self.contacts = SqlContacts(writer, reader)
+        self.operators = SqlOperators(writer, reader)
         self.retention = SqlRetention(writer, reader, self.imports, shorten=shorten)
 
     async def spooled(self, some: Collection[str]) -> frozenset[str]:

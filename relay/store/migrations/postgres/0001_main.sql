@@ -456,3 +456,33 @@ CREATE TABLE receipts (
 );
 
 CREATE INDEX receipts_at ON receipts (at);
+
+CREATE TABLE operators (
+    name          TEXT COLLATE "C" PRIMARY KEY,
+    password_hash TEXT NOT NULL,
+    role          TEXT NOT NULL,
+    created_at    DOUBLE PRECISION NOT NULL,
+    is_disabled   INTEGER NOT NULL
+);
+
+CREATE TABLE operator_sessions (
+    key      BYTEA PRIMARY KEY,
+    operator TEXT COLLATE "C" NOT NULL,
+    began_at DOUBLE PRECISION NOT NULL,
+    seen_at  DOUBLE PRECISION NOT NULL,
+    peer     TEXT NOT NULL,
+    agent    TEXT NOT NULL
+);
+
+CREATE TABLE audit (
+    id       BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at       DOUBLE PRECISION NOT NULL,
+    operator TEXT COLLATE "C" NOT NULL,
+    peer     TEXT NOT NULL,
+    action   TEXT NOT NULL,
+    subject  TEXT NOT NULL,
+    detail   TEXT NOT NULL,
+    outcome  TEXT NOT NULL
+);
+
+CREATE INDEX audit_operator ON audit (operator, id);

@@ -421,3 +421,35 @@ CREATE TABLE receipts (
 ) WITHOUT ROWID;
 
 CREATE INDEX receipts_at ON receipts (at);
+
+-- Who may use the console.
+CREATE TABLE operators (
+    name          TEXT PRIMARY KEY,
+    password_hash TEXT NOT NULL,
+    role          TEXT NOT NULL,
+    created_at    REAL NOT NULL,
+    is_disabled   INTEGER NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE operator_sessions (
+    key      BLOB PRIMARY KEY,  -- SHA-256 of what the browser shows
+    operator TEXT NOT NULL,
+    began_at REAL NOT NULL,
+    seen_at  REAL NOT NULL,
+    peer     TEXT NOT NULL,
+    agent    TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- What operators did, and what came of it.
+CREATE TABLE audit (
+    id       INTEGER PRIMARY KEY,
+    at       REAL NOT NULL,
+    operator TEXT NOT NULL,
+    peer     TEXT NOT NULL,
+    action   TEXT NOT NULL,
+    subject  TEXT NOT NULL,
+    detail   TEXT NOT NULL,
+    outcome  TEXT NOT NULL  -- '': never heard of
+);
+
+CREATE INDEX audit_operator ON audit (operator, id);

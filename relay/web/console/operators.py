@@ -1,0 +1,147 @@
+"""/operators, /account, /audit: who may use the console, from which browsers, and what they did."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+from relay.operators import Operator, OperatorRole
+from relay.ports.access import Operators
+from relay.ports.clock import Chance
+from relay.ports.logins import Passwords
+from relay.web.console.login import LONGEST_PASSWORD, NAME, objection_to
+from relay.web.console.visits import Go, NotThere, Objection, Page, Routes, Said, Visit, act, look, whole_number
+
+_ROLES = [(role.value, role.value.capitalize()) for role in OperatorRole]
+_PASSWORD_OCTETS = 15
+_ENTRIES = 100
+_NOBODY_LEFT = "Nobody would be left who may admit others."
+
+
+class OperatorPages:
+    """Its routes."""
+
+    def __init__(self, *, operators: Operators, passwords: Passwords, chance: Chance) -> None:
+        self._operators = operators
+        self._passwords = passwords
+        self._chance = chance
+
+    def routes(self) -> Routes:
+        admin, anybody = OperatorRole.ADMIN, OperatorRole.VIEWER
+        return (
+            look("/operators", self._list, admin),
+            look("/audit", self._audit, admin),
+            act("/operators", self._add, admin, "operator added"),
+            act("/operators/{name}/role", self._set_role, admin, "role changed"),
+            act("/operators/{name}/password", self._set_password, admin, "password renewed"),
+            act("/operators/{name}/disable", self._disable, admin, "operator disabled"),
+            act("/operators/{name}/enable", self._enable, admin, "operator enabled"),
+            act("/operators/{name}/remove", self._remove, admin, "operator removed"),
+            look("/account", self._account),
+            act("/account/password", self._change_own, anybody, "own password changed"),
+            act("/account/sessions/end", self._end_session, anybody, "session ended"),
+        )
+
+    async def _list(self, visit: Visit) -> Page:
+        return await self._listed(visit, None)
+
+    async def _listed(self, visit: Visit, shown_password: dict[str, str] | None) -> Page:
+        """With a password that was just made, or None."""
+        operators = await self._operators.all()
+        seen = dict.fromkeys((each.name for each in operators), 0.0)
+        for session in await self._operators.sessions(now=visit.now):
+            seen[session.operator] = max(seen.get(session.operator, 0.0), session.seen_at)
+        facts: dict[str, Any] = {"operators": operators, "seen": seen, "roles": _ROLES, "shown_password": shown_password}
+        return Page(template="operators", facts=facts)
+
+    async def _add(self, visit: Visit) -> Page:
+        name, password = visit.asked("name"), self._new_password()
+        if not NAME.fullmatch(name):
+            raise Objection("A name has letters, digits and . _ @ - in it, and 64 of them at most.")
+        operator = Operator(
+            name=name,
+            password_hash=await self._passwords.hashed(password),
+            role=_role(visit.asked("role")),
+            created_at=visit.now,
+        )
+        if not await self._operators.add(operator):
+            raise Objection("There is an operator {name} already.", name=name)
+        return await self._listed(visit, {"name": name, "password": password})
+
+    async def _set_role(self, visit: Visit) -> Go:
+        operator = await self._of(visit)
+        return await self._change(replace(operator, role=_role(visit.asked("role"))), "The role of {name} is changed.")
+
+    async def _set_password(self, visit: Visit) -> Page:
+        operator, password = await self._of(visit), self._new_password()
+        await self._change(replace(operator, password_hash=await self._passwords.hashed(password)), "")
+        return await self._listed(visit, {"name": operator.name, "password": password})
+
+    async def _disable(self, visit: Visit) -> Go:
+        return await self._change(replace(await self._of(visit), is_disabled=True), "{name} may not come in any more.")
+
+    async def _enable(self, visit: Visit) -> Go:
+        return await self._change(replace(await self._of(visit), is_disabled=False), "{name} may come in again.")
+
+    async def _remove(self, visit: Visit) -> Go:
+        operator = await self._of(visit)
+        if not await self._operators.remove(operator.name):
+            raise Objection(_NOBODY_LEFT)
+        return Go(path="/operators", said=Said("{name} is removed.", {"name": operator.name}))
+
+    async def _change(self, operator: Operator, said: str) -> Go:
+        if not await self._operators.change(operator):
+            raise Objection(_NOBODY_LEFT)
+        return Go(path="/operators", said=Said(said, {"name": operator.name}))
+
+    async def _account(self, visit: Visit) -> Page:
+        """An admin sees the sessions of all."""
+        everybody = await self._operators.sessions(now=visit.now)
+        mine = [each for each in everybody if visit.may(OperatorRole.ADMIN) or each.operator == visit.operator.name]
+        return Page(template="account", facts={"sessions": mine, "own": visit.session_key})
+
+    async def _change_own(self, visit: Visit) -> Go:
+        """All of his sessions end: who has stolen one has lost it."""
+        password, new = str(visit.form.get("password", "")), str(visit.form.get("new_password", ""))
+        if await self._passwords.verify(password[:LONGEST_PASSWORD], visit.operator) is None:
+            raise Objection("The password that you have is another one.")
+        if objection := objection_to(visit.operator.name, new):
+            raise Objection(objection)
+        await self._operators.change(replace(visit.operator, password_hash=await self._passwords.hashed(new)))
+        return Go(path="/login", said=Said("The password is changed. Log in with the new one."))
+
+    async def _end_session(self, visit: Visit) -> Go:
+        wanted = visit.asked("session")
+        for session in await self._operators.sessions(now=visit.now):
+            is_his = session.operator == visit.operator.name or visit.may(OperatorRole.ADMIN)
+            if session.key.hex() == wanted and is_his and await self._operators.end(session.key):
+                return Go(path="/account", said=Said("The session is over."), subject=session.operator, detail=session.peer)
+        raise NotThere
+
+    async def _audit(self, visit: Visit) -> Page:
+        wanted, before = (
+            visit.query.get("operator", ""),
+            whole_number(visit.query.get("before", ""), otherwise=2**53, most=2**53),
+        )
+        entries = await self._operators.audit(before=before, count=_ENTRIES + 1, operator=wanted)
+        older = entries[_ENTRIES - 1].id if len(entries) > _ENTRIES else 0
+        names = [("", "–"), *((each.name, each.name) for each in await self._operators.all())]
+        facts = {"entries": entries[:_ENTRIES], "older": older, "names": names, "wanted": wanted}
+        return Page(template="audit", facts=facts)
+
+    async def _of(self, visit: Visit) -> Operator:
+        if found := await self._operators.get(visit.path("name")):
+            return found
+        raise NotThere
+
+    def _new_password(self) -> str:
+        """120 bits."""
+        return base64.b32encode(self._chance(_PASSWORD_OCTETS)).decode().lower()
+
+
+def _role(word: str) -> OperatorRole:
+    try:
+        return OperatorRole(word)
+    except ValueError:
+        raise Objection("There is no such role.") from None
