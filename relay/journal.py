@@ -102,7 +102,7 @@ def connection_failed(*, peer: str, why: str) -> None:
 
 def first_operator(*, link: str) -> None:
     """Nobody may use the console yet: who opens this link may."""
-    _write("first operator", link=link)
+    _write("first_operator", link=link)
 
 
 def certificate_loaded(*, section: str, name: str, ends: float) -> None:

@@ -16,6 +16,7 @@ from relay.config_rules import check
 from relay.control.client import ControlClient
 from relay.credential import Credential, Kind, OnSuppressed, Recipients, Scope
 from relay.errors import ConfigError
+from relay.operators import Operator, OperatorRole
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.demo import Demo, Login, Surroundings
 from relay.sandbox.sns import Topic
@@ -44,6 +45,8 @@ TOPIC = "arn:aws:sns:us-east-1:123456789012:relay-events"
 
 APPLICATION = Login(name="demo", password="demo-password", sender="shop@example.com")  # noqa: S106 - printed, loopback only
 PERSON = Login(name="anna", password="anna-password", sender="anna@example.com")  # noqa: S106
+
+OPERATOR = Login(name="demo", password="demo-password", sender="")  # noqa: S106
 
 _LINK_KEY = f"1:{b64encode(b'a key that everybody knows, for links').decode()}"
 
@@ -106,6 +109,7 @@ class Playground:
         self._parts.push_async_callback(self.app.stop)
         await self.app.start()
         await self._add_credentials()
+        await self._add_operator()
         await cloud.topic.subscribe()
 
     async def stop(self) -> None:
@@ -125,6 +129,15 @@ class Playground:
                     scopes=frozenset(Scope),
                 )
             )
+
+    async def _add_operator(self) -> None:
+        operator = Operator(
+            name=OPERATOR.name,
+            password_hash=hash_password(OPERATOR.password),
+            role=OperatorRole.ADMIN,
+            created_at=time.time(),
+        )
+        await ControlClient(self._config.store.control).add_operator(operator)
 
 
 async def demo(folder: Path, stack: AsyncExitStack) -> Demo:

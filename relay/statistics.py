@@ -93,6 +93,7 @@ class Wanted:
     by: By | None = None
     credential: str | None = None
     campaign: str | None = None
+    sender_domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

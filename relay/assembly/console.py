@@ -17,6 +17,7 @@ from relay.web.console.door import Console
 from relay.web.console.files import Files
 from relay.web.console.login import LoginPages
 from relay.web.console.operators import OperatorPages
+from relay.web.console.overview import OverviewPages
 from relay.web.console.sessions import Sessions
 from relay.web.console.visits import Route
 
@@ -49,6 +50,7 @@ def made(base: Base, entrance: Entrance) -> Made:
 
 def _pages(base: Base, entrance: Entrance) -> Iterator[Route]:
     store = base.store
+    yield from OverviewPages(counters=store.counters, desk=store.desk, rules=base.config.reputation.rules).routes()
     yield from OperatorPages(operators=store.operators, passwords=entrance.passwords, chance=os.urandom).routes()
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from relay import journal
 from relay.cli.loop import run, until_told
 from relay.cli.terminal import show
-from relay.playground import API, APPLICATION, CALLBACKS, SUBMISSION, SUBMISSIONS, Playground, demo
+from relay.playground import API, APPLICATION, CALLBACKS, OPERATOR, PRIVATE, SUBMISSION, SUBMISSIONS, Playground, demo
 
 _folder = click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path("sandbox"), show_default=True)
 
@@ -73,6 +73,7 @@ The sandbox runs; Ctrl-C ends it.
   login       {APPLICATION.name} / {APPLICATION.password}   sends as anything @example.com
   webhook     http://127.0.0.1:{CALLBACKS}/sns
   HTTP API    http://127.0.0.1:{API}/email/v1   the same login
+  console     http://127.0.0.1:{PRIVATE}   {OPERATOR.name} / {OPERATOR.password}
 
 Send one:
 

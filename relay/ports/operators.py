@@ -106,3 +106,6 @@ class Counters(Protocol):
 
     async def newest_event(self) -> int:
         """The number of the last that was recorded, 0 for none."""
+
+    async def newest_event_at(self) -> float:
+        """When that came; 0.0 for never."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from playwright.async_api import Browser, Page
 
-from relay.assembly import database
+from relay.cli.access import changing
 from relay.operators import Operator, OperatorRole
 from relay.security.passwords import hash_password
 from tests.harness import Relay
@@ -73,13 +73,10 @@ def base_of(relay: Relay) -> str:
 
 
 async def admit(relay: Relay) -> None:
-    """An operator of each role, called like it; the relay must not run, unless its store is PostgreSQL."""
-    store = await database.opened(relay.where)
-    try:
+    """An operator of each role, called like it, at a relay that runs."""
+    async with changing(relay.where) as admin:
         for operator in OPERATORS:
-            await store.operators.add(operator)
-    finally:
-        await store.close()
+            assert await admin.add_operator(operator)
 
 
 @asynccontextmanager

@@ -146,6 +146,10 @@ OTHERS: dict[str, tuple[str, object]] = {
     "api.max_body": ("1000000", 1000000),
     "api.calls_per_minute": ("60", 60),
     "private.listen": ("127.0.0.1:8026", "127.0.0.1:8026"),
+    "private.console": ("false", False),
+    "private.certificate": ("/srv/cert.pem", "/srv/cert.pem"),
+    "private.key": ("/srv/key.pem", "/srv/key.pem"),
+    "private.proxies": ("10.1.0.0/16", ("10.1.0.0/16",)),
     "log.addresses": ("false", False),
 }
 
@@ -158,6 +162,8 @@ COMPANIONS: dict[str, dict[str, str]] = {
     "callbacks.key": {"RELAY_CALLBACKS__CERTIFICATE": "/srv/cert.pem"},
     "api.certificate": {"RELAY_API__KEY": "/srv/key.pem"},
     "api.key": {"RELAY_API__CERTIFICATE": "/srv/cert.pem"},
+    "private.certificate": {"RELAY_PRIVATE__KEY": "/srv/key.pem"},
+    "private.key": {"RELAY_PRIVATE__CERTIFICATE": "/srv/cert.pem"},
     "store.direct_url": {"RELAY_STORE__URL": "postgresql://relay@pooler.example.com/relay"},
     "node.roles": {"RELAY_STORE__URL": "postgresql://relay@db.example.com/relay"},
     "feedback.webhook_user": {"RELAY_FEEDBACK__WEBHOOK_PASSWORD": "a secret"},

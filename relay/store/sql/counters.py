@@ -30,6 +30,7 @@ _KEYS: Mapping[By | None, str] = {
 _SUMS = """SELECT {key}, name, sum(count) FROM counters WHERE hour >= :first AND hour <= :last
     AND (CAST(:credential AS TEXT) IS NULL OR credential = :credential)
     AND (CAST(:campaign AS TEXT) IS NULL OR campaign = :campaign)
+    AND (CAST(:sender_domain AS TEXT) IS NULL OR sender_domain = :sender_domain)
     GROUP BY 1, 2 HAVING sum(count) > 0"""
 # A few names of many hours: a look-up for each.
 _BY_SENDER = """SELECT credential, sender_domain, name, sum(count) FROM counters
@@ -106,6 +107,7 @@ class SqlCounters:
             "last": floor(wanted.until),
             "credential": wanted.credential,
             "campaign": wanted.campaign,
+            "sender_domain": wanted.sender_domain,
         }
         for key, name, count in await self._reader.rows(_SUMS.format(key=_KEYS[wanted.by]), values):
             found[key][name] = count
@@ -123,6 +125,10 @@ class SqlCounters:
     async def newest_event(self) -> int:
         ((number,),) = await self._reader.rows("SELECT coalesce(max(id), 0) FROM events", {})
         return int(number)
+
+    async def newest_event_at(self) -> float:
+        rows = await self._reader.rows("SELECT received_at FROM events ORDER BY id DESC LIMIT 1", {})
+        return float(rows[0][0]) if rows else 0.0
 
 
 async def days_of_hours(reader: Reader, before: float) -> list[int]:

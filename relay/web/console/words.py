@@ -16,11 +16,11 @@ class Words:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._table = _table(language) if language != ENGLISH else {}
+        self.table = _table(language) if language != ENGLISH else {}
 
     def __call__(self, text: str, /, **words: object) -> str:
         """A sentence with its braces filled."""
-        found = self._table.get(text, text)
+        found = self.table.get(text, text)
         return found.format_map({name: self.number(word) for name, word in words.items()}) if words else found
 
     def number(self, value: object) -> str:

@@ -1,0 +1,185 @@
+"""/: what goes out and what comes back, how we stand with SES, what waits, and what wants to be looked at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from relay import metrics, reputation
+from relay.ports.operators import Counters
+from relay.ports.queue import Desk
+from relay.queueing import QueueStatus
+from relay.reputation import DOCTOR, WINDOWS, Level, Measure, ReputationRules
+from relay.statistics import COMPLAINED, DAY, DELIVERED, HOUR, SENT, By, Figures, Wanted
+from relay.web.console.visits import Page, Routes, Said, Visit, look
+
+_WEEK = 7 * DAY
+_CERTIFICATE_DAYS = 14
+_QUIET_HOURS = 6
+_MOST_ROWS = 10
+# What is shown of a time: its name, how long it is, and the length of one point.
+_PERIODS: Mapping[str, tuple[str, float, float]] = {
+    "day": ("Day", DAY, HOUR),
+    "week": ("Week", _WEEK, HOUR),
+    "month": ("Month", 30 * DAY, DAY),
+    "year": ("400 days, by week", 400 * DAY, _WEEK),
+}
+_SERIES = ("Sent", "Delivered", "Bounced", "Complained", "Opened", "Clicked")
+# What is said of a rate that is too high, what to do, and where.
+_REPUTATION = {
+    Measure.BOUNCES: (
+        "Hard bounces: {percent} %.",
+        "Look at who bounces, and stop lists that were bought or are old.",
+        "/messages?status=bounced",
+    ),
+    Measure.COMPLAINTS: (
+        "Complaints: {percent} %.",
+        "Look at which campaign people complain of, and make it easy to unsubscribe.",
+        "/messages?status=complained",
+    ),
+}
+
+
+class Alarm(NamedTuple):
+    """What is wrong, what to do about it, and where."""
+
+    seen: Said
+    remedy: str
+    path: str
+
+
+class Gauge(NamedTuple):
+    """A rate and the thresholds of SES; how many `times`, and of what was sent, are of so many days."""
+
+    name: str
+    rate: float
+    times: int
+    sent: int
+    days: int
+    review: float
+    pause: float
+    level: str
+    is_enough: bool  # sent to be judged by
+
+
+class OverviewPages:
+    """Its route."""
+
+    def __init__(self, *, counters: Counters, desk: Desk, rules: ReputationRules) -> None:
+        self._counters = counters
+        self._desk = desk
+        self._rules = rules
+
+    def routes(self) -> Routes:
+        return (look("/", self._show),)
+
+    async def _show(self, visit: Visit) -> Page:
+        period = visit.query.get("period", "")
+        period = period if period in _PERIODS else "day"
+        chosen = {name: visit.query.get(name) or None for name in ("credential", "sender_domain", "campaign")}
+        _, length, _ = _PERIODS[period]
+        since = visit.now - length
+        points = await self._points(period, since, visit.now, chosen)
+        total = sum((figures for _, figures in points), Figures({}))
+        status = await self._desk.status(now=visit.now)
+        gauges = [await self._gauge(measure, visit.now) for measure in Measure]
+        heard_at = await self._counters.newest_event_at()
+        facts: dict[str, Any] = {
+            "periods": [(key, name) for key, (name, *_) in _PERIODS.items()],
+            "period": period,
+            "chosen": chosen,
+            "series": json.dumps(_series(points)),
+            "names": _SERIES,
+            "points": [(at, _counts(figures)) for at, figures in reversed(points)],
+            "cards": list(zip(_SERIES, _counts(total), strict=True)),
+            "total": total,
+            "groups": [await self._group(by, since, visit.now, chosen) for by in (By.CREDENTIAL, By.DOMAIN, By.CAMPAIGN)],
+            "gauges": gauges,
+            "status": status,
+            "waiting": sum(status.states.values()),
+            "now": visit.now,
+            "heard_at": heard_at,
+            "certificates": _certificates(),
+            "alarms": list(_alarms(visit.now, status, gauges, total, heard_at)),
+        }
+        return Page(template="overview", facts=facts)
+
+    async def _points(
+        self, period: str, since: float, until: float, chosen: Mapping[str, str | None]
+    ) -> Sequence[tuple[float, Figures]]:
+        """Of all points of that time, those with nothing in them as well."""
+        _, _, step = _PERIODS[period]
+        by = By.HOUR if step == HOUR else By.DAY
+        found = await self._counters.sums(Wanted(since=since, until=until, by=by, **chosen))
+        first = since // step * step
+        points = {first + number * step: Figures({}) for number in range(int((until - first) // step) + 1)}
+        for at, figures in found.items():
+            place = max(first, float(at) // step * step)
+            points[place] = points.get(place, Figures({})) + figures
+        return sorted(points.items())
+
+    async def _group(self, by: By, since: float, until: float, chosen: Mapping[str, str | None]) -> Mapping[str, Any]:
+        """Who sent most."""
+        found = await self._counters.sums(Wanted(since=since, until=until, by=by, **chosen))
+        rows = sorted(((str(name), figures) for name, figures in found.items()), key=lambda row: -row[1].of(SENT))
+        shown = [(name, _counts(figures), figures) for name, figures in rows[:_MOST_ROWS]]
+        return {"by": by.value, "rows": shown, "more": max(0, len(rows) - _MOST_ROWS)}
+
+    async def _gauge(self, measure: Measure, now: float) -> Gauge:
+        windows = [(window, await self._of_account(now - window, now)) for window in WINDOWS]
+        finding = reputation.judge(measure, windows, self._rules, Level.FINE)
+        thresholds = self._rules.thresholds(measure)
+        return Gauge(
+            name=measure.name,
+            rate=finding.rate,
+            times=finding.count,
+            sent=finding.sent,
+            days=round(finding.window / DAY),
+            review=thresholds.review / 10_000,
+            pause=thresholds.pause / 10_000,
+            level=finding.level.name.lower(),
+            is_enough=finding.sent >= self._rules.volume,
+        )
+
+    async def _of_account(self, since: float, until: float) -> Figures:
+        found = await self._counters.by_sender(reputation.NAMES, since=since, until=until)
+        return sum((figures for (credential, _), figures in found.items() if credential != DOCTOR), Figures({}))
+
+
+def _counts(figures: Figures) -> list[int]:
+    """In the order of the series."""
+    names = (SENT, DELIVERED, "", COMPLAINED, "opened_unique", "clicked_unique")
+    return [figures.of(name) if name else figures.bounced for name in names]
+
+
+def _series(points: Sequence[tuple[float, Figures]]) -> list[list[float]]:
+    """Times, and then a list for each series: as uPlot wants it."""
+    rows = [[at, *_counts(figures)] for at, figures in points]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _certificates() -> list[tuple[str, str, float]]:
+    """Those that this node serves: the listener, the name, and when it ends."""
+    (family,) = metrics.certificate_ends.collect()
+    return sorted((sample.labels["section"], sample.labels["name"], sample.value) for sample in family.samples)
+
+
+def _alarms(now: float, status: QueueStatus, gauges: Sequence[Gauge], total: Figures, heard_at: float) -> Iterator[Alarm]:
+    """The worst first."""
+    account = status.account
+    if account and 0 <= account.quota <= account.sent:
+        remedy = "Mail waits and is not lost. Ask AWS for a higher quota."
+        yield Alarm(Said("The quota of the account is used up."), remedy, "/queue")
+    for measure, gauge in zip(Measure, gauges, strict=True):
+        if gauge.level != "fine":
+            said, remedy, path = _REPUTATION[measure]
+            yield Alarm(Said(said, {"percent": f"{100 * gauge.rate:.2f}"}), remedy, path)
+    if total.of(SENT) and now - heard_at > _QUIET_HOURS * HOUR:
+        yield Alarm(Said("Mail is sent and nothing comes back."), "Look at every hop of the way back.", "/feedback/setup")
+    for hold in status.holds:
+        yield Alarm(Said("{what} is held: {why}", {"what": hold.subject or hold.scope, "why": hold.reason}), "", "/queue")
+    for section, name, ends in _certificates():
+        if ends - now < _CERTIFICATE_DAYS * DAY:
+            ending = Said("The certificate {name} ends soon.", {"name": f"{name} ({section})"})
+            yield Alarm(ending, "Renew it; it is read anew by itself.", "/")
