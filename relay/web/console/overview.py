@@ -18,11 +18,11 @@ _WEEK = 7 * DAY
 _CERTIFICATE_DAYS = 14
 _QUIET_HOURS = 6
 _MOST_ROWS = 10
-# What is shown of a time: its name, how long it is, and the length of one point.
+# What is shown of a time: its name, how long it is, and the length of one point. Of days that are over hours are not kept long.
 _PERIODS: Mapping[str, tuple[str, float, float]] = {
-    "day": ("Day", DAY, HOUR),
-    "week": ("Week", _WEEK, HOUR),
-    "month": ("Month", 30 * DAY, DAY),
+    "day": ("Day, by hour", DAY, HOUR),
+    "week": ("Week, by day", _WEEK, DAY),
+    "month": ("Month, by day", 30 * DAY, DAY),
     "year": ("400 days, by week", 400 * DAY, _WEEK),
 }
 _SERIES = ("Sent", "Delivered", "Bounced", "Complained", "Opened", "Clicked")
