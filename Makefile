@@ -22,7 +22,7 @@ run: .venv/run.stamp ## Set up and run the sandbox with demo traffic, until Ctrl
 unexport PYTHONDONTWRITEBYTECODE
 
 test: .venv/dev.stamp ## Set up and run every test, three at a time, for most of them wait
-	@$(BIN)/pytest -n 3 --dist loadgroup --no-loadscope-reorder
+	@$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev.stamp ## Lint, format, types, and the floors of the house
 	@$(BIN)/ruff check .

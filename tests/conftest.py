@@ -8,21 +8,30 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling
 
 from relay.sandbox.cloud import Cloud
 from tests.harness import Relay, running_relay
 from tests.ports import reserved_port
+
+THREE_NODES = {f"tests/chaos/test_{name}.py" for name in ("database", "nodes", "nodes_away")}
 
 # How long it takes to make up examples says something of the machine, and nothing of the relay.
 settings.register_profile("tests", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests of a file run one after the other, and so do all that are marked alike."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+class OneCluster(LoadFileScheduling):  # type: ignore[misc]
+    """Tests of a file run one after the other, and so do those of three nodes, which would see each other's load."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = str(super()._split_scope(nodeid))
+        return "three nodes" if file in THREE_NODES else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneCluster:
+    return OneCluster(config, log)
 
 
 @pytest.fixture

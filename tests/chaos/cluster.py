@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import pytest
 
 from relay.sandbox.cloud import Cloud
 from tests.chaos.clients import Clients
@@ -22,7 +21,6 @@ from tests.harness import Relay, Settings
 
 # The lease of a call is 2 * (1 + 2) + 30 seconds.
 LEASE = 36.0
-ALONE = pytest.mark.xdist_group("three nodes")  # of two at once each would see the other's load
 SHORT = {
     **QUICK,
     "RELAY_RETRY__IN_DOUBT_SECONDS": "15" if FULL else "8",

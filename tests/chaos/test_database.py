@@ -13,18 +13,18 @@ import pytest
 
 from tests import disks, postgres
 from tests.chaos.clients import Clients, EndedError
-from tests.chaos.cluster import ALONE, LEASE, ManyScene, at_work, codes, many
+from tests.chaos.cluster import LEASE, ManyScene, at_work, codes, many
 from tests.chaos.scene import FULL
 from tests.postgres import OwnServer
 
-CLIENTS = 20 if FULL else 10
-PACE = 0.1
+CLIENTS = 20 if FULL else 6
+PACE = 0.1 if FULL else 0.15
 RESTARTS = 20 if FULL else 3
 SETTLED = LEASE + 90
 READ_ONLY_SECONDS = 20 if FULL else 4
 AWAY_SECONDS = 45 if FULL else 4
 
-pytestmark = [pytest.mark.timeout(3600 if FULL else 240), ALONE]
+pytestmark = pytest.mark.timeout(3600 if FULL else 240)
 
 
 async def accepting(found: ManyScene, *, within: float = 60) -> float:

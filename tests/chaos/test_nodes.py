@@ -13,18 +13,18 @@ import pytest
 
 from relay.sandbox.faults import Faults, SesError
 from tests.chaos.clients import SMALL, Clients
-from tests.chaos.cluster import ALONE, LEASE, at_work, codes, many
+from tests.chaos.cluster import LEASE, at_work, codes, many
 from tests.chaos.scene import FULL
 from tests.chaos.test_sigterm import LIMIT_SECONDS, stopped
 
-CLIENTS = 20 if FULL else 10
-PACE = 0.1
+CLIENTS = 20 if FULL else 6
+PACE = 0.1 if FULL else 0.15
 KILLING_SECONDS = 180 if FULL else 10
 ROUNDS = 2 if FULL else 1
 RATE, QUEUED = 50, 6000 if FULL else 1000
 SETTLED = LEASE + 90
 
-pytestmark = [pytest.mark.timeout(3600 if FULL else 240), ALONE]
+pytestmark = pytest.mark.timeout(3600 if FULL else 240)
 
 
 async def test_kill_9_of_nodes_under_load_loses_nothing_and_repeats_nothing(tmp_path: Path, url: str) -> None:

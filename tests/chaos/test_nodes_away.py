@@ -14,12 +14,13 @@ import pytest
 
 from relay.sandbox.faults import Faults
 from tests.chaos.clients import SMALL, Clients
-from tests.chaos.cluster import ALONE, LEASE, ManyScene, at_work, codes, halt, many, resume
+from tests.chaos.cluster import LEASE, ManyScene, at_work, codes, halt, many, resume
 from tests.chaos.forwarder import Forwarder
 from tests.chaos.scene import FULL
 from tests.harness import Relay
 
 ROUNDS = 20 if FULL else 1
+MANY = 6 if FULL else 3  # clients at all nodes
 CUTS = (32, 45, 60) if FULL else (32,)  # seconds: longer than a lease as well
 CALL = 8.0  # seconds: longer than any call
 WAIT_SECONDS = 15.0
@@ -27,7 +28,7 @@ SETTLED = LEASE + 90
 IDLE = """SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'
     AND state_change < clock_timestamp() - interval '{} s'"""
 
-pytestmark = [pytest.mark.timeout(3600 if FULL else 240), ALONE]
+pytestmark = pytest.mark.timeout(3600 if FULL else 240)
 
 
 def own_clients(found: ManyScene) -> dict[Relay, Clients]:
@@ -65,7 +66,7 @@ async def taken_over(found: ManyScene, began: float) -> tuple[int, float]:
 async def test_a_node_that_is_killed_and_one_that_stands_still(tmp_path: Path, url: str) -> None:
     async with many(tmp_path, url) as found:
         found.cloud.faults.until, found.cloud.faults.late = time.monotonic() + 86400, 0.3
-        clients, own = Clients(found, 6, pace=0.1), own_clients(found)
+        clients, own = Clients(found, MANY, pace=0.1), own_clients(found)
         async with at_work(clients, *own.values()):
             await asyncio.sleep(2)
             seen = [await one_is_killed_one_stands_still(found, own) for _ in range(ROUNDS)]
@@ -113,7 +114,7 @@ async def test_a_node_that_is_cut_off_from_the_database(tmp_path: Path, url: str
         urls = [{"RELAY_STORE__URL": await forwarder.start()} for forwarder in forwarders]
         found = await parts.enter_async_context(many(tmp_path, url, *urls))
         found.cloud.faults.until, found.cloud.faults.late = time.monotonic() + 86400, 0.3
-        clients, own = Clients(found, 6, pace=0.1), own_clients(found)
+        clients, own = Clients(found, MANY, pace=0.1), own_clients(found)
         async with at_work(clients, *own.values()):
             await asyncio.sleep(2)
             await cut_off(found, own, forwarders, seconds)
@@ -162,7 +163,7 @@ async def test_a_node_that_is_told_to_stop_while_it_is_cut_off_ends_in_time(tmp_
         own_way = {"RELAY_STORE__URL": await forwarder.start()}
         async with many(tmp_path, url, {}, own_way) as found:
             cut = found.relays[1]
-            clients = Clients(found, 4, pace=0.1)
+            clients = Clients(found, MANY, pace=0.1)
             async with at_work(clients):
                 await asyncio.sleep(2)
                 forwarder.cut()

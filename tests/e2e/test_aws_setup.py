@@ -101,18 +101,18 @@ BY_HAND: list[tuple[Callable[[Cloud], None], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "what", "detail"), BY_HAND)
-async def test_what_was_changed_by_hand_is_mended_and_said(
-    relay: Relay, cloud: Cloud, change: Callable[[Cloud], None], what: str, detail: str
-) -> None:
+async def test_what_was_changed_by_hand_is_mended_and_said(relay: Relay, cloud: Cloud) -> None:
+    """One after the other, as each is mended before the next."""
     await relay.cli("aws", "setup")
-    change(cloud)
-    status, shown = await relay.cli("aws", "status", check=False)
-    assert status == 1
-    assert what.removesuffix(": changed") in shown
-    _, shown = await relay.cli("aws", "setup")
-    assert what in shown
-    assert detail in shown
+    for change, what, detail in BY_HAND:
+        change(cloud)
+        status, shown = await relay.cli("aws", "status", check=False)
+        assert (change, status) == (change, 1)
+        assert what.removesuffix(": changed") in shown
+        _, shown = await relay.cli("aws", "setup")
+        assert what in shown
+        assert detail in shown
+        assert shown.count(": changed") + shown.count(": made") == 1
     assert (await relay.cli("aws", "status"))[0] == 0
 
 

@@ -45,7 +45,7 @@ async def test_bounce_suppresses_what_comes_next(relay: Relay, cloud: Cloud) -> 
 
 async def test_a_suppression_stops_what_is_queued_already(tmp_path: Path) -> None:
     """The claim looks again: what was accepted before the suppression is not sent after it."""
-    async with running_relay(tmp_path, settings={"RELAY_RETRY__DELAYS_SECONDS": "2"}) as (relay, cloud):
+    async with running_relay(tmp_path, settings={"RELAY_RETRY__DELAYS_SECONDS": "8"}) as (relay, cloud):
         cloud.faults.times = 1
         cloud.faults.error = SesError(503, "ServiceUnavailableException", "later")
         with relay.smtp() as client:
