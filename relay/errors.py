@@ -182,6 +182,10 @@ class RightMissing(AwsRefused):
         self.right = right
 
 
+class NoWebhook(RelayError):
+    """SNS could not reach the relay's webhook as the settings are."""
+
+
 class UnknownLink(RelayError):
     """A token that we have not made, or not for this."""
 

@@ -137,13 +137,13 @@ class Intake:
             raise
         return await self.accept(envelope, receiving)
 
-    async def judge_pieces(self, envelope: Envelope, pieces: Iterable[bytes]) -> None:
-        """Whether it would be accepted; nothing is kept of it. Raises a refusal."""
+    async def judge_pieces(self, envelope: Envelope, pieces: Iterable[bytes]) -> Message:
+        """The message that it would become; nothing is kept of it. Raises a refusal."""
         receiving = self.receive()
         try:
             await self._fill(receiving, pieces)
             digest = await receiving.draft.finish()
-            await self._judged(envelope, receiving, digest, self._clock())
+            return (await self._judged(envelope, receiving, digest, self._clock())).message
         finally:
             receiving.close()
 

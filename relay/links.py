@@ -21,12 +21,16 @@ PURPOSE = "links in mail"  # of the key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressee:
-    """Who got a link, and of whose mail: the list that its sender named, or else all of the login's."""
+    """Who got a link, and of whose mail: the list that its sender named, or else all of the login's. Its campaign and mailing
+    are not known any more where the message was let go.
+    """
 
     address: str
     credential: str
     sender: str
     list: str
+    campaign: str = ""
+    task: int = 0
 
     @property
     def scope(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from base64 import b64encode
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -43,6 +44,14 @@ def read(sent: bytes, *, images: str) -> WebVersion:
     return WebVersion(text="\n".join(_text(sent, part) for part in shown))
 
 
+def whole(sent: bytes) -> WebVersion:
+    """Both texts, as far as there are two; images inside of the message stand in the HTML themselves."""
+    shown = [part for part in mime.read(sent).parts if macros.is_shown(part)]
+    page = "\n".join(_text(sent, part) for part in shown if part.content_type == _HTML)
+    text = "\n".join(_text(sent, part) for part in shown if part.content_type != _HTML)
+    return WebVersion(html=_INLINE.sub(lambda match: _data_url(sent, match), page), text=text)
+
+
 def image(sent: bytes, content_id: str) -> Image | None:
     """None where the message has no such one."""
     for part in mime.read(sent).parts:
@@ -55,6 +64,11 @@ def image(sent: bytes, content_id: str) -> Image | None:
 def _text(sent: bytes, part: Part) -> str:
     body = macros.whole(sent, part)
     return body.decode(charsets.of_text(part, body), "replace").removeprefix("\ufeff")
+
+
+def _data_url(sent: bytes, match: re.Match[str]) -> str:
+    found = image(sent, unquote(html.unescape(match[1])))
+    return f"data:{found.content_type};base64,{b64encode(found.octets).decode()}" if found else match[0]
 
 
 def _quoted(content_id: str) -> str:

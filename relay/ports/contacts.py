@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import IntFlag
 from typing import NamedTuple, Protocol
 
@@ -51,6 +51,9 @@ class Contacts(Protocol):
     """
 
     async def groups(self, credential: str) -> tuple[ContactGroup, ...]: ...
+
+    async def group_names(self, credential: str) -> Mapping[int, str]:
+        """Of all of its groups, by their numbers, in that order: without counting their contacts."""
 
     async def known(self, credential: str, group_ids: Collection[int]) -> frozenset[int]:
         """Those of them that the login has."""

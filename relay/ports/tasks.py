@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from relay.contact import ContactDetails
 from relay.mailing import Audience, Mailing, Reach, Task, TaskState
 from relay.model import Delivery, File, Message, Receipt
 from relay.statistics import Figures
@@ -36,6 +37,22 @@ class Step(NamedTuple):
     task: Task | None
 
 
+class Progress(NamedTuple):
+    """What was counted of a mailing, and how many of its deliveries are not over."""
+
+    figures: Figures
+    waiting: int
+
+
+class Member(NamedTuple):
+    """A contact of an audience; `key` is that of its address."""
+
+    key: str
+    id: int
+    email: str
+    details: ContactDetails
+
+
 class Tasks(Protocol):
     """All raise StoreUnavailable."""
 
@@ -53,6 +70,9 @@ class Tasks(Protocol):
     async def of(self, credential: str, *, skipped: int, count: int) -> tuple[tuple[Task, ...], int]:
         """Some of a login's that are not deleted, the newest first, and how many there are; the beginning of their texts."""
 
+    async def newest(self, *, before: int, count: int, credential: str = "") -> tuple[Task, ...]:
+        """Those with smaller numbers that are not deleted, the newest first: of one login, or of all. Without their texts."""
+
     async def move(self, task_id: int, states: Sequence[TaskState], to: TaskState, *, at: float, reason: str = "") -> bool:
         """False if it is in none of these states. What is stopped, canceled or deleted is held until it goes on, or ends."""
 
@@ -63,6 +83,8 @@ class Tasks(Protocol):
         """All of them. Only while it is new: False if it is not."""
 
     async def files(self, task_id: int) -> tuple[File, ...]: ...
+
+    async def file_names(self, task_id: int) -> tuple[str, ...]: ...
 
     async def reach(self, task_id: int, *, now: float) -> Reach:
         """Of its audience as it is now; the task remembers it."""
@@ -89,6 +111,12 @@ class Tasks(Protocol):
 
     async def figures(self, task_id: int) -> Figures:
         """What was counted of it."""
+
+    async def progress(self, task_ids: Collection[int]) -> Mapping[int, Progress]:
+        """The same of several, and what of each is open."""
+
+    async def some(self, task_id: int, *, after: tuple[str, int], count: int) -> tuple[Member, ...]:
+        """Of its audience as it is now those behind that key and number, in that order; without those who are excluded."""
 
     async def message(self, message_id: str) -> Message | None:
         """The one that its deliveries are of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -33,6 +34,9 @@ class Templates(Protocol):
 
     async def of(self, credential: str, *, skipped: int, count: int) -> tuple[tuple[Template, ...], int]:
         """Some of a login's, in the order in which they were added, and how many there are."""
+
+    async def names(self, credential: str) -> Mapping[int, str]:
+        """Of all of a login's, by their numbers, in that order."""
 
     async def find(self, credential: str, id: str) -> Template | None:
         """By its number, or by what its owner calls it."""

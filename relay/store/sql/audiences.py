@@ -15,7 +15,7 @@ from relay import documents
 from relay.contact import ContactDetails, merge_values
 from relay.mailing import Reach, Task
 from relay.model import Delivery, Message, State
-from relay.ports.tasks import Pace, Step
+from relay.ports.tasks import Member, Pace, Step
 from relay.store.sql.entries import VISIBLE
 from relay.store.sql.queue import store_all
 from relay.store.sql.session import Reader, Session, beside_others
@@ -61,6 +61,21 @@ async def reach(reader: Reader, task: Task, now: float) -> Reach:
     [(contacts, unique, excluded, unsubscribed)] = await reader.rows(_REACH.format(weight=weight), values)
     duplicates = 0 if task.mailing.sends_duplicates else contacts - unique
     return Reach(contacts=contacts, duplicates=duplicates, excluded=excluded, unsubscribed=unsubscribed)
+
+
+async def some(reader: Reader, task_id: int, after: tuple[str, int], count: int) -> tuple[Member, ...]:
+    """The next of its audience as it is now. Raises StoreUnavailable."""
+    groups = await reader.rows("SELECT group_id FROM task_groups WHERE task = ? AND included = 1", (task_id,))
+    found = [row for (id,) in groups for row in await reader.rows(_OF_GROUP, (id, *after, count))]
+    found += await reader.rows(_OF_CONTACTS, (task_id, *after, count))
+    in_order = sorted({_Contact(*row) for row in found}, key=lambda contact: (contact.key, contact.id))[:count]
+    keys = json.dumps([contact.key for contact in in_order])
+    excluded = {key for (key,) in await reader.rows(_ARE_EXCLUDED, {"task": task_id, "keys": keys})}
+    return tuple(map(_member, (contact for contact in in_order if contact.key not in excluded)))
+
+
+def _member(contact: _Contact) -> Member:
+    return Member(contact.key, contact.id, contact.email, documents.read(ContactDetails, contact.document))
 
 
 @beside_others

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from relay import address
@@ -44,6 +44,10 @@ class SqlContacts:
 
     async def groups(self, credential: str) -> tuple[ContactGroup, ...]:
         return tuple(map(_group_of, await self._reader.rows(f"{_GROUPS} ORDER BY id", (credential,))))
+
+    async def group_names(self, credential: str) -> Mapping[int, str]:
+        query = "SELECT id, name FROM contact_groups WHERE credential = ? ORDER BY id"
+        return dict(await self._reader.rows(query, (credential,)))
 
     async def known(self, credential: str, group_ids: Collection[int]) -> frozenset[int]:
         rows = await self._reader.rows(_KNOWN, (credential, json.dumps(list(group_ids))))

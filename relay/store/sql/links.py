@@ -16,9 +16,10 @@ from relay.suppression import Reason, Release, Suppression, of_credential, of_li
 from relay.tokens import Link
 
 _SOURCE = "link in mail"
-_ADDRESSEE = """SELECT d.recipient, m.credential, m.sender, m.list FROM deliveries d JOIN messages m ON m.id = d.message_id
-        WHERE d.message_id = :message_id AND d.number = :number
-    UNION ALL SELECT recipient, credential, sender, list FROM old_links WHERE message_id = :message_id AND number = :number"""
+_ADDRESSEE = """SELECT d.recipient, m.credential, m.sender, m.list, m.campaign, m.task
+        FROM deliveries d JOIN messages m ON m.id = d.message_id WHERE d.message_id = :message_id AND d.number = :number
+    UNION ALL SELECT recipient, credential, sender, list, '', 0 FROM old_links
+        WHERE message_id = :message_id AND number = :number"""
 _MAIL = f"""SELECT {MESSAGE}, b.content, s.message_id IS NOT NULL, d.fields
     FROM deliveries d JOIN messages m ON m.id = d.message_id
     LEFT JOIN bodies b ON b.lasts = m.lasts AND b.message_id = m.id
@@ -41,7 +42,7 @@ class SqlLinks:
 
     async def addressee(self, link: Link) -> Addressee | None:
         rows = await self._reader.rows(_ADDRESSEE, {"message_id": link.message_id, "number": link.number})
-        return Addressee(address=rows[0][0], credential=rows[0][1], sender=rows[0][2], list=rows[0][3]) if rows else None
+        return _addressee(*rows[0]) if rows else None
 
     async def has_left(self, whom: Addressee, *, now: float) -> bool:
         return not {whom.scope, of_credential(whom.credential)}.isdisjoint(await self._left(whom, now))
@@ -72,6 +73,10 @@ class SqlLinks:
         return await self._writer.run(_come_back_all, (whom, at))
 
 
+def _addressee(recipient: str, credential: str, sender: str, list: str, campaign: str, task: int) -> Addressee:
+    return Addressee(address=recipient, credential=credential, sender=sender, list=list, campaign=campaign, task=task)
+
+
 def _leave_all(db: Session, items: Sequence[tuple[Addressee, float]]) -> list[bool]:
     counts = Counts()
     left = [_leave(db, whom, at, counts) for whom, at in items]
@@ -83,7 +88,7 @@ def _leave(db: Session, whom: Addressee, at: float, counts: Counts) -> bool:
     entry = Suppression(address=whom.address, reason=Reason.UNSUBSCRIBED, source=_SOURCE, created_at=at, scope=whom.scope)
     is_new = entries.add(db, entry, at=at)
     if is_new:
-        counts.add(statistics.UNSUBSCRIBED, statistics.origin(whom.credential, whom.sender, ""), at)
+        counts.add(statistics.UNSUBSCRIBED, statistics.origin(whom.credential, whom.sender, whom.campaign, whom.task), at)
     return is_new
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,9 +13,9 @@ from relay.lifecycle import NEVER
 from relay.mailing import AT_WORK, Audience, Mailing, Reach, Task, TaskState
 from relay.model import File, Message, Receipt
 from relay.outcome import Hold, HoldScope
-from relay.ports.tasks import MOST_LISTED, Pace, Step
+from relay.ports.tasks import MOST_LISTED, Member, Pace, Progress, Step
 from relay.statistics import Figures
-from relay.store.sql import audiences, holds, receipts
+from relay.store.sql import audiences, holds, receipts, task_files
 from relay.store.sql.records import MESSAGE, message_of
 from relay.store.sql.rows import insert
 from relay.store.sql.session import Reader, Session, beside_others
@@ -27,6 +27,8 @@ _NO_TEXTS = f"SELECT {_COLUMNS}, '', '' FROM tasks"
 _WHOLE = f"SELECT {_COLUMNS}, html, plain FROM tasks JOIN task_texts ON task = id WHERE id = ?"
 _LISTED = f"""SELECT {_COLUMNS}, substr(html, 1, {MOST_LISTED}), substr(plain, 1, {MOST_LISTED})
     FROM tasks JOIN task_texts ON task = id WHERE credential = ? AND state <> 'deleted' ORDER BY id DESC LIMIT ? OFFSET ?"""
+_NEWEST = f"{_NO_TEXTS} WHERE state <> 'deleted' AND id < ? ORDER BY id DESC LIMIT ?"
+_NEWEST_OF = f"{_NO_TEXTS} WHERE credential = ? AND state <> 'deleted' AND id < ? ORDER BY id DESC LIMIT ?"
 _NEW = "INSERT INTO tasks (credential, document, state, created_at, start_at) VALUES (?,?,'new',?,?) RETURNING id"
 _AT_WORK = f"""{_NO_TEXTS} WHERE state IN ({", ".join(f"'{state}'" for state in AT_WORK)})
     AND ended_at IS NULL AND (state <> 'created' OR start_at <= ?) ORDER BY id"""
@@ -35,6 +37,10 @@ _SINGLE = """INSERT INTO task_contacts (task, included, address_key, contact_id)
     WHERE c.id IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) AND g.credential = ? ON CONFLICT DO NOTHING"""
 _OVER = (TaskState.FINISHED, TaskState.FAILED)
 _SENDS_NOTHING = (TaskState.STOPPED, TaskState.CANCELED, TaskState.DELETED)
+_COUNTED_OF_MANY = """SELECT task, name, sum(count) FROM task_counts
+    WHERE task IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) GROUP BY task, name"""
+_OPEN_OF_MANY = """SELECT f.task, sum(l.open) FROM flows f JOIN loads l ON l.flow = f.id
+    WHERE f.task IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) GROUP BY f.task"""
 _COUNTED = "SELECT name, sum(count) FROM task_counts WHERE task = ? GROUP BY name"
 
 
@@ -75,20 +81,26 @@ class SqlTasks:
         ((total,),) = await self._reader.rows(how_many, (credential,))
         return tuple(map(_task_of, rows)), total
 
+    async def newest(self, *, before: int, count: int, credential: str = "") -> tuple[Task, ...]:
+        rows = await self._reader.rows(
+            _NEWEST_OF if credential else _NEWEST, (*([credential] if credential else []), before, count)
+        )
+        return tuple(map(_task_of, rows))
+
     async def move(self, task_id: int, states: Sequence[TaskState], to: TaskState, *, at: float, reason: str = "") -> bool:
         return await self._writer.run(_move_all, (task_id, tuple(states), to, at, reason))
 
     async def attach(self, task_id: int, file: File) -> bool:
-        return await self._writer.run(_attach_all, (task_id, file))
+        return await self._writer.run(task_files.attach_all, (task_id, file))
 
     async def detach(self, task_id: int) -> bool:
-        return await self._writer.run(_detach_all, task_id)
+        return await self._writer.run(task_files.detach_all, task_id)
 
     async def files(self, task_id: int) -> tuple[File, ...]:
-        rows = await self._reader.rows(
-            "SELECT file_name, data, content_id FROM task_attachments WHERE task = ? ORDER BY number", (task_id,)
-        )
-        return tuple(File(name=name, data=bytes(data), content_id=content_id) for name, data, content_id in rows)
+        return await task_files.read(self._reader, task_id)
+
+    async def file_names(self, task_id: int) -> tuple[str, ...]:
+        return await task_files.names(self._reader, task_id)
 
     async def reach(self, task_id: int, *, now: float) -> Reach:
         task = await self.get(task_id)
@@ -128,6 +140,17 @@ class SqlTasks:
 
     async def figures(self, task_id: int) -> Figures:
         return Figures(dict(await self._reader.rows(_COUNTED, (task_id,))))
+
+    async def progress(self, task_ids: Collection[int]) -> Mapping[int, Progress]:
+        wanted = (json.dumps(list(task_ids)),)
+        counts: dict[int, dict[str, int]] = {id: {} for id in task_ids}
+        for id, name, count in await self._reader.rows(_COUNTED_OF_MANY, wanted):
+            counts[id][name] = count
+        waiting = dict(await self._reader.rows(_OPEN_OF_MANY, wanted))
+        return {id: Progress(Figures(found), int(waiting.get(id, 0))) for id, found in counts.items()}
+
+    async def some(self, task_id: int, *, after: tuple[str, int], count: int) -> tuple[Member, ...]:
+        return await audiences.some(self._reader, task_id, after, count)
 
     async def message(self, message_id: str) -> Message | None:
         rows = await self._reader.rows(f"SELECT {MESSAGE} FROM messages m WHERE m.id = ?", (message_id,))
@@ -218,31 +241,6 @@ def _move(db: Session, task_id: int, states: tuple[TaskState, ...], to: TaskStat
     elif to is TaskState.STARTED:
         holds.lift(db, HoldScope.TASK, str(task_id), at, Holder.LOGIN)
     return True
-
-
-@beside_others
-def _attach_all(db: Session, items: Sequence[tuple[int, File]]) -> list[bool]:
-    return [_attach(db, *item) for item in items]
-
-
-def _attach(db: Session, task_id: int, file: File) -> bool:
-    return bool(
-        db.execute(
-            "INSERT INTO task_attachments (task, number, file_name, content_id, data)"
-            " SELECT ?, coalesce((SELECT max(number) FROM task_attachments WHERE task = ?), 0) + 1, ?, ?, ?"
-            " FROM tasks WHERE id = ? AND state = 'new'",
-            (task_id, task_id, file.name, file.content_id, file.data, task_id),
-        ).rowcount
-    )
-
-
-@beside_others
-def _detach_all(db: Session, items: Sequence[int]) -> list[bool]:
-    is_new = "SELECT 1 FROM tasks WHERE id = ? AND state = 'new'"
-    found = [bool(db.execute(is_new, (task_id,)).fetchall()) for task_id in items]
-    gone = [task_id for task_id, is_found in zip(items, found, strict=True) if is_found]
-    db.executemany("DELETE FROM task_attachments WHERE task = ?", [(task_id,) for task_id in gone])
-    return found
 
 
 @beside_others

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,8 +11,8 @@ from relay.ports.templates import Template
 from relay.store.sql.session import Reader, Session, beside_others
 from relay.store.sql.writer import Writer
 
-_ADD = "INSERT INTO templates (credential, user_id, document) VALUES (?,?,?) RETURNING id"
-_PUT = "UPDATE templates SET user_id = ?, document = ? WHERE id = ? AND credential = ?"
+_ADD = "INSERT INTO templates (credential, user_id, name, document) VALUES (?,?,?,?) RETURNING id"
+_PUT = "UPDATE templates SET user_id = ?, name = ?, document = ? WHERE id = ? AND credential = ?"
 _OF = "SELECT id, document FROM templates WHERE credential = ? ORDER BY id LIMIT ? OFFSET ?"
 
 
@@ -37,6 +37,10 @@ class SqlTemplates:
         ((total,),) = await self._reader.rows("SELECT count(*) FROM templates WHERE credential = ?", (credential,))
         return tuple(_template_of(row) for row in rows), total
 
+    async def names(self, credential: str) -> Mapping[int, str]:
+        query = "SELECT id, name FROM templates WHERE credential = ? ORDER BY id"
+        return dict(await self._reader.rows(query, (credential,)))
+
     async def find(self, credential: str, id: str) -> Template | None:
         """What its owner calls it comes first: that may be a number as well."""
         number = int(id) if id.isascii() and id.isdecimal() and len(id) < 16 else 0
@@ -55,12 +59,14 @@ def _template_of(row: Any) -> Template:
 
 @beside_others
 def _add_all(db: Session, items: Sequence[tuple[str, Template]]) -> list[int]:
-    return [int(db.execute(_ADD, (who, each.user_id, documents.written(each))).fetchall()[0][0]) for who, each in items]
+    rows = [(who, each.user_id, each.name, documents.written(each)) for who, each in items]
+    return [int(db.execute(_ADD, row).fetchall()[0][0]) for row in rows]
 
 
 @beside_others
 def _put_all(db: Session, items: Sequence[tuple[str, Template]]) -> list[bool]:
-    return [db.execute(_PUT, (each.user_id, documents.written(each), each.id, who)).rowcount == 1 for who, each in items]
+    rows = [(each.user_id, each.name, documents.written(each), each.id, who) for who, each in items]
+    return [db.execute(_PUT, row).rowcount == 1 for row in rows]
 
 
 @beside_others

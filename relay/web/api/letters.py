@@ -15,14 +15,8 @@ from relay.ports.templates import Template, Templates
 from relay.web.api.calls import Call
 from relay.web.api.codes import NO_TEMPLATE, Code, Fault, Text
 from relay.web.api.models import Wire, also
-from relay.writing import macros
 
 MOST_IN_FILE = 3 * 1024 * 1024
-MOST_IN_ALL = 10 * 1024 * 1024
-_MISSING_MACRO = Text("the text has no [{macro}]", "в тексте нет [{macro}]")
-_TOO_LARGE = Text(
-    "text, subject and attachments are larger than {octets} octets", "текст, тема и вложения больше {octets} байт"
-)
 _FILE_TOO_LARGE = Text("{name}: larger than {octets} octets", "{name}: больше {octets} байт")
 _SPACE = re.compile(r"\s+")
 
@@ -75,17 +69,3 @@ def check_file(attachment: Attachment) -> None:
     """Raises Fault."""
     if len(attachment.data) > MOST_IN_FILE:
         raise Fault(Code.SIZE_EXCEEDED, _FILE_TOO_LARGE, name=attachment.file_name, octets=MOST_IN_FILE)
-
-
-def check_size(*texts: str, files: int = 0) -> None:
-    """Raises Fault. `files` are octets."""
-    if sum(len(text.encode("utf-8", "replace")) for text in texts) + files > MOST_IN_ALL:
-        raise Fault(Code.SIZE_EXCEEDED, _TOO_LARGE, octets=MOST_IN_ALL)
-
-
-def check_macros(*texts: str) -> None:
-    """Each text that there is must have both, as mailings must. Raises Fault."""
-    for text in filter(None, texts):
-        for macro in (macros.UNSUBSCRIBE, macros.WEB_VERSION):
-            if f"[{macro}]" not in text:
-                raise Fault(Code.MISSING_MACROS, _MISSING_MACRO, macro=macro)

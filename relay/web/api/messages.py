@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 
 from relay.credential import OnSuppressed, Scope
 from relay.intake import Intake
+from relay.mailing_rules import check_size
 from relay.model import Envelope, Receipt
 from relay.ports.operators import Messages
 from relay.ports.receipts import Receipts
 from relay.ports.templates import Template, Templates
 from relay.web.api.calls import Answer, Call, Operation
 from relay.web.api.codes import FOUND_THEM, MISSING, WRONG, Code, Fault, Text
-from relay.web.api.letters import check_file, check_size, template_of
+from relay.web.api.letters import check_file, template_of
 from relay.web.api.message_models import REJECTED, STATES, Accepted, MessageState, NewMessage, Recipient
 from relay.web.api.once import Once
 from relay.writing import composing, merging

@@ -10,6 +10,7 @@ from relay import policy
 from relay.credential import Credential, OnSuppressed, Scope
 from relay.errors import Malformed, RecipientSuppressed, RefusedForGood
 from relay.intake import Intake
+from relay.mailing_rules import Unfit
 from relay.model import Envelope
 from relay.reading import mime
 from relay.web.api.calls import Answer, Call, Operation
@@ -71,10 +72,10 @@ class PolicyResource:
         """Where the sender or a recipient is refused the message itself is not looked at."""
         try:
             envelope, pieces = await self._drafted(call)
-        except (RefusedForGood, Fault) as error:
+        except (RefusedForGood, Unfit, Fault) as error:
             return _verdict([error], {})
         suppressed = await self._suppressed(envelope)
-        refusals: list[Fault | RefusedForGood] = []
+        refusals: list[Fault | Unfit | RefusedForGood] = []
         if envelope.credential.on_suppressed is OnSuppressed.REJECT and len(envelope.recipients) == 1:
             refusals += [RecipientSuppressed(why) for why in suppressed.values()]
         try:
@@ -113,7 +114,7 @@ def _header_from(octets: bytes) -> str:
     return policy.header_from(mime.read(octets))
 
 
-def _verdict(refusals: Sequence[Fault | RefusedForGood], suppressed: dict[str, str]) -> Answer:
+def _verdict(refusals: Sequence[Fault | Unfit | RefusedForGood], suppressed: dict[str, str]) -> Answer:
     faults = [each if isinstance(each, Fault) else fault(each) for each in refusals]
     views = [RefusalView(code=each.code.value, description=str(each)) for each in faults]
     return Answer(result=Verdict(accepted=not views, refusals=views, suppressed=suppressed), description=OK)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from relay import errors
-from relay.web.api.codes import SERVER_FAULT, TOO_MANY_FAILURES, WRONG_LOGIN, Code, Fault, Text
+from relay import errors, mailing_rules
+from relay.web.api.codes import NO_TEMPLATE, SERVER_FAULT, TOO_MANY_FAILURES, WRONG_LOGIN, Code, Fault, Text
 
 _SENDER = Text("Sender: this login may not send from {subject}", "Sender: этот логин не может писать с {subject}")
 _UNVERIFIED = Text("Sender: SES would not send from {subject}: {reason}", "Sender: SES не примет письмо от {subject}: {reason}")
@@ -14,6 +14,13 @@ _LARGE = Text("the message is too large", "письмо слишком вели�
 _ATTACHMENT = Text("attachments of type {subject} are not allowed", "вложения типа {subject} запрещены")
 _MALFORMED = Text("{subject}", "{subject}")
 _QUOTA = Text("too many messages this {subject}, try again later", "слишком много писем ({subject}), повторите позже")
+_MISSING = Text("{subject}: a value is missing", "{subject}: значение не задано")
+_EARLY = Text("EndDateTime: is not after StartDateTime", "EndDateTime: is not after StartDateTime")
+_NO_MACRO = Text("the text has no [{subject}]", "в тексте нет [{subject}]")
+_LARGE_TEXT = Text(
+    "text, subject and attachments are larger than {subject} octets", "текст, тема и вложения больше {subject} байт"
+)
+_NO_GROUP = Text("there is no group {subject}", "группы {subject} нет")
 _FULL = Text("too much waits already, try again later", "очередь переполнена, повторите позже")
 
 # The first that an error is one of: a code, a status where it is not the code's own, seconds until it may be repeated, a text.
@@ -32,6 +39,12 @@ _ANSWERS: tuple[tuple[type[errors.RelayError], Code, int, int, Text], ...] = (
     (errors.TooManyMessages, Code.NOT_AVAILABLE, 429, 60, _QUOTA),
     (errors.NoRoom, Code.INTERNAL_ERROR, 503, 10, _FULL),
     (errors.DiskFull, Code.INTERNAL_ERROR, 503, 60, _FULL),
+    (mailing_rules.Missing, Code.EMPTY_VALUE, 0, 0, _MISSING),
+    (mailing_rules.EndsTooEarly, Code.INVALID_VALUE, 0, 0, _EARLY),
+    (mailing_rules.TooLarge, Code.SIZE_EXCEEDED, 0, 0, _LARGE_TEXT),
+    (mailing_rules.NoMacro, Code.MISSING_MACROS, 0, 0, _NO_MACRO),
+    (mailing_rules.NoGroup, Code.NOT_FOUND, 0, 0, _NO_GROUP),
+    (mailing_rules.NoTemplate, Code.NOT_FOUND, 0, 0, NO_TEMPLATE),
     (errors.RefusedForGood, Code.INVALID_VALUE, 0, 0, _MALFORMED),
     (errors.RelayError, Code.INTERNAL_ERROR, 503, 5, SERVER_FAULT),
 )

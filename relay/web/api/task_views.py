@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from relay.contact import STANDARD_FIELDS
 from relay.mailing import Audience, Mailing, Reach, Task, TaskState, may_move
-from relay.statistics import ACCEPTED, Figures
-from relay.web.api.codes import MISSING, WRONG, Code, Fault
-from relay.web.api.letters import check_macros, check_size
+from relay.mailing_rules import Tester, personalized, way
+from relay.ports.tasks import Progress
 from relay.web.api.message_models import Recipient
 from relay.web.api.models import EmailAddress
 from relay.web.api.task_models import ContactChoice, TaskFields, TaskItem, TaskReach, TaskView, name_of
-from relay.writing import composing, merging
-
-EMPTY = Mailing(name="", sender="", sender_name="", subject="", html="")
 
 
 def changed(before: Mailing, fields: TaskFields) -> Mailing:
@@ -34,29 +28,12 @@ def changed(before: Mailing, fields: TaskFields) -> Mailing:
         "campaign": fields.user_campaign_id,
         "sends_duplicates": fields.send_duplicates,
     }
-    now = replace(before, **{name: value for name, value in given.items() if value is not None})
-    named = merging.named(f"{now.subject}\n{now.html}\n{now.text}")
-    return replace(now, is_personalized=not STANDARD_FIELDS.isdisjoint(named))
+    return personalized(replace(before, **{name: value for name, value in given.items() if value is not None}))
 
 
-def check_whole(mailing: Mailing) -> None:
-    """Raises Fault for what is missing, and what is too large."""
-    needed = (("Name", mailing.name), ("Sender", mailing.sender), ("Subject", mailing.subject))
-    for field, value in (*needed, ("Text", mailing.html or mailing.text)):
-        if not value.strip():
-            raise Fault(Code.EMPTY_VALUE, MISSING, field=field)
-    if 0 < mailing.end_at <= mailing.start_at:
-        raise Fault(Code.INVALID_VALUE, WRONG, field="EndDateTime", why="is not after StartDateTime")
-    check_size(mailing.subject, mailing.html, mailing.text)
-    check_macros(mailing.html, mailing.text)
-
-
-def sample(recipient: Recipient) -> str:
-    """Of what a contact has, as much as is known of who only tests it."""
-    first, _, last = recipient.name.partition(" ")
-    own = {"Name": recipient.name, "FirstName": first, "LastName": last, "Email": recipient.address}
-    to = {merging.RECIPIENT: composing.mailbox(recipient.address, recipient.name)}
-    return json.dumps({**own, **recipient.merge_fields, **to}, ensure_ascii=False)
+def tester(recipient: Recipient) -> Tester:
+    """The same."""
+    return Tester(address=recipient.address, name=recipient.name, fields=recipient.merge_fields)
 
 
 def reached(task_id: int, reach: Reach) -> TaskReach:
@@ -99,12 +76,10 @@ def _choices(included: Sequence[int], excluded: Sequence[int]) -> list[ContactCh
     return [ContactChoice(id=id) for id in included] + [ContactChoice(id=id, included=False) for id in excluded]
 
 
-def item(task: Task, figures: Figures, waiting: int) -> TaskItem:
+def item(task: Task, progress: Progress) -> TaskItem:
     """In a list: with what was counted of it, and deliveries that are not over."""
-    made = figures.of(ACCEPTED)
-    total = made if task.is_whole else max(task.reach.recipients, made)
-    done = made - waiting
-    mailing, state = task.mailing, name_of(task.state)
+    done, total = way(task, progress)
+    mailing, state, figures = task.mailing, name_of(task.state), progress.figures
     return TaskItem(
         id=task.id,
         name=mailing.name,

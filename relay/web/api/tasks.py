@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from relay.campaigns import letter, to_many
-from relay.contact import STANDARD_FIELDS
 from relay.credential import Credential, Scope
 from relay.intake import Intake
-from relay.mailing import Audience, Mailing, Task, TaskState, may_move
-from relay.model import Envelope, File, Receipt
+from relay.mailing import Audience, Mailing, Task, TaskState
+from relay.mailing_rules import EMPTY, CannotMove, MailingRules, check_size
+from relay.model import Receipt
 from relay.ports.clock import Clock
 from relay.ports.contacts import Contacts
 from relay.ports.receipts import Receipts
@@ -19,17 +18,8 @@ from relay.ports.tasks import Tasks
 from relay.ports.templates import Templates
 from relay.web.api import task_views
 from relay.web.api.calls import Answer, Call, Operation, listed
-from relay.web.api.codes import (
-    FOUND,
-    FOUND_THEM,
-    NO_TASK,
-    NOT_YOURS,
-    Code,
-    Fault,
-    Text,
-)
-from relay.web.api.letters import Attachment, check_file, check_size, template_of
-from relay.web.api.message_models import Recipient
+from relay.web.api.codes import FOUND, FOUND_THEM, NO_TASK, NOT_YOURS, Code, Fault, Text
+from relay.web.api.letters import Attachment, check_file
 from relay.web.api.once import Once
 from relay.web.api.task_models import (
     ListQuery,
@@ -43,7 +33,6 @@ from relay.web.api.task_models import (
     TestRecipients,
     name_of,
 )
-from relay.writing import composing, merging
 
 _ADDED = Text("new task added", "задача добавлена")
 _CHANGED = Text("task changed", "задача изменена")
@@ -51,7 +40,6 @@ _NOT_NEW = Text("only a task in the state New can be changed", "изменить
 _MOVED = Text("task state updated to {state}", "состояние задачи: {state}")
 _SAME = Text("the task is {state} already", "задача уже в состоянии {state}")
 _NO_MOVE = Text("a task that is {state} cannot become {to}", "задача в состоянии {state} не может перейти в {to}")
-_NO_GROUP = Text("there is no group {id}", "группы {id} нет")
 _ATTACHED = Text("attachment added", "вложение добавлено")
 _DETACHED = Text("attachments deleted", "вложения удалены")
 _NO_SMS = Text("SMS are not sent", "SMS не отправляются")
@@ -73,9 +61,7 @@ class TasksResource:
         clock: Clock,
     ) -> None:
         self._tasks = tasks
-        self._intake = intake
-        self._contacts = contacts
-        self._templates = templates
+        self._rules = MailingRules(tasks=tasks, intake=intake, contacts=contacts, templates=templates, clock=clock)
         self._once = Once(receipts)
         self._clock = clock
 
@@ -112,7 +98,8 @@ class TasksResource:
         if call.query.creator_login not in ("", owner):
             return listed([], 0, call.range)
         found, total = await self._tasks.of(owner, skipped=call.range.skipped, count=call.range.count)
-        return listed([await self._item(task) for task in found], total, call.range)
+        seen = await self._tasks.progress([task.id for task in found])
+        return listed([task_views.item(task, seen[task.id]) for task in found], total, call.range)
 
     async def get(self, call: Call) -> Answer:
         """Its audience is counted anew as long as it may change."""
@@ -128,19 +115,19 @@ class TasksResource:
 
     async def put(self, call: Call) -> Answer:
         task = await self._of(call)
-        return await self._change(call, task, await self._mailing(call, call.body, task_views.EMPTY))
+        return await self._change(call, task, await self._mailing(call, call.body, EMPTY))
 
     async def move(self, call: Call) -> Answer:
         task, to = await self._of(call), TaskState[call.body.state.name]
         if task.state is to:
             return Answer(code=Code.NOT_CHANGED, description=_SAME, values={"state": name_of(to)})
-        wrong = Fault(Code.NOT_AVAILABLE, _NO_MOVE, state=name_of(task.state), to=name_of(to))
-        if not may_move(task.state, to):
-            raise wrong
-        if to is TaskState.CREATED:
-            await self._check(call, task)
-        if not await self._tasks.move(task.id, [task.state], to, at=self._clock()):
-            raise wrong
+        try:
+            if to is TaskState.CREATED:
+                await self._rules.release(call.credential, task, peer=call.peer)
+            else:
+                await self._rules.move(task, to)
+        except CannotMove:
+            raise Fault(Code.NOT_AVAILABLE, _NO_MOVE, state=name_of(task.state), to=name_of(to)) from None
         return Answer(description=_MOVED, values={"state": name_of(to)})
 
     async def files(self, call: Call) -> Answer:
@@ -155,7 +142,7 @@ class TasksResource:
         check_file(file)
         files = [*await self._tasks.files(task.id), file.file]
         check_size(task.mailing.html, task.mailing.text, files=sum(len(each.data) for each in files))
-        await self._try(call, task, files)
+        await self._rules.judge(call.credential, task.mailing, files, peer=call.peer)
         if not await self._tasks.attach(task.id, files[-1]):
             raise Fault(Code.NOT_AVAILABLE, _NOT_NEW)
         return Answer(description=_ATTACHED)
@@ -175,15 +162,14 @@ class TasksResource:
 
     async def _add(self, call: Call, receipt: Receipt | None) -> str:
         """Its number. Raises a refusal, or Fault."""
-        mailing = await self._mailing(call, call.body, task_views.EMPTY)
+        mailing = await self._mailing(call, call.body, EMPTY)
         audience = await self._audience(call.credential, call.body) or Audience()
         return str(await self._tasks.add(call.credential.name, mailing, audience, at=self._clock(), receipt=receipt))
 
     async def _send_test(self, call: Call, task: Task, receipt: Receipt | None) -> str:
         """The message's id. Raises a refusal, or Fault."""
-        envelope = replace(self._envelope(call, task, call.body.recipients), receipt=receipt)
-        made = letter(task.mailing, await self._tasks.files(task.id))
-        return (await self._intake.accept_pieces(envelope, composing.composed(made))).id
+        testers = [task_views.tester(each) for each in call.body.recipients]
+        return await self._rules.test(call.credential, task, testers, peer=call.peer, receipt=receipt)
 
     async def _of(self, call: Call) -> Task:
         """Raises Fault."""
@@ -213,62 +199,23 @@ class TasksResource:
             raise Fault(Code.NOT_AVAILABLE, _NO_SMS)
         if fields.type is TaskType.BIRTHDAY:
             raise Fault(Code.NOT_AVAILABLE, _NO_BIRTHDAYS)
-        mailing = task_views.changed(await self._by_template(call, fields.template_id, before), fields)
+        if fields.template_id:
+            before = await self._rules.from_template(call.credential, fields.template_id, before)
+        mailing = task_views.changed(before, fields)
         mailing = replace(mailing, creator=mailing.creator or call.credential.name)
-        task_views.check_whole(mailing)
-        drafted = Task(id=0, credential="", mailing=mailing, state=TaskState.NEW, created_at=0.0)
-        await self._try(call, drafted, [])
+        await self._rules.check(call.credential, mailing, peer=call.peer)
         return mailing
 
-    async def _by_template(self, call: Call, id: str | None, before: Mailing) -> Mailing:
-        """Raises Fault."""
-        if not id:
-            return before
-        found = await template_of(self._templates, call, id)
-        sender, name = (found.sender, found.sender_name) if found.sender else (before.sender, before.sender_name)
-        return replace(
-            before, template=id, sender=sender, sender_name=name, subject=found.subject, html=found.html, text=found.text
-        )
-
     async def _audience(self, owner: Credential, fields: TaskFields) -> Audience | None:
-        """Raises Fault for a group that there is not."""
+        """Raises NoGroup."""
         if fields.contacts is None and fields.contact_groups is None:
             return None
         groups, contacts = fields.contact_groups or [], fields.contacts or []
-        known = await self._contacts.known(owner.name, [group.id for group in groups])
-        for group in groups:
-            if group.id not in known:
-                raise Fault(Code.NOT_FOUND, _NO_GROUP, id=group.id)
-        return Audience(
-            groups=tuple(each.id for each in groups if each.included),
+        found = await self._rules.audience(
+            owner, [each.id for each in groups if each.included], [each.id for each in groups if not each.included]
+        )
+        return replace(
+            found,
             contacts=tuple(each.id for each in contacts if each.included),
-            excluded_groups=tuple(each.id for each in groups if not each.included),
             excluded_contacts=tuple(each.id for each in contacts if not each.included),
         )
-
-    async def _check(self, call: Call, task: Task) -> None:
-        """It is complete, its message would be taken, and its audience is known. Raises a refusal, or Fault."""
-        await self._tasks.reach(task.id, now=self._clock())
-        task_views.check_whole(task.mailing)
-        await self._try(call, task, list(await self._tasks.files(task.id)))
-
-    async def _try(self, call: Call, task: Task, files: Sequence[File]) -> None:
-        """Whether such a message would be taken; nothing is kept of it. Raises a refusal."""
-        made = letter(task.mailing, files)
-        await self._intake.judge_pieces(self._envelope(call, task, ()), composing.composed(made))
-
-    def _envelope(self, call: Call, task: Task, recipients: Sequence[Recipient]) -> Envelope:
-        """Raises a refusal."""
-        envelope = self._intake.by_http(
-            to_many(call.credential),
-            sender=task.mailing.sender,
-            recipients=[each.address for each in recipients],
-            peer=call.peer,
-        )
-        names = {name for each in recipients for name in each.merge_fields}
-        merged = STANDARD_FIELDS | names | {merging.RECIPIENT}
-        return replace(envelope, merged=merged, values=tuple(map(task_views.sample, recipients)))
-
-    async def _item(self, task: Task) -> TaskItem:
-        figures, waiting = await self._tasks.figures(task.id), await self._tasks.open(task.id)
-        return task_views.item(task, figures, waiting)

@@ -11,10 +11,11 @@ from pydantic import Field
 from relay.credential import Scope
 from relay.errors import StoreRefuses
 from relay.intake import Intake
+from relay.mailing_rules import check_macros, check_size
 from relay.ports.templates import Template, Templates
 from relay.web.api.calls import Answer, Call, Operation, listed
 from relay.web.api.codes import FOUND, FOUND_THEM, MISSING, NO_TEMPLATE, WRONG, Code, Fault, Text
-from relay.web.api.letters import Body, check_macros, check_size, template_of
+from relay.web.api.letters import Body, template_of
 from relay.web.api.models import EmailAddress, Wire, also
 from relay.writing import macros, merging
 

@@ -1,0 +1,245 @@
+"""/mailings: how far they have come, and all that one does with them from the first draft to the last figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+from relay.credential import Credential, Scope
+from relay.mailing import AT_WORK, Audience, Task, TaskState, may_move
+from relay.mailing_rules import EMPTY, MailingRules, way
+from relay.operators import OperatorRole
+from relay.ports.clock import Clock
+from relay.ports.contacts import Contacts
+from relay.ports.logins import Credentials
+from relay.ports.tasks import Progress, Tasks
+from relay.ports.templates import Templates
+from relay.web.console.chores import Chores
+from relay.web.console.mailing_forms import mailing_of, minute, numbers_of, objecting
+from relay.web.console.mailing_report import report
+from relay.web.console.visits import Go, NotThere, Objection, Page, Routes, Said, Visit, act, look, whole_number
+
+_LISTED = 50
+_NEWEST = 2**62
+# What they are called, and how that looks.
+STATES = {
+    TaskState.NEW: ("draft", ""),
+    TaskState.CREATED: ("scheduled", "warn"),
+    TaskState.STARTED: ("running", "good"),
+    TaskState.STOPPED: ("on pause", "warn"),
+    TaskState.CANCELED: ("cancelled", "off"),
+    TaskState.FINISHED: ("finished", "good"),
+    TaskState.FAILED: ("failed", "bad"),
+}
+
+
+class Row(NamedTuple):
+    """One in the list: how many of its deliveries are over, and of how many."""
+
+    task: Task
+    progress: Progress
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """What mailings are made of."""
+
+    tasks: Tasks
+    contacts: Contacts
+    templates: Templates
+    credentials: Credentials
+
+
+class MailingPages:
+    """Its routes."""
+
+    def __init__(self, *, stores: Stores, rules: MailingRules, chores: Chores, clock: Clock) -> None:
+        self._stores = stores
+        self._tasks = stores.tasks
+        self._rules = rules
+        self._chores = chores
+        self._clock = clock
+
+    def routes(self) -> Routes:
+        operator, one = OperatorRole.OPERATOR, "/mailings/{id}"
+        return (
+            look("/mailings", self._list),
+            look("/mailings/new", self._new, operator),
+            act("/mailings", self._add, operator, "mailing added"),
+            look(one, self._show),
+            look(f"{one}/change", self._edit, operator),
+            act(f"{one}/change", self._change, operator, "mailing changed"),
+            act(f"{one}/count", self._count, operator, "audience counted"),
+            act(f"{one}/start", self._release, operator, "mailing released"),
+            act(f"{one}/pause", partial(self._move, TaskState.STOPPED), operator, "mailing paused"),
+            act(f"{one}/resume", partial(self._move, TaskState.STARTED), operator, "mailing resumed"),
+            act(f"{one}/cancel", partial(self._move, TaskState.CANCELED), operator, "mailing cancelled"),
+            act(f"{one}/delete", partial(self._move, TaskState.DELETED), operator, "mailing deleted"),
+        )
+
+    async def _list(self, visit: Visit) -> Page:
+        before = whole_number(visit.query.get("before", ""), least=1, otherwise=_NEWEST)
+        login = visit.query.get("login", "")
+        found = await self._tasks.newest(before=before, count=_LISTED + 1, credential=login)
+        seen = await self._tasks.progress([task.id for task in found[:_LISTED]])
+        rows = [Row(task, seen[task.id], *way(task, seen[task.id])) for task in found[:_LISTED]]
+        facts: dict[str, Any] = {
+            "rows": rows,
+            "states": STATES,
+            "older": found[_LISTED - 1].id if len(found) > _LISTED else 0,
+            "login": login,
+            "logins": await self._logins(),
+        }
+        return Page(template="mailings", facts=facts)
+
+    async def _new(self, visit: Visit) -> Page:
+        login = await self.login_of(visit.query.get("login", ""))
+        facts = {"task": None, "mailing": EMPTY, "audience": Audience(), "start_at": "", "end_at": ""}
+        return Page(template="mailing_form", facts=facts | await self._choices(login))
+
+    async def _add(self, visit: Visit) -> Go:
+        login = await self.login_of(visit.asked("login"))
+        with objecting(visit):
+            before = await self._rules.from_template(login, visit.asked("template"), EMPTY)
+            mailing = mailing_of(visit, before)
+            await self._rules.check(login, mailing, peer=visit.request.remote or "")
+            audience = await self._audience(visit, login)
+        task_id = await self._tasks.add(login.name, mailing, audience, at=self._clock())
+        self._begin_to_count(task_id)
+        said = Said("{name} is there, and nothing is sent before you release it.", {"name": mailing.name})
+        return Go(path=f"/mailings/{task_id}?watch=on", said=said, subject=str(task_id))
+
+    async def _show(self, visit: Visit) -> Page:
+        task = await self.task_of(visit)
+        progress = (await self._tasks.progress([task.id]))[task.id]
+        done, total = way(task, progress)
+        is_at_work = self._is_counting(task.id) or (task.state in AT_WORK and not task.ended_at)
+        facts: dict[str, Any] = {
+            "task": task,
+            "state": STATES[task.state],
+            "may": {state.value: may_move(task.state, state) for state in TaskState},
+            "progress": progress,
+            "done": done,
+            "total": total,
+            "report": report(progress.figures),
+            "groups": await self._groups_of(task),
+            "files": await self._tasks.file_names(task.id),
+            "counting": self._is_counting(task.id),
+            "is_busy": is_at_work,
+            "watches": is_at_work and visit.query.get("watch") == "on",
+            "now": visit.now,
+        }
+        return Page(template="mailing", facts=facts)
+
+    async def _edit(self, visit: Visit) -> Page:
+        task = await self._draft_of(visit)
+        facts: dict[str, Any] = {
+            "task": task,
+            "mailing": task.mailing,
+            "audience": await self._tasks.audience(task.id),
+            "start_at": minute(task.mailing.start_at),
+            "end_at": minute(task.mailing.end_at),
+        }
+        return Page(template="mailing_form", facts=facts | await self._choices(await self.login_of(task.credential)))
+
+    async def _change(self, visit: Visit) -> Go:
+        task = await self._draft_of(visit)
+        login = await self.login_of(task.credential)
+        with objecting(visit):
+            before = task.mailing
+            if template := visit.asked("template"):
+                before = await self._rules.from_template(login, template, before)
+            mailing = mailing_of(visit, before)
+            await self._rules.check(login, mailing, peer=visit.request.remote or "")
+            audience = await self._audience(visit, login)
+        if not await self._tasks.change(task.id, mailing, audience):
+            raise Objection("Only a draft can be changed.")
+        self._begin_to_count(task.id)
+        return Go(path=f"/mailings/{task.id}?watch=on", said=Said("It is changed."))
+
+    async def _count(self, visit: Visit) -> Go:
+        task = await self.task_of(visit)
+        self._begin_to_count(task.id)
+        return Go(path=f"/mailings/{task.id}?watch=on")
+
+    async def _release(self, visit: Visit) -> Go:
+        task = await self.task_of(visit)
+        login = await self.login_of(task.credential)
+        with objecting(visit):
+            await self._rules.release(login, task, peer=visit.request.remote or "")
+        return Go(path=f"/mailings/{task.id}?watch=on", detail=task.mailing.name)
+
+    async def _move(self, to: TaskState, visit: Visit) -> Go:
+        task = await self.task_of(visit)
+        with objecting(visit):
+            await self._rules.move(task, to)
+        if to is TaskState.DELETED:
+            return Go(path="/mailings", said=Said("{name} is deleted.", {"name": task.mailing.name}))
+        return Go(path=f"/mailings/{task.id}?watch=on", detail=task.mailing.name)
+
+    async def task_of(self, visit: Visit) -> Task:
+        """Raises NotThere."""
+        task = await self._tasks.get(whole_number(visit.path("id")))
+        if task is None or task.state is TaskState.DELETED:
+            raise NotThere
+        return task
+
+    async def _draft_of(self, visit: Visit) -> Task:
+        """Raises NotThere, or Objection."""
+        task = await self.task_of(visit)
+        if task.state is not TaskState.NEW:
+            raise Objection("Only a draft can be changed.")
+        return task
+
+    async def login_of(self, name: str) -> Credential:
+        """Raises Objection for one that may not send mailings."""
+        found = await self._stores.credentials.get(name)
+        if found is None or not _may_send(found):
+            raise Objection("The login {name} may not send mailings.", name=name)
+        return found
+
+    async def _logins(self) -> Sequence[str]:
+        return sorted(each.name for each in await self._stores.credentials.all() if _may_send(each))
+
+    async def _choices(self, login: Credential) -> dict[str, Any]:
+        return {
+            "login": login.name,
+            "templates": await self._stores.templates.names(login.name),
+            "groups": await self._stores.contacts.group_names(login.name),
+            "senders": [each for each in login.senders if not each.startswith("@")],
+        }
+
+    async def _audience(self, visit: Visit, login: Credential) -> Audience:
+        return await self._rules.audience(login, numbers_of(visit, "included"), numbers_of(visit, "excluded"))
+
+    async def _groups_of(self, task: Task) -> Sequence[tuple[str, bool]]:
+        """Their names, and whether mail goes to them; a group that is gone has none."""
+        audience = await self._tasks.audience(task.id)
+        names = await self._stores.contacts.group_names(task.credential)
+        groups = [(id, True) for id in audience.groups] + [(id, False) for id in audience.excluded_groups]
+        return [(names.get(id, str(id)), is_included) for id, is_included in groups]
+
+    def _begin_to_count(self, task_id: int) -> None:
+        """Beside the page: a million contacts take seconds."""
+
+        async def count() -> Said:
+            reach = await self._tasks.reach(task_id, now=self._clock())
+            return Said("{count} contacts.", {"count": reach.contacts})
+
+        if not self._is_counting(task_id):
+            self._chores.begin(_counting(task_id), count)
+
+    def _is_counting(self, task_id: int) -> bool:
+        return self._chores.is_under_way(_counting(task_id))
+
+
+def _counting(task_id: int) -> str:
+    return f"audience of {task_id}"
+
+
+def _may_send(login: Credential) -> bool:
+    return Scope.TASKS in login.scopes and not login.disabled
