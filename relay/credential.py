@@ -55,6 +55,13 @@ class OnSuppressed(StrEnum):
     REJECT = "reject"  # refused at RCPT TO
 
 
+# Where nothing else is said.
+DEFAULTS = {
+    Kind.APPLICATION: (Recipients.ONE, OnSuppressed.DROP),
+    Kind.PERSON: (Recipients.SPLIT, OnSuppressed.REJECT),
+}
+
+
 class Scope(StrEnum):
     """What a login may be used for."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from time import gmtime, strftime
@@ -24,7 +24,7 @@ class Identity:
     """An address or domain that the account has at SES, `name` as SES writes it.
 
     It is seen in its state `since`. `dkim`, `mail_from` and `error` are words of SES in lower case, empty until it was
-    asked for them at `looked_at`.
+    asked for them at `looked_at`; `dkim_hosts` is where SES shows a domain's keys, the first label of each its selector.
     """
 
     name: str
@@ -33,11 +33,17 @@ class Identity:
     dkim: str = ""
     mail_from: str = ""
     error: str = ""
+    dkim_hosts: tuple[str, ...] = ()
     looked_at: float = 0.0
 
     @property
     def kind(self) -> str:
         return "address" if "@" in self.name else "domain"
+
+    @property
+    def dkim_records(self) -> tuple[tuple[str, str], ...]:
+        """What SES wants to find in a domain's DNS: the name of each CNAME, and what it stands for."""
+        return tuple((f"{host.partition('.')[0]}._domainkey.{self.name}", host) for host in self.dkim_hosts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +131,17 @@ def merged(seen: Collection[Identity], known: KnownIdentities | None, *, at: flo
     """
     before = {identity.name: identity for identity in (known.identities if known else ())}
     return KnownIdentities(at=at, identities=tuple(_merged(found, before.get(found.name), at) for found in seen))
+
+
+def detailed(known: KnownIdentities, looked: Mapping[str, Identity]) -> KnownIdentities:
+    """The same with what was found out of some, by their names, but for their states; unless something newer is known."""
+    return replace(known, identities=tuple(_detailed(identity, looked.get(identity.name)) for identity in known.identities))
+
+
+def _detailed(identity: Identity, looked: Identity | None) -> Identity:
+    if looked is None or looked.looked_at < identity.looked_at:
+        return identity
+    return replace(looked, state=identity.state, since=identity.since)
 
 
 def _merged(found: Identity, before: Identity | None, at: float) -> Identity:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import replace
 
 from relay import journal, metrics
 from relay.errors import SesUnavailable, StoreUnavailable
-from relay.identities import Identities, Identity, IdentityState, KnownIdentities, merged
+from relay.identities import Identities, Identity, IdentityState, KnownIdentities, detailed, merged
 from relay.ports.clock import Clock
 from relay.ports.ses import IdentityStore, SesIdentities
 
@@ -19,7 +18,7 @@ _PAUSE = 1.0  # seconds; SES throttles what comes faster
 
 
 class IdentitySync:
-    """One at a time, whoever asks. `identities` has what is known, from `restore` on; `pause` is in seconds."""
+    """All are asked for by one at a time. `identities` has what is known, from `restore` on; `pause` is in seconds."""
 
     def __init__(self, *, ses: SesIdentities, store: IdentityStore, clock: Clock, pause: float = _PAUSE) -> None:
         self.identities = Identities()
@@ -28,6 +27,7 @@ class IdentitySync:
         self._clock = clock
         self._pause = pause
         self._turn = asyncio.Lock()
+        self._writing = asyncio.Lock()
         self._told: set[str] = set()
 
     async def restore(self) -> None:
@@ -57,16 +57,39 @@ class IdentitySync:
     async def once(self) -> KnownIdentities:
         """Asks SES for all of them: what it lists is obeyed at once. Raises SesUnavailable or StoreUnavailable."""
         async with self._turn:
-            known = merged(await self._ses.all(), self.identities.known, at=self._clock())
-            await self._keep(known)
-            known = replace(known, identities=await self._in_detail(known.identities))
-            await self._keep(known)
+            known = await self._list()
+            known = await self._keep_details(await self._in_detail(known.identities))
         journal.identities_synced(**_counts(known.identities))
         return known
 
-    async def _in_detail(self, listed: Collection[Identity]) -> tuple[Identity, ...]:
-        """Asks for each of those that were asked for longest ago; the others keep what was found out before."""
-        found = {identity.name: identity for identity in listed}
+    async def look(self, name: str) -> Identity | None:
+        """Asks SES for the list, and for the rest of this one alone; None where it does not list it. Waits for nobody's turn.
+
+        Raises SesUnavailable or StoreUnavailable.
+        """
+        known = await self._list()
+        found = next((identity for identity in known.identities if identity.name.lower() == name.lower()), None)
+        if found:
+            known = await self._keep_details({found.name: await self._ses.look(found)})
+        return next((identity for identity in known.identities if found and identity.name == found.name), None)
+
+    async def _list(self) -> KnownIdentities:
+        async with self._writing:
+            known = merged(await self._ses.all(), self.identities.known, at=self._clock())
+            await self._keep(known)
+        return known
+
+    async def _keep_details(self, looked: Mapping[str, Identity]) -> KnownIdentities:
+        """Beside what is known of them by now."""
+        async with self._writing:
+            assert self.identities.known  # they were listed before
+            known = detailed(self.identities.known, looked)
+            await self._keep(known)
+        return known
+
+    async def _in_detail(self, listed: Collection[Identity]) -> dict[str, Identity]:
+        """Asks for each of those that were asked for longest ago."""
+        found: dict[str, Identity] = {}
         longest_ago = sorted(listed, key=lambda identity: identity.looked_at)[:_LOOKS]
         try:
             for number, identity in enumerate(longest_ago):
@@ -75,7 +98,7 @@ class IdentitySync:
             self._told.clear()
         except SesUnavailable as error:  # the list was enough to judge by
             self._tell(error)
-        return tuple(found.values())
+        return found
 
     async def _keep(self, known: KnownIdentities) -> None:
         before = self.identities.known

@@ -14,6 +14,9 @@ from relay.ports.clock import Clock
 _PAGE = 1000  # the most that SES gives at once
 _MAX_PAGES = 100  # SES keeps 10,000 identities; what goes on and on is not SES
 
+_HOSTED_ZONE = "dkim.amazonses.com"  # of regions whose SES does not name one
+_OWN_KEYS = "EXTERNAL"  # not made by SES: its records are for those to know who made them
+
 _STATES = {
     "SUCCESS": IdentityState.VERIFIED,
     "PENDING": IdentityState.PENDING,
@@ -49,6 +52,7 @@ class BotoIdentities:
             dkim=_word(answer, "DkimAttributes", "Status"),
             mail_from=_word(answer, "MailFromAttributes", "MailFromDomainStatus"),
             error=_word(answer, "VerificationInfo", "ErrorType"),
+            dkim_hosts=_dkim_hosts(answer) if identity.kind == "domain" else (),
             looked_at=self._clock(),
         )
 
@@ -63,6 +67,14 @@ def listed(row: Mapping[str, Any]) -> Identity:
     if state is IdentityState.VERIFIED and not may_send:
         state = IdentityState.PAUSED
     return Identity(name=name, state=state)
+
+
+def _dkim_hosts(answer: Mapping[str, Any]) -> tuple[str, ...]:
+    dkim = answer.get("DkimAttributes") or {}
+    if dkim.get("SigningAttributesOrigin") == _OWN_KEYS:
+        return ()
+    zone = str(dkim.get("SigningHostedZone") or _HOSTED_ZONE).strip(".")
+    return tuple(f"{token}.{zone}" for token in dkim.get("Tokens") or ())
 
 
 def _word(answer: Mapping[str, Any], section: str, key: str) -> str:

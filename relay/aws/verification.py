@@ -1,4 +1,4 @@
-"""New addresses at SES: CreateEmailIdentity of the v2 API, one try."""
+"""New addresses and domains at SES: CreateEmailIdentity of the v2 API, one try."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class BotoVerification:
     def __init__(self, client: Any) -> None:
         self._client = client
 
-    async def begin(self, address: str) -> bool:
+    async def begin(self, name: str) -> bool:
         try:
-            await ask(self._client, "create_email_identity", EmailIdentity=address)
+            await ask(self._client, "create_email_identity", EmailIdentity=name)
         except SesUnavailable as error:
             if error.kind not in (_KNOWN, _NOT_TAKEN):
                 raise

@@ -16,6 +16,7 @@ from relay.cli.access import find_credential, on_store, put_credential, reading
 from relay.cli.attachments import credential_attachments
 from relay.cli.terminal import Failure, show, when
 from relay.credential import (
+    DEFAULTS,
     Credential,
     Kind,
     LastUse,
@@ -34,10 +35,6 @@ from relay.settings import StoreConfig
 _password_file = click.option(
     "--password-file", type=click.File("r"), help="Where the password stands; without it one is made and shown once."
 )
-_DEFAULTS = {
-    Kind.APPLICATION: (Recipients.ONE, OnSuppressed.DROP),
-    Kind.PERSON: (Recipients.SPLIT, OnSuppressed.REJECT),
-}
 
 
 @click.group()
@@ -142,7 +139,7 @@ async def credential_add(
 ) -> None:
     """Add a login, or replace the one of that name."""
     password, shown = _password(password_file)
-    recipients, on_suppressed = _DEFAULTS[Kind(kind)]
+    recipients, on_suppressed = DEFAULTS[Kind(kind)]
     added = Credential(
         name=name,
         kind=Kind(kind),

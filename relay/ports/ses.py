@@ -59,10 +59,12 @@ class SesIdentities(Protocol):
 
 
 class Verification(Protocol):
-    """Makes addresses of others our own."""
+    """Makes addresses and domains of others our own."""
 
-    async def begin(self, address: str) -> bool:
-        """SES mails a link to it, unless it knows it already. False for what it does not take. Raises SesUnavailable."""
+    async def begin(self, name: str) -> bool:
+        """SES mails a link to an address, and looks for a domain's records in DNS, unless it knows it already. False for what
+        it does not take. Raises SesUnavailable.
+        """
 
 
 class IdentityStore(Protocol):

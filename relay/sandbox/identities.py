@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b32encode
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from aiohttp import web
@@ -62,7 +64,7 @@ class IdentityBook:
             "FeedbackForwardingStatus": True,
             "VerifiedForSendingStatus": status == "SUCCESS" and may_send,
             "VerificationStatus": status,
-            "DkimAttributes": {"SigningEnabled": status == "SUCCESS", "Status": status},
+            "DkimAttributes": _dkim(name, is_on=status == "SUCCESS", status=status),
             **self.details.get(name, {}),
         }
         return await answered(request, self.faults, web.json_response(answer))
@@ -77,7 +79,7 @@ class IdentityBook:
         if self.faults.strikes(b"") and self.faults.error:
             return self.faults.error.response()
         self.states[name] = ("PENDING", False)
-        dkim = {"SigningEnabled": True, "Status": "PENDING" if _type(name) == "DOMAIN" else "NOT_STARTED"}
+        dkim = _dkim(name, is_on=True, status="PENDING" if _type(name) == "DOMAIN" else "NOT_STARTED")
         return web.json_response({"IdentityType": _type(name), "VerifiedForSendingStatus": False, "DkimAttributes": dkim})
 
     async def _put_feedback(self, request: web.Request) -> web.StreamResponse:
@@ -87,6 +89,13 @@ class IdentityBook:
         is_on = json.loads(await request.read()).get("EmailForwardingEnabled", False)
         self.details.setdefault(name, {})["FeedbackForwardingStatus"] = is_on
         return web.json_response({})
+
+
+def _dkim(name: str, *, is_on: bool, status: str) -> dict[str, Any]:
+    """A domain has three tokens of 32 characters, which stay what they are."""
+    tokens = [b32encode(sha256(f"{name} {number}".encode()).digest()[:20]).decode().lower() for number in range(3)]
+    keys = {"Tokens": tokens, "SigningHostedZone": "dkim.amazonses.com"} if _type(name) == "DOMAIN" else {}
+    return {"SigningEnabled": is_on, "Status": status, "SigningAttributesOrigin": "AWS_SES", **keys}
 
 
 def _type(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
@@ -12,8 +13,9 @@ import pytest
 from tests import postgres
 
 
-@pytest.fixture
-async def moto_port(unused_tcp_port: int) -> AsyncIterator[int]:
+@asynccontextmanager
+async def running_moto(port: int) -> AsyncIterator[str]:
+    """Its URL."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -21,20 +23,28 @@ async def moto_port(unused_tcp_port: int) -> AsyncIterator[int]:
         "-H",
         "127.0.0.1",
         "-p",
-        str(unused_tcp_port),
+        str(port),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )
-    async with asyncio.timeout(30), aiohttp.ClientSession() as http:
-        while True:
-            try:
-                async with http.get(f"http://127.0.0.1:{unused_tcp_port}/moto-api/"):
-                    break
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.1)
-    yield unused_tcp_port
-    process.terminate()
-    await process.wait()
+    try:
+        async with asyncio.timeout(30), aiohttp.ClientSession() as http:
+            while True:
+                try:
+                    async with http.get(f"http://127.0.0.1:{port}/moto-api/"):
+                        break
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@pytest.fixture
+async def moto_port(unused_tcp_port: int) -> AsyncIterator[int]:
+    async with running_moto(unused_tcp_port):
+        yield unused_tcp_port
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import aiohttp
 import boto3
 
 from tests.e2e.api import api_of
+from tests.e2e.console import admit, visiting
 from tests.harness import APPLICATION, CRM, Relay, mail, submit
 
 
@@ -36,7 +37,9 @@ async def test_moto_tells_which_senders_are_verified(moto_port: int, tmp_path: P
         await relay.stop()
 
 
-async def test_moto_makes_an_address_ours_that_a_login_adds(moto_port: int, tmp_path: Path) -> None:
+async def test_moto_makes_an_address_ours_that_a_login_adds_and_a_domain_that_an_operator_adds(
+    moto_port: int, tmp_path: Path
+) -> None:
     relay = Relay(tmp_path, moto_port, RELAY_SES__ENDPOINT=f"http://127.0.0.1:{moto_port}")
     await relay.start(CRM)
     try:
@@ -47,6 +50,10 @@ async def test_moto_makes_an_address_ours_that_a_login_adds(moto_port: int, tmp_
             assert re.search(r"anna@example\.net +│ address +│ verified", shown)
             found = (await api.get("/UserSettings/SourceAddresses")).result
         assert {"SourceAddress": "anna@example.net", "State": "Approve", "IsDefault": False} in found
+        await admit(relay)
+        async with visiting(relay) as admin:
+            page = await admin.post("/senders", {"name": "example.org"}, came_from="/senders")
+            assert "example.org is verified at SES." in page.text
     finally:
         await relay.stop()
 

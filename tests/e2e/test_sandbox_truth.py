@@ -107,7 +107,10 @@ async def test_boto3_makes_identities_that_wait_to_be_verified(far_side: tuple[C
     for name, kind in (("a+b@example.net", "EMAIL_ADDRESS"), ("example.org", "DOMAIN")):
         made = await asyncio.to_thread(ses.create_email_identity, EmailIdentity=name)
         assert (made["IdentityType"], made["VerifiedForSendingStatus"]) == (kind, False)
-        assert (await asyncio.to_thread(ses.get_email_identity, EmailIdentity=name))["VerificationStatus"] == "PENDING"
+        found = await asyncio.to_thread(ses.get_email_identity, EmailIdentity=name)
+        assert found["VerificationStatus"] == "PENDING"
+        tokens = [len(set(each["DkimAttributes"].get("Tokens", ()))) for each in (made, found)]
+        assert tokens == ([3, 3] if kind == "DOMAIN" else [0, 0])
         with pytest.raises(ses.exceptions.AlreadyExistsException):
             await asyncio.to_thread(ses.create_email_identity, EmailIdentity=name)
     for name in ("no address", "@example.net", "a@b@example.net"):

@@ -14,6 +14,7 @@ FULL = Identity(
     dkim="pending",
     mail_from="failed",
     error="host_not_found",
+    dkim_hosts=("one.dkim.amazonses.com", "two.dkim.amazonses.com"),
     looked_at=NOW,
 )
 

@@ -78,6 +78,37 @@ async def test_an_account_with_very_many_is_looked_through_bit_by_bit(store: Sql
     assert [len(set(account.looked)) for _ in range(3) if await sync.once()] == [50, 100, 120]
 
 
+async def test_one_is_looked_at_without_the_others_and_while_they_are(store: SqlStore) -> None:
+    account = Account("example.com", "example.org")
+    sync = syncing(account, store)
+    found = await sync.look("Example.ORG")
+    assert found
+    assert (found.name, found.dkim, account.looked) == ("example.org", "success", ["example.org"])
+    assert [each.dkim for each in (sync.identities.known or KnownIdentities(at=0, identities=())).identities] == ["", "success"]
+    assert await store.identities.known() == sync.identities.known
+    assert await sync.look("example.net") is None
+
+
+async def test_what_is_found_out_of_one_is_not_lost_to_what_began_before(store: SqlStore) -> None:
+    class Slow(Account):
+        async def look(self, identity: Identity) -> Identity:
+            if identity.name == "d1.example" and not meanwhile:
+                meanwhile.append(identity)
+                self.listed = (*self.listed, Identity(name="new.example", state=IdentityState.PENDING))
+                assert await sync.look("new.example")
+            return await super().look(identity)
+
+    meanwhile: list[Identity] = []
+    sync = syncing(Slow("d0.example", "d1.example", "d2.example"), store)
+    known = await sync.once()
+    states = [(each.name, each.state, each.dkim) for each in known.identities]
+    verified = [(f"d{number}.example", IdentityState.VERIFIED, "success") for number in range(3)]
+    assert states == [*verified, ("new.example", IdentityState.PENDING, "success")]
+    kept = await store.identities.known()
+    assert kept
+    assert set(kept.identities) == set(known.identities)
+
+
 async def test_a_ses_that_does_not_answer_changes_nothing(store: SqlStore) -> None:
     class Broken(Account):
         async def all(self) -> tuple[Identity, ...]:

@@ -102,4 +102,25 @@ async def test_one_is_looked_at_in_detail() -> None:
         7.0,
     )
     bare = await reading(Client({"MailFromAttributes": None})).look(listed)
-    assert (bare.dkim, bare.mail_from, bare.error, bare.looked_at) == ("", "", "", 7.0)
+    assert (bare.dkim, bare.mail_from, bare.error, bare.dkim_hosts, bare.looked_at) == ("", "", "", (), 7.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "dkim", "records"),
+    [
+        ("example.com", {"Tokens": ["one"]}, [("one._domainkey.example.com", "one.dkim.amazonses.com")]),
+        (
+            "example.com",
+            {"Tokens": ["one"], "SigningAttributesOrigin": "AWS_SES", "SigningHostedZone": "dkim.eu-south-1.amazonses.com"},
+            [("one._domainkey.example.com", "one.dkim.eu-south-1.amazonses.com")],
+        ),
+        ("example.com", {"Tokens": ["mine"], "SigningAttributesOrigin": "EXTERNAL"}, []),
+        ("example.com", {"Tokens": None, "Status": "NOT_STARTED"}, []),
+        ("anna@example.com", {"Tokens": ["one"]}, []),
+    ],
+)
+async def test_the_records_of_a_domain_are_those_of_the_keys_that_ses_has_made(
+    name: str, dkim: dict[str, Any], records: list[tuple[str, str]]
+) -> None:
+    found = await reading(Client({"DkimAttributes": dkim})).look(Identity(name=name, state=IdentityState.PENDING))
+    assert list(found.dkim_records) == records

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from relay import policy
 from relay.errors import SenderNotVerified
-from relay.identities import Identities, Identity, IdentityState, KnownIdentities, merged, why_not
+from relay.identities import Identities, Identity, IdentityState, KnownIdentities, detailed, merged, why_not
 
 NOW = 1_763_720_000.0  # 2025-11-21
 PENDING = "verification at SES is pending since 2025-11-21"
@@ -163,3 +163,11 @@ def test_the_question_costs_nothing_that_a_message_would_feel() -> None:
     book = identities(example_com="verified", **many)
     times = [timeit(lambda: book.why_not("Shop@Example.com"), number=1000) for _ in range(5)]
     assert min(times) / 1000 < 5e-6  # seconds; some 0.4 µs on a quiet machine
+
+
+def test_details_leave_states_as_they_are_and_give_way_to_newer_ones() -> None:
+    listed = [Identity(name=name, state=IdentityState.PENDING, since=5.0, looked_at=7.0) for name in ("a.example", "b.example")]
+    found = {each.name: replace(each, state=IdentityState.VERIFIED, since=1.0, dkim="success") for each in listed}
+    looked = {"a.example": found["a.example"], "b.example": replace(found["b.example"], looked_at=6.0)}
+    found_out = detailed(KnownIdentities(at=9.0, identities=tuple(listed)), looked)
+    assert found_out == KnownIdentities(at=9.0, identities=(replace(listed[0], dkim="success"), listed[1]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -153,6 +154,15 @@ def test_our_own_export_comes_back_as_it_was() -> None:
 def test_a_spreadsheet_finds_no_formula_in_our_export() -> None:
     rows = exported("relay").replace('"', "").splitlines()
     assert not [cell for row in rows for cell in row.split(",") if cell[:1] in ("=", "+", "-", "@")]
+
+
+def test_what_breaks_lines_or_begins_as_a_formula_behind_a_break_stays_in_its_cell() -> None:
+    note = "\r=1+1\r\n'=2"
+    writer = Writer(file := StringIO(newline=""), "relay")
+    writer.write([replace(ENTRIES[0], note=note)])
+    assert "\n'=1+1" not in file.getvalue()
+    assert "\"'\n=1+1\n'=2\"" in file.getvalue()
+    assert listed(file.getvalue()) == [replace(ENTRIES[0], note=note.replace("\r\n", "\n").strip())]
 
 
 def test_for_others_goes_what_they_have_a_word_for() -> None:

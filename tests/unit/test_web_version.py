@@ -34,6 +34,12 @@ def test_the_html_is_shown_where_there_is_any() -> None:
     assert web_version.read(related("<p>Grüße</p>"), images=AT) == WebVersion(html="<p>Grüße</p>")
 
 
+def test_both_texts_are_there_with_the_images_in_them() -> None:
+    found = web_version.whole(related("<img src='cid:logo@example.com'><img src='cid:other'>"))
+    image = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
+    assert found == WebVersion(html=f"<img src='{image}'><img src='cid:other'>", text="plain")
+
+
 @pytest.mark.parametrize(
     ("kind", "octets"),
     [

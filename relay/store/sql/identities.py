@@ -10,7 +10,7 @@ from relay.store.sql import rows
 from relay.store.sql.session import Reader, Session
 from relay.store.sql.writer import Writer
 
-_COLUMNS = "name, state, since, dkim, mail_from, error, looked_at"
+_COLUMNS = "name, state, since, dkim, mail_from, error, dkim_hosts, looked_at"
 # One statement, and so one state of the database: a time without identities is an account that has none.
 _KNOWN = f"SELECT at, {_COLUMNS} FROM identities_known LEFT JOIN identities ON TRUE ORDER BY name"
 
@@ -18,7 +18,8 @@ _MARK = "SELECT (SELECT at FROM identities_known), (SELECT max(looked_at) FROM i
 
 
 def _row_of(found: Identity) -> tuple[Any, ...]:
-    return (found.name, found.state, found.since, found.dkim, found.mail_from, found.error, found.looked_at)
+    details = (found.dkim, found.mail_from, found.error, " ".join(found.dkim_hosts))
+    return (found.name, found.state, found.since, *details, found.looked_at)
 
 
 def _identity_of(row: Any) -> Identity:
@@ -29,7 +30,8 @@ def _identity_of(row: Any) -> Identity:
         dkim=row[3],
         mail_from=row[4],
         error=row[5],
-        looked_at=row[6],
+        dkim_hosts=tuple(row[6].split()),
+        looked_at=row[7],
     )
 
 
