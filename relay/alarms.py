@@ -28,6 +28,14 @@ class Scope(StrEnum):
     SENDER_DOMAIN = "sender_domain"
 
 
+class Hearing(NamedTuple):
+    """Whether feedback is silent; and how many messages were sent since anything was heard last."""
+
+    is_silent: bool
+    sent: int
+    since: float
+
+
 class Subject(NamedTuple):
     """`name` is empty for the account."""
 
@@ -47,6 +55,7 @@ class Alarms:
         self._rules = rules
         self._silence = silence
         self._is_silent = False
+        self.hearing: Hearing | None = None  # at the last look, where this node looks
         self._levels: defaultdict[tuple[Subject, Measure], Level] = defaultdict(lambda: Level.FINE)
         self._has_looked = False
 
@@ -72,6 +81,7 @@ class Alarms:
         elif self._is_silent and not is_silent:
             journal.feedback_heard()
         self._is_silent = is_silent
+        self.hearing = Hearing(is_silent, self._silence.sent, self._silence.since)
 
     async def weigh(self) -> None:
         """How everybody stands who has sent anything within the longest window, or stood badly before."""

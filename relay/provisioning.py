@@ -53,6 +53,17 @@ class Transport(StrEnum):
     SQS = "sqs"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What somebody may choose of a set-up. The `public_url` of the settings is meant where there is none; where nothing is
+    tracked, SES changes no mail for its Open and Click events.
+    """
+
+    transport: Transport = Transport.HTTPS
+    public_url: str = ""
+    tracks: bool = True
+
+
 class Part(StrEnum):
     """What there is to make, in the order in which it must be: each needs those before it."""
 
@@ -67,7 +78,8 @@ class Part(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
     """What is wanted. `webhook` is the whole URL, empty for SQS, and `login` what SNS has to say there: user and password.
-    The relay `suppresses` if it puts its own on SES's list, and `verifies` if logins may add addresses by the HTTP API.
+    The relay `suppresses` if it puts its own on SES's list, and `verifies` if senders may be added by the HTTP API or in
+    the console.
     """
 
     partition: str

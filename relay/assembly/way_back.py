@@ -35,6 +35,7 @@ from relay.unsubscribing import Unsubscribing
 from relay.web.callbacks.limits import Limits
 from relay.web.callbacks.look import Look, look
 from relay.web.callbacks.pages import Pages
+from relay.web.callbacks.refusals import RefusedPosts
 from relay.web.callbacks.sns import Door, Webhook
 from relay.web.callbacks.unsubscribe import UnsubscribePages
 from relay.web.callbacks.web_versions import WebVersionPages
@@ -57,7 +58,7 @@ def feedback(base: Base, session: boto3.Session) -> Feedback:
     )
 
 
-def webhook(config: Config, feedback: Feedback) -> Webhook:
+def webhook(config: Config, feedback: Feedback, refused: RefusedPosts) -> Webhook:
     """Where SNS posts."""
     settings = config.feedback
     door = Door(
@@ -66,7 +67,7 @@ def webhook(config: Config, feedback: Feedback) -> Webhook:
         password=settings.webhook_password,
         takes_raw=settings.raw_webhook,
     )
-    return Webhook(feedback, door)
+    return Webhook(feedback, door, refused)
 
 
 def unsubscribing(base: Base, linker: Linker) -> Unsubscribing:

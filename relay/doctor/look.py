@@ -30,10 +30,11 @@ class Caller:
 
 
 class Look:
-    """`missing` are the IAM actions that were refused so far."""
+    """`missing` are the IAM actions that were refused so far. A relay that looks by itself `runs`."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, runs: bool = False) -> None:
         self.config = config
+        self.runs = runs
         self.missing: set[str] = set()
         self._aws: Aws | None = None
         self._asked: dict[str, asyncio.Task[Any]] = {}

@@ -59,7 +59,7 @@ def _ends(tls: Callable[[], ServerTls | None]) -> Verdict:
 
 async def ports(look: Look) -> Verdict:
     """All answer while a relay runs, and are free while none does."""
-    runs = await relay_runs(look.config)
+    runs = look.runs or await relay_runs(look.config)
     trouble = []
     for key, host, port in _listeners(look.config):
         if port and (why := await _unanswered(host, port) if runs else _taken(host, port)):

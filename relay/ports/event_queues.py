@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 FULL = 10  # messages that a queue gives at one time at most
 
@@ -56,6 +56,17 @@ class Quarantined:
     body: str
 
 
+class PutAside(NamedTuple):
+    """A message in quarantine as lists show it. `number` is its place there, and rises; `size` are octets."""
+
+    number: int
+    id: str
+    queue: str
+    received_at: float
+    reason: str
+    size: int
+
+
 class Quarantine(Protocol):
     """What is in no queue any more, and not recorded either. All raise StoreUnavailable."""
 
@@ -65,6 +76,9 @@ class Quarantine(Protocol):
     async def get(self, id: str) -> Quarantined | None: ...
 
     async def newest(self, *, limit: int) -> tuple[Quarantined, ...]: ...
+
+    async def listed(self, *, before: int, count: int) -> tuple[PutAside, ...]:
+        """The newest with a smaller number, without what is in them."""
 
     async def ids(self) -> tuple[str, ...]:
         """All of them, the oldest first."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from cryptography import x509
 
@@ -47,6 +47,53 @@ class FeedbackStore(Protocol):
 
     async def heard(self, *, since: float, until: float) -> tuple[int, int]:
         """Of the newest deliveries accepted and sent between these times: how many, and of how many there are events."""
+
+
+class Found(NamedTuple):
+    """An event of a post, the delivery it is about (empty for a stranger's), and whether this post was the first to tell."""
+
+    type: str
+    class_: str
+    recipient: str
+    delivery_id: str
+    is_first: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """What SNS posted, as it was posted, and what came of it: no events where it was no event of SES. `number` is its place
+    among all, and rises.
+    """
+
+    number: int
+    id: str
+    topic: str
+    received_at: float
+    payload: str
+    found: tuple[Found, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stranger:
+    """An event of a message that is not ours, or not known yet. `number` is its place among all events."""
+
+    number: int
+    received_at: float
+    type: str
+    recipient: str
+    ses_message_id: str
+    detail: str
+
+
+class FeedbackLog(Protocol):
+    """What was heard, for people: of each the newest with a number below `before`. All raise StoreUnavailable."""
+
+    async def posts(self, *, before: int, count: int) -> tuple[Post, ...]:
+        """As long as they are kept."""
+
+    async def post(self, number: int) -> Post | None: ...
+
+    async def strangers(self, *, before: int, count: int) -> tuple[Stranger, ...]: ...
 
 
 class Certificates(Protocol):

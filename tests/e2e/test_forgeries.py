@@ -27,6 +27,7 @@ from relay.listening import Listening
 from relay.sandbox.sns import _SIGNED_OF_CONFIRMATION, _SIGNED_OF_NOTIFICATION, Topic
 from relay.security.certificates import make_signing_pair
 from relay.store.sqlite.store import SqliteStore
+from relay.web.callbacks.refusals import RefusedPosts
 from relay.web.callbacks.sns import Door, Webhook
 from relay.web.server import HttpServer
 from tests.harness import TOPIC
@@ -119,7 +120,7 @@ async def scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene
         topics=[TOPIC],
         versions=["1", "2"],
     )
-    server = HttpServer("callbacks", Webhook(feedback, Door()).routes())
+    server = HttpServer("callbacks", Webhook(feedback, Door(), RefusedPosts(time.time)).routes())
     port = await server.listen("127.0.0.1", 0, tls=None)
     try:
         with socket.create_server(("127.0.0.1", 0)) as trap:

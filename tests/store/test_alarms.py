@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from relay import journal, metrics
-from relay.alarms import Alarms
+from relay.alarms import Alarms, Hearing
 from relay.credential import MessageClass
 from relay.event import EventType
 from relay.holds import Holder
@@ -162,6 +162,7 @@ async def test_mail_that_goes_out_while_nothing_comes_back_is_told_until_somethi
     (line,) = await watched.said()
     assert (line["event"], line["level"], line["sent"]) == ("feedback_silent", "error", 3)
     assert metrics.registry.get_sample_value("relay_feedback_silent") == 1.0
+    assert watched.alarms.hearing == Hearing(True, 3, NOW)
     await watched.store.feedback.record(
         notification_id="n", topic="t", payload="{}", received_at=watched.now, events=(event(EventType.DELIVERY),)
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from relay.ports.event_queues import Quarantined
+from relay.ports.event_queues import PutAside, Quarantined
 from relay.store.sql.session import Reader, Session
 from relay.store.sql.writer import Writer
 
 _COLUMNS = "id, queue, sent_at, received_at, reason, body"
+_LISTED = """SELECT number, id, queue, received_at, reason, length(body) FROM quarantine WHERE number < ?
+    ORDER BY number DESC LIMIT ?"""
 
 
 class SqlQuarantine:
@@ -30,6 +32,9 @@ class SqlQuarantine:
         return tuple(
             map(_found, await self._reader.rows(f"SELECT {_COLUMNS} FROM quarantine ORDER BY number DESC LIMIT ?", (limit,)))
         )
+
+    async def listed(self, *, before: int, count: int) -> tuple[PutAside, ...]:
+        return tuple(PutAside(*row) for row in await self._reader.rows(_LISTED, (before, count)))
 
     async def ids(self) -> tuple[str, ...]:
         return tuple(id for (id,) in await self._reader.rows("SELECT id FROM quarantine ORDER BY number"))

@@ -17,6 +17,7 @@ from aiohttp import web
 from relay import journal
 from relay.errors import StoreUnavailable, TryAgain, Unreadable, Untrusted
 from relay.feedback import Feedback
+from relay.web.callbacks.refusals import RefusedPosts
 
 _AT_ONCE = 500  # posts in work: more would not be answered within the 15 seconds that SNS waits
 _BODY_SECONDS = 10.0
@@ -43,9 +44,10 @@ class Door:
 class Webhook:
     """POST to the door's path."""
 
-    def __init__(self, feedback: Feedback, door: Door) -> None:
+    def __init__(self, feedback: Feedback, door: Door, refused: RefusedPosts) -> None:
         self._feedback = feedback
         self._door = door
+        self._refused_posts = refused
         self._at_work = 0
 
     def routes(self) -> list[web.RouteDef]:
@@ -55,20 +57,20 @@ class Webhook:
         authorization = request.headers.get("Authorization", "")
         if not self._door.is_open_to(authorization):
             # SNS asks like this each time before it tells who it is: only who tells it wrongly is worth a line.
-            answer = _refused(request, 401, "wrong credentials" if authorization else "")
+            answer = self._refused(request, 401, "wrong credentials" if authorization else "")
             answer.headers["WWW-Authenticate"] = 'Basic realm="relay"'
             return answer
         if request.headers.get("Content-Encoding"):
-            return _refused(request, 415, "an encoded body")
+            return self._refused(request, 415, "an encoded body")
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 body = await request.read()
         except TimeoutError:
-            return _refused(request, 408, "a body that does not come")
+            return self._refused(request, 408, "a body that does not come")
         except web.HTTPRequestEntityTooLarge:
-            return _refused(request, 413, "a body that is too large")
+            return self._refused(request, 413, "a body that is too large")
         if self._at_work >= _AT_ONCE:
-            return _refused(request, 429, "too many posts at once")
+            return self._refused(request, 429, "too many posts at once")
         return await self._work(request, body)
 
     async def _work(self, request: web.Request, body: bytes) -> web.Response:
@@ -77,7 +79,7 @@ class Webhook:
             await self._take(request, body)
         except tuple(_STATUS) as error:
             status = next(status for kind, status in _STATUS.items() if isinstance(error, kind))
-            return _refused(request, status, str(error))
+            return self._refused(request, status, str(error))
         finally:
             self._at_work -= 1
         return web.Response(status=200)
@@ -92,8 +94,9 @@ class Webhook:
         else:
             raise Untrusted("raw delivery bears no signature and is not taken")
 
-
-def _refused(request: web.Request, status: int, why: str) -> web.Response:
-    if why:
-        journal.feedback_refused(peer=request.remote or "", why=f"{status} {why}")
-    return web.Response(status=status)
+    def _refused(self, request: web.Request, status: int, why: str) -> web.Response:
+        if why:
+            peer = request.remote or ""
+            journal.feedback_refused(peer=peer, why=f"{status} {why}")
+            self._refused_posts.note(peer=peer, status=status, why=why)
+        return web.Response(status=status)
