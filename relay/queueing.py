@@ -88,6 +88,9 @@ class FlowStatus:
     due: int
 
 
+MOST_DUE = 100  # that are counted at a glance
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueStatus:
     """What waits: by state, by flow, since when, and what stops it. `account` is None until SES has answered once."""

@@ -139,6 +139,18 @@ class Filter:
     until: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """Which of the newest entries: all that fit what is given. `text` is a part of the address, `scopes` what a scope begins
+    with.
+    """
+
+    reason: Reason | None = None
+    scope: str | None = None
+    scopes: str = ""
+    text: str = ""
+
+
 def of_credential(name: str) -> str:
     """The scope of one login's mail."""
     return f"credential:{name}"

@@ -14,12 +14,12 @@ import click
 
 from relay.cli.access import changing, on_store, reading
 from relay.cli.arguments import credential_option, filtered, list_option, reason_choice, scope
-from relay.cli.sorting import Sorted
 from relay.cli.terminal import Failure, counting, line, printable
 from relay.lists import tables, writing
 from relay.lists.reading import read
 from relay.lists.rows import BadRow, Given, UnknownList
 from relay.settings import StoreConfig
+from relay.store.sorting import Sorted
 from relay.suppression import Filter, Imported, Reason, Suppression
 
 _AT_ONCE = 1000

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from time import gmtime, strftime
 
 _SECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]+)?", re.ASCII)
-_FORMULA = ("=", "+", "-", "@", "\t")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def harmless(cell: str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable
 from typing import TextIO
 
 from relay.lists.cells import harmless, told
 from relay.suppression import EVERYWHERE, SES_WORDS, Suppression
 
+_CARRIAGE_RETURN = re.compile("\r\n?")  # which the csv module does not put in quotes
 _COLUMNS = ("address", "reason", "scope", "since", "until", "source", "note")
 # All that SES's account list has a word for, and it is for all mail.
 
@@ -34,7 +36,7 @@ class Writer:
 
 def _relay(entry: Suppression) -> tuple[str, ...]:
     words = (entry.address, entry.reason, entry.scope, told(entry.created_at), told(entry.expires_at), entry.source, entry.note)
-    return tuple(map(harmless, words))
+    return tuple(harmless(_CARRIAGE_RETURN.sub("\n", word)) for word in words)
 
 
 def _ses(entry: Suppression) -> tuple[str, ...]:

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from relay.account_list import Errand, Listed, Place
-from relay.suppression import Filter, Imported, PastChange, Reason, Release, Suppressed, Suppression
+from relay.event import EventType
+from relay.suppression import Filter, Imported, PastChange, Reason, Release, Sought, Suppressed, Suppression
+
+
+class Spot(NamedTuple):
+    """A place in the list of the newest: behind the entry of this key. `import_id` is 0 where it came with no list."""
+
+    import_id: int
+    created_at: float
+    key: str
+    scope: str
+    reason: str
+
+
+class Newest(NamedTuple):
+    """Some of the list, and where it goes on; None where it does not."""
+
+    entries: tuple[Suppression, ...]
+    rest: Spot | None
 
 
 class Suppressions(Protocol):
@@ -21,6 +39,11 @@ class Suppressions(Protocol):
     async def remove(self, release: Release) -> bool:
         """All that there is of the address in that scope. False if there was nothing."""
 
+    async def newest(self, wanted: Sought, *, behind: Spot | None, count: int) -> Newest:
+        """Up to so many in the order of `listed`, from the beginning or behind a spot. It looks at a part of a long list at a
+        time, and may find fewer, or none, where there are more.
+        """
+
     async def listed(self, wanted: Filter, *, limit: int) -> tuple[Suppression, ...]:
         """The newest first; behind them what came with lists, the last list first."""
 
@@ -31,6 +54,51 @@ class Suppressions(Protocol):
 
     async def history(self, address: str) -> tuple[PastChange, ...]:
         """The oldest first."""
+
+
+class Told(NamedTuple):
+    """What SES said of an address: what, by our class of it, when, in which words, and the id of our delivery; "" for none."""
+
+    type: EventType
+    found: str
+    at: float
+    detail: str
+    delivery_id: str
+
+
+class AtSes(NamedTuple):
+    """What is known of an address on SES's own list: as it is written there, and whether the relay has still to put it there,
+    or to delete it.
+    """
+
+    spellings: tuple[str, ...]
+    is_to_come: bool
+    is_to_go: bool
+
+
+class Provenance(Protocol):
+    """Where the entries of an address come from. All raise StoreUnavailable."""
+
+    async def deliveries(self, ses_message_ids: Collection[str]) -> Mapping[str, str]:
+        """The ids of our deliveries, by SES's ids of what it was sent; of what we do not know nothing."""
+
+    async def told(self, address: str, *, count: int) -> tuple[Told, ...]:
+        """The last so many, the newest first."""
+
+    async def at_ses(self, address: str) -> AtSes: ...
+
+
+class SortedList(Protocol):
+    """Entries that are put in any order and taken by address, kept on the disk. All of it in one thread."""
+
+    def put(self, entry: Suppression) -> None: ...
+    def __len__(self) -> int: ...
+
+    def batches(self, size: int) -> Iterator[list[Suppression]]:
+        """So many at once, or fewer."""
+
+    def close(self) -> None:
+        """It is gone."""
 
 
 class Imports(Protocol):

@@ -9,7 +9,8 @@ from typing import Any
 
 from relay import address
 from relay.errors import StoreUnavailable
-from relay.store.sql import account_list, entries
+from relay.ports.suppressions import Newest, Spot
+from relay.store.sql import account_list, entries, newest
 from relay.store.sql.entries import ENTRY, KEY, VISIBLE, entry_of
 from relay.store.sql.session import Reader, Session
 from relay.store.sql.writer import Writer
@@ -20,6 +21,7 @@ from relay.suppression import (
     PastChange,
     Reason,
     Release,
+    Sought,
     Suppressed,
     Suppression,
     of_credential,
@@ -78,6 +80,9 @@ class SqlSuppressions:
 
     async def remove(self, release: Release) -> bool:
         return await self._writer.run(_remove_all, release)
+
+    async def newest(self, wanted: Sought, *, behind: Spot | None, count: int) -> Newest:
+        return await newest.found(self._reader, wanted, behind, count)
 
     async def listed(self, wanted: Filter, *, limit: int) -> tuple[Suppression, ...]:
         rows = await self._reader.rows(_OWN, _values(wanted) | {"limit": limit})

@@ -82,7 +82,7 @@ class OverviewPages:
         since = visit.now - length
         points = await self._points(period, since, visit.now, chosen)
         total = sum((figures for _, figures in points), Figures({}))
-        status = await self._desk.status(now=visit.now)
+        status, _ = await self._desk.glance(now=visit.now, flows=0)
         gauges = [await self._gauge(measure, visit.now) for measure in Measure]
         heard_at = await self._counters.newest_event_at()
         facts: dict[str, Any] = {

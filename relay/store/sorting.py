@@ -18,7 +18,7 @@ _PUT_AT_ONCE = 1000
 
 
 class Sorted:
-    """Entries put in any order, and taken by address. On the disk, not in memory."""
+    """Implements ports.SortedList."""
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="relay-import-")
@@ -33,6 +33,10 @@ class Sorted:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """It is gone."""
         self._db.close()
         self._folder.cleanup()
 
