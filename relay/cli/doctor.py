@@ -9,7 +9,7 @@ from rich.table import Table
 
 from relay import documents
 from relay.cli import arguments
-from relay.cli.access import control, on_config, reading
+from relay.cli.access import changing, on_config, reading
 from relay.cli.terminal import add_row, show
 from relay.doctor import rounds
 from relay.doctor.look import Look
@@ -39,11 +39,11 @@ async def doctor(config: Config, *, sender: str | None, patience: int, for_scrip
 
 
 async def _mailed(config: Config, sender: str, patience: int) -> tuple[Finding, ...]:
-    if not await relay_runs(config):
+    if not relay_runs(config):
         return (Finding("mail", Grade.FAIL, "no relay runs here to send through", "start it: relay serve"),)
     try:
-        async with reading(config.store) as store:
-            return await Mailing(config, control(config.store), store.messages, sender=sender, patience=patience).findings()
+        async with reading(config.store) as store, changing(config.store) as admin:
+            return await Mailing(config, admin, store.messages, sender=sender, patience=patience).findings()
     except (ConfigError, StoreUnavailable) as error:
         return (Finding("mail", Grade.FAIL, str(error), "run this as the relay's user, on its machine"),)
 

@@ -19,6 +19,7 @@ from relay.errors import ConfigError, StoreUnavailable
 from relay.findings import Verdict, fail, ok, warning
 from relay.security.tls import ServerTls
 from relay.settings import Config
+from relay.store.lock import Lock
 
 _DAYS_WARN = 14
 _CONNECT_SECONDS = 3.0
@@ -59,7 +60,7 @@ def _ends(tls: Callable[[], ServerTls | None]) -> Verdict:
 
 async def ports(look: Look) -> Verdict:
     """All answer while a relay runs, and are free while none does."""
-    runs = look.runs or await relay_runs(look.config)
+    runs = look.runs or relay_runs(look.config)
     trouble = []
     for key, host, port in _listeners(look.config):
         if port and (why := await _unanswered(host, port) if runs else _taken(host, port)):
@@ -70,16 +71,20 @@ async def ports(look: Look) -> Verdict:
     return fail("; ".join(trouble), remedy)
 
 
-async def relay_runs(config: Config) -> bool:
-    """Whether its control socket answers, or is not for us."""
+def relay_runs(config: Config) -> bool:
+    """Whether one holds its lock, or one of its workers does; or the lock is not for us."""
+    own = config.store.lock
+    return any(map(_is_held, (own, *own.parent.glob(f"worker-*/{own.name}"))))
+
+
+def _is_held(path: Path) -> bool:
+    lock = Lock(path)
     try:
-        _, writer = await asyncio.open_unix_connection(config.store.control)
-    except PermissionError:
-        return True
+        is_free = not path.exists() or lock.take()
     except OSError:
-        return False
-    writer.close()
-    return True
+        return True
+    lock.release()
+    return not is_free
 
 
 def _listeners(config: Config) -> Iterator[tuple[str, str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import smtplib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -52,6 +53,14 @@ async def test_the_command_line_works_with_and_without_a_relay(running: tuple[Re
         assert "app" in (await relay.cli("credential", "list"))[1]
         await relay.cli("queue", "status")
         await relay.cli("stats")
+        (seen,) = (each["seen"] for each in await findings(relay) if each["check"] == "ports")
+        assert seen.startswith("a relay runs" if verbs_with_a_relay else "no relay runs")
+
+
+async def findings(relay: Relay) -> list[dict[str, str]]:
+    """Of the doctor, whatever it thinks of the rest."""
+    found: list[dict[str, str]] = json.loads((await relay.cli("doctor", "--json", check=False))[1])["findings"]
+    return found
 
 
 async def test_a_large_message_arrives_as_well(running: tuple[Relay, Cloud]) -> None:
