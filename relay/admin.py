@@ -10,6 +10,7 @@ from relay.credential import Credential
 from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.lifecycle import Cause
+from relay.model import Delivery
 from relay.operators import Operator
 from relay.outcome import Hold, HoldScope
 from relay.ports.access import Operators
@@ -116,6 +117,13 @@ class Admin:
             journal.lifted(scope=scope, subject=subject, holder=hold.holder)
         self._wake()
         return lifted
+
+    async def resend(self, delivery_id: str) -> Delivery | None:
+        made = await self._desk.again(delivery_id, now=self._clock())
+        if made:
+            journal.resent(id=made.id, after=delivery_id, recipient=made.recipient, state=made.state)
+            self._wake()
+        return made
 
 
 def _tell_move(cause: Cause, moved: Moved) -> None:

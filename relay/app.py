@@ -14,6 +14,7 @@ from aiohttp import web
 from relay import journal, watch
 from relay.assembly import at_aws, console, database, sharing, way_back, way_in, way_out, web_api
 from relay.assembly.base import Base, linker, patience
+from relay.assembly.console import AtSes, Heard
 from relay.assembly.way_in import Entrance
 from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
@@ -22,13 +23,15 @@ from relay.aws.verification import BotoVerification
 from relay.backlog import Admission
 from relay.control.server import ControlServer
 from relay.dead_letters import DeadLetterWatch
+from relay.doctor import rounds
+from relay.doctor.look import Look
 from relay.doors import Doors
 from relay.errors import ConfigError
 from relay.feedback import Feedback
 from relay.list_sync import SuppressionSync
 from relay.membership import OneOfMany
 from relay.parts import Parts
-from relay.redrive import Redrive
+from relay.ports.event_queues import SecondTry
 from relay.refusals import Refusals
 from relay.senders import IdentitySync
 from relay.settings import Config, Role
@@ -36,6 +39,7 @@ from relay.store.lock import Lock
 from relay.store.room import Room
 from relay.store.sql.store import SqlStore
 from relay.web import health, metrics
+from relay.web.callbacks.refusals import RefusedPosts
 
 _STOP_SECONDS = 28.0  # and some more for parts that hang: less than the 35 after which a supervisor loses patience
 _STOP_CALLS_SECONDS = 18.0  # with the 8 of SMTP less than that
@@ -86,11 +90,12 @@ class App:
         sync = await at_aws.identity_sync(base.store, sesv2)
         feedback, queues = way_back.feedback(base, session), way_back.queues(config, session)
         lists = at_aws.suppression_sync(config, base.store, sesv2)
+        heard = self._heard(base, way_back.redrive(base, feedback, queues), queues)
         if base.store.shared is None:
-            await self._start_control(base, sync, lists, way_back.redrive(base, feedback, queues))
-        await self._start_http(base, feedback)
+            await self._start_control(base, sync, lists, heard.second_try)
+        await self._start_http(base, feedback, heard.refused)
         if does(Role.FEEDBACK):
-            self._start_queues(base, feedback, queues)
+            self._start_queues(base, feedback, queues, heard.queues)
         self._start_sync(base, sync)
         self._start_list_sync(base, lists)
         await self._start_account(base, sesv2)
@@ -102,7 +107,7 @@ class App:
         await self._start_watch(base, room, admission)
         entrance = await self._doors.entrance(base, sync.identities, admission)
         if config.private.listen:
-            await self._open_private(base, entrance)
+            await self._open_private(base, entrance, heard, AtSes(sync=sync, verification=BotoVerification(sesv2)))
         if config.api.listen and does(Role.WEB):
             await self._open_api(base, entrance, sesv2)
         if smtp_tls:
@@ -110,8 +115,16 @@ class App:
         self._chore(base, web_api.campaigns(base, entrance).run, "the mailings")
         self._parts.keep_running(self._doors.watch_certificates, "the look at the certificates")
         self._chore(base, way_out.keeping(base).run, "the removal of what is old")
-        alarms = way_back.alarms(base)
-        self._chore(base, lambda: alarms.run(every=_ALARM_SECONDS), "the look at the counters")
+        self._chore(base, lambda: heard.alarms.run(every=_ALARM_SECONDS), "the look at the counters")
+
+    def _heard(self, base: Base, second_try: SecondTry, queues: tuple[SqsQueue, ...]) -> Heard:
+        return Heard(
+            refused=RefusedPosts(base.clock),
+            queues=DeadLetterWatch(queues, base.clock),
+            alarms=way_back.alarms(base),
+            second_try=second_try,
+            examine=lambda: rounds.examine(Look(self._config, runs=True), rounds.CHECKS),
+        )
 
     async def _base(self, room: Room, admission: Admission) -> Base:
         config = self._config
@@ -175,19 +188,19 @@ class App:
             lambda: watch.run(store, room, admission, clock=clock, every=_LOOK_SECONDS), "the look at the queue"
         )
 
-    async def _start_control(self, base: Base, sync: IdentitySync, lists: SuppressionSync, redrive: Redrive) -> None:
+    async def _start_control(self, base: Base, sync: IdentitySync, lists: SuppressionSync, redrive: SecondTry) -> None:
         admin = base.admin(tell=self._doors.credential_changed)
         control = ControlServer(self._config.store.control, admin, sync.once, lists.once, redrive)
         await control.start()
         self._parts.ends_with(control.stop)
 
-    async def _start_http(self, base: Base, feedback: Feedback) -> None:
+    async def _start_http(self, base: Base, feedback: Feedback, refused: RefusedPosts) -> None:
         config, does = self._config, self._config.node.does
         healthy = self._healthy(base)
         if config.callbacks.listen and does(Role.FEEDBACK, Role.WEB):
             tls = way_in.http_tls(config.callbacks, section="callbacks", file=config.file)
             routes = [*healthy]
-            routes += way_back.webhook(config, feedback).routes() if does(Role.FEEDBACK) else ()
+            routes += way_back.webhook(config, feedback, refused).routes() if does(Role.FEEDBACK) else ()
             routes += way_back.link_pages(base, base.linker) if base.linker and does(Role.WEB) else ()
             context = self._doors.shown(tls) if tls else None
             await self._doors.open_http(
@@ -197,13 +210,15 @@ class App:
     def _healthy(self, base: Base) -> list[web.RouteDef]:
         return health.routes(lambda: base.store.suppressions.find(["nobody@example.com"]))
 
-    async def _open_private(self, base: Base, entrance: Entrance) -> None:
+    async def _open_private(self, base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes) -> None:
         config = self._config
         tls = way_in.http_tls(config.private, section="private", file=config.file)
         context = self._doors.shown(tls) if tls else None
         routes = [*metrics.routes(), *self._healthy(base)]
-        shown = console.made(base, entrance) if config.private.console else None
-        routes += shown.routes if shown else ()
+        shown = console.made(base, entrance, heard, at_ses) if config.private.console else None
+        if shown:
+            routes += shown.routes
+            self._parts.ends_with(shown.stop)
         await self._doors.open_http("private", config.private.listen, routes, tls=context, proxies=config.private.proxies)
         if shown and (link := await shown.first_link()):
             host = config.private.listen.rpartition(":")[0]
@@ -216,11 +231,11 @@ class App:
         routes = web_api.routes(base, entrance, BotoVerification(sesv2))
         await self._doors.open_http("api", config.api.listen, routes, tls=context, proxies=config.api.proxies)
 
-    def _start_queues(self, base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...]) -> None:
+    def _start_queues(self, base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...], watched: DeadLetterWatch) -> None:
         for queue in queues:
             self._parts.keep_running(way_back.collector(base, feedback, queue).run, f"the reading of {queue.url}")
         if queues:
-            self._chore(base, DeadLetterWatch(queues).run, "the look at the queues of events")
+            self._chore(base, watched.run, "the look at the queues of events")
 
     async def _start_account(self, base: Base, sesv2: Any) -> None:
         account = AccountWatch(client=sesv2, store=base.store.account, allowance=base.allowance, clock=base.clock)

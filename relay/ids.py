@@ -19,6 +19,11 @@ def octets(ulid: str) -> bytes:
     return number.to_bytes(16, "big")
 
 
+def moment(ulid: str) -> float:
+    """When one was made, in seconds since the epoch."""
+    return (int.from_bytes(octets(ulid), "big") >> 80) / 1000
+
+
 def text(octets: bytes) -> str:
     """One out of its 16 octets."""
     return _text(int.from_bytes(octets, "big"))

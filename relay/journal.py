@@ -231,6 +231,11 @@ def retried_in_doubt(*, id: str, attempt: int, tries: tuple[int, ...]) -> None:
     _write("possible_duplicate", WARNING, id=id, attempt=attempt, tries=list(tries), by="operator")
 
 
+def resent(*, id: str, after: str, recipient: str, state: str) -> None:
+    """The operator wants the message sent to the recipient of a delivery that is over once more."""
+    _write("resent", id=id, after=after, recipient=_shown(recipient), state=state)
+
+
 def sent_twice(*, id: str, attempt: int, ses_message_id: str) -> None:
     """SES took two calls for one delivery: this one was in doubt, and another was made."""
     _write("duplicate", ERROR, id=id, attempt=attempt, ses_message_id=ses_message_id)

@@ -30,6 +30,14 @@ _SHOWN: tuple[tuple[EventType, tuple[str, ...], str], ...] = (
     (EventType.DELIVERY_DELAY, _ALL, "delayed"),
 )
 
+WORDS = tuple(dict.fromkeys(word for _, _, word in _SHOWN))
+"""Those that events bring about."""
+
+
+def kinds_of(word: str) -> frozenset[tuple[str, str]]:
+    """Types of the events that may bring it about, and our classes of them, "" where any does; none for a state."""
+    return frozenset((kind, found) for kind, classes, each in _SHOWN if each == word for found in classes or ("",))
+
 
 def shown_status(state: State, facts: Collection[tuple[str, str]]) -> str:
     """`facts` holds types of events and our classes of them. Without any of them it is the state."""

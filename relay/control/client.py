@@ -18,6 +18,7 @@ from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.identities import KnownIdentities
 from relay.lifecycle import Cause
+from relay.model import Delivery
 from relay.operators import Operator
 from relay.outcome import Hold, HoldScope
 from relay.ports.event_queues import Redriven
@@ -68,6 +69,10 @@ class ControlClient:
     async def lift(self, scope: HoldScope, subject: str) -> tuple[HoldRecord, ...]:
         lifted = await self._ask(f"lift/{scope}", json.dumps(subject))
         return tuple(documents.read(HoldRecord, json.dumps(each)) for each in lifted)
+
+    async def resend(self, delivery_id: str) -> Delivery | None:
+        made = await self._ask("resend", json.dumps(delivery_id))
+        return documents.read(Delivery, json.dumps(made)) if made else None
 
     async def sync_identities(self) -> KnownIdentities:
         """What SES says of our identities now. Raises SesUnavailable or StoreUnavailable."""

@@ -65,6 +65,7 @@ class ControlServer:
                 web.post("/move/{cause}", self._move),
                 web.post("/hold", self._hold),
                 web.post("/lift/{scope}", self._lift),
+                web.post("/resend", self._resend),
                 web.post("/sync-identities", self._sync_identities),
                 web.post("/redrive", self._redrive),
                 web.post("/retry-quarantine", self._retry_quarantine),
@@ -124,6 +125,9 @@ class ControlServer:
     async def _lift(self, request: web.Request) -> web.Response:
         subject = str(json.loads(await request.text()))
         return await _answered(self._admin.lift(HoldScope(request.match_info["scope"]), subject))
+
+    async def _resend(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.resend(str(json.loads(await request.text()))))
 
     async def _sync_identities(self, _: web.Request) -> web.Response:
         return await _answered(self._sync())

@@ -9,7 +9,7 @@ from relay.credential import Credential
 from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.lifecycle import Cause
-from relay.model import Life
+from relay.model import Delivery, Life
 from relay.operators import Operator
 from relay.outcome import Hold, HoldScope
 from relay.queueing import Selection, Tally
@@ -49,6 +49,9 @@ class Admin(Protocol):
 
     async def lift(self, scope: HoldScope, subject: str) -> tuple[HoldRecord, ...]:
         """The holds that stood there, SES's own as well."""
+
+    async def resend(self, delivery_id: str) -> Delivery | None:
+        """Sends it once more, as Desk.again does."""
 
 
 class Standing(NamedTuple):

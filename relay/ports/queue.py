@@ -60,6 +60,11 @@ class Desk(Protocol):
 
     async def status(self, *, now: float) -> QueueStatus: ...
 
+    async def glance(self, *, now: float, flows: int) -> tuple[QueueStatus, int]:
+        """The same in a moment, however much waits: of the first so many flows, and of each up to MOST_DUE that are due; and
+        how many flows there are.
+        """
+
     async def status_of(self, credential: str, *, now: float) -> QueueStatus:
         """The same of one login's mail, with the holds that stop any of it."""
 
@@ -74,6 +79,12 @@ class Desk(Protocol):
 
     async def lift(self, scope: HoldScope, subject: str, *, now: float, holder: Holder | None = None) -> tuple[HoldRecord, ...]:
         """Ends the holds there, SES's own as well; or only that of one holder."""
+
+    async def again(self, delivery_id: str, *, now: float) -> Delivery | None:
+        """A new delivery of the same message to the same recipient, as it was stored: to a suppressed address it has ended
+        already. None where that delivery is not over, its content is not kept any more, nobody wants it any more, or its
+        mailing still goes on.
+        """
 
 
 class Retention(Protocol):

@@ -15,12 +15,13 @@ from relay.event import EventType
 from relay.lifecycle import Cause
 from relay.model import Labels, Lane
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
+from relay.ports.search import TOP, Query
 from relay.queueing import Selection
 from relay.statistics import By, Wanted
 from relay.store.sql.store import SqlStore
 from relay.store.sqlite.database import SqliteReader
 from relay.store.sqlite.store import SqliteStore
-from relay.suppression import Filter, Suppression
+from relay.suppression import Filter, Sought, Suppression
 from relay.tokens import Kind, Link
 from tests.store.kit import (
     NOW,
@@ -119,14 +120,45 @@ async def looks(store: SqlStore) -> None:
         await store.counters.sums(Wanted(since=NOW - DAY, until=NOW, by=by))
     await store.counters.by_sender(["sent"], since=NOW - DAY, until=NOW)
     await store.counters.newest_event()
+    await searches(store)
+    await feedback_log(store)
     await store.events.read("app", after=0, count=5)
     await store.desk.status_of("app", now=NOW)
     assert [page async for page in store.suppressions.pages(Filter(credential="app"), now=NOW, after="a@example.net")] == []
 
 
+async def searches(store: SqlStore) -> None:
+    """On every way, from the newest and from further back."""
+    meant = (
+        Query(),
+        Query(recipient="reader@example.net"),
+        Query(recipient="reader*"),
+        Query(recipient="@example.net", credential="app"),
+        Query(sender="nobody@example.com", since=NOW - DAY, until=NOW + DAY),
+        Query(label_id="order-1"),
+        Query(ses_message_id="1"),
+        Query(message_id=f"{1:026}"),
+        Query(words=("order",)),
+        *(Query(statuses=(status,)) for status in ("queued", "failed", "sent", "delivered", "bounced hard")),
+    )
+    for query in meant:
+        for before in (TOP, (f"{20:026}", 1)):
+            await store.search.find(query, before=before, count=5)
+    await store.search.newest(since=NOW - DAY, count=5)
+    await store.search.reports([f"{20:026}-1"], count=5)
+
+
+async def feedback_log(store: SqlStore) -> None:
+    for post in await store.feedback_log.posts(before=2**62, count=5):
+        await store.feedback_log.post(post.number)
+    await store.feedback_log.strangers(before=2**62, count=5)
+    await store.quarantine.listed(before=2**62, count=5)
+
+
 async def operators(store: SqlStore) -> None:
     await enqueue(store, 30)
     await store.desk.status(now=NOW)
+    await store.desk.glance(now=NOW, flows=10)
     await store.desk.hold(Hold(HoldScope.IDENTITY, "x", 60.0, "example.com"), now=NOW)
     await store.desk.lift(HoldScope.IDENTITY, "example.com", now=NOW)
     selections = (
@@ -139,6 +171,7 @@ async def operators(store: SqlStore) -> None:
         for selection in selections:
             async for _ in store.desk.move(cause, selection, now=NOW):
                 pass
+    assert await store.desk.again(f"{30:026}-1", now=NOW)
 
 
 async def lists(store: SqlStore) -> None:
@@ -155,6 +188,11 @@ async def lists(store: SqlStore) -> None:
         await store.imports.take(batches(suppression("newer@example.net")), **LIST)
     assert [count async for count in store.retention.imports(NOW)] == [1, 1]
     assert [page async for page in store.suppressions.pages(Filter(), now=NOW)]
+    first = await store.suppressions.newest(Sought(), behind=None, count=1)
+    assert await store.suppressions.newest(Sought(), behind=first.rest, count=5)
+    await store.provenance.told("reader@example.net", count=5)
+    await store.provenance.deliveries(["1"])
+    await store.provenance.at_ses("reader@example.net")
 
 
 async def links(store: SqlStore) -> None:

@@ -64,3 +64,8 @@ def test_an_identifier_may_be_the_value_of_an_ses_tag(now: float, chance: bytes)
     assert len(tag) <= 256
     assert tag.isascii()
     assert tag.replace("-", "").isalnum()
+
+
+@given(times, chances)
+def test_an_identifier_says_when_it_was_made(now: float, chance: bytes) -> None:
+    assert abs(ids.moment(ids.ulid(now, chance)) - now) <= 0.001

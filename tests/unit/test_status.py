@@ -96,3 +96,13 @@ def test_without_facts_the_state_is_shown(state: State, word: str) -> None:
 
 def test_a_delivery_is_a_word_beyond_the_state_of_the_queue() -> None:
     assert status.shown_status(State.IN_DOUBT, [(EventType.DELIVERY, "")]) == "delivered"
+
+
+@pytest.mark.parametrize(("fact", "word"), RANKS)
+def test_the_kinds_of_events_that_bring_a_word_about_are_known(fact: tuple[str, str], word: str) -> None:
+    is_known = not status.kinds_of(word).isdisjoint({fact, (fact[0], "")})
+    assert (is_known, word in status.WORDS) == ((False, False) if word == "sent" else (True, True))
+
+
+def test_no_event_brings_a_state_about() -> None:
+    assert status.kinds_of("queued") == status.kinds_of("") == frozenset()

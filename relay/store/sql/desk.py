@@ -11,11 +11,12 @@ from relay.holds import Holder, HoldRecord
 from relay.lifecycle import Cause
 from relay.model import Delivery
 from relay.outcome import Hold, HoldScope
-from relay.queueing import FlowStatus, Moved, QueueStatus, Selection, Tally
+from relay.queueing import MOST_DUE, FlowStatus, Moved, QueueStatus, Selection, Tally
 from relay.store.sql import holds
 from relay.store.sql.account import SqlAccount
 from relay.store.sql.moves import doubtful_tries, end, requeue
 from relay.store.sql.records import DELIVERY, DELIVERY_WIDTH, FLOW, OPEN, delivery_of, flow_of
+from relay.store.sql.resending import again_all
 from relay.store.sql.session import Reader, Session
 from relay.store.sql.writer import Writer
 
@@ -23,10 +24,14 @@ _STEP = 500
 _CALLED = "FROM deliveries WHERE state IN ('sending', 'in_doubt')"
 _STATES = f"""SELECT state, count(*) {_CALLED} GROUP BY state
     UNION ALL SELECT 'queued', (SELECT coalesce(sum(open), 0) FROM loads) - (SELECT count(*) {_CALLED})"""
-_FLOWS = f"""SELECT {FLOW}, sum(l.open), sum(l.octets),
-    (SELECT count(*) FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= :now)
-    FROM flows f JOIN loads l ON l.flow = f.id WHERE :credential = '' OR f.credential = :credential
+_LOADED = f"""FROM flows f JOIN loads l ON l.flow = f.id WHERE :credential = '' OR f.credential = :credential
     GROUP BY {FLOW} HAVING sum(l.open) > 0 ORDER BY f.lane DESC, sum(l.open) DESC"""
+_FLOWS = f"""SELECT {FLOW}, sum(l.open), sum(l.octets),
+    (SELECT count(*) FROM deliveries d WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= :now) {_LOADED}"""
+_FLOWS_ALONE = f"SELECT {FLOW}, sum(l.open), sum(l.octets) {_LOADED}"
+_DUE_OF = f"""SELECT f.id, (SELECT count(*) FROM (SELECT 1 FROM deliveries d
+        WHERE d.flow = f.id AND d.state = 'queued' AND d.due_at <= ? LIMIT {MOST_DUE}) looked)
+    FROM flows f WHERE f.id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"""
 _OLDEST = f"""SELECT accepted_at FROM messages WHERE id =
     (SELECT min(message_id) FROM deliveries WHERE state IN {OPEN})"""
 _CALLED_OF = f"""SELECT state, count(*) {_CALLED} AND flow IN (SELECT id FROM flows WHERE credential = ?) GROUP BY state"""
@@ -67,10 +72,18 @@ class SqlDesk:
         self._account = SqlAccount(writer, reader)
 
     async def status(self, *, now: float) -> QueueStatus:
+        return await self._status(await self._flows(now, ""))
+
+    async def glance(self, *, now: float, flows: int) -> tuple[QueueStatus, int]:
+        rows = await self._reader.rows(_FLOWS_ALONE, {"credential": ""})
+        due = dict(await self._reader.rows(_DUE_OF, (now, json.dumps([row[0] for row in rows[:flows]]))))
+        return await self._status(tuple(_flow_status(row, due.get(row[0], 0)) for row in rows[:flows])), len(rows)
+
+    async def _status(self, flows: tuple[FlowStatus, ...]) -> QueueStatus:
         oldest = await self._reader.rows(_OLDEST, ())
         return QueueStatus(
             states=dict(await self._reader.rows(_STATES, ())),
-            flows=await self._flows(now, ""),
+            flows=flows,
             oldest_at=oldest[0][0] if oldest else 0.0,
             holds=await self._holds(),
             account=await self._account.known(),
@@ -92,7 +105,7 @@ class SqlDesk:
     async def _flows(self, now: float, credential: str) -> tuple[FlowStatus, ...]:
         """Of all logins, if none is named."""
         rows = await self._reader.rows(_FLOWS, {"now": now, "credential": credential})
-        return tuple(FlowStatus(flow=flow_of(row), open=row[6], octets=row[7], due=row[8]) for row in rows)
+        return tuple(_flow_status(row, row[8]) for row in rows)
 
     async def _holds(self) -> tuple[HoldRecord, ...]:
         return tuple(holds.record_of(row) for row in await self._reader.rows(holds.STANDING, ()))
@@ -118,6 +131,15 @@ class SqlDesk:
 
     async def lift(self, scope: HoldScope, subject: str, *, now: float, holder: Holder | None = None) -> tuple[HoldRecord, ...]:
         return await self._writer.run(_lift_all, (scope, subject, now, holder))
+
+    async def again(self, delivery_id: str, *, now: float) -> Delivery | None:
+        message_id, _, number = delivery_id.partition("-")
+        is_number = number.isascii() and number.isdecimal() and len(number) < 10
+        return await self._writer.run(again_all, (message_id, int(number), now)) if is_number else None
+
+
+def _flow_status(row: tuple[Any, ...], due: int) -> FlowStatus:
+    return FlowStatus(flow=flow_of(row), open=row[6], octets=row[7], due=due)
 
 
 def _fitting(cause: Cause, selection: Selection) -> tuple[str, dict[str, Any]]:

@@ -21,7 +21,7 @@ from relay.store.sql.session import Reader
 _QUEUED = f"""SELECT {DELIVERY}, {FLOW} FROM deliveries d JOIN flows f ON f.id = d.flow
     WHERE d.message_id IN (SELECT value FROM json_each(?)) AND d.state = 'queued'"""
 
-_HAS_CONTENT = """EXISTS (SELECT 1 FROM bodies b WHERE b.lasts = m.lasts AND b.message_id = m.id)
+HAS_CONTENT = """EXISTS (SELECT 1 FROM bodies b WHERE b.lasts = m.lasts AND b.message_id = m.id)
     OR EXISTS (SELECT 1 FROM spooled s WHERE s.lasts = m.lasts AND s.message_id = m.id)"""
 
 _NOTIFICATIONS = """SELECT payload FROM notifications WHERE id IN (SELECT notification_id FROM events WHERE message_id = ?)
@@ -55,12 +55,12 @@ class SqlMessages:
     async def newest(self, *, limit: int) -> tuple[Life, ...]:
         """The newest first, without their timelines."""
         rows = await self._reader.rows(
-            f"SELECT {MESSAGE}, {DELIVERY}, {_HAS_CONTENT}, d.ended_at, d.ses_message_id FROM"
+            f"SELECT {MESSAGE}, {DELIVERY}, {HAS_CONTENT}, d.ended_at, d.ses_message_id FROM"
             " (SELECT id FROM messages ORDER BY id DESC LIMIT ?) newest JOIN messages m ON m.id = newest.id"
             " JOIN deliveries d ON d.message_id = m.id AND d.number <= ? ORDER BY m.id DESC, d.number",
             (limit, _MOST_LISTED),
         )
-        facts, held = await self._facts(_shown(rows)), await self._held({row[0] for row in rows})
+        facts, held = await facts_of(self._reader, _shown(rows)), await self._held({row[0] for row in rows})
         return tuple(_life_of(list(group), facts, held) for _, group in groupby(rows, key=lambda row: row[0]))
 
     async def show(self, message_id: str) -> Life | None:
@@ -68,21 +68,21 @@ class SqlMessages:
         id, _, number = message_id.partition("-")
         place = int(number) if number.isdecimal() and len(number) < 10 else 0
         rows = await self._reader.rows(
-            f"SELECT {MESSAGE}, {DELIVERY}, {_HAS_CONTENT}, d.ended_at, d.ses_message_id"
+            f"SELECT {MESSAGE}, {DELIVERY}, {HAS_CONTENT}, d.ended_at, d.ses_message_id"
             " FROM messages m JOIN deliveries d ON d.message_id = m.id"
             " WHERE m.id = ? AND (d.number <= ? OR d.number = ?) ORDER BY d.number",
             (id, _MOST_SHOWN, place),
         )
         if not rows:
             return None
-        life = _life_of(rows, await self._facts(_shown(rows)), await self._held({id}))
+        life = _life_of(rows, await facts_of(self._reader, _shown(rows)), await self._held({id}))
         moments = [*_own_moments(life.message, rows), *await self._told_moments(id, place)]
         return replace(life, moments=tuple(sorted(moments, key=lambda moment: moment.at)))
 
     async def standing(self, wanted: Collection[str], *, credential: str) -> tuple[Standing, ...]:
         asked = {id if "-" in id else f"{id}-1": id for id in wanted}
         rows = await self._reader.rows(_STANDING, (json.dumps([id for id in asked if _ID.fullmatch(id)]), credential))
-        facts = await self._facts([f"{id}-{number}" for id, number, *_ in rows])
+        facts = await facts_of(self._reader, [f"{id}-{number}" for id, number, *_ in rows])
         return tuple(
             Standing(asked[f"{id}-{number}"], recipient, status.shown_status(State(state), facts[id, number]), fields)
             for id, number, recipient, state, fields in rows
@@ -90,7 +90,7 @@ class SqlMessages:
 
     async def history(self, *, credential: str, after: tuple[str, int], until: str, count: int) -> tuple[Line, ...]:
         rows = await self._reader.rows(_HISTORY, (*after, until, credential, count))
-        facts = await self._facts([f"{id}-{number}" for id, number, *_ in rows])
+        facts = await facts_of(self._reader, [f"{id}-{number}" for id, number, *_ in rows])
         return tuple(
             Line((id, number), recipient, status.shown_status(State(state), facts[id, number]), created_at, changed_at)
             for id, number, recipient, state, created_at, changed_at in rows
@@ -99,13 +99,6 @@ class SqlMessages:
     async def notifications(self, message_id: str) -> tuple[bytes, ...]:
         rows = await self._reader.rows(_NOTIFICATIONS, (message_id.partition("-")[0],))
         return tuple(payload for (payload,) in rows)
-
-    async def _facts(self, deliveries: Collection[str]) -> Facts:
-        """What SES has reported of these, by their ids."""
-        facts = Facts(list)
-        for message_id, number, kind, our_class in await self._reader.rows(_FACTS, (json.dumps(list(deliveries)),)):
-            facts[message_id, number].append((kind, our_class))
-        return facts
 
     async def _held(self, message_ids: Collection[str]) -> Held:
         """Why they wait, where it is not for their time."""
@@ -117,13 +110,22 @@ class SqlMessages:
     async def _told_moments(self, message_id: str, place: int) -> list[Moment]:
         """Tries that did not end in `sent`, and what SES reported."""
         rows = await self._reader.rows(
-            "SELECT a.at, 'try ' || a.attempt || ': ' || a.state, d.recipient, a.reason FROM attempts a"
+            "SELECT a.at, CASE a.attempt WHEN 0 THEN 'sent again' ELSE 'try ' || a.attempt || ': ' || a.state END, d.recipient,"
+            " a.reason FROM attempts a"
             " JOIN deliveries d USING (message_id, number) WHERE a.message_id = ? AND (a.number <= ? OR a.number = ?)"
             " UNION ALL SELECT at, type || CASE class WHEN 'bot' THEN ' (likely a program)' ELSE '' END, recipient, detail"
             " FROM events WHERE message_id = ? AND (number <= ? OR number = ?)",
             (message_id, _MOST_SHOWN, place) * 2,
         )
         return [Moment(at=at, what=what, recipient=recipient, detail=detail) for at, what, recipient, detail in rows]
+
+
+async def facts_of(reader: Reader, deliveries: Collection[str]) -> Facts:
+    """What SES has reported of these, by their ids. Raises StoreUnavailable."""
+    facts = Facts(list)
+    for message_id, number, kind, our_class in await reader.rows(_FACTS, (json.dumps(list(deliveries)),)):
+        facts[message_id, number].append((kind, our_class))
+    return facts
 
 
 def _shown(rows: Iterable[Any]) -> list[str]:

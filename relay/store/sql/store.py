@@ -15,15 +15,18 @@ from relay.store.sql.credentials import SqlCredentials
 from relay.store.sql.desk import SqlDesk
 from relay.store.sql.events import SqlEvents
 from relay.store.sql.feedback import SqlFeedback
+from relay.store.sql.feedback_log import SqlFeedbackLog
 from relay.store.sql.identities import SqlIdentities
 from relay.store.sql.imports import SqlImports
 from relay.store.sql.links import SqlLinks
 from relay.store.sql.messages import SqlMessages
 from relay.store.sql.operators import SqlOperators
+from relay.store.sql.provenance import SqlProvenance
 from relay.store.sql.quarantine import SqlQuarantine
 from relay.store.sql.queue import SqlQueue
 from relay.store.sql.receipts import SqlReceipts
 from relay.store.sql.retention import SqlRetention
+from relay.store.sql.search import SqlSearch
 from relay.store.sql.session import Reader, Session
 from relay.store.sql.suppressions import SqlSuppressions
 from relay.store.sql.tasks import SqlTasks
@@ -52,10 +55,13 @@ class SqlStore:
         self.shared = shared
         self.queue = SqlQueue(writer)
         self.suppressions = SqlSuppressions(writer, reader)
+        self.provenance = SqlProvenance(reader)
         self.credentials = SqlCredentials(writer, reader)
         self.feedback = SqlFeedback(writer, reader)
+        self.feedback_log = SqlFeedbackLog(reader)
         self.identities = SqlIdentities(writer, reader)
         self.messages = SqlMessages(reader)
+        self.search = SqlSearch(reader)
         self.desk = SqlDesk(writer, reader)
         self.account = SqlAccount(writer, reader)
         self.backlog = SqlBacklog(reader)

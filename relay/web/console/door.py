@@ -38,6 +38,7 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 _SAID, _LANGUAGE = "said", "language"
+_MULTIPART = "multipart/form-data"
 _SECONDS_SAID = 60
 _YEAR = 365 * 86400
 _SECRETS = ("csrf", "password", "new_password", "back")
@@ -124,7 +125,7 @@ class Console:
         return self._response(given, visit)
 
     async def _visit(self, route: Route, request: web.Request, session: Session, operator: Operator) -> Visit:
-        upload = await request.multipart() if route.is_upload else None
+        upload = await request.multipart() if route.is_upload and request.content_type == _MULTIPART else None
         form = await _first_field(upload) if upload else await request.post() if request.method == "POST" else NO_FORM
         return Visit(
             request=request,
@@ -145,7 +146,7 @@ class Console:
         subject, detail, outcome = "", "", "failed"
         try:
             given = await route.does(visit)
-            outcome = "done"
+            outcome = "refused" if isinstance(given, Page) and given.status >= 400 else "done"
             if isinstance(given, Go):
                 subject, detail = given.subject, given.detail
             return self._response(given, visit)

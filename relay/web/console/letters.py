@@ -6,6 +6,7 @@ import html
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from email.parser import BytesHeaderParser
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -17,7 +18,7 @@ from relay.writing import macros
 _IMAGES = "relay-cid:"  # no scheme that anybody knows
 _IMAGE = re.compile(re.escape(_IMAGES) + r"/([^\s\"'<>)]*)")
 _MOST_IMAGES = 100
-_MOST_OCTETS = 10 * 1024 * 1024
+_MOST_OCTETS = 30 * 1024 * 1024
 _PLAIN = """<!doctype html><meta charset="utf-8"><style>body { margin: 1rem; font: 1rem/1.5 system-ui, sans-serif; }
 pre { margin: 0; font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }</style><pre>%s</pre>"""
 
@@ -48,7 +49,9 @@ def page(sent: bytes) -> str:
 
 
 class _Images:
-    """As URLs that have the images in themselves; nothing for one that is not there, or too many."""
+    """As URLs that have the images in themselves; nothing for one that is not there, or where they are too many: each time that
+    one is shown its octets are there once more.
+    """
 
     def __init__(self, sent: bytes) -> None:
         self._sent = sent
@@ -56,12 +59,13 @@ class _Images:
         self._octets = 0
 
     def url(self, content_id: str) -> str:
-        if content_id not in self._urls and len(self._urls) < _MOST_IMAGES and self._octets < _MOST_OCTETS:
+        if content_id not in self._urls and len(self._urls) < _MOST_IMAGES:
             image = web_version.image(self._sent, content_id)
             url = f"data:{image.content_type};base64,{b64encode(image.octets).decode()}" if image else ""
             self._urls[content_id] = url
-            self._octets += len(url)
-        return self._urls.get(content_id, "")
+        url = self._urls.get(content_id, "")
+        self._octets += len(url)
+        return url if self._octets <= _MOST_OCTETS else ""
 
 
 def text(sent: bytes) -> str:
@@ -86,7 +90,7 @@ def fields(sent: bytes) -> tuple[Field, ...]:
 def attachments(sent: bytes) -> tuple[Attachment, ...]:
     """Raises Malformed."""
     return tuple(
-        Attachment(number, _name(part, number), part.content_type, sum(map(len, _octets(sent, part))))
+        Attachment(number, _name(sent, part, number), part.content_type, sum(map(len, _octets(sent, part))))
         for number, part in enumerate(mime.read(sent).parts)
         if _is_attachment(part)
     )
@@ -97,15 +101,18 @@ def attachment(sent: bytes, number: int) -> tuple[str, bytes] | None:
     parts = mime.read(sent).parts
     if number >= len(parts) or not _is_attachment(parts[number]):
         return None
-    return _name(parts[number], number), transfer.joined(_octets(sent, parts[number]))
+    return _name(sent, parts[number], number), transfer.joined(_octets(sent, parts[number]))
 
 
 def _is_attachment(part: Part) -> bool:
     return part.is_leaf and not macros.is_shown(part)
 
 
-def _name(part: Part, number: int) -> str:
-    return part.filenames[0] if part.filenames else f"part-{number}"
+def _name(sent: bytes, part: Part, number: int) -> str:
+    """As most readers have it."""
+    written = b"".join(sent[field.start : field.end] for field in part.headers)
+    found = BytesHeaderParser().parsebytes(written).get_filename()
+    return mime.text(found.encode("utf-8", "replace")) if found else part.filenames[0] if part.filenames else f"part-{number}"
 
 
 def _octets(sent: bytes, part: Part) -> Iterator[bytes]:

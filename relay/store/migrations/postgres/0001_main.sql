@@ -43,7 +43,7 @@ CREATE TABLE messages (
     task              BIGINT NOT NULL
 );
 
-CREATE INDEX messages_label ON messages (label_id) WHERE label_id <> '';
+CREATE INDEX messages_label ON messages (label_id, id) WHERE label_id <> '';
 CREATE INDEX messages_campaign ON messages (campaign) WHERE campaign <> '';
 CREATE INDEX messages_list ON messages (list, credential) WHERE list <> '';
 
@@ -107,7 +107,7 @@ CREATE TABLE deliveries (
     message_id     TEXT COLLATE "C" NOT NULL,
     number         INTEGER NOT NULL,
     flow           BIGINT NOT NULL,
-    recipient      TEXT NOT NULL,
+    recipient      TEXT COLLATE "C" NOT NULL,
     state          TEXT NOT NULL,
     due_at         DOUBLE PRECISION NOT NULL,
     expires_at     DOUBLE PRECISION NOT NULL,
@@ -126,6 +126,10 @@ CREATE INDEX deliveries_due ON deliveries (flow, due_at, message_id, number) WHE
 CREATE INDEX deliveries_called ON deliveries (state, message_id) WHERE state IN ('sending', 'in_doubt');
 CREATE INDEX deliveries_open ON deliveries (message_id) WHERE state IN ('queued', 'sending', 'in_doubt');
 CREATE INDEX deliveries_ses ON deliveries (ses_message_id) WHERE ses_message_id IS NOT NULL;
+CREATE INDEX deliveries_unsent ON deliveries (state, message_id, number)
+    WHERE state IN ('suppressed', 'ignored', 'failed', 'expired', 'cancelled');
+CREATE INDEX deliveries_unsent_to ON deliveries (lower(recipient), message_id, number)
+    WHERE state IN ('suppressed', 'ignored', 'failed', 'expired', 'cancelled');
 
 CREATE TABLE attempts (
     message_id TEXT COLLATE "C" NOT NULL,
@@ -178,7 +182,7 @@ CREATE TABLE suppressions (
 
 CREATE INDEX suppressions_newest ON suppressions (created_at) WHERE import_id = 0;
 CREATE INDEX suppressions_expiring ON suppressions (expires_at) WHERE expires_at > 0;
-CREATE INDEX suppressions_imported ON suppressions (import_id) WHERE import_id > 0;
+CREATE INDEX suppressions_imported ON suppressions (import_id, address_key) WHERE import_id > 0;
 CREATE INDEX suppressions_unsubscribed ON suppressions (scope, address_key, import_id, expires_at) WHERE reason = 'unsubscribed';
 
 CREATE TABLE suppression_history (
@@ -226,13 +230,14 @@ CREATE TABLE account_list_errands (
 CREATE INDEX account_list_errands_due ON account_list_errands (due_at);
 
 CREATE TABLE identities (
-    name      TEXT COLLATE "C" PRIMARY KEY,
-    state     TEXT NOT NULL,
-    since     DOUBLE PRECISION NOT NULL,
-    dkim      TEXT NOT NULL,
-    mail_from TEXT NOT NULL,
-    error     TEXT NOT NULL,
-    looked_at DOUBLE PRECISION NOT NULL
+    name       TEXT COLLATE "C" PRIMARY KEY,
+    state      TEXT NOT NULL,
+    since      DOUBLE PRECISION NOT NULL,
+    dkim       TEXT NOT NULL,
+    mail_from  TEXT NOT NULL,
+    error      TEXT NOT NULL,
+    dkim_hosts TEXT NOT NULL,
+    looked_at  DOUBLE PRECISION NOT NULL
 );
 
 CREATE TABLE identities_known (
@@ -268,7 +273,10 @@ CREATE TABLE events (
 CREATE INDEX events_message ON events (message_id, number) WHERE message_id IS NOT NULL;
 CREATE INDEX events_credential ON events (credential, id) WHERE credential <> '';
 CREATE INDEX events_address ON events (address_key, type, at);
+CREATE INDEX events_amiss ON events (message_id, number, type, class) WHERE message_id IS NOT NULL
+    AND type IN ('bounce', 'complaint', 'reject', 'rendering_failure', 'delivery_delay', 'subscription');
 CREATE INDEX events_strange ON events (ses_message_id) WHERE message_id IS NULL;
+CREATE INDEX events_strangers ON events (id) WHERE message_id IS NULL;
 
 CREATE TABLE counters (
     hour          BIGINT NOT NULL,
@@ -405,6 +413,7 @@ CREATE TABLE templates (
     id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     credential TEXT COLLATE "C" NOT NULL,
     user_id    TEXT COLLATE "C" NOT NULL,
+    name       TEXT NOT NULL,
     document   TEXT NOT NULL 
 );
 

@@ -119,6 +119,11 @@ CREATE INDEX deliveries_due ON deliveries (flow, due_at) WHERE state = 'queued';
 CREATE INDEX deliveries_called ON deliveries (state) WHERE state IN ('sending', 'in_doubt');
 CREATE INDEX deliveries_open ON deliveries (message_id) WHERE state IN ('queued', 'sending', 'in_doubt');
 CREATE INDEX deliveries_ses ON deliveries (ses_message_id) WHERE ses_message_id IS NOT NULL;
+-- What was not sent, by what became of it and by whom it was for: most of what is kept was sent.
+CREATE INDEX deliveries_unsent ON deliveries (state, message_id, number)
+    WHERE state IN ('suppressed', 'ignored', 'failed', 'expired', 'cancelled');
+CREATE INDEX deliveries_unsent_to ON deliveries (lower(recipient), message_id, number)
+    WHERE state IN ('suppressed', 'ignored', 'failed', 'expired', 'cancelled');
 
 -- Calls that did not end in `sent`, for the timeline.
 CREATE TABLE attempts (
@@ -177,7 +182,7 @@ CREATE TABLE suppressions (
 -- Without what came with lists: dates in no order would cost a page of the log for each row of an import.
 CREATE INDEX suppressions_newest ON suppressions (created_at) WHERE import_id = 0;
 CREATE INDEX suppressions_expiring ON suppressions (expires_at) WHERE expires_at > 0;
-CREATE INDEX suppressions_imported ON suppressions (import_id) WHERE import_id > 0;
+CREATE INDEX suppressions_imported ON suppressions (import_id, address_key) WHERE import_id > 0;
 CREATE INDEX suppressions_unsubscribed ON suppressions (scope, address_key, import_id, expires_at) WHERE reason = 'unsubscribed';
 
 -- What changed of them, but for what an import brought. A removal also keeps older facts from bringing an address back.
@@ -230,13 +235,14 @@ CREATE INDEX account_list_errands_due ON account_list_errands (due_at);
 
 -- What SES said last of our addresses and domains.
 CREATE TABLE identities (
-    name      TEXT PRIMARY KEY,  -- as SES writes it
-    state     TEXT NOT NULL,
-    since     REAL NOT NULL,
-    dkim      TEXT NOT NULL,
-    mail_from TEXT NOT NULL,
-    error     TEXT NOT NULL,
-    looked_at REAL NOT NULL
+    name       TEXT PRIMARY KEY,  -- as SES writes it
+    state      TEXT NOT NULL,
+    since      REAL NOT NULL,
+    dkim       TEXT NOT NULL,
+    mail_from  TEXT NOT NULL,
+    error      TEXT NOT NULL,
+    dkim_hosts TEXT NOT NULL,  -- with spaces between them
+    looked_at  REAL NOT NULL
 ) WITHOUT ROWID;
 
 -- When that was, in its one row; none before the first time, for an account may have no identities.
@@ -276,7 +282,11 @@ CREATE TABLE events (
 CREATE INDEX events_message ON events (message_id, number) WHERE message_id IS NOT NULL;
 CREATE INDEX events_credential ON events (credential, id) WHERE credential <> '';
 CREATE INDEX events_address ON events (address_key, type, at);
+-- What went wrong: far less than what went well.
+CREATE INDEX events_amiss ON events (message_id, number, type, class) WHERE message_id IS NOT NULL
+    AND type IN ('bounce', 'complaint', 'reject', 'rendering_failure', 'delivery_delay', 'subscription');
 CREATE INDEX events_strange ON events (ses_message_id) WHERE message_id IS NULL;
+CREATE INDEX events_strangers ON events (id) WHERE message_id IS NULL;
 
 -- Sums of what happened, by the hour in which it did: as long to read for ten million messages as for a thousand. Each node
 -- that writes has rows of its own.
@@ -369,6 +379,7 @@ CREATE TABLE templates (
     id         INTEGER PRIMARY KEY,
     credential TEXT NOT NULL,
     user_id    TEXT NOT NULL,  -- what its owner calls it
+    name       TEXT NOT NULL,  -- as in the document, which may be long
     document   TEXT NOT NULL   -- JSON
 );
 
