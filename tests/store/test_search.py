@@ -341,7 +341,7 @@ async def test_an_address_that_gets_much_mail_is_found_in_pages(store: SqlStore,
 async def test_a_beginning_that_too_many_have_is_looked_for_among_all(
     store: SqlStore, short_sighted: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "_REPORTED_AT_MOST", 3)
+    monkeypatch.setattr(search, "_REPORTED_ALIKE", 3)
     for minute in range(6):
         made = await sent(store, minute, recipients=[f"anna{minute}@x.example"])
         await told(store, event(EventType.SEND, of=made))

@@ -21,7 +21,8 @@ _STEPS = (500, 4_500, 10_000)
 _STEPS_BY_WORDS = (500, 4_500)
 _STEPS_BY_STATUS = (500, 1_500)
 _AT_ONCE = 250
-_REPORTED_AT_MOST = 500
+_REPORTED_ALIKE = 500  # events of all addresses that begin so
+_REPORTED_TO_ONE = 200  # of each type, where more is said of what is meant
 _LATEST_REPORT = 7 * lifecycle.DAY  # behind the time at which a message was accepted
 _REPORTS = """SELECT message_id, number, at, type, class, recipient, detail,
     (SELECT payload FROM notifications n WHERE n.id = newest.notification_id) FROM
@@ -89,11 +90,11 @@ class SqlSearch:
         values = _values(query, before)
         is_plain = query == Query(recipient=query.recipient)
         if query.recipient.endswith("*"):
-            rows = await self._reader.rows(ways.REPORTED_TO_ANY, values | {"most": _REPORTED_AT_MOST})
-            rows = rows if len(rows) < _REPORTED_AT_MOST else []
+            rows = await self._reader.rows(ways.REPORTED_TO_ANY, values | {"most": _REPORTED_ALIKE})
+            rows = rows if len(rows) < _REPORTED_ALIKE else []
         else:
             until = ids.moment(before[0]) + _LATEST_REPORT if before < TOP else lifecycle.NEVER
-            most = count if is_plain else _REPORTED_AT_MOST
+            most = count if is_plain else _REPORTED_TO_ONE
             rows = await self._reader.rows(ways.REPORTED_TO, values | {"until": until, "most": most})
         first = values["first"]
         places = sorted({(id, number) for id, number in rows if (id, number) < before and id >= first}, reverse=True)

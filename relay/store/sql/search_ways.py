@@ -7,6 +7,7 @@ by its addresses, what was not sent has one of its own; what is not over is look
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from relay import address, lifecycle, status
@@ -18,8 +19,6 @@ from relay.store.sql.records import OPEN
 _MOST_OF_ONE = 20  # deliveries of one message among the newest
 _AFTER_ALL = "\x7f"
 
-_QUOTED = "', '"
-
 # As the indexes have them.
 _UNSENT = (State.SUPPRESSED, State.IGNORED, State.FAILED, State.EXPIRED, State.CANCELLED)
 _AMISS = (
@@ -30,9 +29,14 @@ _AMISS = (
     EventType.DELIVERY_DELAY,
     EventType.SUBSCRIPTION,
 )
-_IS_UNSENT = f"d.state IN ('{_QUOTED.join(_UNSENT)}')"
-_IS_AMISS = f"x.message_id IS NOT NULL AND x.type IN ('{_QUOTED.join(_AMISS)}')"
 
+
+def _any(column: str, words: Sequence[str]) -> str:
+    return "(" + " OR ".join(f"{column} = '{word}'" for word in words) + ")"
+
+
+_IS_UNSENT = _any("d.state", _UNSENT)
+_IS_AMISS = f"x.message_id IS NOT NULL AND {_any('x.type', _AMISS)}"
 _BEHIND = "({0}.message_id, {0}.number) < (:id, :number) AND {0}.message_id >= :first"
 
 

@@ -127,9 +127,9 @@ CREATE INDEX deliveries_called ON deliveries (state, message_id) WHERE state IN 
 CREATE INDEX deliveries_open ON deliveries (message_id) WHERE state IN ('queued', 'sending', 'in_doubt');
 CREATE INDEX deliveries_ses ON deliveries (ses_message_id) WHERE ses_message_id IS NOT NULL;
 CREATE INDEX deliveries_unsent ON deliveries (state, message_id, number)
-    WHERE state IN ('suppressed', 'ignored', 'failed', 'expired', 'cancelled');
+    WHERE state = 'suppressed' OR state = 'ignored' OR state = 'failed' OR state = 'expired' OR state = 'cancelled';
 CREATE INDEX deliveries_unsent_to ON deliveries (lower(recipient), message_id, number)
-    WHERE state IN ('suppressed', 'ignored', 'failed', 'expired', 'cancelled');
+    WHERE state = 'suppressed' OR state = 'ignored' OR state = 'failed' OR state = 'expired' OR state = 'cancelled';
 
 CREATE TABLE attempts (
     message_id TEXT COLLATE "C" NOT NULL,
@@ -274,7 +274,8 @@ CREATE INDEX events_message ON events (message_id, number) WHERE message_id IS N
 CREATE INDEX events_credential ON events (credential, id) WHERE credential <> '';
 CREATE INDEX events_address ON events (address_key, type, at);
 CREATE INDEX events_amiss ON events (message_id, number, type, class) WHERE message_id IS NOT NULL
-    AND type IN ('bounce', 'complaint', 'reject', 'rendering_failure', 'delivery_delay', 'subscription');
+    AND (type = 'bounce' OR type = 'complaint' OR type = 'reject'
+    OR type = 'rendering_failure' OR type = 'delivery_delay' OR type = 'subscription');
 CREATE INDEX events_strange ON events (ses_message_id) WHERE message_id IS NULL;
 CREATE INDEX events_strangers ON events (id) WHERE message_id IS NULL;
 
