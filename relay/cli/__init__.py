@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -46,7 +47,10 @@ class _Verbs(click.Group):
         if cmd_name not in _VERBS:
             return None
         file, _, name = _VERBS[cmd_name].partition(".")
+        gc.disable()  # what is imported stays: nobody need look through it, now or later
         found: click.Command = getattr(import_module(f"relay.cli.{file}"), name)
+        gc.freeze()
+        gc.enable()
         return found
 
 

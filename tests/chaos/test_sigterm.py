@@ -68,7 +68,7 @@ async def test_a_second_sigterm_ends_it_at_once_and_loses_nothing(tmp_path: Path
         began = time.monotonic()
         found.relay.terminate()
         assert await asyncio.wait_for(found.relay.ended(), 10) == 1
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5  # of the 18 that it would wait for calls
         await found.relay.start()
         await found.settled(30)
         delivered = found.delivered()
