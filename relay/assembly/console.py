@@ -102,7 +102,9 @@ def made(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes) -> Made:
 
 def _pages(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes, chores: Chores) -> Iterator[Route]:
     store = base.store
-    yield from OverviewPages(counters=store.counters, desk=store.desk, rules=base.config.reputation.rules).routes()
+    yield from OverviewPages(
+        counters=store.counters, desk=store.desk, rules=base.config.reputation.rules, alarms=heard.alarms
+    ).routes()
     yield from OperatorPages(operators=store.operators, passwords=entrance.passwords, chance=os.urandom).routes()
     yield from _logins(base, entrance, at_ses, chores)
     yield from _feedback(base, entrance, heard, chores)

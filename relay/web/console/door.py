@@ -41,7 +41,7 @@ _SAID, _LANGUAGE = "said", "language"
 _MULTIPART = "multipart/form-data"
 _SECONDS_SAID = 60
 _YEAR = 365 * 86400
-_SECRETS = ("csrf", "password", "new_password", "back")
+_SECRETS = ("csrf", "password", "new_password")
 _LONGEST_DETAIL = 2000
 _LONGEST_FIELD = 200
 
@@ -142,7 +142,8 @@ class Console:
         request = visit.request
         if not is_ours(request) or not hmac.compare_digest(visit.asked("csrf").encode(), visit.csrf.encode()):
             return self.shown(request, Page(template="foreign", status=403), visit=visit)
-        entry = await self._operators.note(_entry(route, visit))
+        wanted = _entry(route, visit)
+        entry = await self._operators.note(wanted)
         subject, detail, outcome = "", "", "failed"
         try:
             given = await route.does(visit)
@@ -157,7 +158,6 @@ class Console:
             outcome = "refused"
             return self.shown(request, Page(template="missing", status=404), visit=visit)
         finally:
-            wanted = _entry(route, visit)
             await self._operators.conclude(
                 entry, subject=subject or wanted.subject, detail=(detail or wanted.detail)[:_LONGEST_DETAIL], outcome=outcome
             )

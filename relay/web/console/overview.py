@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from relay import metrics, reputation
+from relay.alarms import Alarms, Hearing
 from relay.ports.operators import Counters
 from relay.ports.queue import Desk
 from relay.queueing import QueueStatus
@@ -16,7 +17,6 @@ from relay.web.console.visits import Page, Routes, Said, Visit, look
 
 _WEEK = 7 * DAY
 _CERTIFICATE_DAYS = 14
-_QUIET_HOURS = 6
 _MOST_ROWS = 10
 # What is shown of a time: its name, how long it is, and the length of one point. Of days that are over hours are not kept long.
 _PERIODS: Mapping[str, tuple[str, float, float]] = {
@@ -66,10 +66,11 @@ class Gauge(NamedTuple):
 class OverviewPages:
     """Its route."""
 
-    def __init__(self, *, counters: Counters, desk: Desk, rules: ReputationRules) -> None:
+    def __init__(self, *, counters: Counters, desk: Desk, rules: ReputationRules, alarms: Alarms) -> None:
         self._counters = counters
         self._desk = desk
         self._rules = rules
+        self._alarms = alarms
 
     def routes(self) -> Routes:
         return (look("/", self._show),)
@@ -83,7 +84,8 @@ class OverviewPages:
         points = await self._points(period, since, visit.now, chosen)
         total = sum((figures for _, figures in points), Figures({}))
         status, _ = await self._desk.glance(now=visit.now, flows=0)
-        gauges = [await self._gauge(measure, visit.now) for measure in Measure]
+        windows = [(window, await self._of_account(visit.now - window, visit.now)) for window in WINDOWS]
+        gauges = [self._gauge(measure, windows) for measure in Measure]
         heard_at = await self._counters.newest_event_at()
         facts: dict[str, Any] = {
             "periods": [(key, name) for key, (name, *_) in _PERIODS.items()],
@@ -101,7 +103,7 @@ class OverviewPages:
             "now": visit.now,
             "heard_at": heard_at,
             "certificates": _certificates(),
-            "alarms": list(_alarms(visit.now, status, gauges, total, heard_at)),
+            "alarms": list(_alarms(visit.now, status, gauges, self._alarms.hearing)),
         }
         return Page(template="overview", facts=facts)
 
@@ -126,8 +128,7 @@ class OverviewPages:
         shown = [(name, _counts(figures), figures) for name, figures in rows[:_MOST_ROWS]]
         return {"by": by.value, "rows": shown, "more": max(0, len(rows) - _MOST_ROWS)}
 
-    async def _gauge(self, measure: Measure, now: float) -> Gauge:
-        windows = [(window, await self._of_account(now - window, now)) for window in WINDOWS]
+    def _gauge(self, measure: Measure, windows: Sequence[tuple[float, Figures]]) -> Gauge:
         finding = reputation.judge(measure, windows, self._rules, Level.FINE)
         thresholds = self._rules.thresholds(measure)
         return Gauge(
@@ -165,7 +166,7 @@ def _certificates() -> list[tuple[str, str, float]]:
     return sorted((sample.labels["section"], sample.labels["name"], sample.value) for sample in family.samples)
 
 
-def _alarms(now: float, status: QueueStatus, gauges: Sequence[Gauge], total: Figures, heard_at: float) -> Iterator[Alarm]:
+def _alarms(now: float, status: QueueStatus, gauges: Sequence[Gauge], hearing: Hearing | None) -> Iterator[Alarm]:
     """The worst first."""
     account = status.account
     if account and 0 <= account.quota <= account.sent:
@@ -175,7 +176,7 @@ def _alarms(now: float, status: QueueStatus, gauges: Sequence[Gauge], total: Fig
         if gauge.level != "fine":
             said, remedy, path = _REPUTATION[measure]
             yield Alarm(Said(said, {"percent": f"{100 * gauge.rate:.2f}"}), remedy, path)
-    if total.of(SENT) and now - heard_at > _QUIET_HOURS * HOUR:
+    if hearing and hearing.is_silent:
         yield Alarm(Said("Mail is sent and nothing comes back."), "Look at every hop of the way back.", "/feedback/setup")
     for hold in status.holds:
         yield Alarm(Said("{what} is held: {why}", {"what": hold.subject or hold.scope, "why": hold.reason}), "", "/queue")
