@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,6 +23,11 @@ class OperatorRole(StrEnum):
         """Whether it is enough."""
         roles = list(OperatorRole)
         return roles.index(self) >= roles.index(needed)
+
+
+def new_password(chance: Callable[[int], bytes]) -> str:
+    """One to be shown once, of 120 bits: letters and digits that nobody takes for others."""
+    return base64.b32encode(chance(15)).decode().lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,9 @@ from aiohttp import web
 from relay.alarms import Alarms
 from relay.assembly import setting_up
 from relay.assembly.base import Base
-from relay.assembly.way_in import Entrance
+from relay.assembly.way_in import Entrance, mailing_rules
 from relay.dead_letters import DeadLetterWatch
 from relay.guesses import Guesses
-from relay.mailing_rules import MailingRules
 from relay.ports.event_queues import SecondTry
 from relay.ports.ses import Verification
 from relay.ports.setting_up import Examine
@@ -189,9 +188,7 @@ def _port(listener: str) -> str:
 
 def _mailings(base: Base, entrance: Entrance, chores: Chores) -> Iterator[Route]:
     store, clock = base.store, base.clock
-    rules = MailingRules(
-        tasks=store.tasks, intake=entrance.intake, contacts=store.contacts, templates=store.templates, clock=clock
-    )
+    rules = mailing_rules(base, entrance)
     stores = Stores(tasks=store.tasks, contacts=store.contacts, templates=store.templates, credentials=store.credentials)
     pages = MailingPages(stores=stores, rules=rules, chores=chores, clock=clock)
     yield from pages.routes()

@@ -16,6 +16,7 @@ from relay.identities import Identities
 from relay.intake import Intake
 from relay.judge import Rule
 from relay.logins import Login
+from relay.mailing_rules import MailingRules
 from relay.quota import Quota
 from relay.receiving import Budget
 from relay.security.passwords import ArgonPasswords
@@ -39,6 +40,14 @@ class Entrance:
     identities: Identities
     passwords: ArgonPasswords
     tell: Callable[[Credential], None]
+
+
+def mailing_rules(base: Base, entrance: Entrance) -> MailingRules:
+    """What holds for mailings, by the API and by the console."""
+    store = base.store
+    return MailingRules(
+        tasks=store.tasks, intake=entrance.intake, contacts=store.contacts, templates=store.templates, clock=base.clock
+    )
 
 
 def smtp_tls(config: Config) -> ServerTls:

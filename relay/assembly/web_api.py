@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from relay.assembly.base import Base, patience
-from relay.assembly.way_in import Entrance, playpen
+from relay.assembly.way_in import Entrance, mailing_rules, playpen
 from relay.campaigns import Campaigns
 from relay.ports.ses import Verification
 from relay.settings import Config
@@ -48,12 +48,7 @@ def operations(base: Base, entrance: Entrance, verification: Verification) -> It
     )
     yield from messages.operations()
     yield from TasksResource(
-        tasks=store.tasks,
-        intake=intake,
-        contacts=store.contacts,
-        templates=store.templates,
-        receipts=store.receipts,
-        clock=clock,
+        tasks=store.tasks, rules=mailing_rules(base, entrance), receipts=store.receipts, clock=clock
     ).operations()
     yield from ContactsResource(contacts=store.contacts, tasks=store.tasks, clock=clock, chance=os.urandom).operations()
     yield from StatisticsResource(counters=store.counters, messages=store.messages, tasks=store.tasks, clock=clock).operations()

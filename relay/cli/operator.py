@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 import time
 from dataclasses import replace
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from relay.cli.access import changing, on_store, reading
 from relay.cli.terminal import Failure, show, when
-from relay.operators import Operator, OperatorRole
+from relay.operators import Operator, OperatorRole, new_password
 from relay.security.passwords import hash_password
 from relay.settings import StoreConfig
 
@@ -31,7 +30,7 @@ def operator() -> None:
 @on_store
 async def operator_add(where: StoreConfig, *, name: str, role: str) -> None:
     """Admit somebody; the password is shown this once."""
-    password = _password()
+    password = new_password(secrets.token_bytes)
     made = Operator(name=name, password_hash=hash_password(password), role=OperatorRole(role), created_at=time.time())
     async with changing(where) as admin:
         if not await admin.add_operator(made):
@@ -65,7 +64,7 @@ async def operator_role(where: StoreConfig, *, name: str, role: str) -> None:
 @on_store
 async def operator_password(where: StoreConfig, *, name: str) -> None:
     """Give somebody a new password, which is shown this once; his sessions end, and he may come in again if he was disabled."""
-    password = _password()
+    password = new_password(secrets.token_bytes)
     found = await _find(where, name)
     await _change(where, replace(found, password_hash=hash_password(password), is_disabled=False))
     click.echo(f"{name} may come in with the password {password}")
@@ -95,8 +94,3 @@ async def _change(where: StoreConfig, operator: Operator) -> None:
     async with changing(where) as admin:
         if not await admin.change_operator(operator):
             raise Failure(_NOBODY_LEFT)
-
-
-def _password() -> str:
-    """120 bits."""
-    return base64.b32encode(secrets.token_bytes(15)).decode().lower()

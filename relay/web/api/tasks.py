@@ -7,15 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from relay.credential import Credential, Scope
-from relay.intake import Intake
 from relay.mailing import Audience, Mailing, Task, TaskState
 from relay.mailing_rules import EMPTY, CannotMove, MailingRules, check_size
 from relay.model import Receipt
 from relay.ports.clock import Clock
-from relay.ports.contacts import Contacts
 from relay.ports.receipts import Receipts
 from relay.ports.tasks import Tasks
-from relay.ports.templates import Templates
 from relay.web.api import task_views
 from relay.web.api.calls import Answer, Call, Operation, listed
 from relay.web.api.codes import FOUND, FOUND_THEM, NO_TASK, NOT_YOURS, Code, Fault, Text
@@ -54,14 +51,12 @@ class TasksResource:
         self,
         *,
         tasks: Tasks,
-        intake: Intake,
-        contacts: Contacts,
-        templates: Templates,
+        rules: MailingRules,
         receipts: Receipts,
         clock: Clock,
     ) -> None:
         self._tasks = tasks
-        self._rules = MailingRules(tasks=tasks, intake=intake, contacts=contacts, templates=templates, clock=clock)
+        self._rules = rules
         self._once = Once(receipts)
         self._clock = clock
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import gmtime, strftime
@@ -12,7 +10,7 @@ from urllib.parse import quote
 
 from relay.credential import Credential, Kind, LastUse, Scope
 from relay.identities import Identities, IdentityState
-from relay.operators import OperatorRole
+from relay.operators import OperatorRole, new_password
 from relay.ports.clock import Chance
 from relay.ports.logins import Credentials, Passwords
 from relay.ports.operators import Admin, Counters
@@ -25,7 +23,6 @@ from relay.web.console.visits import Go, NotThere, Objection, Page, Routes, Said
 
 _DAYS = 30
 _ON_A_PAGE = 100
-_PASSWORD_OCTETS = 15
 _KINDS = [(kind.value, kind.value.capitalize()) for kind in Kind]
 _SHOWN = (ACCEPTED, SENT, DELIVERED, "bounced", COMPLAINED, "refused")
 _NEW = Credential(name="", kind=Kind.APPLICATION, password_hashes=())
@@ -64,7 +61,6 @@ class CredentialPages:
         self._chance = chance
         self._doors = doors
         self._quotas = quotas
-        self._turn = asyncio.Lock()
 
     def routes(self) -> Routes:
         admin = OperatorRole.ADMIN
@@ -154,9 +150,9 @@ class CredentialPages:
         return Page(template="credential_form", facts=facts, status=400 if objection else 200)
 
     async def _add(self, visit: Visit) -> Page:
-        fields, password = _fields(visit), self._new_password()
+        fields, password = _fields(visit), new_password(self._chance)
         try:
-            async with self._turn:
+            async with self._logins.changing:
                 login = await self._added(fields, await self._passwords.hashed(password))
         except Objection as objection:
             return self._filled_in(_NEW, fields, objection)
@@ -172,7 +168,7 @@ class CredentialPages:
 
     async def _change(self, visit: Visit) -> Page | Go:
         fields = _fields(visit)
-        async with self._turn:
+        async with self._logins.changing:
             found = await self._of(visit)
             try:
                 changed = read(fields, found)
@@ -183,9 +179,9 @@ class CredentialPages:
         return Go(path=path_of(found.name), said=said, detail=differences(found, changed))
 
     async def _rotate(self, visit: Visit) -> Page:
-        password = self._new_password()
+        password = new_password(self._chance)
         password_hash = await self._passwords.hashed(password)
-        async with self._turn:
+        async with self._logins.changing:
             found = await self._of(visit)
             if len(found.password_hashes) > 1:
                 raise Objection("{name} has an old password beside the new one: end that first.", name=found.name)
@@ -194,7 +190,7 @@ class CredentialPages:
         return await self._shown(visit, changed, password)
 
     async def _finish(self, visit: Visit) -> Go:
-        async with self._turn:
+        async with self._logins.changing:
             found = await self._of(visit)
             await self._admin.put_credential(replace(found, password_hashes=found.password_hashes[:1]))
         return Go(path=path_of(found.name), said=Said("Only the newest password is good now."))
@@ -206,7 +202,7 @@ class CredentialPages:
         return await self._switch(visit, "{name} may log in again.", disabled=False)
 
     async def _switch(self, visit: Visit, said: str, *, disabled: bool) -> Go:
-        async with self._turn:
+        async with self._logins.changing:
             found = await self._of(visit)
             await self._admin.put_credential(replace(found, disabled=disabled))
         return Go(path=path_of(found.name), said=Said(said, {"name": found.name}))
@@ -215,10 +211,6 @@ class CredentialPages:
         if found := await self._credentials.get(visit.path("name")):
             return found
         raise NotThere
-
-    def _new_password(self) -> str:
-        """120 bits."""
-        return base64.b32encode(self._chance(_PASSWORD_OCTETS)).decode().lower()
 
 
 def path_of(name: str) -> str:

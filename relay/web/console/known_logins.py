@@ -10,13 +10,14 @@ from relay.ports.logins import Credentials
 
 
 class KnownLogins:
-    """As they are whenever they are asked for, whoever has changed them."""
+    """As they are whenever they are asked for, whoever has changed them. Pages that read one and change it hold `changing`."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
         self._known: dict[str, Credential] = {}
         self._last = 0
         self._turn = asyncio.Lock()
+        self.changing = asyncio.Lock()
 
     async def all(self) -> Sequence[Credential]:
         """By their names. Raises StoreUnavailable."""

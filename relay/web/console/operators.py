@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import replace
 from typing import Any
 
-from relay.operators import Operator, OperatorRole
+from relay.operators import Operator, OperatorRole, new_password
 from relay.ports.access import Operators
 from relay.ports.clock import Chance
 from relay.ports.logins import Passwords
@@ -14,7 +13,6 @@ from relay.web.console.login import LONGEST_PASSWORD, NAME, objection_to
 from relay.web.console.visits import Go, NotThere, Objection, Page, Routes, Said, Visit, act, look, whole_number
 
 _ROLES = [(role.value, role.value.capitalize()) for role in OperatorRole]
-_PASSWORD_OCTETS = 15
 _ENTRIES = 100
 _NOBODY_LEFT = "Nobody would be left who may admit others."
 
@@ -56,7 +54,7 @@ class OperatorPages:
         return Page(template="operators", facts=facts)
 
     async def _add(self, visit: Visit) -> Page:
-        name, password = visit.asked("name"), self._new_password()
+        name, password = visit.asked("name"), new_password(self._chance)
         if not NAME.fullmatch(name):
             raise Objection("A name has letters, digits and . _ @ - in it, and 64 of them at most.")
         operator = Operator(
@@ -74,7 +72,7 @@ class OperatorPages:
         return await self._change(replace(operator, role=_role(visit.asked("role"))), "The role of {name} is changed.")
 
     async def _set_password(self, visit: Visit) -> Page:
-        operator, password = await self._of(visit), self._new_password()
+        operator, password = await self._of(visit), new_password(self._chance)
         await self._change(replace(operator, password_hash=await self._passwords.hashed(password)), "")
         return await self._listed(visit, {"name": operator.name, "password": password})
 
@@ -134,10 +132,6 @@ class OperatorPages:
         if found := await self._operators.get(visit.path("name")):
             return found
         raise NotThere
-
-    def _new_password(self) -> str:
-        """120 bits."""
-        return base64.b32encode(self._chance(_PASSWORD_OCTETS)).decode().lower()
 
 
 def _role(word: str) -> OperatorRole:

@@ -54,7 +54,6 @@ class SenderPages:
         self._admin = admin
         self._chores = chores
         self._is_asked = is_asked
-        self._turn = asyncio.Lock()
 
     def routes(self) -> Routes:
         admin = OperatorRole.ADMIN
@@ -163,7 +162,7 @@ class SenderPages:
     async def _give(self, visit: Visit, said: str, *, is_allowed: bool) -> Go:
         identity = self._of(visit)
         entry = _entry_of(identity)
-        async with self._turn:
+        async with self._logins.changing:
             login = await self._credentials.get(str(visit.form.get("login", "")))
             if login is None:
                 raise Objection("There is no such login.")
