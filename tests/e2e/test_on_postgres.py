@@ -103,7 +103,7 @@ async def test_a_database_that_goes_away_for_a_while_costs_nothing(running: tupl
             except (AssertionError, smtplib.SMTPException):
                 refused += 1
                 client.rset()
-    assert refused < 30
+    assert refused <= 12  # twice for each cut: what waited for an answer, and who came before the new connection
     for each in acked:
         assert await relay.status(each, "delivered") == ["delivered"]
 

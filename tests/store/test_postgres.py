@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import cast
 
 import psycopg
 import pytest
@@ -22,6 +23,7 @@ from relay.store.postgres.store import PostgresStore
 from relay.store.sql import claims, facts, moves
 from relay.store.sql.session import LOCK, Session, beside_others, changes
 from relay.store.sql.store import SqlStore
+from relay.store.sql.writer import Verb
 from relay.suppression import Filter
 from tests import postgres
 from tests.store.kit import NOW, claim, column, enqueue, make_impatient, message, rows, settle
@@ -94,6 +96,18 @@ async def test_a_connection_that_is_cut_in_the_middle_of_a_group_costs_all_of_it
     assert len(cuts) == 1
     assert await ids(postgres_store) == set()
     assert await try_all(postgres_store, 1, 2) == ["Delivery"] * 2
+
+
+async def test_a_connection_that_does_not_get_out_of_its_pipeline_is_made_anew(postgres_store: PostgresStore) -> None:
+    """Some that are cut within one stay so: libpq calls them well, and sends nothing more by them, not even ROLLBACK."""
+
+    def stays_in_its_pipeline(db: database.PostgresDatabase, items: Sequence[None]) -> list[None]:
+        db._connection.pgconn.enter_pipeline_mode()
+        return [None] * len(items)
+
+    with pytest.raises(StoreUnavailable):
+        await postgres_store._writer.run(cast(Verb[None, None], stays_in_its_pipeline), None)
+    assert await try_all(postgres_store, 1) == ["Delivery"]
 
 
 async def test_a_commit_whose_answer_never_came_is_not_made_again(postgres_store: PostgresStore, url: str) -> None:

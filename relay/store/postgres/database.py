@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 
 import psycopg
 from psycopg import errors
@@ -70,7 +69,7 @@ class PostgresDatabase:
         self.writer = writer
 
     def begin(self, *, lazily: bool, alone: bool) -> None:
-        if self._connection.broken or self._connection.closed:
+        if self._connection.closed:
             self._connection = self._connect()
         self._connection.seconds = ANSWER_SECONDS
         begin = _BEGIN.format(self.patience, "" if alone else "_shared") + ("; SET LOCAL synchronous_commit = off" * lazily)
@@ -88,11 +87,14 @@ class PostgresDatabase:
         self._connection.execute("COMMIT")
 
     def rollback(self) -> None:
-        with suppress(psycopg.Error):
+        """Where that cannot be, the connection is of no use: some that are cut within a pipeline stay in it, and look well."""
+        try:
             self._connection.execute("ROLLBACK")
+        except psycopg.Error:
+            self._connection.close()
 
     def stands(self) -> bool:
-        return not self._connection.broken
+        return not self._connection.closed
 
     def refusal(self, error: Exception) -> Exception:
         if isinstance(error, _OUR_FAULTS):
@@ -110,7 +112,7 @@ class PostgresDatabase:
         return isinstance(error, _IN_THE_WAY)
 
     def is_final(self, error: Exception) -> bool:
-        return self._connection.broken or isinstance(error, errors.LockNotAvailable)
+        return self._connection.closed or isinstance(error, errors.LockNotAvailable)
 
     def make_room(self) -> None:
         """That is the database server's own affair."""
