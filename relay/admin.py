@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from relay import journal
+from relay.access_keys import IssuedKey
 from relay.bounces import BounceRules
 from relay.credential import Credential
 from relay.event import Replayed
@@ -14,19 +15,23 @@ from relay.model import Delivery
 from relay.operators import Operator
 from relay.outcome import Hold, HoldScope
 from relay.ports.access import Operators
+from relay.ports.access_keys import AccessKeys
 from relay.ports.clock import Clock
 from relay.ports.feedback import FeedbackStore
 from relay.ports.logins import Credentials
+from relay.ports.notices import Webhooks
 from relay.ports.queue import Desk
 from relay.ports.suppressions import Imports, Suppressions
 from relay.queueing import Moved, Selection, Tally
 from relay.suppression import Imported, Release, Suppression
+from relay.webhooks.webhook import Webhook
 
 
 class Admin:
     """Implements ports.Admin over the stores. All verbs raise StoreUnavailable.
 
-    `tell` hears of every credential that was changed, at once; `wake` is called when something may have become due.
+    `tell` hears of every credential that was changed, at once; `wake` is called when something may have become due. With a
+    `playpen` what is sent again goes there.
     """
 
     def __init__(
@@ -35,24 +40,30 @@ class Admin:
         suppressions: Suppressions,
         imports: Imports,
         credentials: Credentials,
+        access_keys: AccessKeys,
         desk: Desk,
         feedback: FeedbackStore,
         operators: Operators,
+        webhooks: Webhooks,
         rules: BounceRules,
         clock: Clock,
         tell: Callable[[Credential], None] = lambda _: None,
         wake: Callable[[], None] = lambda: None,
+        playpen: str = "",
     ) -> None:
         self._suppressions = suppressions
         self._imports = imports
         self._credentials = credentials
+        self._access_keys = access_keys
         self._desk = desk
         self._feedback = feedback
         self._operators = operators
+        self._webhooks = webhooks
         self._rules = rules
         self._clock = clock
         self._tell = tell
         self._wake = wake
+        self._playpen = playpen
 
     async def suppress(self, suppression: Suppression) -> bool:
         added = await self._suppressions.add(suppression)
@@ -83,6 +94,24 @@ class Admin:
         self._tell(credential)
         journal.credential_changed(name=credential.name, disabled=credential.disabled)
 
+    async def add_access_key(self, key: IssuedKey) -> bool:
+        added = await self._access_keys.add(key)
+        if added:
+            journal.access_key_changed(id=key.id, what=f"added for {key.credential}")
+        return added
+
+    async def change_access_key(self, key: IssuedKey) -> bool:
+        changed = await self._access_keys.change(key)
+        if changed:
+            journal.access_key_changed(id=key.id, what="disabled" if key.disabled else "enabled")
+        return changed
+
+    async def remove_access_key(self, id: str) -> bool:
+        removed = await self._access_keys.remove(id)
+        if removed:
+            journal.access_key_changed(id=id, what="removed")
+        return removed
+
     async def add_operator(self, operator: Operator) -> bool:
         return await self._operators.add(operator)
 
@@ -91,6 +120,29 @@ class Admin:
 
     async def remove_operator(self, name: str) -> bool:
         return await self._operators.remove(name)
+
+    async def put_webhook(self, webhook: Webhook) -> None:
+        await self._webhooks.put(webhook)
+        journal.webhook_changed(webhook=webhook.name, what="put")
+
+    async def remove_webhook(self, name: str) -> bool:
+        removed = await self._webhooks.remove(name)
+        if removed:
+            journal.webhook_changed(webhook=name, what="removed")
+        return removed
+
+    async def pause_webhook(self, name: str, *, is_paused: bool) -> bool:
+        changed = await self._webhooks.pause(name, is_paused=is_paused)
+        if changed:
+            journal.webhook_changed(webhook=name, what="paused" if is_paused else "resumed")
+        return changed
+
+    async def tell_again(self, name: str, *, since: float, until: float) -> int:
+        count = 0
+        async for step in self._webhooks.replay(name, since=since, until=until, now=self._clock()):
+            count += step
+        journal.notices_again(webhook=name, count=count)
+        return count
 
     async def move(self, cause: Cause, selection: Selection) -> Tally:
         moved = doubtful = 0
@@ -119,7 +171,7 @@ class Admin:
         return lifted
 
     async def resend(self, delivery_id: str) -> Delivery | None:
-        made = await self._desk.again(delivery_id, now=self._clock())
+        made = await self._desk.again(delivery_id, now=self._clock(), playpen=self._playpen)
         if made:
             journal.resent(id=made.id, after=delivery_id, recipient=made.recipient, state=made.state)
             self._wake()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,6 +11,7 @@ from enum import StrEnum
 HOUR, DAY = 3600.0, 86400.0
 IDLE_SECONDS = 12 * HOUR  # without a page; then the session is over
 LONGEST_SECONDS = 7 * DAY  # of any session
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 class OperatorRole(StrEnum):

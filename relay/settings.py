@@ -12,6 +12,8 @@ from relay.reputation import ReputationRules, Thresholds
 
 POSTGRES, SQLITE = ("postgresql://", "postgres://"), "sqlite:"
 
+_SIMULATOR = "success@simulator.amazonses.com"  # SES developer guide, "Using the mailbox simulator"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreConfig:
@@ -139,6 +141,11 @@ class PlaypenConfig:
     """Where all mail goes instead of to its recipients."""
 
     recipient: str = ""
+
+    @property
+    def address(self) -> str:
+        """Empty where it goes to its recipients."""
+        return _SIMULATOR if self.recipient == "simulator" else self.recipient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +297,15 @@ class ApiConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhooksConfig:
+    """How others are told what becomes of mail. What fails for `give_up_days` is not tried any more."""
+
+    connections: int = 10
+    timeout_seconds: int = 15
+    give_up_days: int = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateConfig:
     """The HTTP listener for those who run the relay: metrics, and the console. Empty is off. As with the API."""
 
@@ -329,6 +345,7 @@ class Config:
     pages: PagesConfig = field(default_factory=PagesConfig)
     secrets: SecretsConfig = field(default_factory=SecretsConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
+    webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
     private: PrivateConfig = field(default_factory=PrivateConfig)
     log: LogConfig = field(default_factory=LogConfig)
     file: str = field(default="(defaults)", metadata={"section": False})

@@ -18,6 +18,8 @@ _IMAGES = {f"image/{name}": f"image/{name}" for name in ("png", "jpeg", "gif", "
 _IMAGES |= {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}  # as older programs say
 _INLINE = re.compile(r"""(?<=["'(=])\s*cid:([^\s"'<>)]+)""", re.IGNORECASE)  # RFC 2392
 _ID = re.compile(rb"\s*<?([^<>\s]+)>?\s*")
+_MOST_IMAGES = 100
+_MOST_OCTETS = 30 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +47,12 @@ def read(sent: bytes, *, images: str) -> WebVersion:
 
 
 def whole(sent: bytes) -> WebVersion:
-    """Both texts, as far as there are two; images inside of the message stand in the HTML themselves."""
+    """Both texts, as far as there are two; images inside of the message stand in the HTML, unless they are too many."""
     shown = [part for part in mime.read(sent).parts if macros.is_shown(part)]
     page = "\n".join(_text(sent, part) for part in shown if part.content_type == _HTML)
     text = "\n".join(_text(sent, part) for part in shown if part.content_type != _HTML)
-    return WebVersion(html=_INLINE.sub(lambda match: _data_url(sent, match), page), text=text)
+    images = _Images(sent)
+    return WebVersion(html=_INLINE.sub(lambda match: images.url(unquote(html.unescape(match[1]))), page), text=text)
 
 
 def image(sent: bytes, content_id: str) -> Image | None:
@@ -61,14 +64,29 @@ def image(sent: bytes, content_id: str) -> Image | None:
     return None
 
 
+class _Images:
+    """As URLs that have the images in themselves; nothing for one that is not there, or where they are too many: each time that
+    one is shown its octets are there once more.
+    """
+
+    def __init__(self, sent: bytes) -> None:
+        self._sent = sent
+        self._urls: dict[str, str] = {}
+        self._octets = 0
+
+    def url(self, content_id: str) -> str:
+        if content_id not in self._urls and len(self._urls) < _MOST_IMAGES:
+            found = image(self._sent, content_id)
+            url = f"data:{found.content_type};base64,{b64encode(found.octets).decode()}" if found else ""
+            self._urls[content_id] = url
+        url = self._urls.get(content_id, "")
+        self._octets += len(url)
+        return url if self._octets <= _MOST_OCTETS else ""
+
+
 def _text(sent: bytes, part: Part) -> str:
     body = macros.whole(sent, part)
     return body.decode(charsets.of_text(part, body), "replace").removeprefix("\ufeff")
-
-
-def _data_url(sent: bytes, match: re.Match[str]) -> str:
-    found = image(sent, unquote(html.unescape(match[1])))
-    return f"data:{found.content_type};base64,{b64encode(found.octets).decode()}" if found else match[0]
 
 
 def _quoted(content_id: str) -> str:

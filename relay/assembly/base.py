@@ -47,13 +47,16 @@ class Base:
             suppressions=self.store.suppressions,
             imports=self.store.imports,
             credentials=self.store.credentials,
+            access_keys=self.store.access_keys,
             desk=self.store.desk,
             feedback=self.store.feedback,
             operators=self.store.operators,
+            webhooks=self.store.webhooks,
             rules=self.config.bounces.rules,
             clock=self.clock,
             tell=tell,
             wake=self.wake.set,
+            playpen=self.config.playpen.address,
         )
 
 

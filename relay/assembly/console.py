@@ -105,15 +105,17 @@ def _pages(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes, chores: 
         counters=store.counters, desk=store.desk, rules=base.config.reputation.rules, alarms=heard.alarms
     ).routes()
     yield from OperatorPages(operators=store.operators, passwords=entrance.passwords, chance=os.urandom).routes()
-    yield from _logins(base, entrance, at_ses, chores)
+    logins = KnownLogins(store.credentials)
+    yield from _logins(base, entrance, at_ses, chores, logins)
     yield from _feedback(base, entrance, heard, chores)
-    yield from _mailings(base, entrance, chores)
-    yield from _suppressions(base, entrance, chores)
+    yield from _mailings(base, entrance, chores, logins)
+    yield from _suppressions(base, entrance, chores, logins)
     yield from _messages(base, entrance)
     yield from QueuePages(
         desk=store.desk,
         admin=base.admin(tell=entrance.tell),
         credentials=store.credentials,
+        logins=logins,
         chores=chores,
         own_set=base.config.ses.configuration_set,
     ).routes()
@@ -129,14 +131,19 @@ def _messages(base: Base, entrance: Entrance) -> Iterator[Route]:
     yield from contents.routes()
 
 
-def _suppressions(base: Base, entrance: Entrance, chores: Chores) -> Iterator[Route]:
+def _suppressions(base: Base, entrance: Entrance, chores: Chores, logins: KnownLogins) -> Iterator[Route]:
     store, admin = base.store, base.admin(tell=entrance.tell)
     yield from SuppressionPages(
-        suppressions=store.suppressions, provenance=store.provenance, credentials=store.credentials, admin=admin
+        suppressions=store.suppressions,
+        provenance=store.provenance,
+        credentials=store.credentials,
+        logins=logins,
+        admin=admin,
     ).routes()
     yield from ImportPages(
         admin=admin,
         credentials=store.credentials,
+        logins=logins,
         operators=store.operators,
         chores=chores,
         new_list=Sorted,
@@ -144,10 +151,9 @@ def _suppressions(base: Base, entrance: Entrance, chores: Chores) -> Iterator[Ro
     ).routes()
 
 
-def _logins(base: Base, entrance: Entrance, at_ses: AtSes, chores: Chores) -> Iterator[Route]:
+def _logins(base: Base, entrance: Entrance, at_ses: AtSes, chores: Chores, logins: KnownLogins) -> Iterator[Route]:
     """And whom they send as."""
     config, store, admin = base.config, base.store, base.admin(tell=entrance.tell)
-    logins = KnownLogins(store.credentials)
     yield from CredentialPages(
         credentials=store.credentials,
         logins=logins,
@@ -186,11 +192,11 @@ def _port(listener: str) -> str:
     return listener.rpartition(":")[2]
 
 
-def _mailings(base: Base, entrance: Entrance, chores: Chores) -> Iterator[Route]:
+def _mailings(base: Base, entrance: Entrance, chores: Chores, logins: KnownLogins) -> Iterator[Route]:
     store, clock = base.store, base.clock
     rules = mailing_rules(base, entrance)
     stores = Stores(tasks=store.tasks, contacts=store.contacts, templates=store.templates, credentials=store.credentials)
-    pages = MailingPages(stores=stores, rules=rules, chores=chores, clock=clock)
+    pages = MailingPages(stores=stores, logins=logins, rules=rules, chores=chores, clock=clock)
     yield from pages.routes()
     yield from MailingPreviews(pages=pages, tasks=store.tasks, contacts=store.contacts, rules=rules).routes()
 

@@ -26,8 +26,6 @@ from relay.smtp.limits import Limits
 from relay.store.room import Room
 from relay.store.sql.store import SqlStore
 
-_SIMULATOR = "success@simulator.amazonses.com"  # SES developer guide, "Using the mailbox simulator"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
@@ -83,20 +81,15 @@ def intake(base: Base, identities: Identities, admission: Admission, quota: Quot
         refusals=base.refusals,
         patience=patience(config),
         observed=frozenset(map(Rule, config.policy.observed)),
-        playpen=playpen(config),
+        playpen=config.playpen.address,
         identities=identities,
         linker=base.linker,
     )
 
 
-def playpen(config: Config) -> str:
-    """Where all mail goes; empty where it goes to its recipients."""
-    return _SIMULATOR if config.playpen.recipient == "simulator" else config.playpen.recipient
-
-
 def login(store: SqlStore, passwords: ArgonPasswords, guesses: Guesses) -> Login:
     """Who it is."""
-    return Login(store.credentials, passwords, guesses, time.time)
+    return Login(store.credentials, store.access_keys, passwords, guesses, time.time)
 
 
 def limits(config: Config) -> Limits:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from relay.cli.access import changing, on_store, reading
 from relay.cli.terminal import Failure, show, when
-from relay.operators import Operator, OperatorRole, new_password
+from relay.operators import NAME, Operator, OperatorRole, new_password
 from relay.security.passwords import hash_password
 from relay.settings import StoreConfig
 
@@ -30,6 +30,8 @@ def operator() -> None:
 @on_store
 async def operator_add(where: StoreConfig, *, name: str, role: str) -> None:
     """Admit somebody; the password is shown this once."""
+    if not NAME.fullmatch(name):
+        raise Failure("a name has letters, digits and . _ @ - in it, and 64 of them at most")
     password = new_password(secrets.token_bytes)
     made = Operator(name=name, password_hash=hash_password(password), role=OperatorRole(role), created_at=time.time())
     async with changing(where) as admin:

@@ -21,6 +21,9 @@ class Operators(Protocol):
         not come in any more has no sessions any more.
         """
 
+    async def renew(self, name: str, password_hash: str) -> bool:
+        """A new password, and nothing else of him is changed: his sessions end. False if there is none of that name."""
+
     async def remove(self, name: str) -> bool:
         """With his sessions. False as above."""
 

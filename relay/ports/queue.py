@@ -80,10 +80,10 @@ class Desk(Protocol):
     async def lift(self, scope: HoldScope, subject: str, *, now: float, holder: Holder | None = None) -> tuple[HoldRecord, ...]:
         """Ends the holds there, SES's own as well; or only that of one holder."""
 
-    async def again(self, delivery_id: str, *, now: float) -> Delivery | None:
-        """A new delivery of the same message to the same recipient, as it was stored: to a suppressed address it has ended
-        already. None where that delivery is not over, its content is not kept any more, nobody wants it any more, or its
-        mailing still goes on.
+    async def again(self, delivery_id: str, *, now: float, playpen: str = "") -> Delivery | None:
+        """A new delivery of the same message to the same recipient, or the playpen, as it was stored: to a suppressed address
+        it has ended already. None where that delivery is not over, its content is not kept any more, nobody wants it any more,
+        or its mailing still goes on.
         """
 
 

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import base64
+import sqlite3
+from collections.abc import AsyncIterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from relay.operators import OperatorRole
+from relay.cli.access import changing
+from relay.operators import Operator, OperatorRole
 from tests.e2e.console import PASSWORD, Visitor, admit, base_of, visiting
 from tests.harness import CRM, Relay, running_relay
 
 PAGES = ("/", "/account")
 FOR_ADMINS = ("/operators", "/audit")
+MADE_UP = (
+    base64.urlsafe_b64encode(b"[" * 5000).decode(),
+    base64.urlsafe_b64encode(b'["{x:>20}", {"x": "a"}, false]').decode(),
+    base64.urlsafe_b64encode(b'["{x.real}", {"x": 1}, false]').decode(),
+    base64.urlsafe_b64encode(b'["{x}", {"x": [1]}, false]').decode(),
+    base64.urlsafe_b64encode(b'["{", {}, false]').decode(),
+)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +86,17 @@ async def test_who_guesses_is_stopped(tmp_path: Path) -> None:
         assert (await relay.told("passwords_guessed"))["by"] == "address"
         with relay.smtp(login="crm") as client:  # those of mail are counted apart
             assert client.noop()[0] == 250
+
+
+async def test_who_guesses_many_at_once_has_no_more_of_them(tmp_path: Path) -> None:
+    settings = {"RELAY_LOGINS__FAILURES_PER_ADDRESS": "3", "RELAY_LOGINS__FAILURE_SECONDS": "60"}
+    async with running_relay(tmp_path, CRM, settings=settings) as (relay, _):
+        await admit(relay)
+        async with visiting(relay, "") as stranger:
+            guesses = (stranger.post("/login", {"name": "viewer", "password": "wrong"}) for _ in range(40))
+            said = [shown.text for shown in await asyncio.gather(*guesses)]
+        assert 3 <= sum("The name or the password is wrong." in text for text in said) <= 4
+        assert sum("Too many wrong passwords" in text for text in said) >= 36
 
 
 @pytest.mark.parametrize("path", ["/", "/login", "/operators", "/nothing", "/static/console.css"])
@@ -260,13 +282,117 @@ async def test_it_speaks_the_language_of_its_reader(relay: Relay) -> None:
         assert 'lang="en"' in (await visitor.get("/")).source
 
 
-@pytest.mark.parametrize("cookie", ["x", "W10=", "e30=", "WyJ7eH0iLHt9LGZhbHNlXQ==", "WyJ7MC5fX2NsYXNzX199Iix7fSxmYWxzZV0="])
+@pytest.mark.parametrize(
+    "cookie", ["x", "W10=", "e30=", "WyJ7eH0iLHt9LGZhbHNlXQ==", "WyJ7MC5fX2NsYXNzX199Iix7fSxmYWxzZV0=", *MADE_UP]
+)
 async def test_a_cookie_that_somebody_made_up_changes_nothing(relay: Relay, cookie: str) -> None:
     async with (
         visiting(relay, "viewer") as visitor,
         visitor.http.get(f"{visitor.base}/account", cookies={"said": cookie}) as answer,
     ):
         assert (answer.status, 'class="said' in await answer.text()) == (200, False)
+
+
+async def test_a_cookie_of_a_stranger_does_not_fill_the_memory(relay: Relay) -> None:
+    relay.forget_peak()
+    cookie = base64.urlsafe_b64encode(b'["{x:>200000000}", {"x": "a"}, false]').decode()
+    async with (
+        visiting(relay, "") as stranger,
+        stranger.http.get(f"{stranger.base}/login", cookies={"said": cookie}) as answer,
+    ):
+        assert len(await answer.read()) < 10_000
+    assert relay.memory("VmHWM") < relay.memory() + (50 << 20)
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Content-Type": "x/y; charset=none"}, {"Content-Type": "multipart/form-data; boundary=x"}]
+)
+async def test_what_is_no_form_is_refused(relay: Relay, headers: Mapping[str, str]) -> None:
+    given = {"Sec-Fetch-Site": "same-origin", **headers}
+    form_like = {**given, "Content-Type": "application/x-www-form-urlencoded; charset=none"}
+    async with visiting(relay) as visitor:
+        for path in ("/login", "/operators", "/suppressions/import"):
+            for sent in (given, form_like):
+                async with visitor.http.post(visitor.base + path, data=b"name=a", headers=sent) as answer:
+                    assert answer.status == 403
+
+
+async def test_addresses_that_are_none_lead_to_the_first_page(relay: Relay) -> None:
+    async with visiting(relay) as visitor:
+        async with visitor.http.get(f"{visitor.base}/language/en", headers={"Referer": "http://["}) as answer:
+            assert answer.url.path == "/"
+        async with visitor.http.post(f"{visitor.base}/logout", headers={"Origin": "http://["}) as answer:
+            assert answer.status == 403
+
+
+async def test_behind_a_proxy_one_comes_back_to_where_one_was(relay: Relay) -> None:
+    async with visiting(relay, "viewer") as visitor:
+        headers = {"Referer": "https://console.example/account?x=1", "X-Forwarded-Host": "console.example"}
+        async with visitor.http.get(f"{visitor.base}/language/en", headers=headers) as answer:
+            assert answer.url.path_qs == "/account?x=1"
+
+
+async def test_from_where_forms_alone_lead_one_comes_back_to_the_page_above(relay: Relay) -> None:
+    """A new password is shown where no page is."""
+    async with visiting(relay) as visitor:
+        await visitor.post("/operators", {"name": "greta", "role": "viewer"})
+        assert (await visitor.post("/operators/greta/password")).url == "/operators/greta/password"
+        again = await visitor.post("/operators", {"name": "greta", "role": "viewer"}, came_from="/operators/greta/password")
+        assert (again.status, again.url) == (200, "/operators")
+        assert "There is an operator greta already." in again.text
+        async with visitor.http.get(
+            f"{visitor.base}/language/en", headers={"Referer": f"{visitor.base}/operators/greta/password"}
+        ) as answer:
+            assert (answer.status, answer.url.path) == (200, "/operators")
+
+
+async def test_an_objection_is_said_however_long_its_words_are(relay: Relay) -> None:
+    async with visiting(relay) as visitor:
+        shown = await visitor.post("/queue/change", {"verb": "cancel", "recipient_domain": "ж" * 5000}, came_from="/queue")
+        assert "жж… is no domain." in shown.text
+        said = [line for line in relay.log.read_text().splitlines() if "ж" * 400 in line]
+        assert said == []
+
+
+async def test_who_is_disabled_while_he_changes_his_password_stays_so(relay: Relay) -> None:
+    async with visiting(relay) as admin:
+        shown = await admin.post("/operators", {"name": "hugo", "role": "operator"})
+        password = shown.source.partition('class="copy">')[2].partition("<")[0]
+        async with visiting(relay, "") as hugo:
+            await hugo.login("hugo", password)
+            change = {"password": password, "new_password": "a longer password"}
+            renewing = asyncio.create_task(hugo.post("/account/password", change))
+            await asyncio.sleep(0.02)  # his passwords are being looked at and made
+            async with changing(relay.where) as store:
+                assert await store.change_operator(
+                    Operator(name="hugo", password_hash="x", role=OperatorRole.VIEWER, created_at=0.0, is_disabled=True)
+                )
+            await renewing
+        page = await admin.get("/operators")
+        assert "hugo disabled viewer" in page.text
+
+
+async def test_a_file_of_another_version_is_not_kept(relay: Relay) -> None:
+    async with visiting(relay, "") as stranger:
+        path = (await stranger.get("/login")).source.partition('href="/static/console.css')[2].partition('"')[0]
+        kept = await stranger.get(f"/static/console.css{path}")
+        other = await stranger.get("/static/console.css?v=0123456789abcdef")
+        assert ["immutable" in shown.headers["Cache-Control"] for shown in (kept, other)] == [True, False]
+        assert other.headers["Cache-Control"] == "no-store"
+
+
+async def test_what_was_done_is_told_where_the_audit_log_takes_nothing_any_more(tmp_path: Path) -> None:
+    """A password that was made is good: it must be seen."""
+    async with running_relay(tmp_path, CRM) as (relay, _):
+        await admit(relay)
+        with closing(sqlite3.connect(relay.path, timeout=10)) as db:
+            db.execute("CREATE TRIGGER full BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'full'); END")
+            db.commit()
+        async with visiting(relay) as visitor:
+            shown = await visitor.post("/operators/viewer/password")
+            password = shown.source.partition('class="copy">')[2].partition("<")[0]
+            assert (shown.status, len(password)) == (200, 24)
+            assert "password renewed viewer not known" in await entries(visitor)
 
 
 async def test_the_first_operator_comes_by_the_link_of_the_journal(tmp_path: Path) -> None:
@@ -304,6 +430,7 @@ async def test_operators_by_the_command_line(tmp_path: Path) -> None:
         assert "anna" in (await relay.cli("operator", "list"))[1]
         assert (await relay.cli("operator", "add", "anna", check=False))[0] == 2
         assert (await relay.cli("operator", "remove", "boris", check=False))[0] == 2
+        assert (await relay.cli("operator", "add", "two words", check=False))[0] == 2
         assert await relay.stop() == 0
         assert "boris may come in" in (await relay.cli("operator", "add", "boris", "--role", "admin"))[1]
         assert "anna is removed" in (await relay.cli("operator", "remove", "anna"))[1]

@@ -226,6 +226,13 @@ async def test_all_is_gone_over_once_more(scene: Scene) -> None:
     await scene.relay.told("feedback_replayed", added=0)
 
 
+async def test_the_path_of_the_webhook_may_be_all_that_guards_it(scene: Scene) -> None:
+    for name, is_shown in (("viewer", False), ("operator", False), ("admin", True)):
+        async with visiting(scene.relay, name) as visitor:
+            page = await visitor.get("/feedback")
+            assert (page.status, "/sns" in page.source) == (200, is_shown)
+
+
 async def test_what_was_done_is_in_the_audit_log_and_others_may_not_do_it(scene: Scene) -> None:
     for name, refused in (
         ("viewer", ("queues/look", "redrive", "replay", "quarantine/retry")),
@@ -252,7 +259,12 @@ async def test_the_set_up_shows_its_plan_makes_it_and_looks_at_each_hop(scene: S
         assert "would be made configuration set tests" in shown.text
         assert re.search(r"configuration set fail tests does not exist .* public URL ok", shown.text)
         assert scene.cloud.configuration_sets == {}  # it only looked
-        await visitor.post("/feedback/setup/make")
+        for seen in ("", "1.5"):  # of what others have looked at meanwhile nobody knows what it is
+            await visitor.post("/feedback/setup/make", {"seen": seen})
+        assert (scene.cloud.configuration_sets, "Make it" in (await visitor.get("/feedback/setup")).text) == ({}, True)
+        looked = re.search(r'name="seen" value="([0-9.]+)"', shown.source)
+        assert looked
+        await visitor.post("/feedback/setup/make", {"seen": looked[1]})
         shown = await over(visitor, "/feedback/setup?watch=on")
         assert "made configuration set tests" in shown.text
         assert "Nothing to do: all is as it should be." in shown.text
@@ -260,7 +272,7 @@ async def test_the_set_up_shows_its_plan_makes_it_and_looks_at_each_hop(scene: S
         assert '"Action": [ "ses:SendEmail"' in shown.text
     [destination] = scene.cloud.configuration_sets["tests"].values()
     assert destination["Enabled"]
-    assert scene.rows("SELECT outcome FROM audit WHERE action = 'set-up made' ORDER BY id") == [("refused",), ("done",)]
+    assert scene.rows("SELECT outcome FROM audit WHERE action = 'set-up made' ORDER BY id") == [*[("refused",)] * 3, ("done",)]
 
 
 async def test_the_set_up_says_which_right_is_missing(scene: Scene) -> None:

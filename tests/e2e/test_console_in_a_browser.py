@@ -111,6 +111,16 @@ async def test_the_keyboard_is_enough(browser: Browser, relay: Relay) -> None:
     await context.close()
 
 
+async def test_a_second_click_does_nothing(browser: Browser, relay: Relay) -> None:
+    """The password that the first one has made would never be seen."""
+    async with browsing(browser, relay, **WIDE) as page:
+        for name in ("twice", "again"):
+            await page.goto(f"{base_of(relay)}/operators")
+            await page.get_by_label("Name").fill(name)
+            await page.get_by_role("button", name="Admit").evaluate("it => { it.click(); setTimeout(() => it.click(), 10); }")
+            await expect(page.get_by_role("heading", name=f"The password of {name}")).to_be_visible()
+
+
 async def test_without_scripts_it_works_as_well(browser: Browser, relay: Relay) -> None:
     async with browsing(browser, relay, java_script_enabled=False, **WIDE) as page:
         await page.goto(f"{base_of(relay)}/operators")

@@ -14,6 +14,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import closing
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
@@ -212,6 +213,32 @@ async def test_each_field_finds_and_all_of_them_must_fit(scene: Scene, viewer: V
     assert (await viewer.get(f"/messages?q={quote(ATTACK)}&recipient={quote(ATTACK)}")).source.count("<img src=x") == 0
 
 
+@pytest.mark.parametrize(
+    ("said", "is_there"),
+    [
+        ("since=0001-01-01T00:00", True),
+        ("until=0001-01-01T00:00", False),
+        ("until=9999-12-31T23:59", True),
+        ("since={now}%2B00:00", False),
+        ("since={now}%2B05:00", True),
+        ("until={now}-05:00", True),
+    ],
+)
+async def test_times_are_meant_as_they_are_written(scene: Scene, viewer: Visitor, said: str, is_there: bool) -> None:
+    id = await scene.send(to="times@example.net")
+    now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(time.time() + 2))
+    shown = await viewer.get(f"/messages?recipient=times@example.net&{said.format(now=now)}")
+    assert (shown.status, f"d-{id}-1" in shown.source) == (200, is_there)
+
+
+async def test_who_goes_away_in_the_middle_of_a_file_is_no_fault(scene: Scene, viewer: Visitor) -> None:
+    for _ in range(3):
+        async with viewer.http.get(f"{viewer.base}/messages/export.csv") as answer:
+            answer.close()
+        await asyncio.sleep(0.1)
+    assert scene.relay.faults() == []
+
+
 async def test_pages_lead_to_all_and_so_does_the_file(scene: Scene, viewer: Visitor) -> None:
     def session() -> str:
         with scene.relay.smtp(login="person") as client:
@@ -375,6 +402,17 @@ async def test_what_waits_is_held_back_retried_and_cancelled(scene: Scene, opera
     assert (entry.operator, entry.subject, entry.outcome) == ("operator", other, "done")
 
 
+async def test_a_mailing_is_stopped_as_a_whole_by_itself_alone(scene: Scene, operator: Visitor) -> None:
+    """It may have millions of deliveries, and others are still to be made."""
+    id = await scene.waiting()
+    scene.behind_its_back("UPDATE messages SET task = 1 WHERE id = ?", id)
+    for verb in ("hold", "retry", "cancel"):
+        shown = await operator.post(f"/messages/{id}/{verb}", came_from=f"/messages/{id}")
+        assert "It is a mailing's: pause that one, or cancel it." in shown.text
+    assert await scene.relay.status(id, "queued") == ["queued"]
+    assert "It is cancelled." in (await operator.post(f"/messages/{id}-1/cancel")).text
+
+
 async def test_what_is_over_is_sent_again(scene: Scene, operator: Visitor) -> None:
     id = await scene.delivered(to="again@example.net")
     calls = len(scene.cloud.calls)
@@ -394,6 +432,20 @@ async def test_what_is_over_is_sent_again(scene: Scene, operator: Visitor) -> No
         assert made
         assert (made.id, made.state) == (f"{id}-3", State.QUEUED)
         assert await admin.resend(f"{id}-9") is None
+
+
+async def test_in_a_playpen_nothing_else_gets_it_again(tmp_path: Path) -> None:
+    async with running_relay(tmp_path, APPLICATION) as (relay, cloud):
+        await admit(relay)
+        scene = Scene(relay, cloud)
+        id = await scene.delivered(to="real@example.net")
+        assert await relay.stop() == 0
+        await relay.start(RELAY_PLAYPEN__RECIPIENT="simulator")
+        async with visiting(relay, "operator") as operator:
+            page = await operator.post(f"/messages/{id}-1/resend")
+        assert "It goes out once more, to success@simulator.amazonses.com." in page.text
+        await arrived(relay, cloud, 2)
+        assert [call.recipients for call in cloud.calls] == [("real@example.net",), ("success@simulator.amazonses.com",)]
 
 
 async def test_who_is_suppressed_gets_nothing_again(scene: Scene, operator: Visitor) -> None:

@@ -354,6 +354,17 @@ async def test_a_list_comes_in_and_its_bad_lines_are_told_by_number(scene: Scene
     assert done.detail.endswith("rows 4, bad 2 added 1, longer 0, stood 1, released 0")
 
 
+async def test_a_year_that_is_none_is_shown_as_no_time(scene: Scene) -> None:
+    rows = ("year@example.net,manual,,9999-12-31T23:59:59-12:00,,,", "zero@example.net,manual,,0001-01-01T00:00:00+14:00,,,")
+    async with visiting(scene.relay, "operator") as visitor:
+        await visitor.get(IMPORT)
+        await upload(visitor, "\n".join(("address,reason,scope,since,until,source,note", *rows)).encode())
+        assert "Added 2" in (await ended(visitor)).text
+        for path in ("/suppressions?text=year@", "/suppressions?text=zero@", "/suppressions/address?address=year@example.net"):
+            shown = await visitor.get(path)
+            assert (shown.status, "@example.net" in shown.text) == (200, True)
+
+
 async def test_what_the_form_says_stands_in_place_of_what_the_file_says(scene: Scene) -> None:
     async with visiting(scene.relay, "operator") as visitor:
         fields = {"format": "plain", "reason": "complaint", "mail": "login", "name": "app"}
@@ -400,11 +411,17 @@ async def test_a_form_without_a_file_or_of_another_site_changes_nothing(scene: S
         headers = {"Sec-Fetch-Site": "same-origin", "Referer": visitor.base + IMPORT}
         async with visitor.http.post(visitor.base + IMPORT, data=form, headers=headers) as answer:
             assert "Choose a file." in await answer.text()
+        many = aiohttp.FormData(
+            {"csrf": visitor.csrf, **{f"x{number}": "x" for number in range(50)}}, default_to_multipart=True
+        )
+        many.add_field("file", b"many@example.net", filename="many.csv")
+        async with visitor.http.post(visitor.base + IMPORT, data=many, headers=headers) as answer:
+            assert "Choose a file." in await answer.text()
         assert "There is no login nobody." in (await upload(visitor, b"x@example.net", mail="login", name="nobody")).text
         await visitor.get(IMPORT)
         visitor.csrf = "0" * len(visitor.csrf)
         assert (await upload(visitor, b"foreign@example.net\n")).status == 403
-    assert await scene.entries("foreign@example.net") == ()
+    assert await scene.entries("foreign@example.net") == await scene.entries("many@example.net") == ()
 
 
 async def test_a_long_list_comes_in_beside_the_pages_one_at_a_time_and_can_be_stopped(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from relay.contact import ContactDetails
@@ -12,6 +13,8 @@ from relay.ports.templates import Template
 from relay.statistics import ACCEPTED, UNSUBSCRIBED
 from relay.store.sql.store import SqlStore
 from relay.tokens import Kind, Link
+from relay.web.console.audience_counts import AudienceCounts
+from relay.web.console.chores import Chores
 from tests.store.kit import NOW
 from tests.store.test_tasks import MAILING, all_steps, group, started
 
@@ -36,6 +39,25 @@ async def test_how_far_several_have_come(store: SqlStore) -> None:
     draft = await store.tasks.add("crm", MAILING, Audience(), at=NOW)
     seen = await store.tasks.progress([begun.id, draft])
     assert [(each.figures.of(ACCEPTED), each.waiting) for each in (seen[begun.id], seen[draft])] == [(3, 3), (0, 0)]
+
+
+async def test_what_is_changed_while_it_is_counted_is_counted_once_more(store: SqlStore) -> None:
+    many = await group(store, [f"{number}@example.net" for number in range(5000)])
+    one = await group(store, ["one@example.net"])
+    id = await store.tasks.add("crm", MAILING, Audience(groups=(many,)), at=NOW)
+    counts = AudienceCounts(tasks=store.tasks, chores=Chores(lambda: NOW), clock=lambda: NOW)
+    counts.begin(id)
+    await asyncio.sleep(0)  # it has begun to read
+    assert await store.tasks.change(id, MAILING, Audience(groups=(one,)))
+    assert counts.is_under_way(id)
+    counts.begin(id)
+    for _ in range(500):
+        if not counts.is_under_way(id):
+            break
+        await asyncio.sleep(0.01)
+    task = await store.tasks.get(id)
+    assert task
+    assert task.reach.contacts == 1
 
 
 async def test_some_of_an_audience_are_read_in_the_order_of_their_addresses(store: SqlStore) -> None:

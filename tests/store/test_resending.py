@@ -85,6 +85,17 @@ async def test_to_who_is_suppressed_meanwhile_it_has_ended(store: SqlStore) -> N
     assert (await store.counters.sums(Wanted(since=NOW, until=LATER)))[""].of("suppressed") == 1
 
 
+async def test_in_a_playpen_it_goes_there(store: SqlStore) -> None:
+    first = await over(store)
+    again = await store.desk.again(first.id, now=LATER, playpen="test@example.com")
+    assert again
+    assert again == replace(first, number=2, recipient="test@example.com", due_at=LATER, expires_at=LATER + LIFETIME)
+    await store.suppressions.add(suppression("test@example.com"))
+    suppressed = await store.desk.again(first.id, now=LATER, playpen="test@example.com")
+    assert suppressed
+    assert suppressed.state is State.SUPPRESSED
+
+
 async def test_two_at_once_are_two(store: SqlStore) -> None:
     first = await over(store)
     made = await asyncio.gather(*(store.desk.again(first.id, now=LATER) for _ in range(3)))

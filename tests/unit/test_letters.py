@@ -66,6 +66,9 @@ def test_fields_have_their_names_as_they_were_written() -> None:
         ('filename="=?utf-8?b?0KHRh9GR0YI=?="', "Счёт"),
         ('filename*0="very "; filename*1="long.pdf"', "very long.pdf"),
         ("x=y", "part-1"),
+        ("filename*=idna''a.pdf", "idna''a.pdf"),
+        ("filename*=punycode''%FF.pdf", "punycode''%FF.pdf"),
+        ("filename*=a%00''a.pdf", "a%00''a.pdf"),
     ],
 )
 def test_a_file_has_the_name_that_readers_see(disposition: str, name: str) -> None:

@@ -37,7 +37,13 @@ def test_the_html_is_shown_where_there_is_any() -> None:
 def test_both_texts_are_there_with_the_images_in_them() -> None:
     found = web_version.whole(related("<img src='cid:logo@example.com'><img src='cid:other'>"))
     image = f"data:image/png;base64,{base64.b64encode(PNG).decode()}"
-    assert found == WebVersion(html=f"<img src='{image}'><img src='cid:other'>", text="plain")
+    assert found == WebVersion(html=f"<img src='{image}'><img src=''>", text="plain")
+
+
+def test_an_image_that_is_shown_very_often_does_not_fill_the_memory() -> None:
+    found = web_version.whole(related("<img src='cid:logo@example.com'>" * 200_000))
+    assert 20_000_000 < len(found.html) < 40_000_000
+    assert found.html.endswith("<img src=''>")
 
 
 @pytest.mark.parametrize(

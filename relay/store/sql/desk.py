@@ -132,10 +132,10 @@ class SqlDesk:
     async def lift(self, scope: HoldScope, subject: str, *, now: float, holder: Holder | None = None) -> tuple[HoldRecord, ...]:
         return await self._writer.run(_lift_all, (scope, subject, now, holder))
 
-    async def again(self, delivery_id: str, *, now: float) -> Delivery | None:
+    async def again(self, delivery_id: str, *, now: float, playpen: str = "") -> Delivery | None:
         message_id, _, number = delivery_id.partition("-")
         is_number = number.isascii() and number.isdecimal() and len(number) < 10
-        return await self._writer.run(again_all, (message_id, int(number), now)) if is_number else None
+        return await self._writer.run(again_all, (message_id, int(number), now, playpen)) if is_number else None
 
 
 def _flow_status(row: tuple[Any, ...], due: int) -> FlowStatus:

@@ -40,6 +40,9 @@ class SqlOperators:
     async def change(self, operator: Operator) -> bool:
         return await self._writer.run(_change_all, operator)
 
+    async def renew(self, name: str, password_hash: str) -> bool:
+        return await self._writer.run(_renew_all, (password_hash, name))
+
     async def remove(self, name: str) -> bool:
         return await self._writer.run(_remove_all, name)
 
@@ -119,6 +122,15 @@ def _change(db: Database, operator: Operator) -> bool:
     if operator.is_disabled or operator.password_hash != _operator_of(rows[0]).password_hash:
         db.execute("DELETE FROM operator_sessions WHERE operator = ?", (operator.name,))
     return True
+
+
+def _renew_all(db: Database, items: Sequence[tuple[str, str]]) -> list[bool]:
+    return [_renew(db, *item) for item in items]
+
+
+def _renew(db: Database, password_hash: str, name: str) -> bool:
+    db.execute("DELETE FROM operator_sessions WHERE operator = ?", (name,))
+    return db.execute("UPDATE operators SET password_hash = ? WHERE name = ?", (password_hash, name)).rowcount == 1
 
 
 def _has_other_admin(db: Database, name: str) -> bool:

@@ -23,18 +23,21 @@ _OVER = f"""SELECT {DELIVERY}, {MESSAGE}, coalesce((SELECT a.at FROM attempts a
 _NEXT = "SELECT max(number) + 1 FROM deliveries WHERE message_id = ?"
 
 
-def again_all(db: Session, items: Sequence[tuple[str, int, float]]) -> list[Delivery | None]:
-    """One result each: of the delivery by its message and number, None where it cannot be."""
+def again_all(db: Session, items: Sequence[tuple[str, int, float, str]]) -> list[Delivery | None]:
+    """One result each: of the delivery by its message and number, None where it cannot be. The last is the playpen, if there is
+    one.
+    """
     return [_again(db, *item) for item in items]
 
 
-def _again(db: Session, message_id: str, number: int, now: float) -> Delivery | None:
+def _again(db: Session, message_id: str, number: int, now: float, playpen: str) -> Delivery | None:
     row = db.execute(_OVER, (message_id, number, now)).fetchone()
     if row is None:
         return None
     message = message_of(row[DELIVERY_WIDTH:])
     ((new_number,),) = db.execute(_NEXT, (message_id,)).fetchall()
-    wanted = _another(delivery_of(row), message, began_at=row[-1], now=now)
+    over = delivery_of(row)
+    wanted = _another(replace(over, recipient=playpen or over.recipient), message, began_at=row[-1], now=now)
     [[made]] = store_all(db, [(replace(message, accepted_at=now), (replace(wanted, number=new_number),))])
     note_attempts(db, [(message_id, new_number, 0, now, made.state, f"by the operator, after {message_id}-{number}")])
     return made

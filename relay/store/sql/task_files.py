@@ -8,6 +8,7 @@ from relay.model import File
 from relay.store.sql.session import Reader, Session, beside_others
 
 _OF_TASK = "FROM task_attachments WHERE task = ? ORDER BY number"
+_LOCK_NEW = "UPDATE tasks SET state = 'new' WHERE id = ? AND state = 'new'"  # nobody starts it, or attaches more, meanwhile
 
 
 async def read(reader: Reader, task_id: int) -> tuple[File, ...]:
@@ -28,21 +29,20 @@ def attach_all(db: Session, items: Sequence[tuple[int, File]]) -> list[bool]:
 
 
 def _attach(db: Session, task_id: int, file: File) -> bool:
-    return bool(
-        db.execute(
-            "INSERT INTO task_attachments (task, number, file_name, content_id, data)"
-            " SELECT ?, coalesce((SELECT max(number) FROM task_attachments WHERE task = ?), 0) + 1, ?, ?, ?"
-            " FROM tasks WHERE id = ? AND state = 'new'",
-            (task_id, task_id, file.name, file.content_id, file.data, task_id),
-        ).rowcount
+    if not db.execute(_LOCK_NEW, (task_id,)).rowcount:
+        return False
+    db.execute(
+        "INSERT INTO task_attachments (task, number, file_name, content_id, data)"
+        " SELECT ?, coalesce(max(number), 0) + 1, ?, ?, ? FROM task_attachments WHERE task = ?",
+        (task_id, file.name, file.content_id, file.data, task_id),
     )
+    return True
 
 
 @beside_others
 def detach_all(db: Session, items: Sequence[int]) -> list[bool]:
     """All of each; as above."""
-    is_new = "SELECT 1 FROM tasks WHERE id = ? AND state = 'new'"
-    found = [bool(db.execute(is_new, (task_id,)).fetchall()) for task_id in items]
+    found = [bool(db.execute(_LOCK_NEW, (task_id,)).rowcount) for task_id in items]
     gone = [task_id for task_id, is_found in zip(items, found, strict=True) if is_found]
     db.executemany("DELETE FROM task_attachments WHERE task = ?", [(task_id,) for task_id in gone])
     return found

@@ -37,8 +37,8 @@ class Contents:
         if mail is None:
             raise NotThere
         try:
-            content = await self._bodies.read(mail.message, mail.content)
             async with self._turns:
+                content = await self._bodies.read(mail.message, mail.content)
                 return await asyncio.to_thread(lambda: reading(_sent(mail, content)))
         except DamagedBody:
             raise Objection("What is kept of this message is not what was accepted: it is damaged.") from None

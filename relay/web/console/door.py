@@ -4,13 +4,13 @@ who may not, or for another site's form; and what is done is in the audit log be
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from aiohttp import BodyPartReader, MultipartReader, web
 from multidict import MultiDict, MultiDictProxy
@@ -20,9 +20,10 @@ from relay.errors import StoreUnavailable
 from relay.operators import AuditEntry, Operator, Session
 from relay.ports.access import Operators
 from relay.ports.clock import Clock
+from relay.web.console import saying
 from relay.web.console.files import Files
 from relay.web.console.rendering import Rendering
-from relay.web.console.sessions import Sessions, csrf_of, is_ours
+from relay.web.console.sessions import Sessions, csrf_of, form_of, is_ours, path_within
 from relay.web.console.visits import NO_FORM, Go, NotThere, Objection, Page, Route, Said, Visit
 from relay.web.console.words import chosen
 
@@ -44,6 +45,11 @@ _YEAR = 365 * 86400
 _SECRETS = ("csrf", "password", "new_password")
 _LONGEST_DETAIL = 2000
 _LONGEST_FIELD = 200
+_BEFORE_ALL = ("/login", "/welcome")
+_IN_PATH = re.compile(r"{\w+}")
+_DEEPEST = 3  # pages above a path
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Console:
@@ -53,6 +59,8 @@ class Console:
         self, routes: Sequence[Route], *, files: Files, sessions: Sessions, operators: Operators, clock: Clock
     ) -> None:
         self._found = routes
+        paths = [*_BEFORE_ALL, *(route.path for route in routes if route.method == "GET")]
+        self._pages = [re.compile(_IN_PATH.sub("[^/]+", path)) for path in paths]
         self._files = files
         self._rendering = Rendering(files)
         self._sessions = sessions
@@ -73,7 +81,7 @@ class Console:
     def shown(self, request: web.Request, page: Page, *, visit: Visit | None = None) -> web.Response:
         """A page, with what all of them have."""
         language = self.language(request)
-        said = _read(request.cookies.get(_SAID, ""))
+        said = saying.read(request.cookies.get(_SAID, ""))
         facts = {
             **page.facts,
             "path": request.path,
@@ -93,18 +101,23 @@ class Console:
         """To another page, which says something once."""
         answer = web.Response(status=303, headers={**HEADERS, "Location": path})
         if said:
-            self._sessions.keep(answer, _SAID, _written(said, is_objection), seconds=_SECONDS_SAID)
+            self._sessions.keep(answer, _SAID, saying.written(said, is_objection), seconds=_SECONDS_SAID)
         return answer
 
-    def _handler(self, route: Route) -> Any:
+    def answering(self, handler: Handler) -> Handler:
+        """The same, with a page for when the store does not answer."""
+
         async def answer(request: web.Request) -> web.StreamResponse:
             try:
-                return await self._answered(route, request)
+                return await handler(request)
             except StoreUnavailable as error:
                 journal.trouble("a page of the console cannot be shown", error)
                 return self.shown(request, Page(template="unavailable", status=503))
 
         return answer
+
+    def _handler(self, route: Route) -> Handler:
+        return self.answering(partial(self._answered, route))
 
     async def _answered(self, route: Route, request: web.Request) -> web.StreamResponse:
         """Raises StoreUnavailable."""
@@ -125,8 +138,11 @@ class Console:
         return self._response(given, visit)
 
     async def _visit(self, route: Route, request: web.Request, session: Session, operator: Operator) -> Visit:
-        upload = await request.multipart() if route.is_upload and request.content_type == _MULTIPART else None
-        form = await _first_field(upload) if upload else await request.post() if request.method == "POST" else NO_FORM
+        upload, form = None, NO_FORM
+        if route.is_upload and request.content_type == _MULTIPART:
+            upload, form = await _begun(request)
+        elif request.method == "POST":
+            form = await form_of(request)
         return Visit(
             request=request,
             operator=operator,
@@ -153,14 +169,19 @@ class Console:
             return self._response(given, visit)
         except Objection as objection:
             outcome = "refused"
-            return self.gone(_back(visit), objection.said, is_objection=True)
+            return self.gone(self._back(request), objection.said, is_objection=True)
         except NotThere:
             outcome = "refused"
             return self.shown(request, Page(template="missing", status=404), visit=visit)
         finally:
-            await self._operators.conclude(
-                entry, subject=subject or wanted.subject, detail=(detail or wanted.detail)[:_LONGEST_DETAIL], outcome=outcome
-            )
+            await self._conclude(entry, subject or wanted.subject, (detail or wanted.detail)[:_LONGEST_DETAIL], outcome)
+
+    async def _conclude(self, entry: int, subject: str, detail: str, outcome: str) -> None:
+        """What was done is told to who did it all the same where the log cannot take its outcome any more."""
+        try:
+            await self._operators.conclude(entry, subject=subject, detail=detail, outcome=outcome)
+        except StoreUnavailable as error:
+            journal.trouble("the audit log does not take an outcome", error)
 
     def _response(self, given: object, visit: Visit) -> web.StreamResponse:
         if isinstance(given, Page):
@@ -170,11 +191,20 @@ class Console:
         assert isinstance(given, web.StreamResponse)
         return given
 
+    def _back(self, request: web.Request) -> str:
+        """The page somebody came from; or one above it, where forms alone lead to that."""
+        path, mark, query = path_within(request.headers.get("Referer", ""), request).partition("?")
+        for _ in range(_DEEPEST):
+            if any(page.fullmatch(path) for page in self._pages):
+                return path + mark + query
+            path, mark, query = path.rpartition("/")[0] or "/", "", ""
+        return "/"
+
     def _said(self, objection: Objection, visit: Visit) -> str:
         return self._rendering.sentence(objection.said, visit.language)
 
     async def _choose_language(self, request: web.Request) -> web.Response:
-        answer = self.gone(_same_site(request.headers.get("Referer", ""), request))
+        answer = self.gone(self._back(request))
         self._sessions.keep(answer, _LANGUAGE, chosen(request.match_info["language"], ""), seconds=_YEAR)
         return answer
 
@@ -192,36 +222,14 @@ def _entry(route: Route, visit: Visit) -> AuditEntry:
     )
 
 
-async def _first_field(upload: MultipartReader) -> MultiDictProxy[Any]:
-    """Of a form whose file is read while it comes: what proves that the form is ours stands before it."""
-    part = await upload.next()
-    if not isinstance(part, BodyPartReader) or part.name != "csrf":
-        return NO_FORM
-    return MultiDictProxy(MultiDict(csrf=(await part.read_chunk(_LONGEST_FIELD)).decode("ascii", "replace")))
-
-
-def _back(visit: Visit) -> str:
-    return _same_site(visit.request.headers.get("Referer", ""), visit.request)
-
-
-def _same_site(url: str, request: web.Request) -> str:
-    """The page somebody came from, if it is one of ours; else the first one."""
-    parts = urlsplit(url)
-    if parts.netloc != request.host or not parts.path.startswith("/") or parts.path.startswith("//"):
-        return "/"
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
-
-
-def _written(said: Said, is_objection: bool) -> str:
-    document = json.dumps([said.text, dict(said.words), is_objection])
-    return base64.urlsafe_b64encode(document.encode()).decode()
-
-
-def _read(cookie: str) -> tuple[Said, bool] | None:
+async def _begun(request: web.Request) -> tuple[MultipartReader | None, MultiDictProxy[Any]]:
+    """A form whose file is read while it comes: what proves that the form is ours stands before it."""
     try:
-        text, words, is_objection = json.loads(base64.urlsafe_b64decode(cookie.encode("ascii", "replace")))
-        found = Said(str(text), {str(name): word for name, word in words.items()})
-        found.text.format_map(found.words)
-        return found, bool(is_objection)
-    except (binascii.Error, ValueError, AttributeError, TypeError, LookupError):
-        return None
+        upload = await request.multipart()
+        part = await upload.next()
+        if isinstance(part, BodyPartReader) and part.name == "csrf":
+            token = (await part.read_chunk(_LONGEST_FIELD)).decode("ascii", "replace")
+            return upload, MultiDictProxy(MultiDict(csrf=token))
+    except ValueError:  # it is no such form
+        pass
+    return None, NO_FORM

@@ -8,6 +8,7 @@ from pathlib import Path
 from aiohttp import web
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_FOR_GOOD = "public, max-age=31536000, immutable"
 _FOLDER = Path(__file__).parent / "static"
 
 
@@ -17,10 +18,11 @@ class Files:
     def __init__(self) -> None:
         found = [path for path in sorted(_FOLDER.rglob("*")) if path.suffix in _TYPES]
         self._contents = {str(path.relative_to(_FOLDER)): path.read_bytes() for path in found}
+        self._versions = {name: sha256(content).hexdigest()[:16] for name, content in self._contents.items()}
 
     def path(self, name: str) -> str:
         """Where a file is, as it is now."""
-        return f"/static/{name}?v={sha256(self._contents[name]).hexdigest()[:16]}"
+        return f"/static/{name}?v={self._versions[name]}"
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/static/{name:.+}", self._show)]
@@ -29,7 +31,8 @@ class Files:
         name = request.match_info["name"]
         if name not in self._contents:
             raise web.HTTPNotFound
-        headers = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+        is_meant = request.query.get("v") == self._versions[name]  # and not that of another node, which is being renewed
+        headers = {"Cache-Control": _FOR_GOOD if is_meant else "no-store", "X-Content-Type-Options": "nosniff"}
         kind = _TYPES[Path(name).suffix]
         answer = web.Response(body=self._contents[name], content_type=kind, charset="utf-8", headers=headers)
         answer.enable_compression()

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import html
-import re
-from base64 import b64encode
 from collections.abc import Iterator
 from email.parser import BytesHeaderParser
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from relay import web_version
 from relay.reading import charsets, mime, transfer
 from relay.reading.mime import Part
 from relay.writing import macros
 
-_IMAGES = "relay-cid:"  # no scheme that anybody knows
-_IMAGE = re.compile(re.escape(_IMAGES) + r"/([^\s\"'<>)]*)")
-_MOST_IMAGES = 100
-_MOST_OCTETS = 30 * 1024 * 1024
 _PLAIN = """<!doctype html><meta charset="utf-8"><style>body { margin: 1rem; font: 1rem/1.5 system-ui, sans-serif; }
 pre { margin: 0; font: inherit; white-space: pre-wrap; overflow-wrap: anywhere; }</style><pre>%s</pre>"""
 
@@ -41,31 +34,8 @@ class Attachment(NamedTuple):
 
 def page(sent: bytes) -> str:
     """What a reader sees, with the images that the message has in itself and no others. Raises Malformed."""
-    seen = web_version.read(sent, images=_IMAGES)
-    if not seen.html:
-        return _PLAIN % html.escape(seen.text)
-    found = _Images(sent)
-    return _IMAGE.sub(lambda match: found.url(unquote(match[1])), seen.html)
-
-
-class _Images:
-    """As URLs that have the images in themselves; nothing for one that is not there, or where they are too many: each time that
-    one is shown its octets are there once more.
-    """
-
-    def __init__(self, sent: bytes) -> None:
-        self._sent = sent
-        self._urls: dict[str, str] = {}
-        self._octets = 0
-
-    def url(self, content_id: str) -> str:
-        if content_id not in self._urls and len(self._urls) < _MOST_IMAGES:
-            image = web_version.image(self._sent, content_id)
-            url = f"data:{image.content_type};base64,{b64encode(image.octets).decode()}" if image else ""
-            self._urls[content_id] = url
-        url = self._urls.get(content_id, "")
-        self._octets += len(url)
-        return url if self._octets <= _MOST_OCTETS else ""
+    seen = web_version.whole(sent)
+    return seen.html or _PLAIN % html.escape(seen.text)
 
 
 def text(sent: bytes) -> str:
@@ -111,7 +81,10 @@ def _is_attachment(part: Part) -> bool:
 def _name(sent: bytes, part: Part, number: int) -> str:
     """As most readers have it."""
     written = b"".join(sent[field.start : field.end] for field in part.headers)
-    found = BytesHeaderParser().parsebytes(written).get_filename()
+    try:
+        found = BytesHeaderParser().parsebytes(written).get_filename()
+    except ValueError:  # of a charset that no name can be in
+        found = None
     return mime.text(found.encode("utf-8", "replace")) if found else part.filenames[0] if part.filenames else f"part-{number}"
 
 

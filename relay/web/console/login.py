@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
-import re
+from typing import Any
 
 from aiohttp import web
+from multidict import MultiDictProxy
 
 from relay import journal
 from relay.errors import StoreUnavailable, TooBusy
 from relay.guesses import Guesses
-from relay.operators import Operator, OperatorRole
+from relay.operators import NAME, Operator, OperatorRole
 from relay.ports.access import Operators
 from relay.ports.clock import Chance, Clock
 from relay.ports.logins import Passwords
 from relay.web.console.door import Console
-from relay.web.console.sessions import Sessions, is_ours
+from relay.web.console.sessions import Sessions, form_of, is_ours
 from relay.web.console.visits import Page
 
 SHORTEST_PASSWORD = 12
 LONGEST_PASSWORD = 1000
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_AT_ONCE = 2  # passwords that are looked at
+_LONGEST_NAME = 100  # that is looked at, counted and written down, whatever somebody sends
 
 
 class LoginPages:
@@ -45,15 +47,16 @@ class LoginPages:
         self._passwords = passwords
         self._guesses = guesses
         self._clock = clock
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._welcome = base64.urlsafe_b64encode(chance(24)).decode()
 
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get("/login", self._show),
             web.post("/login", self._enter),
-            web.post("/logout", self._leave),
-            web.get("/welcome", self._show_welcome),
-            web.post("/welcome", self._add_first),
+            web.post("/logout", self._console.answering(self._leave)),
+            web.get("/welcome", self._console.answering(self._show_welcome)),
+            web.post("/welcome", self._console.answering(self._add_first)),
         ]
 
     async def first_link(self) -> str:
@@ -64,8 +67,8 @@ class LoginPages:
         return self._page(request, "")
 
     async def _enter(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
-        name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
+        form = await form_of(request)
+        name, password = _name(form), str(form.get("password", ""))
         if not is_ours(request):
             return self._console.shown(request, Page(template="foreign", status=403))
         try:
@@ -81,9 +84,13 @@ class LoginPages:
 
     async def _checked(self, name: str, password: str, peer: str) -> Operator | str:
         """Or why not: the same for a wrong name and a wrong password. Raises StoreUnavailable or TooBusy."""
+        await asyncio.sleep(self._guesses.delay(name, peer))
+        async with self._turns:  # who sends many at once has no more of them than who sends one after the other
+            return await self._judged(name, password, peer)
+
+    async def _judged(self, name: str, password: str, peer: str) -> Operator | str:
         if self._guesses.is_stopped(peer):
             return "Too many wrong passwords came from this address. Please wait a few minutes."
-        await asyncio.sleep(self._guesses.delay(name, peer))
         operator = await self._operators.get(name) if NAME.fullmatch(name) else None
         usable = operator if operator and not operator.is_disabled else None
         if await self._passwords.verify(password[:LONGEST_PASSWORD], usable) is None or usable is None:
@@ -105,8 +112,8 @@ class LoginPages:
         return await self._welcomed(request, "")
 
     async def _add_first(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
-        name, password = str(form.get("name", "")).strip(), str(form.get("password", ""))
+        form = await form_of(request)
+        name, password = _name(form), str(form.get("password", ""))
         if not is_ours(request) or not self._is_welcome(request):
             return self._console.shown(request, Page(template="foreign", status=403))
         if objection := objection_to(name, password):
@@ -133,6 +140,10 @@ class LoginPages:
     def _page(self, request: web.Request, objection: str, *, name: str = "", status: int = 200) -> web.Response:
         facts = {"objection": objection, "name": name, "next": _within(request.query.get("next", ""))}
         return self._console.shown(request, Page(template="login", facts=facts, status=status))
+
+
+def _name(form: MultiDictProxy[Any]) -> str:
+    return str(form.get("name", "")).strip()[:_LONGEST_NAME]
 
 
 def objection_to(name: str, password: str) -> str:

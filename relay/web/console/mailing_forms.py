@@ -6,12 +6,24 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from relay.errors import Refused, StoreUnavailable
-from relay.mailing import Mailing
-from relay.mailing_rules import CannotMove, EndsTooEarly, Missing, NoGroup, NoMacro, NoTemplate, TooLarge, Unfit, personalized
+from relay.mailing import Audience, Mailing
+from relay.mailing_rules import (
+    EMPTY,
+    CannotMove,
+    EndsTooEarly,
+    Missing,
+    NoGroup,
+    NoMacro,
+    NoTemplate,
+    TooLarge,
+    Unfit,
+    personalized,
+)
 from relay.web.api.refusals import fault
-from relay.web.console.visits import Objection, Visit
+from relay.web.console.visits import Objection, Visit, whole_number
 
 _MINUTE = "%Y-%m-%dT%H:%M"
 _MISSING: Mapping[str, str] = {
@@ -41,10 +53,23 @@ def mailing_of(visit: Visit, before: Mailing) -> Mailing:
     return personalized(changed)
 
 
+def typed(visit: Visit) -> dict[str, Any]:
+    """The form as it was filled in, to be shown once more."""
+    names = ("name", "sender", "sender_name", "subject", "campaign")
+    mailing = replace(EMPTY, **{name: visit.asked(name) for name in names})  # type: ignore[arg-type]
+    return {
+        "mailing": replace(mailing, sends_duplicates=bool(visit.asked("sends_duplicates"))),
+        "audience": Audience(groups=tuple(numbers_of(visit, "included")), excluded_groups=tuple(numbers_of(visit, "excluded"))),
+        "start_at": visit.asked("start_at"),
+        "end_at": visit.asked("end_at"),
+        "template": visit.asked("template"),
+    }
+
+
 def numbers_of(visit: Visit, name: str) -> Collection[int]:
     """All that were ticked under that name."""
     given = visit.form.getall(name, [])
-    return sorted({int(each) for each in given if isinstance(each, str) and each.isascii() and each.isdecimal()})
+    return sorted({whole_number(each) for each in given if isinstance(each, str)} - {0})
 
 
 def minute(seconds: float) -> str:
@@ -55,7 +80,7 @@ def minute(seconds: float) -> str:
 def _moment(text: str) -> float:
     """Seconds since the epoch, 0.0 for nothing. Raises Objection."""
     try:
-        return datetime.strptime(text[:16], _MINUTE).replace(tzinfo=UTC).timestamp() if text else 0.0
+        return max(1.0, datetime.strptime(text[:16], _MINUTE).replace(tzinfo=UTC).timestamp()) if text else 0.0
     except ValueError:
         raise Objection("{what} is no time.", what=text) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +96,7 @@ class MailingPreviews:
             sent = await self._rules.as_sent(login, task, values, peer=visit.request.remote or "")
         parsed = mime.read(sent)
         to, subject = (mime.text(parsed.first(name)) for name in ("to", "subject"))
-        return Seen(to=to, subject=subject, version=web_version.whole(sent))
+        return Seen(to=to, subject=subject, version=await asyncio.to_thread(web_version.whole, sent))
 
     async def _test(self, visit: Visit) -> Go:
         """With the words of a contact, if one is named."""

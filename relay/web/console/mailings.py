@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 from relay.credential import Credential, Scope
-from relay.mailing import AT_WORK, Audience, Task, TaskState, may_move
+from relay.mailing import AT_WORK, Audience, Mailing, Task, TaskState, may_move
 from relay.mailing_rules import EMPTY, MailingRules, way
 from relay.operators import OperatorRole
 from relay.ports.clock import Clock
@@ -16,8 +16,10 @@ from relay.ports.contacts import Contacts
 from relay.ports.logins import Credentials
 from relay.ports.tasks import Progress, Tasks
 from relay.ports.templates import Templates
+from relay.web.console.audience_counts import AudienceCounts
 from relay.web.console.chores import Chores
-from relay.web.console.mailing_forms import mailing_of, minute, numbers_of, objecting
+from relay.web.console.known_logins import KnownLogins
+from relay.web.console.mailing_forms import mailing_of, minute, numbers_of, objecting, typed
 from relay.web.console.mailing_report import report
 from relay.web.console.visits import Go, NotThere, Objection, Page, Routes, Said, Visit, act, look, whole_number
 
@@ -57,12 +59,13 @@ class Stores:
 class MailingPages:
     """Its routes."""
 
-    def __init__(self, *, stores: Stores, rules: MailingRules, chores: Chores, clock: Clock) -> None:
+    def __init__(self, *, stores: Stores, logins: KnownLogins, rules: MailingRules, chores: Chores, clock: Clock) -> None:
         self._stores = stores
+        self._logins = logins
         self._tasks = stores.tasks
         self._rules = rules
-        self._chores = chores
         self._clock = clock
+        self._counts = AudienceCounts(tasks=stores.tasks, chores=chores, clock=clock)
 
     def routes(self) -> Routes:
         operator, one = OperatorRole.OPERATOR, "/mailings/{id}"
@@ -92,24 +95,22 @@ class MailingPages:
             "states": STATES,
             "older": found[_LISTED - 1].id if len(found) > _LISTED else 0,
             "login": login,
-            "logins": await self._logins(),
+            "logins": [each.name for each in await self._logins.all() if _may_send(each)],
         }
         return Page(template="mailings", facts=facts)
 
     async def _new(self, visit: Visit) -> Page:
         login = await self.login_of(visit.query.get("login", ""))
-        facts = {"task": None, "mailing": EMPTY, "audience": Audience(), "start_at": "", "end_at": ""}
-        return Page(template="mailing_form", facts=facts | await self._choices(login))
+        return await self._form(login, None, {"mailing": EMPTY, "audience": Audience(), "start_at": "", "end_at": ""})
 
-    async def _add(self, visit: Visit) -> Go:
+    async def _add(self, visit: Visit) -> Page | Go:
         login = await self.login_of(visit.asked("login"))
-        with objecting(visit):
-            before = await self._rules.from_template(login, visit.asked("template"), EMPTY)
-            mailing = mailing_of(visit, before)
-            await self._rules.check(login, mailing, peer=visit.request.remote or "")
-            audience = await self._audience(visit, login)
+        try:
+            mailing, audience = await self._read(visit, login, EMPTY)
+        except Objection as objection:
+            return await self._form(login, None, typed(visit), objection)
         task_id = await self._tasks.add(login.name, mailing, audience, at=self._clock())
-        self._begin_to_count(task_id)
+        self._counts.begin(task_id)
         said = Said("{name} is there, and nothing is sent before you release it.", {"name": mailing.name})
         return Go(path=f"/mailings/{task_id}?watch=on", said=said, subject=str(task_id))
 
@@ -117,7 +118,7 @@ class MailingPages:
         task = await self.task_of(visit)
         progress = (await self._tasks.progress([task.id]))[task.id]
         done, total = way(task, progress)
-        is_at_work = self._is_counting(task.id) or (task.state in AT_WORK and not task.ended_at)
+        is_at_work = self._counts.is_under_way(task.id) or (task.state in AT_WORK and not task.ended_at)
         facts: dict[str, Any] = {
             "task": task,
             "state": STATES[task.state],
@@ -128,7 +129,7 @@ class MailingPages:
             "report": report(progress.figures),
             "groups": await self._groups_of(task),
             "files": await self._tasks.file_names(task.id),
-            "counting": self._is_counting(task.id),
+            "counting": self._counts.is_under_way(task.id),
             "is_busy": is_at_work,
             "watches": is_at_work and visit.query.get("watch") == "on",
             "now": visit.now,
@@ -137,33 +138,53 @@ class MailingPages:
 
     async def _edit(self, visit: Visit) -> Page:
         task = await self._draft_of(visit)
-        facts: dict[str, Any] = {
-            "task": task,
+        fields: dict[str, Any] = {
             "mailing": task.mailing,
             "audience": await self._tasks.audience(task.id),
             "start_at": minute(task.mailing.start_at),
             "end_at": minute(task.mailing.end_at),
         }
-        return Page(template="mailing_form", facts=facts | await self._choices(await self.login_of(task.credential)))
+        return await self._form(await self.login_of(task.credential), task, fields)
 
-    async def _change(self, visit: Visit) -> Go:
-        task = await self._draft_of(visit)
-        login = await self.login_of(task.credential)
+    async def _form(
+        self, login: Credential, task: Task | None, fields: Mapping[str, Any], objection: Objection | None = None
+    ) -> Page:
+        facts = {
+            "task": task,
+            "template": "",
+            **fields,
+            "objection": objection.said if objection else None,
+            "login": login.name,
+            "templates": await self._stores.templates.names(login.name),
+            "groups": await self._stores.contacts.group_names(login.name),
+            "senders": [each for each in login.senders if not each.startswith("@")],
+        }
+        return Page(template="mailing_form", facts=facts, status=400 if objection else 200)
+
+    async def _read(self, visit: Visit, login: Credential, before: Mailing) -> tuple[Mailing, Audience]:
+        """What the form says. Raises Objection."""
         with objecting(visit):
-            before = task.mailing
-            if template := visit.asked("template"):
-                before = await self._rules.from_template(login, template, before)
+            if before is EMPTY or visit.asked("template"):
+                before = await self._rules.from_template(login, visit.asked("template"), before)
             mailing = mailing_of(visit, before)
             await self._rules.check(login, mailing, peer=visit.request.remote or "")
-            audience = await self._audience(visit, login)
+            return mailing, await self._audience(visit, login)
+
+    async def _change(self, visit: Visit) -> Page | Go:
+        task = await self._draft_of(visit)
+        login = await self.login_of(task.credential)
+        try:
+            mailing, audience = await self._read(visit, login, task.mailing)
+        except Objection as objection:
+            return await self._form(login, task, typed(visit), objection)
         if not await self._tasks.change(task.id, mailing, audience):
             raise Objection("Only a draft can be changed.")
-        self._begin_to_count(task.id)
+        self._counts.begin(task.id)
         return Go(path=f"/mailings/{task.id}?watch=on", said=Said("It is changed."))
 
     async def _count(self, visit: Visit) -> Go:
         task = await self.task_of(visit)
-        self._begin_to_count(task.id)
+        self._counts.begin(task.id)
         return Go(path=f"/mailings/{task.id}?watch=on")
 
     async def _release(self, visit: Visit) -> Go:
@@ -202,17 +223,6 @@ class MailingPages:
             raise Objection("The login {name} may not send mailings.", name=name)
         return found
 
-    async def _logins(self) -> Sequence[str]:
-        return sorted(each.name for each in await self._stores.credentials.all() if _may_send(each))
-
-    async def _choices(self, login: Credential) -> dict[str, Any]:
-        return {
-            "login": login.name,
-            "templates": await self._stores.templates.names(login.name),
-            "groups": await self._stores.contacts.group_names(login.name),
-            "senders": [each for each in login.senders if not each.startswith("@")],
-        }
-
     async def _audience(self, visit: Visit, login: Credential) -> Audience:
         return await self._rules.audience(login, numbers_of(visit, "included"), numbers_of(visit, "excluded"))
 
@@ -222,23 +232,6 @@ class MailingPages:
         names = await self._stores.contacts.group_names(task.credential)
         groups = [(id, True) for id in audience.groups] + [(id, False) for id in audience.excluded_groups]
         return [(names.get(id, str(id)), is_included) for id, is_included in groups]
-
-    def _begin_to_count(self, task_id: int) -> None:
-        """Beside the page: a million contacts take seconds."""
-
-        async def count() -> Said:
-            reach = await self._tasks.reach(task_id, now=self._clock())
-            return Said("{count} contacts.", {"count": reach.contacts})
-
-        if not self._is_counting(task_id):
-            self._chores.begin(_counting(task_id), count)
-
-    def _is_counting(self, task_id: int) -> bool:
-        return self._chores.is_under_way(_counting(task_id))
-
-
-def _counting(task_id: int) -> str:
-    return f"audience of {task_id}"
 
 
 def _may_send(login: Credential) -> bool:

@@ -116,8 +116,10 @@ class MessagePages:
         return life, wanted
 
     async def _move(self, cause: Cause, visit: Visit) -> Go:
-        await self._found(visit)
+        life, _ = await self._found(visit)
         id = visit.path("id").upper()
+        if life.message.task and id == life.message.id:  # it may have millions, and others are still to be made
+            raise Objection("It is a mailing's: pause that one, or cancel it.")
         tally = await self._admin.move(cause, Selection(ids=(id,)))
         if not tally.deliveries:
             raise Objection("Nothing of it waits.")

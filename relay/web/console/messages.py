@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -81,21 +82,28 @@ class MessageListPages:
         chosen, _ = await self._find(queries.meant(fields), TOP, 1)
         name = datetime.fromtimestamp(visit.now, UTC).strftime("messages-%Y%m%d-%H%M%S.csv")
         answer = web.StreamResponse(headers=_FILE | {"Content-Disposition": f'attachment; filename="{name}"'})
-        await answer.prepare(visit.request)
+        with suppress(ConnectionError):  # whoever wanted it is gone
+            await self._write(answer, visit.request, chosen)
+        return answer
+
+    async def _write(self, answer: web.StreamResponse, request: web.Request, meant: Meant) -> None:
+        await answer.prepare(request)
         await answer.write(b"\xef\xbb\xbf" + _lines([_COLUMNS]))  # by which spreadsheets know UTF-8
         try:
-            async for hits in self._all(chosen):
+            async for hits in self._all(meant, request):
                 await answer.write(_lines([_cells(hit) for hit in hits]))
         except StoreUnavailable as error:
             journal.trouble("an export of messages was broken off", error)
-            raise ConnectionAbortedError from error  # or half a file would look like a whole one
+            if request.transport:
+                request.transport.abort()  # or half a file would look like a whole one
+            return
         await answer.write_eof()
-        return answer
 
-    async def _all(self, meant: Meant) -> AsyncIterator[list[Hit]]:
+    async def _all(self, meant: Meant, request: web.Request) -> AsyncIterator[list[Hit]]:
+        """As long as somebody waits for them: what nobody looks at any more may take a minute to go through."""
         seen = set[str]()
         before: Place | None = TOP
-        while before and len(seen) < _EXPORTED:
+        while before and len(seen) < _EXPORTED and request.transport is not None:
             found = await self._search.find(meant.query, before=before, count=min(_AT_ONCE, _EXPORTED - len(seen)))
             if new := [hit for hit in found.hits if hit.id not in seen]:
                 yield new

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from relay.operators import Operator, OperatorRole, new_password
+from relay.errors import TooBusy
+from relay.operators import NAME, Operator, OperatorRole, new_password
 from relay.ports.access import Operators
 from relay.ports.clock import Chance
 from relay.ports.logins import Passwords
-from relay.web.console.login import LONGEST_PASSWORD, NAME, objection_to
+from relay.web.console.login import LONGEST_PASSWORD, objection_to
 from relay.web.console.visits import Go, NotThere, Objection, Page, Routes, Said, Visit, act, look, whole_number
 
 _ROLES = [(role.value, role.value.capitalize()) for role in OperatorRole]
@@ -72,9 +73,10 @@ class OperatorPages:
         return await self._change(replace(operator, role=_role(visit.asked("role"))), "The role of {name} is changed.")
 
     async def _set_password(self, visit: Visit) -> Page:
-        operator, password = await self._of(visit), new_password(self._chance)
-        await self._change(replace(operator, password_hash=await self._passwords.hashed(password)), "")
-        return await self._listed(visit, {"name": operator.name, "password": password})
+        name, password = visit.path("name"), new_password(self._chance)
+        if not await self._operators.renew(name, await self._passwords.hashed(password)):
+            raise NotThere
+        return await self._listed(visit, {"name": name, "password": password})
 
     async def _disable(self, visit: Visit) -> Go:
         return await self._change(replace(await self._of(visit), is_disabled=True), "{name} may not come in any more.")
@@ -102,12 +104,18 @@ class OperatorPages:
     async def _change_own(self, visit: Visit) -> Go:
         """All of his sessions end: who has stolen one has lost it."""
         password, new = str(visit.form.get("password", "")), str(visit.form.get("new_password", ""))
-        if await self._passwords.verify(password[:LONGEST_PASSWORD], visit.operator) is None:
+        if not await self._is_his(password, visit.operator):
             raise Objection("The password that you have is another one.")
         if objection := objection_to(visit.operator.name, new):
             raise Objection(objection)
-        await self._operators.change(replace(visit.operator, password_hash=await self._passwords.hashed(new)))
+        await self._operators.renew(visit.operator.name, await self._passwords.hashed(new))
         return Go(path="/login", said=Said("The password is changed. Log in with the new one."))
+
+    async def _is_his(self, password: str, operator: Operator) -> bool:
+        try:
+            return await self._passwords.verify(password[:LONGEST_PASSWORD], operator) is not None
+        except TooBusy:
+            raise Objection("It cannot be done right now. Please try again in a moment.") from None
 
     async def _end_session(self, visit: Visit) -> Go:
         wanted = visit.asked("session")

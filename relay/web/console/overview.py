@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from relay import metrics, reputation
 from relay.alarms import Alarms, Hearing
+from relay.bounces import BounceClass
 from relay.ports.operators import Counters
 from relay.ports.queue import Desk
 from relay.queueing import QueueStatus
 from relay.reputation import DOCTOR, WINDOWS, Level, Measure, ReputationRules
-from relay.statistics import COMPLAINED, DAY, DELIVERED, HOUR, SENT, By, Figures, Wanted
+from relay.statistics import COMPLAINED, DAY, DELIVERED, HOUR, SENT, UNIQUE, By, Figures, Wanted
 from relay.web.console.visits import Page, Routes, Said, Visit, look
 
 _WEEK = 7 * DAY
@@ -26,6 +28,9 @@ _PERIODS: Mapping[str, tuple[str, float, float]] = {
     "year": ("400 days, by week", 400 * DAY, _WEEK),
 }
 _SERIES = ("Sent", "Delivered", "Bounced", "Complained", "Opened", "Clicked")
+# What these are made of.
+_NAMES = (SENT, DELIVERED, COMPLAINED, *UNIQUE.values(), *(f"bounced.{found}" for found in BounceClass))
+_GROUPS = (By.CREDENTIAL, By.DOMAIN, By.CAMPAIGN)  # as an origin has them
 # What is said of a rate that is too high, what to do, and where.
 _REPUTATION = {
     Measure.BOUNCES: (
@@ -96,7 +101,7 @@ class OverviewPages:
             "points": [(at, _counts(figures)) for at, figures in reversed(points)],
             "cards": list(zip(_SERIES, _counts(total), strict=True)),
             "total": total,
-            "groups": [await self._group(by, since, visit.now, chosen) for by in (By.CREDENTIAL, By.DOMAIN, By.CAMPAIGN)],
+            "groups": await self._groups(since, visit.now, chosen),
             "gauges": gauges,
             "status": status,
             "waiting": sum(status.states.values()),
@@ -113,7 +118,7 @@ class OverviewPages:
         """Of all points of that time, those with nothing in them as well."""
         _, _, step = _PERIODS[period]
         by = By.HOUR if step == HOUR else By.DAY
-        found = await self._counters.sums(Wanted(since=since, until=until, by=by, **chosen))
+        found = await self._counters.sums(Wanted(since=since, until=until, by=by, names=_NAMES, **chosen))
         first = since // step * step
         points = {first + number * step: Figures({}) for number in range(int((until - first) // step) + 1)}
         for at, figures in found.items():
@@ -121,12 +126,11 @@ class OverviewPages:
             points[place] = points.get(place, Figures({})) + figures
         return sorted(points.items())
 
-    async def _group(self, by: By, since: float, until: float, chosen: Mapping[str, str | None]) -> Mapping[str, Any]:
+    async def _groups(self, since: float, until: float, chosen: Mapping[str, str | None]) -> Sequence[Mapping[str, Any]]:
         """Who sent most."""
-        found = await self._counters.sums(Wanted(since=since, until=until, by=by, **chosen))
-        rows = sorted(((str(name), figures) for name, figures in found.items()), key=lambda row: -row[1].of(SENT))
-        shown = [(name, _counts(figures), figures) for name, figures in rows[:_MOST_ROWS]]
-        return {"by": by.value, "rows": shown, "more": max(0, len(rows) - _MOST_ROWS)}
+        found = await self._counters.by_origin(Wanted(since=since, until=until, by=None, names=_NAMES, **chosen))
+        counts = [(origin, _counts(figures)) for origin, figures in found.items()]
+        return [_group(by, ((origin[place], row) for origin, row in counts)) for place, by in enumerate(_GROUPS)]
 
     def _gauge(self, measure: Measure, windows: Sequence[tuple[float, Figures]]) -> Gauge:
         finding = reputation.judge(measure, windows, self._rules, Level.FINE)
@@ -146,6 +150,20 @@ class OverviewPages:
     async def _of_account(self, since: float, until: float) -> Figures:
         found = await self._counters.by_sender(reputation.NAMES, since=since, until=until)
         return sum((figures for (credential, _), figures in found.items() if credential != DOCTOR), Figures({}))
+
+
+def _group(by: By, counts: Iterable[tuple[str, Sequence[int]]]) -> Mapping[str, Any]:
+    """Each with the sum of its own."""
+    of: defaultdict[str, list[Sequence[int]]] = defaultdict(list)
+    for name, row in counts:
+        of[name].append(row)
+    rows = sorted(((name, [sum(column) for column in zip(*rows, strict=True)]) for name, rows in of.items()), key=_sent)
+    return {"by": by.value, "rows": rows[:_MOST_ROWS], "more": max(0, len(rows) - _MOST_ROWS)}
+
+
+def _sent(row: tuple[str, Sequence[int]]) -> int:
+    """The most first."""
+    return -row[1][0]
 
 
 def _counts(figures: Figures) -> list[int]:

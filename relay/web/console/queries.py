@@ -84,6 +84,7 @@ def _moment(text: str) -> float:
     if not text:
         return 0.0
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+        at = datetime.fromisoformat(text)
+        return max(1.0, (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         raise Objection("{time} is no time.", time=text) from None

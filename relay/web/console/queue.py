@@ -17,6 +17,7 @@ from relay.ports.queue import Desk
 from relay.queueing import MOST_DUE, Selection
 from relay.rate import Account, DailyQuota
 from relay.web.console.chores import Chores
+from relay.web.console.known_logins import KnownLogins
 from relay.web.console.queue_changes import AGES, FIELDS, VERBS, Verb, domain_of, meant
 from relay.web.console.suppression_forms import clean
 from relay.web.console.visits import Go, Objection, Page, Routes, Said, Visit, act, look
@@ -37,10 +38,13 @@ _SCOPES: Mapping[HoldScope, str] = {
 class QueuePages:
     """Its routes. `own_set` is the relay's own configuration set, which flows and holds name by nothing."""
 
-    def __init__(self, *, desk: Desk, admin: Admin, credentials: Credentials, chores: Chores, own_set: str) -> None:
+    def __init__(
+        self, *, desk: Desk, admin: Admin, credentials: Credentials, logins: KnownLogins, chores: Chores, own_set: str
+    ) -> None:
         self._desk = desk
         self._admin = admin
         self._credentials = credentials
+        self._logins = logins
         self._chores = chores
         self._own_set = own_set
 
@@ -56,7 +60,7 @@ class QueuePages:
 
     async def _show(self, visit: Visit) -> Page:
         status, flows = await self._desk.glance(now=visit.now, flows=_FLOWS)
-        logins = [login.name for login in await self._credentials.all()] if visit.may(OperatorRole.OPERATOR) else []
+        logins = [login.name for login in await self._logins.all()] if visit.may(OperatorRole.OPERATOR) else []
         facts: dict[str, Any] = {
             "status": status,
             "flows": flows,

@@ -76,24 +76,28 @@ def domain_of(text: str) -> str:
 
 
 def meant(said: Mapping[str, str], now: float) -> Meant:
-    """All that is said must fit. Of an age the moment is kept: who confirms means what was counted. Raises Objection."""
+    """All that is said must fit. The moment is kept: who confirms means what was counted, and nothing that came later.
+    Raises Objection.
+    """
     if said.get("verb", "") not in VERBS:
         raise NotThere
     age = whole_number(said.get("age", ""))
-    before = whole_number(said.get("before", ""), most=2**36) or (int(now) - age if age else 0)
-    domain = clean(said.get("recipient_domain", ""))
+    given = whole_number(said.get("before", ""), most=2**36)
+    before = given or (int(now) - age if age else int(now) + 1)
+    credential, domain = clean(said.get("credential", "")), clean(said.get("recipient_domain", ""))
+    is_everything, is_named = said.get("everything") == "on", bool(credential or domain or age)
+    if is_everything == is_named and (is_named or not given):
+        raise Objection("Say which deliveries, or that all are meant; not both.")
     selection = Selection(
-        credential=clean(said.get("credential", "")),
+        credential=credential,
         recipient_domain=domain_of(domain) if domain else "",
         accepted_before=float(before),
     )
-    if (said.get("everything") == "on") == (selection != Selection()):
-        raise Objection("Say which deliveries, or that all are meant; not both.")
     fields = {
         "verb": said["verb"],
         "credential": selection.credential,
         "recipient_domain": selection.recipient_domain,
-        "before": str(before or ""),
-        "everything": "on" if selection == Selection() else "",
+        "before": str(before),
+        "everything": "on" if is_everything else "",
     }
     return Meant(said["verb"], selection, fields)

@@ -55,9 +55,12 @@ def _environment(words: Words, files: Files) -> Environment:
 
 def when(seconds: float | None) -> str:
     """A moment: in UTC, which a script shows in the time of the reader's place."""
-    if not seconds:
+    try:
+        at = datetime.fromtimestamp(seconds, UTC) if seconds else None
+    except (ValueError, OverflowError):  # of a year that is none
+        at = None
+    if at is None:
         return "–"
-    at = datetime.fromtimestamp(seconds, UTC)
     return Markup('<time datetime="{}">{}</time>').format(
         at.isoformat(timespec="seconds"), escape(at.strftime("%Y-%m-%d %H:%M:%S UTC"))
     )

@@ -6,13 +6,16 @@ import base64
 import hmac
 from dataclasses import replace
 from hashlib import sha256
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
+from multidict import MultiDictProxy
 
 from relay.operators import LONGEST_SECONDS, Operator, Session
 from relay.ports.access import Operators
 from relay.ports.clock import Chance, Clock
+from relay.web.console.visits import NO_FORM
 
 _TOKEN_OCTETS = 32
 _SEEN_EVERY = 60.0
@@ -52,7 +55,7 @@ class Sessions:
                 began_at=now,
                 seen_at=now,
                 peer=request.remote or "",
-                agent=request.headers.get("User-Agent", "")[:_LONGEST_AGENT],
+                agent=_text(request.headers.get("User-Agent", ""))[:_LONGEST_AGENT],
             )
         )
         self.keep(answer, self.cookie, token, seconds=int(LONGEST_SECONDS))
@@ -83,6 +86,37 @@ def is_ours(request: web.Request) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site == "same-origin"
-    origin = request.headers.get("Origin", "")
-    hosts = {request.host, request.headers.get("X-Forwarded-Host", request.host)}
-    return urlsplit(origin).netloc in hosts if origin else False
+    return _split(request.headers.get("Origin", "")).netloc in _hosts(request)
+
+
+def path_within(url: str, request: web.Request) -> str:
+    """The path of a URL with its query, if it is of ours; else that of the first page."""
+    parts = _split(url)
+    if parts.netloc not in _hosts(request) or not parts.path.startswith("/") or parts.path.startswith("//"):
+        return "/"
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+async def form_of(request: web.Request) -> MultiDictProxy[Any]:
+    """Empty for what is no form, or in no charset that anybody knows."""
+    try:
+        return await request.post()
+    except (ValueError, LookupError):
+        return NO_FORM
+
+
+def _hosts(request: web.Request) -> set[str]:
+    """As browsers call us, also before a proxy."""
+    return {request.headers.get(name, "") for name in ("Host", "X-Forwarded-Host")} - {""}
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:  # as "http://["
+        return urlsplit("")
+
+
+def _text(header: str) -> str:
+    """What is no UTF-8 is replaced."""
+    return header.encode("utf-8", "replace").decode()

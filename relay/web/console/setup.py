@@ -91,7 +91,7 @@ class SetupPages:
 
     async def _begin_make(self, visit: Visit) -> Go:
         """Only what was shown before."""
-        if self._seen is None:
+        if self._seen is None or visit.asked("seen") != str(self._seen.at):
             raise Objection("Look at what there is first.")
         self._chores.begin(_CHORE, lambda: self._make(self._wishes))
         self._made, self._seen = [], None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from urllib.parse import quote, urlencode
@@ -99,7 +98,7 @@ def spot_of(text: str) -> Spot | None:
         import_id, created_at, key, scope, reason = json.loads(base64.urlsafe_b64decode(text.encode("ascii", "replace")))
         words = [clean(word) for word in (key, scope, reason)]
         return Spot(int(import_id) if 0 <= import_id < 2**53 else 0, float(created_at), *words)
-    except (binascii.Error, ValueError, TypeError, AttributeError, OverflowError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

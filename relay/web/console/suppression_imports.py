@@ -19,6 +19,7 @@ from relay.ports.logins import Credentials
 from relay.ports.operators import Admin
 from relay.ports.suppressions import SortedList
 from relay.web.console.chores import Chores
+from relay.web.console.known_logins import KnownLogins
 from relay.web.console.list_import import ListImport, Plan, Progress
 from relay.web.console.suppression_forms import MAIL, REASONS, clean, reason_of, scope_of
 from relay.web.console.visits import Go, Objection, Page, Route, Routes, Said, Visit, act, look
@@ -30,6 +31,7 @@ _CHUNK = 1 << 18
 _MOST_OCTETS = 1 << 30
 _ROOM = 3  # times its size, for the file and for its entries in their order
 _LONGEST_FIELD = 1000
+_MOST_FIELDS = 20
 _LONGEST_NAME = 200
 _FORMATS = (("", "seen from the file"), *((format, format) for format in tables.FORMATS))
 
@@ -42,6 +44,7 @@ class ImportPages:
         *,
         admin: Admin,
         credentials: Credentials,
+        logins: KnownLogins,
         operators: Operators,
         chores: Chores,
         new_list: Callable[[], SortedList],
@@ -49,6 +52,7 @@ class ImportPages:
     ) -> None:
         self._admin = admin
         self._credentials = credentials
+        self._logins = logins
         self._operators = operators
         self._chores = chores
         self._new_list = new_list
@@ -80,7 +84,7 @@ class ImportPages:
             "formats": _FORMATS,
             "reasons": (("", "as the file says"), *REASONS),
             "mail": (("", "as the file says"), *MAIL[1:]),
-            "logins": [] if is_busy else [login.name for login in await self._credentials.all()],
+            "logins": [] if is_busy else [login.name for login in await self._logins.all()],
         }
         return Page(template="suppression_import", facts=facts)
 
@@ -157,6 +161,8 @@ async def _received(upload: MultipartReader, path: Path, size: int) -> tuple[dic
         while isinstance(part := await upload.next(), BodyPartReader):
             if part.name == _FILE:
                 return fields, await _stored(part, path)
+            if len(fields) == _MOST_FIELDS:
+                break
             fields[part.name or ""] = clean((await part.read_chunk(_LONGEST_FIELD)).decode("utf-8", "replace"))
     except ValueError:
         raise Objection("The file did not come whole.") from None

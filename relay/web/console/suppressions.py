@@ -18,6 +18,7 @@ from relay.ports.operators import Admin
 from relay.ports.suppressions import Newest, Provenance, Suppressions
 from relay.suppression import EVERYWHERE, PastChange, Reason, Release, Sought, Suppression
 from relay.web.console.door import HEADERS
+from relay.web.console.known_logins import KnownLogins
 from relay.web.console.suppression_forms import (
     MAIL,
     REASONS,
@@ -56,10 +57,19 @@ _BY_HAND = tuple(
 class SuppressionPages:
     """Its routes but for imports."""
 
-    def __init__(self, *, suppressions: Suppressions, provenance: Provenance, credentials: Credentials, admin: Admin) -> None:
+    def __init__(
+        self,
+        *,
+        suppressions: Suppressions,
+        provenance: Provenance,
+        credentials: Credentials,
+        logins: KnownLogins,
+        admin: Admin,
+    ) -> None:
         self._suppressions = suppressions
         self._provenance = provenance
         self._credentials = credentials
+        self._logins = logins
         self._admin = admin
 
     def routes(self) -> Routes:
@@ -171,6 +181,8 @@ class SuppressionPages:
             await answer.prepare(visit.request)
             try:
                 async for text in self._written(wanted, first, visit.now):
+                    if visit.request.transport is None:  # which no line would tell where none fits
+                        break
                     await answer.write(text.encode("utf-8", "replace"))
             except StoreUnavailable:
                 _break_off(visit.request)
@@ -195,7 +207,7 @@ class SuppressionPages:
 
     async def _words(self, visit: Visit) -> dict[str, Any]:
         """What every page with a form to add somebody needs."""
-        logins = [login.name for login in await self._credentials.all()] if visit.may(OperatorRole.OPERATOR) else []
+        logins = [login.name for login in await self._logins.all()] if visit.may(OperatorRole.OPERATOR) else []
         return {
             "mail": MAIL,
             "reasons": REASONS,

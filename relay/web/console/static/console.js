@@ -24,6 +24,18 @@ function ask(event) {
   if (form.dataset.confirm && !form.dataset.confirmed && !confirm(form.dataset.confirm)) { event.preventDefault(); }
 }
 
+// A form goes once: a second click before the page has changed would do the same again.
+function once(event) {
+  const form = event.target;
+  if (event.defaultPrevented || form.getAttribute("method") !== "post") { return; }
+  if (Date.now() - Number(form.dataset.sent ?? 0) < 10000) { event.preventDefault(); }
+  else { form.dataset.sent = Date.now(); }
+}
+
+function anew() {
+  for (const form of document.querySelectorAll("[data-sent]")) { delete form.dataset.sent; }
+}
+
 // "/" goes to the first search box, as in many mail programs.
 function keys(event) {
   const isTyping = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
@@ -35,4 +47,6 @@ function keys(event) {
 localTimes(document);
 wideMenu();
 document.addEventListener("submit", ask);
+document.addEventListener("submit", once);
+addEventListener("pageshow", anew);
 document.addEventListener("keydown", keys);
