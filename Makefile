@@ -38,6 +38,7 @@ bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench.suppressions
 	@$(BIN)/python -m tests.bench.links
 	@$(BIN)/python -m tests.bench.api
+	@$(BIN)/python -m tests.bench.ses_door
 	@$(BIN)/python -m tests.bench.audience
 	@$(BIN)/python -m tests.bench.nodes
 	@$(BIN)/python -m tests.bench.history

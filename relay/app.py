@@ -12,7 +12,7 @@ import boto3
 from aiohttp import web
 
 from relay import journal, watch
-from relay.assembly import at_aws, console, database, sharing, way_back, way_in, way_out, web_api
+from relay.assembly import at_aws, console, database, ses_door, sharing, way_back, way_in, way_out, web_api, webhooks
 from relay.assembly.base import Base, linker, patience
 from relay.assembly.console import AtSes, Heard
 from relay.assembly.way_in import Entrance
@@ -113,6 +113,7 @@ class App:
         if smtp_tls:
             await self._doors.open_smtp(base, entrance, smtp_tls)
         self._chore(base, web_api.campaigns(base, entrance).run, "the mailings")
+        self._chore(base, lambda: webhooks.run(base), "the webhooks")
         self._parts.keep_running(self._doors.watch_certificates, "the look at the certificates")
         self._chore(base, way_out.keeping(base).run, "the removal of what is old")
         self._chore(base, lambda: heard.alarms.run(every=_ALARM_SECONDS), "the look at the counters")
@@ -228,7 +229,7 @@ class App:
         config = self._config
         tls = way_in.http_tls(config.api, section="api", file=config.file)
         context = self._doors.shown(tls) if tls else None
-        routes = web_api.routes(base, entrance, BotoVerification(sesv2))
+        routes = [*web_api.routes(base, entrance, BotoVerification(sesv2)), *ses_door.routes(base, entrance)]
         await self._doors.open_http("api", config.api.listen, routes, tls=context, proxies=config.api.proxies)
 
     def _start_queues(self, base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...], watched: DeadLetterWatch) -> None:

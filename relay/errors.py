@@ -129,6 +129,10 @@ class DamagedBody(RelayError):
     """A stored body is not what was accepted."""
 
 
+class Unsealable(RelayError):
+    """A secret in the database that cannot be read again: its key is gone, or it was changed."""
+
+
 class TooManyMessages(RefusedForNow):
     """The credential has sent what it may. `subject` is the time that counts: minute or day."""
 

@@ -334,6 +334,11 @@ def credential_changed(*, name: str, disabled: bool) -> None:
     _write("credential_changed", name=name, disabled=disabled)
 
 
+def access_key_changed(*, id: str, what: str) -> None:
+    """An access key of ours was added, disabled, enabled or removed."""
+    _write("access_key_changed", id=id, what=what)
+
+
 def feedback_refused(*, peer: str, why: str) -> None:
     """A post to the webhook was not taken."""
     _write("feedback_refused", WARNING, peer=peer, why=why)
@@ -372,6 +377,36 @@ def dead_letters(*, queue: str, count: int) -> None:
 def redriven(*, what: str, taken: int, put_aside: int) -> None:
     """The operator had what was given up taken up once more."""
     _write("feedback_redriven", what=what, taken=taken, put_aside=put_aside)
+
+
+def webhook_changed(*, webhook: str, what: str) -> None:
+    """An operator has put, paused, resumed or removed one."""
+    _write("webhook_changed", webhook=webhook, what=what)
+
+
+def notices_again(*, webhook: str, count: int) -> None:
+    """A receiver is told some facts once more."""
+    _write("notices_again", webhook=webhook, count=count)
+
+
+def webhook_fails(*, webhook: str, why: str) -> None:
+    """A receiver took what it was told before, and now it does not."""
+    _write("webhook_fails", WARNING, webhook=webhook, why=_free(why))
+
+
+def webhook_works(*, webhook: str) -> None:
+    """It takes it again."""
+    _write("webhook_works", webhook=webhook)
+
+
+def webhook_disabled(*, webhook: str, why: str) -> None:
+    """A receiver is told nothing any more until somebody resumes it."""
+    _write("webhook_disabled", ERROR, webhook=webhook, why=_free(why))
+
+
+def notices_dropped(*, webhook: str, count: int, why: str) -> None:
+    """A receiver will not hear of some facts."""
+    _write("notices_dropped", ERROR, webhook=webhook, count=count, why=why)
 
 
 def account(*, rate: float, quota: float, sent: float) -> None:

@@ -1,5 +1,7 @@
 """Who is it? A name and a password from an address: a credential, or one answer for every failure. And what other nodes, and
 the command line, change of logins: heard of within a second.
+
+By SMTP the id of an access key is a name as well: its password is the one that SES makes of the secret.
 """
 
 from __future__ import annotations
@@ -7,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
-from relay import journal, policy
+from relay import access_keys, journal, policy
 from relay.credential import Credential, LastUse, Scope
 from relay.errors import StoreUnavailable, TooManyFailures, WrongLogin
 from relay.guesses import Guesses
+from relay.ports.access_keys import AccessKeys
 from relay.ports.clock import Clock
 from relay.ports.logins import Credentials, Passwords
 
@@ -22,8 +26,11 @@ _NOTE_EVERY = 60.0
 class Login:
     """Checks names and passwords. The client never learns which part was wrong; the journal does."""
 
-    def __init__(self, credentials: Credentials, passwords: Passwords, guesses: Guesses, clock: Clock) -> None:
+    def __init__(
+        self, credentials: Credentials, access_keys: AccessKeys, passwords: Passwords, guesses: Guesses, clock: Clock
+    ) -> None:
         self._credentials = credentials
+        self._access_keys = access_keys
         self._passwords = passwords
         self._guesses = guesses
         self._clock = clock
@@ -35,35 +42,52 @@ class Login:
 
         Raises WrongLogin, TooManyFailures, TooBusy or StoreUnavailable.
         """
-        credential = self._known.get(name) or await self._find(name)
+        is_key = scope is Scope.SMTP and access_keys.is_id(name)
+        credential = await (self._of_key(name) if is_key else self.find(name))
         password_hash = self._passwords.remembered(password, credential)
         if password_hash is None and self._guesses.is_stopped(peer):
             raise TooManyFailures
         await asyncio.sleep(self._guesses.delay(name, peer))
         password_hash = password_hash or await self._passwords.verify(password, credential)
         if credential is None or password_hash is None:
-            raise self._failed(name, peer, "wrong password" if credential else "unknown name")
+            raise self.failed(name, peer, "wrong password" if credential else "unknown name")
         if objection := objection_to(credential, peer, scope):
-            raise self._failed(name, peer, objection)
-        self._guesses.succeeded(name, peer)
-        await self._note(LastUse(name=name, password_hash=password_hash, at=self._clock(), peer=peer, helo=helo))
+            raise self.failed(name, peer, objection)
+        await self.succeeded(name, password_hash, peer=peer, helo=helo)
         return credential
 
-    def forget(self, name: str) -> None:
-        """The credential was changed."""
-        self._known.pop(name, None)
-
-    async def _find(self, name: str) -> Credential | None:
+    async def find(self, name: str) -> Credential | None:
+        """As it is now. Raises StoreUnavailable."""
+        if name in self._known:
+            return self._known[name]
         found = await self._credentials.get(name)
         if found:
             self._known[name] = found
         return found
 
-    def _failed(self, name: str, peer: str, why: str) -> WrongLogin:
+    def failed(self, name: str, peer: str, why: str) -> WrongLogin:
+        """It was somebody else, or may not come in. What to raise."""
         journal.login_refused(name=name, peer=peer, why=why)
         for by in self._guesses.failed(name, peer):
             journal.passwords_guessed(name=name, peer=peer, by=by)
         return WrongLogin()
+
+    async def succeeded(self, name: str, password_hash: str, *, peer: str, helo: str) -> None:
+        """He is in, by that password of his."""
+        self._guesses.succeeded(name, peer)
+        await self._note(LastUse(name=name, password_hash=password_hash, at=self._clock(), peer=peer, helo=helo))
+
+    def forget(self, name: str) -> None:
+        """The credential was changed."""
+        self._known.pop(name, None)
+
+    async def _of_key(self, id: str) -> Credential | None:
+        """The login of an access key, with that one password; None for a key that is not for SMTP."""
+        key = await self._access_keys.get(id)
+        if key is None or key.disabled or not key.smtp_hash:
+            return None
+        credential = await self.find(key.credential)
+        return replace(credential, password_hashes=(key.smtp_hash,)) if credential else None
 
     async def _note(self, use: LastUse) -> None:
         """Once a minute is enough, but for a new address. A store that cannot take it is no reason to refuse a login."""

@@ -30,10 +30,17 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a client calls a request of its own, so that it has an effect once; `fingerprint` is of the whole request."""
+    """What a client calls a request of its own, so that it has an effect once; `fingerprint` is of the whole request. It may
+    come again under one of two keys.
+    """
 
     key: str
     fingerprint: bytes
+    also: str = ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return (self.key, self.also) if self.also else (self.key,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +61,14 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """An attachment; or an image in the text, where that shows `cid:` and its `content_id`."""
+    """An attachment; or an image in the text, where that shows `cid:` and its `content_id`. Without a type it has that of its
+    name.
+    """
 
     name: str
     data: bytes
     content_id: str = ""
+    content_type: str = ""
 
 
 class Encoding(StrEnum):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from relay.assembly.base import Base, patience
-from relay.assembly.way_in import Entrance, mailing_rules, playpen
+from relay.assembly.way_in import Entrance, mailing_rules
 from relay.campaigns import Campaigns
 from relay.ports.ses import Verification
 from relay.settings import Config
@@ -75,5 +75,5 @@ def campaigns(base: Base, entrance: Entrance) -> Campaigns:
         clock=base.clock,
         wake=base.wake.set,
         lifetime=patience(config).lifetime,
-        playpen=playpen(config),
+        playpen=config.playpen.address,
     )

@@ -31,6 +31,7 @@ _VERBS = {
     "aws": "aws.aws",
     "key": "key.key",
     "operator": "operator.operator",
+    "webhook": "webhook.webhook",
     "doctor": "doctor.doctor",
     "migrate": "migrate.migrate",
     "store": "store.store",

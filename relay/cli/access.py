@@ -81,9 +81,11 @@ def _admin(store: SqlStore, rules: BounceRules) -> Admin:
         suppressions=store.suppressions,
         imports=store.imports,
         credentials=store.credentials,
+        access_keys=store.access_keys,
         desk=store.desk,
         feedback=store.feedback,
         operators=store.operators,
+        webhooks=store.webhooks,
         rules=rules,
         clock=time.time,
     )

@@ -13,6 +13,7 @@ from rich.table import Table
 from relay import documents, policy
 from relay.cli import arguments
 from relay.cli.access import find_credential, on_store, put_credential, reading
+from relay.cli.access_keys import credential_key
 from relay.cli.attachments import credential_attachments
 from relay.cli.terminal import Failure, show, when
 from relay.credential import (
@@ -43,6 +44,7 @@ def credential() -> None:
 
 
 credential.add_command(credential_attachments)
+credential.add_command(credential_key)
 
 
 def _scopes(word: str) -> set[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 
 from relay import documents
+from relay.access_keys import IssuedKey
 from relay.account_list import ListSync
 from relay.control import lists
 from relay.credential import Credential
@@ -24,6 +25,7 @@ from relay.outcome import Hold, HoldScope
 from relay.ports.event_queues import Redriven
 from relay.queueing import Selection, Tally
 from relay.suppression import Imported, Release, Suppression
+from relay.webhooks.webhook import Webhook
 
 # What an operator asks may take long, and can be given up by hand.
 _PATIENCE = aiohttp.ClientTimeout(total=None, sock_connect=10)
@@ -51,6 +53,15 @@ class ControlClient:
     async def put_credential(self, credential: Credential) -> None:
         await self._ask("put-credential", documents.written(credential))
 
+    async def add_access_key(self, key: IssuedKey) -> bool:
+        return bool(await self._ask("add-access-key", documents.written(key)))
+
+    async def change_access_key(self, key: IssuedKey) -> bool:
+        return bool(await self._ask("change-access-key", documents.written(key)))
+
+    async def remove_access_key(self, id: str) -> bool:
+        return bool(await self._ask("remove-access-key", json.dumps(id)))
+
     async def add_operator(self, operator: Operator) -> bool:
         return bool(await self._ask("add-operator", documents.written(operator)))
 
@@ -59,6 +70,18 @@ class ControlClient:
 
     async def remove_operator(self, name: str) -> bool:
         return bool(await self._ask("remove-operator", json.dumps(name)))
+
+    async def put_webhook(self, webhook: Webhook) -> None:
+        await self._ask("put-webhook", documents.written(webhook))
+
+    async def remove_webhook(self, name: str) -> bool:
+        return bool(await self._ask("remove-webhook", json.dumps(name)))
+
+    async def pause_webhook(self, name: str, *, is_paused: bool) -> bool:
+        return bool(await self._ask("pause-webhook", json.dumps([name, is_paused])))
+
+    async def tell_again(self, name: str, *, since: float, until: float) -> int:
+        return int(await self._ask("tell-again", json.dumps([name, since, until])))
 
     async def move(self, cause: Cause, selection: Selection) -> Tally:
         return documents.read(Tally, json.dumps(await self._ask(f"move/{cause.name}", documents.written(selection))))

@@ -12,6 +12,7 @@ from typing import Protocol
 from aiohttp import web
 
 from relay import documents
+from relay.access_keys import IssuedKey
 from relay.account_list import ListSync
 from relay.control import lists
 from relay.credential import Credential
@@ -24,6 +25,7 @@ from relay.ports.event_queues import SecondTry
 from relay.ports.operators import Admin
 from relay.queueing import Selection
 from relay.suppression import Release, Suppression
+from relay.webhooks.webhook import Webhook
 
 # An operator's verb that is not at its end by then is given up when the relay stops.
 _STOP_SECONDS = 2.0
@@ -59,9 +61,16 @@ class ControlServer:
                 web.post("/take-list", self._take_list),
                 web.post("/replay", self._replay),
                 web.post("/put-credential", self._put_credential),
+                web.post("/add-access-key", self._add_access_key),
+                web.post("/change-access-key", self._change_access_key),
+                web.post("/remove-access-key", self._remove_access_key),
                 web.post("/add-operator", self._add_operator),
                 web.post("/change-operator", self._change_operator),
                 web.post("/remove-operator", self._remove_operator),
+                web.post("/put-webhook", self._put_webhook),
+                web.post("/remove-webhook", self._remove_webhook),
+                web.post("/pause-webhook", self._pause_webhook),
+                web.post("/tell-again", self._tell_again),
                 web.post("/move/{cause}", self._move),
                 web.post("/hold", self._hold),
                 web.post("/lift/{scope}", self._lift),
@@ -106,6 +115,15 @@ class ControlServer:
     async def _put_credential(self, request: web.Request) -> web.Response:
         return await _answered(self._admin.put_credential(documents.read(Credential, await request.text())))
 
+    async def _add_access_key(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.add_access_key(documents.read(IssuedKey, await request.text())))
+
+    async def _change_access_key(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.change_access_key(documents.read(IssuedKey, await request.text())))
+
+    async def _remove_access_key(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.remove_access_key(str(json.loads(await request.text()))))
+
     async def _add_operator(self, request: web.Request) -> web.Response:
         return await _answered(self._admin.add_operator(documents.read(Operator, await request.text())))
 
@@ -114,6 +132,20 @@ class ControlServer:
 
     async def _remove_operator(self, request: web.Request) -> web.Response:
         return await _answered(self._admin.remove_operator(str(json.loads(await request.text()))))
+
+    async def _put_webhook(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.put_webhook(documents.read(Webhook, await request.text())))
+
+    async def _remove_webhook(self, request: web.Request) -> web.Response:
+        return await _answered(self._admin.remove_webhook(str(json.loads(await request.text()))))
+
+    async def _pause_webhook(self, request: web.Request) -> web.Response:
+        name, is_paused = json.loads(await request.text())
+        return await _answered(self._admin.pause_webhook(str(name), is_paused=bool(is_paused)))
+
+    async def _tell_again(self, request: web.Request) -> web.Response:
+        name, since, until = json.loads(await request.text())
+        return await _answered(self._admin.tell_again(str(name), since=float(since), until=float(until)))
 
     async def _move(self, request: web.Request) -> web.Response:
         selection = documents.read(Selection, await request.text())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from relay.access_keys import IssuedKey
 from relay.credential import Credential
 from relay.event import Replayed
 from relay.holds import HoldRecord
@@ -15,6 +16,7 @@ from relay.outcome import Hold, HoldScope
 from relay.queueing import Selection, Tally
 from relay.statistics import Figures, Wanted
 from relay.suppression import Imported, Release, Suppression
+from relay.webhooks.webhook import Webhook
 
 
 class Admin(Protocol):
@@ -35,11 +37,24 @@ class Admin(Protocol):
     async def put_credential(self, credential: Credential) -> None:
         """Adds it, or replaces the one of the same name."""
 
+    async def add_access_key(self, key: IssuedKey) -> bool:
+        """As ports.AccessKeys does, and so the next two."""
+
+    async def change_access_key(self, key: IssuedKey) -> bool: ...
+    async def remove_access_key(self, id: str) -> bool: ...
+
     async def add_operator(self, operator: Operator) -> bool:
         """As ports.Operators does, and so the next two."""
 
     async def change_operator(self, operator: Operator) -> bool: ...
     async def remove_operator(self, name: str) -> bool: ...
+
+    async def put_webhook(self, webhook: Webhook) -> None:
+        """As ports.Webhooks does, and so the next three."""
+
+    async def remove_webhook(self, name: str) -> bool: ...
+    async def pause_webhook(self, name: str, *, is_paused: bool) -> bool: ...
+    async def tell_again(self, name: str, *, since: float, until: float) -> int: ...
 
     async def move(self, cause: Cause, selection: Selection) -> Tally:
         """Retries, holds back or cancels what waits."""
@@ -98,6 +113,9 @@ class Counters(Protocol):
 
     async def sums(self, wanted: Wanted) -> Mapping[str | int, Figures]:
         """By what they are told apart by: seconds for an hour or a day, or a name; under "" where it is nothing."""
+
+    async def by_origin(self, wanted: Wanted) -> Mapping[tuple[str, str, str], Figures]:
+        """By login, sender domain and campaign; `wanted.by` says nothing here."""
 
     async def by_sender(self, names: Collection[str], *, since: float, until: float) -> Mapping[tuple[str, str], Figures]:
         """Of these names only, by login and sender domain, for all hours that `since` to `until` touch; for whole days

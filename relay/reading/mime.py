@@ -117,6 +117,11 @@ def read(content: Octets) -> Parsed:
     return Parsed(headers, tuple(parts))
 
 
+def headers(content: Octets) -> tuple[Header, ...]:
+    """Those of the message, without a look at what is below them. Raises Malformed."""
+    return _headers(content, 0, len(content))[0]
+
+
 def _part(content: Octets, entity: _Waiting) -> tuple[Part, tuple[bytes, ...]]:
     """The part, and the boundaries within which its own parts lie."""
     fields = [field for field in entity.headers if field.name.startswith("content-")]

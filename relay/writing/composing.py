@@ -15,6 +15,7 @@ from relay.writing.merging import plain
 _TYPES = MimeTypes()  # what Python knows by itself: the same on all machines
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SPECIAL = re.compile(r'(["\\])')
+_MEDIA_TYPE = re.compile(r"(?!multipart/|message/)[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", re.ASCII | re.IGNORECASE)
 
 Lines = Iterator[bytes]
 
@@ -92,12 +93,17 @@ def _parts(kind: str, boundary: str, parts: Iterable[Lines]) -> Lines:
     yield f"--{boundary}--\r\n".encode()
 
 
-def _file(file: File) -> Lines:
+def _type_of(file: File) -> str:
+    """Empty where nothing says it, or it would be read as more than a file."""
     kind, encoding = _TYPES.guess_type(file.name)
+    said = file.content_type or ("" if encoding else kind or "")
+    return said if _MEDIA_TYPE.fullmatch(said) else ""
+
+
+def _file(file: File) -> Lines:
     name = _SPECIAL.sub(r"\\\1", plain(file.name))
-    content_type = kind if kind and not encoding and not kind.startswith(("multipart/", "message/")) else ""
     lines = [
-        f"Content-Type: {content_type or 'application/octet-stream'}",
+        f"Content-Type: {_type_of(file) or 'application/octet-stream'}",
         "Content-Transfer-Encoding: base64",
         f'Content-Disposition: {"inline" if file.content_id else "attachment"}; filename="{name}"',
         *([f"Content-ID: <{plain(file.content_id)}>"] if file.content_id else []),

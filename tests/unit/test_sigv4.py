@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import sigv4
-from relay.sigv4 import AccessKey
+from relay.sigv4 import AccessKey, BadSignature, Request
 
 HOST = "email.us-east-1.amazonaws.com"
 AT = datetime(2025, 1, 15, 10, 20, 30, tzinfo=UTC).timestamp()
@@ -107,6 +107,35 @@ def test_the_signature_is_that_of_the_vectors(
         "names": names,
         "signature": signature,
     }
+
+
+def test_an_smtp_password_is_that_of_the_vector() -> None:
+    assert sigv4.smtp_password(KEY.secret, "us-east-1") == "BOntiZFm/r+5s3psZ/RpsjB+aSGsj2J0rXdiLuO0cQL7"
+    assert sigv4.smtp_password(KEY.secret, "eu-west-1") != sigv4.smtp_password(KEY.secret, "us-east-1")
+
+
+@pytest.mark.parametrize("path", ["/", "/v2/email/suppression/addresses/a%2Bb%40example.com"])
+def test_what_we_sign_we_take(path: str) -> None:
+    query = [("Reason", "BOUNCE"), ("a b", "+&=é")]
+    headers = sign(path=path, query=query, headers={"X-A": " b  c "}, payload=b"x")
+    target = f"{path}?{'&'.join(f'{quote(name)}={quote(value)}' for name, value in query)}"
+    request = Request.of("POST", target, headers.items())
+    claim = sigv4.claimed(request, service="ses")
+    sigv4.check(request, claim, payload_sha256=hashlib.sha256(b"x").hexdigest(), secret=KEY.secret)
+    assert (claim.key_id, claim.region, claim.stamp) == (KEY.id, "us-east-1", "20250115T102030Z")
+
+
+@pytest.mark.parametrize("said", [hashlib.sha256(b"y").hexdigest(), "UNSIGNED-PAYLOAD", ""])
+def test_a_digest_that_is_not_the_body_s_is_refused_though_the_signature_is_right(said: str) -> None:
+    headers = sign(headers={"X-Amz-Content-Sha256": said}, payload=b"x")
+    request = Request.of("POST", "/", headers.items())
+    with pytest.raises(BadSignature, match="x-amz-content-sha256"):
+        sigv4.check(
+            request,
+            sigv4.claimed(request, service="ses"),
+            payload_sha256=hashlib.sha256(b"x").hexdigest(),
+            secret=KEY.secret,
+        )
 
 
 def test_the_headers_given_are_sent_as_they_were_given() -> None:

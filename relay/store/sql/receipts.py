@@ -12,7 +12,9 @@ from relay.store.sql.session import Reader, Session
 
 def write(db: Session, rows: Sequence[tuple[str, Receipt, str, float]]) -> None:
     """The login, what it calls its request, what that is answered, and when. The database refuses a key that it has used."""
-    values = [(credential, receipt.key, receipt.fingerprint, answer, at) for credential, receipt, answer, at in rows]
+    values = [
+        (credential, key, receipt.fingerprint, answer, at) for credential, receipt, answer, at in rows for key in receipt.keys
+    ]
     insert(db, "receipts", "credential, key, fingerprint, answer, at", values)
 
 

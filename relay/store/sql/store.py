@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Collection
 
 from relay.ports.nodes import Shared
+from relay.store.sql.access_keys import SqlAccessKeys
 from relay.store.sql.account import SqlAccount
 from relay.store.sql.account_list import SqlAccountList
 from relay.store.sql.backlog import SqlBacklog
@@ -20,6 +21,7 @@ from relay.store.sql.identities import SqlIdentities
 from relay.store.sql.imports import SqlImports
 from relay.store.sql.links import SqlLinks
 from relay.store.sql.messages import SqlMessages
+from relay.store.sql.notices import SqlNotices
 from relay.store.sql.operators import SqlOperators
 from relay.store.sql.provenance import SqlProvenance
 from relay.store.sql.quarantine import SqlQuarantine
@@ -31,6 +33,7 @@ from relay.store.sql.session import Reader, Session
 from relay.store.sql.suppressions import SqlSuppressions
 from relay.store.sql.tasks import SqlTasks
 from relay.store.sql.templates import SqlTemplates
+from relay.store.sql.webhooks import SqlWebhooks
 from relay.store.sql.writer import Writer
 
 _SPOOLED = """SELECT id FROM messages m WHERE id IN (SELECT value FROM json_each(?))
@@ -57,6 +60,7 @@ class SqlStore:
         self.suppressions = SqlSuppressions(writer, reader)
         self.provenance = SqlProvenance(reader)
         self.credentials = SqlCredentials(writer, reader)
+        self.access_keys = SqlAccessKeys(writer, reader)
         self.feedback = SqlFeedback(writer, reader)
         self.feedback_log = SqlFeedbackLog(reader)
         self.identities = SqlIdentities(writer, reader)
@@ -76,6 +80,8 @@ class SqlStore:
         self.templates = SqlTemplates(writer, reader)
         self.contacts = SqlContacts(writer, reader)
         self.operators = SqlOperators(writer, reader)
+        self.webhooks = SqlWebhooks(writer, reader)
+        self.notices = SqlNotices(writer, reader)
         self.retention = SqlRetention(writer, reader, self.imports, shorten=shorten)
 
     async def spooled(self, some: Collection[str]) -> frozenset[str]:

@@ -6,7 +6,6 @@ log, or 503 where the same call may be repeated.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 import re
@@ -24,6 +23,7 @@ from relay.errors import Refused, RelayError, WrongLogin
 from relay.logins import Login
 from relay.receiving import Budget
 from relay.refusals import Refusals
+from relay.web import bodies
 from relay.web.api import codes, models, wire
 from relay.web.api.calls import Answer, Call, Operation, Range, range_of
 from relay.web.api.codes import Code, Fault
@@ -32,7 +32,6 @@ from relay.web.api.router import PREFIXES, Found, Router, format_of
 from relay.web.api.wire import Format
 from relay.windows import Window
 
-_BODY_SECONDS = 120.0
 _LONGEST_KEY = 255
 _MINUTE = 60.0
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # octets that are no UTF-8 are half of a pair in headers
@@ -115,10 +114,10 @@ class Api:
 
     def _size(self, request: web.Request) -> int:
         """Octets that its body may take. Raises Fault."""
-        length = request.content_length
-        if length is not None and length > self._limits.body:
-            raise Fault(Code.SIZE_EXCEEDED, codes.TOO_LARGE, octets=self._limits.body)
-        return (self._limits.body if length is None else length) if request.can_read_body else 0
+        try:
+            return bodies.size(request, self._limits.body)
+        except bodies.TooLarge:
+            raise self._too_large() from None
 
     async def _call(self, request: web.Request, found: Found, credential: Credential) -> Call:
         operation, key = found.operation, request.headers.get("Idempotency-Key", "").strip()
@@ -142,24 +141,18 @@ class Api:
         )
 
     async def _body(self, request: web.Request) -> bytes:
-        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise Fault(Code.INVALID_VALUE, codes.UNREADABLE, status=415, why="it is compressed")
+        """Raises Fault."""
         try:
-            async with asyncio.timeout(_BODY_SECONDS):
-                return await _read(request, self._limits.body)
-        except TimeoutError:
+            return await bodies.read(request, self._limits.body)
+        except bodies.Compressed:
+            raise Fault(Code.INVALID_VALUE, codes.UNREADABLE, status=415, why="it is compressed") from None
+        except bodies.TooSlow:
             raise Fault(Code.INVALID_VALUE, codes.TOO_SLOW, status=408) from None
+        except bodies.TooLarge:
+            raise self._too_large() from None
 
-
-async def _read(request: web.Request, most: int) -> bytes:
-    """Raises Fault for more octets."""
-    pieces, size = [], 0
-    async for piece in request.content.iter_any():
-        size += len(piece)
-        if size > most:
-            raise Fault(Code.SIZE_EXCEEDED, codes.TOO_LARGE, octets=most)
-        pieces.append(piece)
-    return b"".join(pieces)
+    def _too_large(self) -> Fault:
+        return Fault(Code.SIZE_EXCEEDED, codes.TOO_LARGE, octets=self._limits.body)
 
 
 def _query(request: web.Request) -> dict[str, str]:

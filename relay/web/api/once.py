@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
-from relay.errors import StoreRefuses
 from relay.model import Receipt
+from relay.once import Done, KeyReused, once
 from relay.ports.receipts import Receipts
 from relay.web.api.calls import Call
 from relay.web.api.codes import KEY_REUSED, Code, Fault
-
-
-class Done(NamedTuple):
-    """What was made, by the name that the store keeps, and whether by an earlier call."""
-
-    made: str
-    is_repeated: bool
 
 
 class Once:
@@ -29,18 +21,8 @@ class Once:
         """`make` stores the receipt with what it makes, in one transaction. Raises Fault, or what that raises."""
         if not call.idempotency_key:
             return Done(await make(None), is_repeated=False)
-        if known := await self._known(call):
-            return Done(known, is_repeated=True)
+        receipt = Receipt(call.idempotency_key, call.fingerprint)
         try:
-            return Done(await make(Receipt(call.idempotency_key, call.fingerprint)), is_repeated=False)
-        except StoreRefuses:  # the same call came at the same time
-            if known := await self._known(call):
-                return Done(known, is_repeated=True)
-            raise
-
-    async def _known(self, call: Call) -> str:
-        """Empty where there was none. Raises Fault."""
-        found = await self._receipts.find(call.credential.name, call.idempotency_key)
-        if found and found.fingerprint != call.fingerprint:
-            raise Fault(Code.INVALID_VALUE, KEY_REUSED, status=422)
-        return found.answer if found else ""
+            return await once(self._receipts, call.credential.name, receipt, lambda: make(receipt))
+        except KeyReused:
+            raise Fault(Code.INVALID_VALUE, KEY_REUSED, status=422) from None

@@ -47,8 +47,9 @@ if command -v apt-get && [ "$(id -u)" = 0 ] && lacks_debian; then
     forbid_services
     install_debian || status=1
 fi
-if command -v npm && [ ! -d .node/node_modules/axe-core ]; then
+if command -v npm && { [ ! -d .node/node_modules/axe-core ] || [ ! -d .node/node_modules/@aws-sdk ]; }; then
     npm install --silent --no-save --no-audit --no-fund --prefix .node \
-        sns-validator@0.3.5 nodemailer@10.6.0 mailparser@3.7.4 axe-core@4.14.1 || status=1
+        sns-validator@0.3.5 nodemailer@10.6.0 mailparser@3.7.4 axe-core@4.14.1 \
+        @aws-sdk/client-ses@3.1169.0 @aws-sdk/client-sesv2@3.1169.0 || status=1
 fi
 exit $status

@@ -8,6 +8,15 @@ CREATE TABLE credentials (
 
 CREATE INDEX credentials_change ON credentials (change);
 
+CREATE TABLE access_keys (
+    id         TEXT COLLATE "C" PRIMARY KEY,
+    credential TEXT COLLATE "C" NOT NULL,
+    secret     TEXT NOT NULL,
+    smtp_hash  TEXT NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    disabled   INTEGER NOT NULL
+);
+
 CREATE TABLE logins (
     name          TEXT COLLATE "C" NOT NULL,
     password_hash TEXT NOT NULL,
@@ -124,12 +133,12 @@ CREATE TABLE deliveries (
 
 CREATE INDEX deliveries_due ON deliveries (flow, due_at, message_id, number) WHERE state = 'queued';
 CREATE INDEX deliveries_called ON deliveries (state, message_id) WHERE state IN ('sending', 'in_doubt');
-CREATE INDEX deliveries_open ON deliveries (message_id) WHERE state IN ('queued', 'sending', 'in_doubt');
+CREATE INDEX deliveries_open ON deliveries (message_id, number) WHERE state IN ('queued', 'sending', 'in_doubt');
 CREATE INDEX deliveries_ses ON deliveries (ses_message_id) WHERE ses_message_id IS NOT NULL;
 CREATE INDEX deliveries_unsent ON deliveries (state, message_id, number)
     WHERE state = 'suppressed' OR state = 'ignored' OR state = 'failed' OR state = 'expired' OR state = 'cancelled';
 CREATE INDEX deliveries_unsent_to ON deliveries (lower(recipient), message_id, number)
-    WHERE state = 'suppressed' OR state = 'ignored' OR state = 'failed' OR state = 'expired' OR state = 'cancelled';
+    WHERE state <> 'queued' AND state <> 'sending' AND state <> 'in_doubt' AND state <> 'sent';
 
 CREATE TABLE attempts (
     message_id TEXT COLLATE "C" NOT NULL,
@@ -496,3 +505,43 @@ CREATE TABLE audit (
 );
 
 CREATE INDEX audit_operator ON audit (operator, id);
+
+CREATE TABLE webhooks (
+    name          TEXT COLLATE "C" PRIMARY KEY,
+    document      TEXT NOT NULL,
+    is_paused     INTEGER NOT NULL,
+    failing_since DOUBLE PRECISION NOT NULL,
+    disabled      TEXT NOT NULL
+);
+
+CREATE TABLE notices_read (
+    fact BIGINT NOT NULL
+);
+
+CREATE TABLE notices (
+    id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    webhook    TEXT COLLATE "C" NOT NULL,
+    fact       BIGINT NOT NULL,
+    message_id TEXT COLLATE "C" NOT NULL,
+    number     INTEGER NOT NULL,
+    made_at    DOUBLE PRECISION NOT NULL,
+    due_at     DOUBLE PRECISION NOT NULL,
+    failures   INTEGER NOT NULL
+);
+
+CREATE INDEX notices_due ON notices (webhook, due_at, id);
+CREATE INDEX notices_order ON notices (webhook, message_id, number, id);
+
+CREATE TABLE webhook_requests (
+    id      BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    webhook TEXT COLLATE "C" NOT NULL,
+    at      DOUBLE PRECISION NOT NULL,
+    seconds DOUBLE PRECISION NOT NULL,
+    notices INTEGER NOT NULL,
+    status  INTEGER NOT NULL,
+    failure TEXT NOT NULL,
+    request TEXT NOT NULL,
+    answer  TEXT NOT NULL
+);
+
+CREATE INDEX webhook_requests_webhook ON webhook_requests (webhook, id);

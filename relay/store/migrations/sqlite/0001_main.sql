@@ -6,7 +6,17 @@ CREATE TABLE credentials (
     change   INTEGER NOT NULL  -- its number among all changes of logins
 ) WITHOUT ROWID;
 
--- When each password was used last.
+-- What programs sign with that speak to the relay as to SES.
+CREATE TABLE access_keys (
+    id         TEXT PRIMARY KEY,
+    credential TEXT NOT NULL,
+    secret     TEXT NOT NULL,  -- sealed
+    smtp_hash  TEXT NOT NULL,  -- of the password made of it for SMTP; '': not for SMTP
+    created_at REAL NOT NULL,
+    disabled   INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- When each password was used last, and under the ids of access keys these.
 CREATE TABLE logins (
     name          TEXT NOT NULL,
     password_hash TEXT NOT NULL,
@@ -120,11 +130,11 @@ CREATE INDEX deliveries_called ON deliveries (state) WHERE state IN ('sending', 
 CREATE INDEX deliveries_open ON deliveries (message_id) WHERE state IN ('queued', 'sending', 'in_doubt');
 CREATE INDEX deliveries_ses ON deliveries (ses_message_id) WHERE ses_message_id IS NOT NULL;
 -- What was not sent, by what became of it and by whom it was for: most of what is kept was sent. For IN with a list SQLite
--- would make a table at each INSERT.
+-- would make a table at each INSERT; and for one of some states it goes by the states, whatever else is asked.
 CREATE INDEX deliveries_unsent ON deliveries (state, message_id, number)
     WHERE state = 'suppressed' OR state = 'ignored' OR state = 'failed' OR state = 'expired' OR state = 'cancelled';
 CREATE INDEX deliveries_unsent_to ON deliveries (lower(recipient), message_id, number)
-    WHERE state = 'suppressed' OR state = 'ignored' OR state = 'failed' OR state = 'expired' OR state = 'cancelled';
+    WHERE state <> 'queued' AND state <> 'sending' AND state <> 'in_doubt' AND state <> 'sent';
 
 -- Calls that did not end in `sent`, for the timeline.
 CREATE TABLE attempts (
@@ -466,3 +476,47 @@ CREATE TABLE audit (
 );
 
 CREATE INDEX audit_operator ON audit (operator, id);
+
+-- Who is told what becomes of mail, and what came of that.
+CREATE TABLE webhooks (
+    name          TEXT PRIMARY KEY,
+    document      TEXT NOT NULL,  -- JSON
+    is_paused     INTEGER NOT NULL,
+    failing_since REAL NOT NULL,  -- 0: the last request was taken
+    disabled      TEXT NOT NULL   -- why; '': it is not
+) WITHOUT ROWID;
+
+-- Up to which fact all of them have been looked at. One row.
+CREATE TABLE notices_read (
+    fact INTEGER NOT NULL
+);
+
+-- What somebody is still to be told: of one delivery in the order of these numbers.
+CREATE TABLE notices (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook    TEXT NOT NULL,
+    fact       INTEGER NOT NULL,
+    message_id TEXT NOT NULL,
+    number     INTEGER NOT NULL,
+    made_at    REAL NOT NULL,
+    due_at     REAL NOT NULL,
+    failures   INTEGER NOT NULL
+);
+
+CREATE INDEX notices_due ON notices (webhook, due_at, id);
+CREATE INDEX notices_order ON notices (webhook, message_id, number, id);
+
+-- The last requests of each webhook.
+CREATE TABLE webhook_requests (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    webhook TEXT NOT NULL,
+    at      REAL NOT NULL,
+    seconds REAL NOT NULL,
+    notices INTEGER NOT NULL,
+    status  INTEGER NOT NULL,  -- 0: there was no answer
+    failure TEXT NOT NULL,     -- '': it was taken
+    request TEXT NOT NULL,
+    answer  TEXT NOT NULL
+);
+
+CREATE INDEX webhook_requests_webhook ON webhook_requests (webhook, id);

@@ -1,0 +1,16 @@
+"""What secrets in the database are sealed with."""
+
+from __future__ import annotations
+
+from relay import tokens
+from relay.ports.sealing import Seal
+from relay.security.sealing import AesSeal
+from relay.settings import Config
+
+_PURPOSE = "secrets"
+
+
+def seal(config: Config) -> Seal | None:
+    """None without secrets.keys: then there are no such secrets."""
+    keys = tokens.derived(config.secrets.keys, _PURPOSE)
+    return AesSeal(keys) if keys else None
