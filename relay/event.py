@@ -1,4 +1,4 @@
-"""What SES reports about a message: one fact about one recipient."""
+"""What becomes of a message: one fact about one recipient, which SES reports, or the relay knows itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class EventType(StrEnum):
-    """What SES reports. OTHER keeps what AWS may add."""
+    """What SES reports, OTHER being whatever AWS may add; and then what the relay knows itself."""
 
     SEND = "send"
     DELIVERY = "delivery"
@@ -20,6 +20,26 @@ class EventType(StrEnum):
     DELIVERY_DELAY = "delivery_delay"
     SUBSCRIPTION = "subscription"
     OTHER = "other"
+
+    FAILED = "failed"  # these four as the states of a delivery
+    EXPIRED = "expired"
+    SUPPRESSED = "suppressed"
+    CANCELLED = "cancelled"
+    UNSUBSCRIBED = "unsubscribed"  # by a link of ours, or by mail
+    RESUBSCRIBED = "resubscribed"
+
+
+OWN = frozenset(
+    (
+        EventType.FAILED,
+        EventType.EXPIRED,
+        EventType.SUPPRESSED,
+        EventType.CANCELLED,
+        EventType.UNSUBSCRIBED,
+        EventType.RESUBSCRIBED,
+    )
+)
+"""What SES knows nothing of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +74,25 @@ class Event:
     opted_in: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """An event of our class `found`, the delivery it is about, whose that is, and what was said of its message. `cursor` is its
+    place among all facts, `sender` of the envelope.
+    """
+
+    cursor: int
+    delivery_id: str
+    event: Event
+    found: str
+    label_id: str
+    campaign: str
+    task: int
+    credential: str
+    sender: str
+    list: str
+    tags: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,7 @@ _DATE = re.compile(r"(?:[A-Z][a-z]{2}, *)?\d{1,2} [A-Z][a-z]{2} [12]\d{3} \d\d:\
 _SES_TAG = re.compile(r"[ \t]*([A-Za-z0-9_-]{1,256})[ \t]*=[ \t]*([A-Za-z0-9_-]{1,256})[ \t]*")
 _SET = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _OURS = ("relay_id", "relay_try")  # aws/ses.py sets these: events are known again by them
+_CIVIMAIL = "X-CiviMail-Bounce"  # by which CiviCRM finds its own record again: kept as a tag, and passed on
 _NONE = Labels()
 
 
@@ -32,7 +33,7 @@ def read(parsed: Parsed, *, now: float, credential: Credential) -> Labels:
     """
     with_ses = credential.ses_headers
     prefixes = ("x-relay-", "x-ses-") if with_ses else "x-relay-"
-    if not any(header.name.startswith(prefixes) for header in parsed.headers):
+    if not any(header.name.startswith(prefixes) or header.name == _CIVIMAIL.lower() for header in parsed.headers):
         return Labels(message_class=credential.message_class) if credential.message_class else _NONE
     send_at = _send_at(parsed, now)
     return Labels(
@@ -42,7 +43,7 @@ def read(parsed: Parsed, *, now: float, credential: Credential) -> Labels:
         message_class=_class(_one(parsed, "X-Relay-Class")) or credential.message_class,
         send_at=send_at,
         expires_at=_expires_at(parsed, send_at, now),
-        tags=_tags(parsed.all("x-relay-tag"), "X-Relay-Tag"),
+        tags=_tags(parsed.all("x-relay-tag"), "X-Relay-Tag") + _civimail(parsed),
         ses_tags=_ses_tags(parsed) if with_ses else (),
         configuration_set=_configuration_set(parsed) if with_ses else "",
     )
@@ -57,6 +58,12 @@ def _one(parsed: Parsed, name: str) -> str:
     if values and not _WORDS.fullmatch(text):
         raise Malformed(f"{name} is empty, too long or not printable ASCII")
     return text
+
+
+def _civimail(parsed: Parsed) -> tuple[tuple[str, str], ...]:
+    """One that is no word of printable ASCII is nobody's."""
+    texts = [value.decode("latin-1") for value in parsed.all(_CIVIMAIL.lower())]
+    return ((_CIVIMAIL, texts[0]),) if len(texts) == 1 and _WORDS.fullmatch(texts[0]) else ()
 
 
 def _class(text: str) -> MessageClass:

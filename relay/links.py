@@ -21,8 +21,8 @@ PURPOSE = "links in mail"  # of the key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addressee:
-    """Who got a link, and of whose mail: the list that its sender named, or else all of the login's. Its campaign and mailing
-    are not known any more where the message was let go.
+    """Who got a link, and of whose mail: the list that its sender named, or else all of the login's. Its campaign, mailing and
+    identifier are not known any more where the message was let go.
     """
 
     address: str
@@ -31,6 +31,8 @@ class Addressee:
     list: str
     campaign: str = ""
     task: int = 0
+    message_id: str = ""
+    number: int = 0
 
     @property
     def scope(self) -> str:

@@ -54,4 +54,7 @@ reputation_level = Gauge(
 feedback_silent = Gauge("relay_feedback_silent", "1 while mail goes out and no events come back", registry=registry)
 account_healthy = Gauge("relay_account_healthy", "1 while SES enforces nothing against the account", registry=registry)
 account_sending = Gauge("relay_account_sending_enabled", "1 while SES lets the account send", registry=registry)
+webhook_requests = Counter("relay_webhook_requests", "Requests to webhooks", ["webhook", "outcome"], registry=registry)
+webhook_waiting = Gauge("relay_webhook_waiting", "What a webhook is still to be told", ["webhook"], registry=registry)
+webhook_disabled = Gauge("relay_webhook_disabled", "1 for a webhook that was given up", ["webhook"], registry=registry)
 disk_free = Gauge("relay_disk_free_octets", "Octets that are free on the disk of the store", registry=registry)

@@ -302,6 +302,7 @@ class WebhooksConfig:
 
     connections: int = 10
     timeout_seconds: int = 15
+    delays_seconds: tuple[int, ...] = (5, 30, 120, 600, 1800, 3600)
     give_up_days: int = 5
 
 

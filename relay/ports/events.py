@@ -1,26 +1,10 @@
-"""What SES reported about each login's messages, one fact after the other."""
+"""What became of each login's messages, one fact after the other."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
-from relay.event import Event
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """An event of our class `found`, the delivery it is about, and what the sender said of its message. `cursor` is its place
-    among all facts.
-    """
-
-    cursor: int
-    delivery_id: str
-    event: Event
-    found: str
-    label_id: str
-    campaign: str
-    task: int
+from relay.event import Fact
 
 
 class Facts(Protocol):

@@ -21,7 +21,7 @@ Rows = list[tuple[Any, ...]]
 LARGE = bytes(range(256)) * 4096  # 1 MB: two pieces
 _FLOATS = (0.1, 1_763_720_000.123456, 5e-324, 1.7976931348623157e308, inf, -0.5, 3.0)
 _TEXTS = ("", "plain", "ä € 中 \U0001f600", "\x01\t\\N\\.\n", "'\"%s ?")
-ONE_ROW = {"account", "heartbeat", "identities_known", "account_list_known"}
+ONE_ROW = {"account", "heartbeat", "identities_known", "account_list_known", "notices_read"}
 
 
 def sqlite_url(path: Path) -> str:

@@ -11,10 +11,9 @@ import psycopg
 import pytest
 
 from relay.bounces import DEFAULT_RULES
-from relay.event import Event, EventType
+from relay.event import Event, EventType, Fact
 from relay.model import Delivery, Labels, State
 from relay.outcome import Sent
-from relay.ports.events import Fact
 from relay.store.postgres.dialect import translated
 from relay.store.postgres.store import PostgresStore
 from relay.store.sql import feedback

@@ -13,7 +13,8 @@ import pytest
 
 from relay.holds import Holder
 from relay.identities import Identity, IdentityState, KnownIdentities
-from relay.model import Lane
+from relay.mailing import Audience, TaskState
+from relay.model import File, Lane
 from relay.outcome import Hold, HoldScope
 from relay.ports.nodes import Node, Shared, Used
 from relay.rate import Account, Grant
@@ -23,6 +24,7 @@ from relay.store.postgres.store import PostgresStore
 from relay.usage import Usage
 from tests.store.kit import LEASE as CALL_LEASE
 from tests.store.kit import NOW, change, claim, enqueue, rows
+from tests.store.test_tasks import MAILING
 
 IDENTITY = Identity(name="example.com", state=IdentityState.VERIFIED, since=NOW, looked_at=NOW)
 Three = tuple[tuple[PostgresStore, Shared], ...]
@@ -162,6 +164,16 @@ async def told(shared: Shared, rate: float, *, quota: float = -1.0, sent: float 
     await shared.allowance.told(Account(rate=rate, quota=quota, sent=sent, at=NOW))
 
 
+async def test_what_is_attached_to_a_mailing_by_several_is_all_there(three: Three) -> None:
+    task_id = await three[0][0].tasks.add("crm", MAILING, Audience(), at=NOW)
+    files = [(store, File(f"{node}-{number}", b"x")) for node, (store, _) in enumerate(three) for number in range(10)]
+    assert await asyncio.gather(*(store.tasks.attach(task_id, file) for store, file in files)) == [True] * 30
+    assert sorted(await three[0][0].tasks.file_names(task_id)) == sorted(file.name for _, file in files)
+    assert await three[1][0].tasks.move(task_id, [TaskState.NEW], TaskState.CREATED, at=NOW)
+    assert not await three[2][0].tasks.detach(task_id)
+    assert not await three[2][0].tasks.attach(task_id, File("late", b"x"))
+
+
 async def test_before_ses_has_said_anything_one_recipient_a_second_is_allowed(shared: Shared) -> None:
     await shared.nodes.join(ONE, now=NOW)
     assert (await shared.allowance.take(10)).recipients == 1
@@ -210,6 +222,7 @@ async def test_who_is_throttled_slows_all_down_and_the_rate_is_regained(shared: 
     await shared.allowance.take(0)
     for _ in range(20):
         await shared.allowance.slow_down()
+    await change(postgres_store, "UPDATE allowance SET at = at + 3600")  # nothing flows in, however long this takes
     assert (await shared.allowance.take(50)).recipients == 0
     await change(postgres_store, "UPDATE allowance SET at = at - 1")
     assert (await shared.allowance.take(50)).recipients in range(10, 14)  # a tenth, and what is regained in a second

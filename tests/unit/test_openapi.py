@@ -12,10 +12,12 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from pydantic import Field
 
+from relay.bounces import BounceClass
 from relay.credential import Scope
+from relay.event_words import EVENT_WORDS, reason_for
 from relay.mailing import TaskState, may_move
 from relay.settings import ApiConfig
-from relay.web.api import events, openapi, reference, statistics
+from relay.web.api import openapi, reference, statistics
 from relay.web.api.calls import Answer, Call, Operation
 from relay.web.api.codes import STATUS, Code
 from relay.web.api.letters import Base64
@@ -264,5 +266,5 @@ def test_the_manual_has_the_numbers_of_statistics() -> None:
 
 def test_the_manual_has_the_words_of_events() -> None:
     table = rows("| Event | |")
-    assert {word for event, _ in table for word in words(event)} == set(events.WORDS.values())
-    assert set(events.REASONS.values()) <= {word for _, text in table for word in words(text)}
+    assert {word for event, _ in table for word in words(event)} == set(EVENT_WORDS)
+    assert set(map(reason_for, BounceClass)) <= {word for _, text in table for word in words(text)}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from relay import address, statistics
+from relay.event import EventType
 from relay.links import Addressee, LinkedMail
-from relay.store.sql import entries
+from relay.store.sql import entries, own_facts
 from relay.store.sql.counters import Counts
 from relay.store.sql.entries import VISIBLE
+from relay.store.sql.own_facts import OwnFact
 from relay.store.sql.records import MESSAGE, MESSAGE_WIDTH, message_of
 from relay.store.sql.session import Reader, Session
 from relay.store.sql.writer import Writer
@@ -16,9 +19,10 @@ from relay.suppression import Reason, Release, Suppression, of_credential, of_li
 from relay.tokens import Link
 
 _SOURCE = "link in mail"
-_ADDRESSEE = """SELECT d.recipient, m.credential, m.sender, m.list, m.campaign, m.task
+_WHOSE = ("credential", "sender", "list", "campaign", "task", "message_id", "number")
+_ADDRESSEE = """SELECT d.recipient, m.credential, m.sender, m.list, m.campaign, m.task, m.id, d.number
         FROM deliveries d JOIN messages m ON m.id = d.message_id WHERE d.message_id = :message_id AND d.number = :number
-    UNION ALL SELECT recipient, credential, sender, list, '', 0 FROM old_links
+    UNION ALL SELECT recipient, credential, sender, list, '', 0, '', 0 FROM old_links
         WHERE message_id = :message_id AND number = :number"""
 _MAIL = f"""SELECT {MESSAGE}, b.content, s.message_id IS NOT NULL, d.fields
     FROM deliveries d JOIN messages m ON m.id = d.message_id
@@ -73,8 +77,8 @@ class SqlLinks:
         return await self._writer.run(_come_back_all, (whom, at))
 
 
-def _addressee(recipient: str, credential: str, sender: str, list: str, campaign: str, task: int) -> Addressee:
-    return Addressee(address=recipient, credential=credential, sender=sender, list=list, campaign=campaign, task=task)
+def _addressee(recipient: str, *whose: Any) -> Addressee:
+    return Addressee(address=recipient, **dict(zip(_WHOSE, whose, strict=True)))
 
 
 def _leave_all(db: Session, items: Sequence[tuple[Addressee, float]]) -> list[bool]:
@@ -89,8 +93,23 @@ def _leave(db: Session, whom: Addressee, at: float, counts: Counts) -> bool:
     is_new = entries.add(db, entry, at=at)
     if is_new:
         counts.add(statistics.UNSUBSCRIBED, statistics.origin(whom.credential, whom.sender, whom.campaign, whom.task), at)
+        _note(db, whom, EventType.UNSUBSCRIBED, at)
     return is_new
 
 
 def _come_back_all(db: Session, items: Sequence[tuple[Addressee, float]]) -> list[bool]:
-    return [entries.opt_in(db, Release(address=whom.address, source=_SOURCE, at=at, scope=whom.scope)) for whom, at in items]
+    return [_come_back(db, whom, at) for whom, at in items]
+
+
+def _come_back(db: Session, whom: Addressee, at: float) -> bool:
+    was_out = entries.opt_in(db, Release(address=whom.address, source=_SOURCE, at=at, scope=whom.scope))
+    if was_out:
+        _note(db, whom, EventType.RESUBSCRIBED, at)
+    return was_out
+
+
+def _note(db: Session, whom: Addressee, kind: EventType, at: float) -> None:
+    """Not of a message that was let go: nobody knows it any more."""
+    if whom.message_id:
+        fact = OwnFact(whom.message_id, whom.number, whom.address, whom.credential, kind, at, whom.scope)
+        own_facts.note(db, [fact])

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from relay import lifecycle, status
+from relay import status
 from relay.holds import why_held
 from relay.model import Life, Message, Moment, State
 from relay.ports.operators import Line, Standing
@@ -18,12 +18,20 @@ from relay.store.sql import holds
 from relay.store.sql.records import DELIVERY, DELIVERY_WIDTH, FLOW, MESSAGE, MESSAGE_WIDTH, delivery_of, flow_of, message_of
 from relay.store.sql.session import Reader
 
-_QUEUED = f"""SELECT {DELIVERY}, {FLOW} FROM deliveries d JOIN flows f ON f.id = d.flow
-    WHERE d.message_id IN (SELECT value FROM json_each(?)) AND d.state = 'queued'"""
+_QUEUED = f"""SELECT {DELIVERY}, {FLOW} FROM json_each(?) t
+    JOIN deliveries d ON d.message_id = substr(t.value, 1, 26) AND d.number = CAST(substr(t.value, 28) AS INTEGER)
+    JOIN flows f ON f.id = d.flow WHERE d.state = 'queued'"""
 
 HAS_CONTENT = """EXISTS (SELECT 1 FROM bodies b WHERE b.lasts = m.lasts AND b.message_id = m.id)
     OR EXISTS (SELECT 1 FROM spooled s WHERE s.lasts = m.lasts AND s.message_id = m.id)"""
 
+# Of some deliveries alone: a mailing has millions of them.
+_SHOW = f"""SELECT {MESSAGE}, {DELIVERY}, {HAS_CONTENT}, d.ended_at, d.ses_message_id
+    FROM messages m JOIN deliveries d ON d.message_id = m.id WHERE m.id = ? AND d.number {{which}} ORDER BY d.number"""
+_TOLD = """SELECT a.at, CASE a.attempt WHEN 0 THEN 'sent again' ELSE 'try ' || a.attempt || ': ' || a.state END, d.recipient,
+    a.reason FROM attempts a JOIN deliveries d USING (message_id, number) WHERE a.message_id = ? AND a.number {which}
+    UNION ALL SELECT at, type || CASE class WHEN 'bot' THEN ' (likely a program)' ELSE '' END, recipient, detail
+    FROM events WHERE message_id = ? AND number {which}"""
 _NOTIFICATIONS = """SELECT payload FROM notifications WHERE id IN (SELECT notification_id FROM events WHERE message_id = ?)
     ORDER BY received_at"""
 
@@ -60,23 +68,21 @@ class SqlMessages:
             " JOIN deliveries d ON d.message_id = m.id AND d.number <= ? ORDER BY m.id DESC, d.number",
             (limit, _MOST_LISTED),
         )
-        facts, held = await facts_of(self._reader, _shown(rows)), await self._held({row[0] for row in rows})
+        facts, held = await facts_of(self._reader, _shown(rows)), await self._held(_shown(rows))
         return tuple(_life_of(list(group), facts, held) for _, group in groupby(rows, key=lambda row: row[0]))
 
     async def show(self, message_id: str) -> Life | None:
         """`message_id` may be a delivery's as well."""
         id, _, number = message_id.partition("-")
         place = int(number) if number.isdecimal() and len(number) < 10 else 0
-        rows = await self._reader.rows(
-            f"SELECT {MESSAGE}, {DELIVERY}, {HAS_CONTENT}, d.ended_at, d.ses_message_id"
-            " FROM messages m JOIN deliveries d ON d.message_id = m.id"
-            " WHERE m.id = ? AND (d.number <= ? OR d.number = ?) ORDER BY d.number",
-            (id, _MOST_SHOWN, place),
-        )
+        some = [("<= ?", _MOST_SHOWN), *([("= ?", place)] if place > _MOST_SHOWN else [])]
+        rows = [row for which, of in some for row in await self._reader.rows(_SHOW.format(which=which), (id, of))]
         if not rows:
             return None
-        life = _life_of(rows, await facts_of(self._reader, _shown(rows)), await self._held({id}))
-        moments = [*_own_moments(life.message, rows), *await self._told_moments(id, place)]
+        life = _life_of(rows, await facts_of(self._reader, _shown(rows)), await self._held(_shown(rows)))
+        moments = _own_moments(life.message, rows)
+        for which, of in some:
+            moments += await self._told_moments(id, which, of)
         return replace(life, moments=tuple(sorted(moments, key=lambda moment: moment.at)))
 
     async def standing(self, wanted: Collection[str], *, credential: str) -> tuple[Standing, ...]:
@@ -100,23 +106,16 @@ class SqlMessages:
         rows = await self._reader.rows(_NOTIFICATIONS, (message_id.partition("-")[0],))
         return tuple(payload for (payload,) in rows)
 
-    async def _held(self, message_ids: Collection[str]) -> Held:
+    async def _held(self, deliveries: Collection[str]) -> Held:
         """Why they wait, where it is not for their time."""
         records = [holds.record_of(row) for row in await self._reader.rows(holds.STANDING, ())]
-        rows = await self._reader.rows(_QUEUED, (json.dumps(list(message_ids)),))
+        rows = await self._reader.rows(_QUEUED, (json.dumps(list(deliveries)),))
         queued = ((delivery_of(row), flow_of(row[DELIVERY_WIDTH:])) for row in rows)
         return {(each.message_id, each.number): why_held(each, flow, records) for each, flow in queued}
 
-    async def _told_moments(self, message_id: str, place: int) -> list[Moment]:
-        """Tries that did not end in `sent`, and what SES reported."""
-        rows = await self._reader.rows(
-            "SELECT a.at, CASE a.attempt WHEN 0 THEN 'sent again' ELSE 'try ' || a.attempt || ': ' || a.state END, d.recipient,"
-            " a.reason FROM attempts a"
-            " JOIN deliveries d USING (message_id, number) WHERE a.message_id = ? AND (a.number <= ? OR a.number = ?)"
-            " UNION ALL SELECT at, type || CASE class WHEN 'bot' THEN ' (likely a program)' ELSE '' END, recipient, detail"
-            " FROM events WHERE message_id = ? AND (number <= ? OR number = ?)",
-            (message_id, _MOST_SHOWN, place) * 2,
-        )
+    async def _told_moments(self, message_id: str, which: str, number: int) -> list[Moment]:
+        """Tries that did not end in `sent`, and the facts."""
+        rows = await self._reader.rows(_TOLD.format(which=which), (message_id, number) * 2)
         return [Moment(at=at, what=what, recipient=recipient, detail=detail) for at, what, recipient, detail in rows]
 
 
@@ -151,6 +150,6 @@ def _own_moments(message: Message, rows: Iterable[Any]) -> list[Moment]:
         if delivery.state is State.SENT:
             detail = f"try {delivery.attempt}, SES message {ses_message_id}"
             moments.append(Moment(at=ended_at, what="sent", recipient=delivery.recipient, detail=detail))
-        elif delivery.state in lifecycle.ENDED_UNSENT:
+        elif delivery.state is State.IGNORED:  # the other ends are facts
             moments.append(Moment(at=ended_at, what=delivery.state, recipient=delivery.recipient, detail=delivery.reason))
     return moments

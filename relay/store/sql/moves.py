@@ -9,7 +9,7 @@ from typing import NamedTuple
 from relay import lifecycle, statistics
 from relay.lifecycle import Cause
 from relay.model import Delivery, Origin, State
-from relay.store.sql import flows
+from relay.store.sql import flows, own_facts
 from relay.store.sql.counters import ORIGIN, Counts
 from relay.store.sql.rows import insert
 from relay.store.sql.session import Session
@@ -30,6 +30,7 @@ def end(db: Session, delivery: Delivery, cause: Cause, reason: str, at: float) -
         counts = Counts()
         counts.add(statistics.of_end(state, reason), found.origin, at)
         counts.write(db)
+        own_facts.note(db, own_facts.of_end(replace(delivery, state=state, reason=reason), found.origin.credential, at))
     return replace(delivery, state=state, reason=reason)
 
 

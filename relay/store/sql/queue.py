@@ -9,7 +9,7 @@ from relay import failpoints, ids, lifecycle, statistics
 from relay.lifecycle import Cause, Patience, target
 from relay.model import Delivery, Message, Receipt, Settlement, State
 from relay.queueing import Claims, Doubt, Round, Settled
-from relay.store.sql import flows, receipts, suppressions
+from relay.store.sql import flows, own_facts, receipts, suppressions
 from relay.store.sql.claims import claim_all
 from relay.store.sql.counters import Counts
 from relay.store.sql.moves import doubtful_tries, end, note_attempts, requeue
@@ -102,6 +102,7 @@ def _count(db: Session, made: Sequence[tuple[Delivery, Message]]) -> None:
         if delivery.state not in lifecycle.OPEN:
             counts.add(statistics.of_end(delivery.state, delivery.reason), of, message.accepted_at)
     counts.write(db)
+    own_facts.note(db, [fact for d, m in made for fact in own_facts.of_end(d, m.credential, m.accepted_at)])
 
 
 def _unless_suppressed(delivery: Delivery, message: Message, found: Suppressed) -> Delivery:

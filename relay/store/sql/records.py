@@ -120,13 +120,14 @@ def _labels_of(*row: Any) -> Labels:
         message_class=MessageClass(row[3]),
         send_at=row[4],
         expires_at=row[5],
-        tags=_pairs(row[6]),
-        ses_tags=_pairs(row[7]),
+        tags=pairs(row[6]),
+        ses_tags=pairs(row[7]),
         configuration_set=row[8],
     )
 
 
-def _pairs(document: str) -> tuple[tuple[str, str], ...]:
+def pairs(document: str) -> tuple[tuple[str, str], ...]:
+    """Names and values out of a JSON array of arrays."""
     return tuple((name, value) for name, value in json.loads(document))
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from relay import statistics
 from relay.holds import Holder
 from relay.lifecycle import OPEN
 from relay.model import Settlement, State
 from relay.queueing import Settled
-from relay.store.sql import facts, flows, holds
+from relay.store.sql import facts, flows, holds, own_facts
 from relay.store.sql.counters import Counts
 from relay.store.sql.moves import note_attempts, prove_sent
+from relay.store.sql.own_facts import OwnFact
 from relay.store.sql.session import Session, beside_others, changes
 
 _SETTLE = """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, lease_until = NULL, ses_message_id = ?,
@@ -31,11 +33,17 @@ def settle_all(db: Session, settlements: Sequence[Settlement]) -> list[Settled]:
     for settlement in in_time:
         if settlement.state not in OPEN:
             counts.add(statistics.of_end(settlement.state, settlement.reason), settlement.origin, settlement.at)
+    own_facts.note(db, [fact for settlement in in_time for fact in _ended(settlement)])
     results = [Settled.IN_TIME if is_ours else _late(db, s, counts) for s, is_ours in zip(settlements, ours, strict=True)]
     if sent := [settlement.ses_message_id for settlement in settlements if settlement.state is State.SENT]:
         facts.join(db, sent, counts)
     counts.write(db)
     return results
+
+
+def _ended(settlement: Settlement) -> list[OwnFact]:
+    ended = replace(settlement.delivery, state=settlement.state, reason=settlement.reason)
+    return own_facts.of_end(ended, settlement.origin.credential, settlement.at)
 
 
 def _values(settlement: Settlement) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""/Events: what SES reported about a login's messages, one fact after the other, for who wants to miss none."""
+"""/Events: what became of a login's messages, one fact after the other, for who wants to miss none."""
 
 from __future__ import annotations
 
@@ -7,44 +7,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from relay.bounces import BOT, LEFT, BounceClass, ComplaintClass
+from relay.bounces import BOT
 from relay.credential import Scope
-from relay.event import EventType
-from relay.ports.events import Fact, Facts
+from relay.event import EventType, Fact
+from relay.event_words import BOUNCED, is_for_good, reason_for, word_for
+from relay.ports.events import Facts
 from relay.web.api.calls import Answer, Call, Operation
 from relay.web.api.codes import FOUND_THEM, WRONG, Code, Fault
 from relay.web.api.models import Moment, Wire
 
 MOST_EVENTS = 1000
-_BOUNCED = "BOUNCED"
-
-# (type of event, our class of it, None for all of the others) -> its word. What has none is not shown.
-WORDS: dict[tuple[EventType, str | None], str] = {
-    (EventType.SEND, None): "SENT",
-    (EventType.DELIVERY, None): "DELIVERED",
-    (EventType.DELIVERY_DELAY, None): "DELAYED",
-    (EventType.OPEN, None): "OPENED",
-    (EventType.CLICK, None): "CLICKED",
-    (EventType.BOUNCE, None): _BOUNCED,
-    (EventType.REJECT, None): "REJECTED",
-    (EventType.RENDERING_FAILURE, None): "REJECTED",
-    (EventType.COMPLAINT, ComplaintClass.COMPLAINT): "COMPLAINED",
-    (EventType.COMPLAINT, ComplaintClass.CANDIDATE): "COMPLAINED",
-    (EventType.COMPLAINT, ComplaintClass.ALREADY_SUPPRESSED): _BOUNCED,
-    (EventType.SUBSCRIPTION, LEFT): "UNSUBSCRIBED",
-    (EventType.SUBSCRIPTION, None): "SUBSCRIBED",
-}
-# Our class of what bounced -> Devino's reason; `other` for the rest.
-REASONS = {
-    BounceClass.HARD.value: "bad-mailbox",
-    BounceClass.ALREADY_SUPPRESSED.value: "bad-mailbox",
-    BounceClass.OPT_OUT.value: "already_unsubscribed",
-    BounceClass.MAILBOX_FULL.value: "quota-issues",
-    BounceClass.TOO_LARGE.value: "policy-related",
-    BounceClass.TIMED_OUT.value: "message-expired",
-    BounceClass.CONTENT.value: "content-related",
-}
-_FOR_GOOD = (BounceClass.HARD, BounceClass.ALREADY_SUPPRESSED)
 
 
 class EventsQuery(Wire):
@@ -108,18 +80,12 @@ class EventsResource:
         found = await self._facts.read(call.credential.name, after=query.after, count=query.limit)
         if found is None:
             raise Fault(Code.INVALID_VALUE, WRONG, field="After", why="is no cursor of this relay's database")
-        events = [_view(fact, word) for fact in found if (word := word_for(fact))]
+        events = [_view(fact, word) for fact in found if (word := word_for(fact.event.type, fact.found))]
         return Answer(result=EventPage(events=events, next=found[-1].cursor if found else query.after), description=FOUND_THEM)
 
 
-def word_for(fact: Fact) -> str:
-    """Empty for what has none."""
-    kind = fact.event.type
-    return WORDS.get((kind, fact.found)) or WORDS.get((kind, None), "")
-
-
 def _view(fact: Fact, word: str) -> EventView:
-    event, is_bounce = fact.event, word == _BOUNCED
+    event, is_bounce = fact.event, word == BOUNCED
     is_read = event.type in (EventType.OPEN, EventType.CLICK)
     return EventView.model_construct(  # all of it is ours, and there may be a thousand of them
         cursor=fact.cursor,
@@ -130,8 +96,8 @@ def _view(fact: Fact, word: str) -> EventView:
         email=event.recipient,
         event=word,
         date_time=event.at,
-        is_hardbounce=fact.found in _FOR_GOOD if is_bounce else None,
-        reason=REASONS.get(fact.found, "other") if is_bounce else None,
+        is_hardbounce=is_for_good(fact.found) if is_bounce else None,
+        reason=reason_for(fact.found) if is_bounce else None,
         url=event.link or None,
         user_agent=event.user_agent if is_read and event.user_agent else None,
         is_bot=fact.found == BOT if is_read else None,

@@ -1,0 +1,1 @@
+"""HTTP to whom the administrator has named."""

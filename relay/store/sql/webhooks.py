@@ -1,0 +1,143 @@
+"""Who is told what becomes of mail, and how that goes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from relay import documents
+from relay.event import Fact
+from relay.ports.notices import Requested, Standing, Waiting
+from relay.store.sql import fact_numbers
+from relay.store.sql.events import FACT, fact_of
+from relay.store.sql.rows import insert
+from relay.store.sql.session import Reader, Session, beside_others
+from relay.store.sql.writer import Writer
+from relay.webhooks.webhook import Webhook
+
+_STANDING = "document, is_paused, failing_since, disabled"
+_PUT = f"""INSERT INTO webhooks (name, {_STANDING}) VALUES (?, ?, 0, 0, '')
+    ON CONFLICT (name) DO UPDATE SET document = excluded.document"""
+# Without any the facts pass unread.
+_BEGIN_READING = "INSERT INTO notices_read (fact) SELECT CAST(? AS BIGINT) WHERE NOT EXISTS (SELECT 1 FROM notices_read)"
+_END_READING = "DELETE FROM notices_read WHERE NOT EXISTS (SELECT 1 FROM webhooks)"
+_REQUESTED = "webhook, at, seconds, notices, status, failure, request, answer"
+_REQUESTS = f"SELECT {_REQUESTED} FROM webhook_requests WHERE webhook = ? ORDER BY id DESC LIMIT ?"
+_STEP = 1000
+# From the newest on: a fact that was a stranger's has a new number, and was heard before its neighbours.
+_HEARD = f"""SELECT e.received_at, {FACT} FROM events e LEFT JOIN messages m ON m.id = e.message_id
+    WHERE e.id < ? ORDER BY e.id DESC LIMIT {_STEP}"""
+_NOTICE = "webhook, fact, message_id, number, made_at, due_at, failures"
+
+
+class SqlWebhooks:
+    """Implements ports.Webhooks."""
+
+    def __init__(self, writer: Writer, reader: Reader) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def all(self) -> tuple[Standing, ...]:
+        rows = await self._reader.rows(f"SELECT {_STANDING} FROM webhooks ORDER BY name")
+        return tuple(map(_standing_of, rows))
+
+    async def put(self, webhook: Webhook) -> None:
+        last = (await fact_numbers.drawn(self._reader)).settled
+        await self._writer.run(_put_all, (webhook, last))
+
+    async def remove(self, name: str) -> bool:
+        return await self._writer.run(_remove_all, name)
+
+    async def pause(self, name: str, *, is_paused: bool) -> bool:
+        return await self._writer.run(_pause_all, (name, is_paused))
+
+    async def disable(self, name: str, why: str) -> None:
+        await self._writer.run(_disable_all, (name, why))
+
+    async def replay(self, name: str, *, since: float, until: float, now: float) -> AsyncIterator[int]:
+        found = await self._heard(name, since, until)
+        for first in range(0, len(found), _STEP):
+            some = found[first : first + _STEP]
+            await self._writer.run(_tell_all, [notice_row(name, fact, now) for fact in some])
+            yield len(some)
+
+    async def _heard(self, name: str, since: float, until: float) -> list[Fact]:
+        """In their order. The end is where a whole step was heard before."""
+        rows = await self._reader.rows("SELECT document FROM webhooks WHERE name = ?", (name,))
+        found: list[Fact] = []
+        last, is_over = 2**63 - 1, not rows
+        webhook = documents.read(Webhook, rows[0][0]) if rows else None
+        while webhook and not is_over:
+            heard = await self._reader.rows(_HEARD, (last,))
+            is_over = all(at < since for at, *_ in heard)
+            facts = (fact_of(columns) for at, *columns in heard if since <= at < until and columns[1] is not None)
+            found += [fact for fact in facts if webhook.wants(fact)]
+            last = heard[-1][1] if heard else 0
+        return found[::-1]
+
+    async def waiting(self) -> dict[str, Waiting]:
+        rows = await self._reader.rows("SELECT webhook, count(*), min(made_at) FROM notices GROUP BY webhook")
+        return {name: Waiting(count=count, oldest_at=oldest) for name, count, oldest in rows}
+
+    async def requests(self, name: str, *, count: int) -> tuple[Requested, ...]:
+        columns = _REQUESTED.split(", ")
+        rows = await self._reader.rows(_REQUESTS, (name, count))
+        return tuple(Requested(**dict(zip(columns, row, strict=True))) for row in rows)
+
+
+def _standing_of(row: Any) -> Standing:
+    document, is_paused, failing_since, disabled = row
+    webhook = documents.read(Webhook, document)
+    return Standing(webhook=webhook, is_paused=bool(is_paused), failing_since=failing_since, disabled=disabled)
+
+
+def notice_row(webhook: str, fact: Fact, at: float) -> tuple[Any, ...]:
+    """What `tell` takes."""
+    message_id, _, number = fact.delivery_id.rpartition("-")
+    return (webhook, fact.cursor, message_id, int(number), at, at, 0)
+
+
+def tell(db: Session, rows: Sequence[Sequence[object]]) -> None:
+    """New notices, in this order."""
+    insert(db, "notices", _NOTICE, rows)
+
+
+def log(db: Session, requested: Requested) -> None:
+    """One more request."""
+    columns = _REQUESTED.split(", ")
+    insert(db, "webhook_requests", _REQUESTED, [[getattr(requested, column) for column in columns]])
+
+
+@beside_others
+def _tell_all(db: Session, items: Sequence[Sequence[Sequence[object]]]) -> list[None]:
+    for rows in items:
+        tell(db, rows)
+    return [None] * len(items)
+
+
+def _put_all(db: Session, items: Sequence[tuple[Webhook, int]]) -> list[None]:
+    for webhook, last in items:
+        db.execute(_BEGIN_READING, (last,))
+        db.execute(_PUT, (webhook.name, documents.written(webhook)))
+    return [None] * len(items)
+
+
+def _remove_all(db: Session, names: Sequence[str]) -> list[bool]:
+    removed = [db.execute("DELETE FROM webhooks WHERE name = ?", (name,)).rowcount == 1 for name in names]
+    for name in names:
+        for table in ("notices", "webhook_requests"):
+            db.execute(f"DELETE FROM {table} WHERE webhook = ?", (name,))
+    db.execute(_END_READING)
+    return removed
+
+
+def _pause_all(db: Session, items: Sequence[tuple[str, bool]]) -> list[bool]:
+    pause = "UPDATE webhooks SET is_paused = 1 WHERE name = ?"
+    resume = "UPDATE webhooks SET is_paused = 0, disabled = '', failing_since = 0 WHERE name = ?"
+    return [db.execute(pause if is_paused else resume, (name,)).rowcount == 1 for name, is_paused in items]
+
+
+def _disable_all(db: Session, items: Sequence[tuple[str, str]]) -> list[None]:
+    for name, why in items:
+        db.execute("UPDATE webhooks SET disabled = ? WHERE name = ?", (why, name))
+    return [None] * len(items)

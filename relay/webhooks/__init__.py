@@ -1,0 +1,1 @@
+"""What webhooks are told: receivers, words, and what proves that it is us."""

@@ -1,0 +1,169 @@
+"""What others are still to be told, on both databases: in which order, when, and how often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from relay.event import EventType
+from relay.ports.notices import Requested
+from relay.store.sql.store import SqlStore
+from relay.webhooks.webhook import Notice, Webhook
+from tests.store.kit import NOW, column, enqueue, event, message
+
+CRM, OTHER = Webhook(name="crm", url="https://crm.example.com/"), Webhook(name="other", url="https://other.example.com/")
+TOLD = Requested(webhook="crm", at=NOW, seconds=0.1, notices=1, status=200, failure="", request="r", answer="a")
+FAILED = replace(TOLD, status=500, failure="answered 500")
+
+
+async def hear(store: SqlStore, *kinds: EventType, of: int = 1) -> None:
+    """Facts of a message, one after the other."""
+    for kind in kinds:
+        id, ses_id = f"{message(of).id}-1", f"ses-{of}"
+        told = event(kind, at=NOW, recipient="reader@example.net", relay_id=id, ses_message_id=ses_id)
+        await store.feedback.record(
+            notification_id=f"{of} {kind}", topic="t", payload=f'{{"of": "{kind}"}}', received_at=NOW, events=(told,)
+        )
+
+
+async def spread(store: SqlStore, *webhooks: Webhook) -> None:
+    after, upto, facts = await store.notices.unread(count=1000)
+    found = [(webhook.name, fact) for fact in facts for webhook in webhooks if webhook.wants(fact)]
+    await store.notices.spread(after, upto, found, at=NOW)
+
+
+async def due(store: SqlStore, *, webhook: str = "crm", now: float = NOW, besides: Sequence[str] = ()) -> tuple[Notice, ...]:
+    return await store.notices.due(webhook, now=now, besides=besides, count=100, with_payload=False)
+
+
+def kinds(notices: Sequence[Notice]) -> list[EventType]:
+    return [notice.fact.event.type for notice in notices]
+
+
+async def ready(store: SqlStore) -> None:
+    """Two messages of two facts each, which one webhook is to be told."""
+    for number in (1, 2):
+        await enqueue(store, number)
+    await store.webhooks.put(CRM)
+    for number in (1, 2):
+        await hear(store, EventType.SEND, EventType.DELIVERY, of=number)
+    await spread(store, CRM)
+
+
+async def test_what_was_before_the_first_webhook_is_told_nobody(store: SqlStore) -> None:
+    await enqueue(store, 1)
+    await hear(store, EventType.SEND)
+    assert await store.notices.unread(count=10) == (0, 0, ())
+    await store.webhooks.put(CRM)
+    await hear(store, EventType.DELIVERY)
+    await spread(store, CRM)
+    assert kinds(await due(store)) == [EventType.DELIVERY]
+
+
+async def test_of_each_delivery_the_first_is_due(store: SqlStore) -> None:
+    await ready(store)
+    found = await due(store)
+    assert kinds(found) == [EventType.SEND, EventType.SEND]
+    await store.notices.told(found[:1], TOLD)
+    assert kinds(await due(store)) == [EventType.DELIVERY, EventType.SEND]
+    assert kinds(await due(store, besides=[found[1].fact.delivery_id])) == [EventType.DELIVERY]
+    assert await due(store, webhook="other") == ()
+
+
+async def test_facts_are_spread_once_and_to_each_that_wants_them(store: SqlStore) -> None:
+    await enqueue(store, 1)
+    for webhook in (CRM, OTHER):
+        await store.webhooks.put(webhook)
+    await hear(store, EventType.SEND)
+    after, upto, facts = await store.notices.unread(count=1000)
+    found = [(name, fact) for fact in facts for name in ("crm", "other")]
+    for _ in range(2):  # as by two nodes that each take themselves for the one that leads
+        await store.notices.spread(after, upto, found, at=NOW)
+    assert {name: waiting.count for name, waiting in (await store.webhooks.waiting()).items()} == {"crm": 1, "other": 1}
+    assert await store.notices.unread(count=1000) == (upto, upto, ())
+
+
+async def test_what_failed_is_due_later_and_so_is_what_follows_it(store: SqlStore) -> None:
+    await ready(store)
+    failed, other = await due(store)
+    await store.notices.failed([failed], [NOW + 30], FAILED)
+    assert await due(store) == (other,)
+    assert await due(store, now=NOW + 29) == (other,)
+    assert [notice.number for notice in await due(store, now=NOW + 30)] == [other.number, failed.number]
+    [again] = [notice for notice in await due(store, now=NOW + 30) if notice.number == failed.number]
+    assert again.failures == 1
+    assert (await store.webhooks.all())[0].failing_since == NOW
+    await store.notices.told([again], TOLD)
+    assert (await store.webhooks.all())[0].failing_since == 0.0
+
+
+async def test_the_payload_comes_with_it_where_that_is_asked_for(store: SqlStore) -> None:
+    await ready(store)
+    found = await store.notices.due("crm", now=NOW, besides=(), count=1, with_payload=True)
+    assert [notice.payload for notice in found] == [b'{"of": "send"}']
+
+
+async def test_a_time_is_told_once_more(store: SqlStore) -> None:
+    await ready(store)
+    await store.notices.told(await due(store), TOLD)
+    await store.notices.told(await due(store), TOLD)
+    assert await due(store) == ()
+    for since, until, count in ((NOW - 10, NOW + 10, 4), (NOW + 1, NOW + 10, 0), (NOW - 10, NOW, 0)):
+        steps = [step async for step in store.webhooks.replay("crm", since=since, until=until, now=NOW + 50)]
+        assert sum(steps) == count
+    assert kinds(await due(store, now=NOW + 50)) == [EventType.SEND, EventType.SEND]
+    assert [step async for step in store.webhooks.replay("nobody", since=0, until=NOW * 2, now=NOW)] == []
+
+
+async def test_a_webhook_that_is_changed_goes_on_and_one_that_is_removed_leaves_nothing(store: SqlStore) -> None:
+    await ready(store)
+    await store.webhooks.put(replace(CRM, url="https://crm.example.org/"))
+    assert [each.webhook.url for each in await store.webhooks.all()] == ["https://crm.example.org/"]
+    assert len(await due(store)) == 2
+    await store.notices.told((await due(store))[:1], TOLD)
+    assert await store.webhooks.remove("crm")
+    assert not await store.webhooks.remove("crm")
+    for table in ("webhooks", "notices", "webhook_requests", "notices_read"):
+        assert await column(store, f"SELECT count(*) FROM {table}") == [0]
+
+
+async def test_pause_and_disable_and_what_ends_both(store: SqlStore) -> None:
+    await store.webhooks.put(CRM)
+    assert not await store.webhooks.pause("nobody", is_paused=True)
+    await store.webhooks.disable("crm", "answered 410")
+    assert await store.webhooks.pause("crm", is_paused=True)
+    [standing] = await store.webhooks.all()
+    assert (standing.is_paused, standing.disabled, standing.is_active) == (True, "answered 410", False)
+    assert await store.webhooks.pause("crm", is_paused=False)
+    [standing] = await store.webhooks.all()
+    assert (standing.is_paused, standing.disabled, standing.is_active) == (False, "", True)
+
+
+async def test_what_is_old_is_forgotten_but_for_the_last_requests(store: SqlStore) -> None:
+    await ready(store)
+    found = await due(store)
+    for number in range(5):
+        await store.notices.failed([found[0]], [NOW], replace(FAILED, at=NOW + number))
+    await store.notices.forget(before=NOW - 1, last=3)
+    assert [each.at for each in await store.webhooks.requests("crm", count=10)] == [NOW + 4, NOW + 3, NOW + 2]
+    assert len(await due(store)) == 2
+    await store.notices.forget(before=NOW + 3.5, last=3)
+    assert [each.at for each in await store.webhooks.requests("crm", count=10)] == [NOW + 4]
+    assert await due(store) == ()
+
+
+@pytest.mark.parametrize("count", [1, 3, 1000])
+async def test_facts_are_read_in_steps(store: SqlStore, count: int) -> None:
+    await enqueue(store, 1)
+    await store.webhooks.put(CRM)
+    await hear(store, EventType.SEND, EventType.DELIVERY, EventType.OPEN, EventType.CLICK)
+    seen: list[EventType] = []
+    while True:
+        after, upto, facts = await store.notices.unread(count=count)
+        if upto == after:
+            break
+        seen += [fact.event.type for fact in facts]
+        await store.notices.spread(after, upto, [], at=NOW)
+    assert seen == [EventType.SEND, EventType.DELIVERY, EventType.OPEN, EventType.CLICK]
