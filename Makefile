@@ -39,10 +39,12 @@ bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench.links
 	@$(BIN)/python -m tests.bench.api
 	@$(BIN)/python -m tests.bench.ses_door
+	@$(BIN)/python -m tests.bench.notices
 	@$(BIN)/python -m tests.bench.audience
 	@$(BIN)/python -m tests.bench.nodes
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.volume
+	@$(BIN)/python -m tests.bench.console --messages 500000
 
 chaos: .venv/dev.stamp ## kill -9, every fault of SES, bad clients: the figures of docs/reliability.md, for about an hour
 	@RELAY_CHAOS=full RELAY_FUZZ_SESSIONS=20000 $(BIN)/pytest tests/chaos tests/fuzz -s

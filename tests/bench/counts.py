@@ -20,8 +20,8 @@ class Counts:
     def make(file: Path) -> None:
         file.write_bytes(bytes(8 * _SLOTS))
 
-    def add(self, slot: int) -> None:
-        self._slots[slot] += 1
+    def add(self, slot: int, count: int = 1) -> None:
+        self._slots[slot] += count
 
     @property
     def delivered(self) -> int:
