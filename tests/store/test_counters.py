@@ -280,6 +280,29 @@ async def test_sums_are_told_apart_by_what_is_asked_for(store: SqlStore) -> None
     assert await by(By.CREDENTIAL, replace(EVER, campaign="")) == {"app": 2}
 
 
+async def test_sums_of_single_names_and_of_all_origins(store: SqlStore) -> None:
+    await enqueue(store, 1, credential="crm", sender="news@example.org")
+    await settle(store, await claim_one(store), Sent("ses-1"))
+    await enqueue(store, 2, credential="crm", sender="news@example.org", labels=Labels(campaign="spring"))
+    await enqueue(store, 3)
+
+    async def origins(wanted: Wanted) -> dict[tuple[str, str, str], dict[str, int]]:
+        return {origin: dict(figures.counts) for origin, figures in (await store.counters.by_origin(wanted)).items()}
+
+    assert await origins(EVER) == {
+        ("crm", "example.org", "spring"): {"accepted": 1},
+        ("crm", "example.org", ""): {"accepted": 1, "sent": 1},
+        ("app", "example.com", ""): {"accepted": 1},
+    }
+    assert await origins(replace(EVER, names=("sent", "failed"))) == {("crm", "example.org", ""): {"sent": 1}}
+    assert await origins(replace(EVER, credential="crm", campaign="spring")) == {
+        ("crm", "example.org", "spring"): {"accepted": 1}
+    }
+    assert await origins(replace(EVER, sender_domain="example.net")) == {}
+    assert await sums(store, replace(EVER, names=("sent", "failed"))) == {"sent": 1}
+    assert await sums(store, replace(EVER, names=[f"a{number}" for number in range(30)] + ["accepted"])) == {"accepted": 3}
+
+
 async def test_the_hours_that_the_time_asked_for_touches_count_whole(store: SqlStore) -> None:
     await enqueue(store)
     hour = NOW // HOUR * HOUR

@@ -119,6 +119,7 @@ async def looks(store: SqlStore) -> None:
     for by in (None, *By):
         await store.counters.sums(Wanted(since=NOW - DAY, until=NOW, by=by))
     await store.counters.by_sender(["sent"], since=NOW - DAY, until=NOW)
+    await store.counters.by_origin(Wanted(since=NOW - DAY, until=NOW, names=("sent", "delivered")))
     await store.counters.newest_event()
     await searches(store)
     await feedback_log(store)
@@ -139,7 +140,7 @@ async def searches(store: SqlStore) -> None:
         Query(ses_message_id="1"),
         Query(message_id=f"{1:026}"),
         Query(words=("order",)),
-        *(Query(statuses=(status,)) for status in ("queued", "failed", "sent", "delivered", "bounced hard")),
+        *(Query(statuses=(status,)) for status in ("queued", "in doubt", "failed", "sent", "delivered", "bounced hard")),
     )
     for query in meant:
         for before in (TOP, (f"{20:026}", 1)):
@@ -242,6 +243,35 @@ async def test_no_statement_goes_through_a_table_that_grows(
     assert len(seen) > 60
     with closing(sqlite3.connect(database(tmp_path))) as other:
         assert [(scan, each) for each in seen for scan in scans(other, each)] == []
+
+
+async def test_what_was_not_sent_is_found_by_the_beginning_of_its_recipient(
+    tmp_path: Path, sqlite_store: SqliteStore, statements: set[str]
+) -> None:
+    """And not by its state, which most of it has in common."""
+    await sqlite_store.search.find(Query(recipient="reader*"), count=5)
+    with closing(sqlite3.connect(database(tmp_path))) as other:
+        plans = [str(row[3]) for each in statements for row in other.execute(f"EXPLAIN QUERY PLAN {each}")]
+    assert "SEARCH d USING INDEX deliveries_unsent_to (<expr>>? AND <expr><?)" in plans
+
+
+async def test_of_a_message_only_some_deliveries_are_read(
+    tmp_path: Path, sqlite_store: SqliteStore, statements: set[str]
+) -> None:
+    """A mailing is one with millions of them."""
+    made = await enqueue(sqlite_store, 1)
+    statements.clear()
+    for id in (made.message_id, made.id, f"{made.message_id}-1000000"):
+        await sqlite_store.messages.show(id)
+    await sqlite_store.messages.newest(limit=5)
+    for before in (TOP, (made.message_id, 1), (f"{0:026}", 1)):
+        await sqlite_store.search.find(Query(message_id=made.message_id), before=before, count=5)
+    with closing(sqlite3.connect(database(tmp_path))) as other:
+        plans = {each: [str(row[3]) for row in other.execute(f"EXPLAIN QUERY PLAN {each}")] for each in statements}
+    lines = {(line, each) for each, plan in plans.items() for line in plan}
+    assert len(lines) > 20
+    all_of_it = re.compile(r"SEARCH \S+ USING .*\(message_id[=>]\?( AND \(message_id,number\)<\(\?,\?\))?\)")
+    assert [line for line in lines if all_of_it.fullmatch(line[0])] == []
 
 
 def test_a_statement_that_does_is_found(tmp_path: Path, sqlite_store: SqliteStore) -> None:

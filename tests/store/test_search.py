@@ -341,13 +341,41 @@ async def test_an_address_that_gets_much_mail_is_found_in_pages(store: SqlStore,
 async def test_a_beginning_that_too_many_have_is_looked_for_among_all(
     store: SqlStore, short_sighted: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(search, "_REPORTED_ALIKE", 3)
+    monkeypatch.setattr(search, "_ALIKE", 3)
     for minute in range(6):
         made = await sent(store, minute, recipients=[f"anna{minute}@x.example"])
         await told(store, event(EventType.SEND, of=made))
     assert len((await store.search.find(Query(recipient="anna*"), count=10)).hits) == 3
     assert [hit.recipient for hit in (await store.search.find(Query(recipient="anna0*"), count=10)).hits] == ["anna0@x.example"]
     assert len({hit.id for page in await pages(store, Query(recipient="anna*"), 10) for hit in page.hits}) == 6
+
+
+async def test_a_beginning_of_which_too_much_was_not_sent_is_looked_for_among_all(
+    store: SqlStore, short_sighted: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_ALIKE", 3)
+    for minute in range(6):
+        await store.suppressions.add(suppression(f"anna{minute}@x.example"))
+        await put(store, minute, recipients=[f"Anna{minute}@x.example"])
+    assert len((await store.search.find(Query(recipient="anna*"), count=10)).hits) == 3
+    assert [hit.recipient for hit in (await store.search.find(Query(recipient="anna0*"), count=10)).hits] == ["Anna0@x.example"]
+    assert len({hit.id for page in await pages(store, Query(recipient="anna*"), 10) for hit in page.hits}) == 6
+
+
+@pytest.mark.usefixtures("short_sighted")
+async def test_what_is_called_is_found_behind_all_that_waits(store: SqlStore) -> None:
+    await put(store, 0, recipients=["in-doubt@x.example"])
+    await settle(store, await claim_one(store, now=NOW), Unknown("reset"), now=NOW)
+    await put(store, 1, recipients=["sending@x.example"])
+    await claim_one(store, now=NOW + MINUTE)
+    for minute in range(2, 8):
+        await put(store, minute)
+    for status in ("in doubt", "sending"):
+        result = await store.search.find(Query(statuses=(status,)), count=5)
+        assert [hit.status for hit in result.hits] == [status]
+        assert result.rest is None
+    before: Place = (await store.search.find(Query(statuses=("sending",)), count=5)).hits[0].place
+    assert not (await store.search.find(Query(statuses=("sending",)), before=before, count=5)).hits
 
 
 # What is watched, and what was reported.

@@ -27,15 +27,15 @@ _KEYS: Mapping[By | None, str] = {
     By.DOMAIN: "sender_domain",
     By.CAMPAIGN: "campaign",
 }
-_SUMS = """SELECT {key}, name, sum(count) FROM counters WHERE hour >= :first AND hour <= :last
-    AND (CAST(:credential AS TEXT) IS NULL OR credential = :credential)
-    AND (CAST(:campaign AS TEXT) IS NULL OR campaign = :campaign)
-    AND (CAST(:sender_domain AS TEXT) IS NULL OR sender_domain = :sender_domain)
-    GROUP BY 1, 2 HAVING sum(count) > 0"""
+# Hours are written out: by how many there are between two PostgreSQL plans, and of values it does not ask.
+_BETWEEN = "FROM counters WHERE hour >= {first} AND hour <= {last}"
+_SUMS = "SELECT {key}, name, sum(count) {of} GROUP BY 1, 2 HAVING sum(count) > 0"
+# In the order in which the rows lie: for any other SQLite sorts them all.
+_HOURS = "FROM (SELECT hour, name, sum(count) AS count {of} GROUP BY hour, name) looked"
+_BY_ORIGIN = "SELECT credential, sender_domain, campaign, name, sum(count) {of} GROUP BY 1, 2, 3, 4 HAVING sum(count) > 0"
 # A few names of many hours: a look-up for each.
-_BY_SENDER = """SELECT credential, sender_domain, name, sum(count) FROM counters
-    WHERE hour IN (SELECT CAST(value AS BIGINT) FROM json_each(:hours))
-    AND name IN (SELECT value FROM json_each(:names)) GROUP BY 1, 2, 3 HAVING sum(count) > 0"""
+_BY_SENDER = f"""SELECT credential, sender_domain, name, sum(count) {_BETWEEN} AND name IN ({{names}})
+    AND hour IN (SELECT CAST(value AS BIGINT) FROM json_each(:hours)) GROUP BY 1, 2, 3 HAVING sum(count) > 0"""
 # Those that are new now, and all.
 _FIRST = """SELECT min(at) FILTER (WHERE id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(?))), min(at) FROM events
     WHERE message_id = ? AND number = ? AND type = ? AND class = ''"""
@@ -102,33 +102,53 @@ class SqlCounters:
 
     async def sums(self, wanted: Wanted) -> dict[str | int, Figures]:
         found: defaultdict[str | int, dict[str, int]] = defaultdict(dict)
-        values = {
-            "first": floor(wanted.since // HOUR * HOUR),
-            "last": floor(wanted.until),
-            "credential": wanted.credential,
-            "campaign": wanted.campaign,
-            "sender_domain": wanted.sender_domain,
-        }
-        for key, name, count in await self._reader.rows(_SUMS.format(key=_KEYS[wanted.by]), values):
+        of, values = _wanted(wanted)
+        of = _HOURS.format(of=of) if wanted.by in (None, By.HOUR, By.DAY) else of
+        for key, name, count in await self._reader.rows(_SUMS.format(key=_KEYS[wanted.by], of=of), values):
             found[key][name] = count
+        return {key: Figures(counts) for key, counts in found.items()}
+
+    async def by_origin(self, wanted: Wanted) -> dict[tuple[str, str, str], Figures]:
+        found: defaultdict[tuple[str, str, str], dict[str, int]] = defaultdict(dict)
+        of, values = _wanted(wanted)
+        for credential, sender_domain, campaign, name, count in await self._reader.rows(_BY_ORIGIN.format(of=of), values):
+            found[credential, sender_domain, campaign][name] = count
         return {key: Figures(counts) for key, counts in found.items()}
 
     async def by_sender(self, names: Collection[str], *, since: float, until: float) -> dict[tuple[str, str], Figures]:
         found: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
         whole = DAY if until - since > HOURS_KEPT else HOUR
         hours = range(int(since // whole * whole), int(until) + 1, int(HOUR))
-        values = {"hours": json.dumps(list(hours)), "names": json.dumps(list(names))}
-        for credential, sender_domain, name, count in await self._reader.rows(_BY_SENDER, values):
+        places, values = _named(names)
+        statement = _BY_SENDER.format(first=hours[0], last=hours[-1], names=places)
+        values["hours"] = json.dumps(list(hours))
+        for credential, sender_domain, name, count in await self._reader.rows(statement, values):
             found[credential, sender_domain][name] = count
         return {key: Figures(counts) for key, counts in found.items()}
 
     async def newest_event(self) -> int:
-        ((number,),) = await self._reader.rows("SELECT coalesce(max(id), 0) FROM events", {})
+        ((number,),) = await self._reader.rows("SELECT coalesce(max(number), 0) FROM notifications", {})
         return int(number)
 
     async def newest_event_at(self) -> float:
-        rows = await self._reader.rows("SELECT received_at FROM events ORDER BY id DESC LIMIT 1", {})
+        rows = await self._reader.rows("SELECT received_at FROM notifications ORDER BY number DESC LIMIT 1", {})
         return float(rows[0][0]) if rows else 0.0
+
+
+def _wanted(wanted: Wanted) -> tuple[str, dict[str, str]]:
+    """What a statement goes on with, and the values of it."""
+    origin = {"credential": wanted.credential, "sender_domain": wanted.sender_domain, "campaign": wanted.campaign}
+    said = {name: value for name, value in origin.items() if value is not None}
+    between = _BETWEEN.format(first=floor(wanted.since // HOUR * HOUR), last=floor(wanted.until // HOUR * HOUR))
+    places, names = _named(wanted.names)
+    conditions = [between, *(f"{name} = :{name}" for name in said), *([f"name IN ({places})"] if names else [])]
+    return " AND ".join(conditions), said | names
+
+
+def _named(names: Collection[str]) -> tuple[str, dict[str, str]]:
+    """Their places in a statement, and the values of it; no name of a value has a digit."""
+    values = {"name" + "_" * number: name for number, name in enumerate(names)}
+    return ", ".join(f":{place}" for place in values), values
 
 
 async def days_of_hours(reader: Reader, before: float) -> list[int]:

@@ -21,7 +21,8 @@ _STEPS = (500, 4_500, 10_000)
 _STEPS_BY_WORDS = (500, 4_500)
 _STEPS_BY_STATUS = (500, 1_500)
 _AT_ONCE = 250
-_REPORTED_ALIKE = 500  # events of all addresses that begin so
+_ANY_NUMBER = 2**31 - 1  # is below that
+_ALIKE = 500  # events of all addresses that begin so; and what was not sent to such
 _REPORTED_TO_ONE = 200  # of each type, where more is said of what is meant
 _LATEST_REPORT = 7 * lifecycle.DAY  # behind the time at which a message was accepted
 _REPORTS = """SELECT message_id, number, at, type, class, recipient, detail,
@@ -86,12 +87,11 @@ class SqlSearch:
         return _Look(hits, left, left_at)
 
     async def _reported(self, query: Query, before: Place, count: int) -> _Look:
-        """By the addresses of SES's reports: nothing of a beginning that too many have."""
+        """By the addresses of SES's reports, and of what was not sent: nothing of a beginning that too many have."""
         values = _values(query, before)
         is_plain = query == Query(recipient=query.recipient)
         if query.recipient.endswith("*"):
-            rows = await self._reader.rows(ways.REPORTED_TO_ANY, values | {"most": _REPORTED_ALIKE})
-            rows = rows if len(rows) < _REPORTED_ALIKE else []
+            rows = await self._alike(ways.REPORTED_TO_ANY, values) + await self._alike(ways.UNSENT_TO_ANY, values)
         else:
             until = ids.moment(before[0]) + _LATEST_REPORT if before < TOP else lifecycle.NEVER
             most = count if is_plain else _REPORTED_TO_ONE
@@ -99,6 +99,10 @@ class SqlSearch:
         first = values["first"]
         places = sorted({(id, number) for id, number in rows if (id, number) < before and id >= first}, reverse=True)
         return _Look(await self._named(places, query, before, count))
+
+    async def _alike(self, statement: str, values: dict[str, Any]) -> list[Any]:
+        rows = await self._reader.rows(statement, values | {"most": _ALIKE})
+        return rows if len(rows) < _ALIKE else []
 
     async def _named(self, places: Sequence[Place], query: Query, before: Place, count: int) -> list[Hit]:
         hits: list[Hit] = []
@@ -128,7 +132,9 @@ class SqlSearch:
 def _values(query: Query, before: Place) -> dict[str, Any]:
     """Of what lies behind that place, and is no older than what is meant."""
     first = ids.ulid(query.since, bytes(10)) if query.since else ""
-    return ways.values(query) | {"id": before[0], "number": before[1], "first": first}
+    id, number = before
+    below = number if id == query.message_id else _ANY_NUMBER if id > query.message_id else 0
+    return ways.values(query) | {"id": id, "number": number, "first": first, "below": below}
 
 
 def _hit_of(row: Any, shown: str) -> Hit:

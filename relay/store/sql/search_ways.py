@@ -14,7 +14,7 @@ from relay import address, lifecycle, status
 from relay.event import EventType
 from relay.model import State
 from relay.ports.search import Query
-from relay.store.sql.records import OPEN
+from relay.store.sql.records import CALLED, OPEN
 
 _MOST_OF_ONE = 20  # deliveries of one message among the newest
 _AFTER_ALL = "\x7f"
@@ -35,7 +35,7 @@ def _any(column: str, words: Sequence[str]) -> str:
     return "(" + " OR ".join(f"{column} = '{word}'" for word in words) + ")"
 
 
-_IS_UNSENT = _any("d.state", _UNSENT)
+_IS_UNSENT = " AND ".join(f"d.state <> '{state}'" for state in (*lifecycle.OPEN, State.SENT))
 _IS_AMISS = f"x.message_id IS NOT NULL AND {_any('x.type', _AMISS)}"
 _BEHIND = "({0}.message_id, {0}.number) < (:id, :number) AND {0}.message_id >= :first"
 
@@ -47,19 +47,21 @@ class Way(NamedTuple):
     last: str
 
 
-def _way(condition: str = "TRUE", tables: str = "deliveries d") -> Way:
-    found = f"FROM {tables} WHERE {_BEHIND.format('d')} AND {condition}"
+def _way(condition: str = "TRUE", tables: str = "deliveries d", behind: str = _BEHIND.format("d")) -> Way:
+    found = f"FROM {tables} WHERE {behind} AND {condition}"
     return Way(found, f"FROM (SELECT d.message_id, d.number {found}) x")
 
 
 _WALK = _way()
-_OF_MESSAGE = _way("d.message_id = :message_id")
+# Of a mailing: SQLite would read all of its millions to put them into an order that its index has.
+_OF_MESSAGE = _way("d.message_id = :message_id AND d.number < :below", behind=":message_id >= :first")
 _OF_SES_ID = _way("d.ses_message_id = :ses_message_id AND d.ses_message_id IS NOT NULL")
 _OF_LABEL = _way("n.label_id = :label_id AND n.label_id <> ''", "messages n JOIN deliveries d ON d.message_id = n.id")
 _OPEN = _way(f"d.state IN {OPEN}")
-_ENDED = _way(f"{_IS_UNSENT} AND d.state = :state")
+# As words and not as values: so the databases know that the index has them, and PostgreSQL how many they are.
+_ENDED = {state: _way(f"d.state = '{state}'") for state in _UNSENT}
+_CALLED = {state: _way(f"d.state IN {CALLED} AND d.state = '{state}'") for state in (State.SENDING, State.IN_DOUBT)}
 _UNSENT_TO = _way(f"{_IS_UNSENT} AND lower(d.recipient) = :recipient")
-_UNSENT_TO_ANY = _way(f"{_IS_UNSENT} AND lower(d.recipient) >= :beginning AND lower(d.recipient) < :end")
 _EVENTS_AMISS = f"FROM events x WHERE {_BEHIND.format('x')} AND {_IS_AMISS}"
 _REPORTED_AMISS = Way(
     f"""FROM (SELECT DISTINCT message_id AS id, number AS place
@@ -82,8 +84,8 @@ _LOOK = f"""SELECT {_COLUMNS} FROM ({_EACH} {_IN_ORDER} :looked_at) looked {_WIT
 # What the messages must be is asked behind the limit: PostgreSQL would go through all of them for one that fits.
 _LOOK_AT_MESSAGES = f"""SELECT {_COLUMNS} FROM (SELECT {_COLUMNS}, header_from, label_id, flow
     FROM ({_EACH}) every {_WITH_MESSAGES} {_IN_ORDER} :looked_at) looked WHERE {{fits}} {_IN_ORDER} :count"""
-LAST = """SELECT x.message_id, x.number, (SELECT accepted_at FROM messages WHERE id = x.message_id)
-    {way} ORDER BY x.message_id DESC, x.number DESC LIMIT 1 OFFSET :looked_at - 1"""
+LAST = """SELECT message_id, number, (SELECT accepted_at FROM messages WHERE id = message_id) FROM
+    (SELECT x.message_id, x.number {way} ORDER BY x.message_id DESC, x.number DESC LIMIT 1 OFFSET :looked_at - 1) looked"""
 NEWEST = f"""SELECT {_COLUMNS} FROM (SELECT id FROM messages WHERE id > ? ORDER BY id DESC LIMIT ?) newest
     JOIN messages m ON m.id = newest.id JOIN deliveries d ON d.message_id = m.id AND d.number <= {_MOST_OF_ONE}
     ORDER BY message_id DESC, number"""
@@ -94,6 +96,8 @@ REPORTED_TO = " UNION ".join(
 )
 REPORTED_TO_ANY = """SELECT message_id, number FROM events WHERE address_key >= :beginning AND address_key < :end
     AND message_id IS NOT NULL LIMIT :most"""
+UNSENT_TO_ANY = f"""SELECT d.message_id, d.number FROM deliveries d
+    WHERE {_IS_UNSENT} AND lower(d.recipient) >= :beginning AND lower(d.recipient) < :end LIMIT :most"""
 
 # What a query may say, each with its condition. Subjects are compared in Python: SQLite's lower() knows no Cyrillic.
 _FITS = {
@@ -121,13 +125,12 @@ def of(query: Query) -> list[Way]:
     if query.label_id:
         return [_OF_LABEL]
     said = values(query)
-    if "recipient" in said or "beginning" in said:
-        return [_UNSENT_TO if "recipient" in said else _UNSENT_TO_ANY, _OPEN, _WALK]
-    state = said.get("state")
-    if state in lifecycle.OPEN:
-        return [_OPEN]
-    if state in _UNSENT:
-        return [_ENDED]
+    if "recipient" in said:
+        return [_UNSENT_TO, _OPEN, _WALK]
+    if "beginning" in said:
+        return [_OPEN, _WALK]
+    if state := said.get("state"):
+        return [(_ENDED | _CALLED).get(state, _OPEN if state == State.QUEUED else _WALK)]
     is_amiss = query.statuses and all(_is_amiss(word) for word in query.statuses)
     return [_REPORTED_AMISS if is_amiss else _WALK]
 

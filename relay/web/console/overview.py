@@ -25,7 +25,6 @@ _PERIODS: Mapping[str, tuple[str, float, float]] = {
     "day": ("Day, by hour", DAY, HOUR),
     "week": ("Week, by day", _WEEK, DAY),
     "month": ("Month, by day", 30 * DAY, DAY),
-    "year": ("400 days, by week", 400 * DAY, _WEEK),
 }
 _SERIES = ("Sent", "Delivered", "Bounced", "Complained", "Opened", "Clicked")
 # What these are made of.
