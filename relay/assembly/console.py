@@ -14,10 +14,13 @@ from aiohttp import web
 from relay.alarms import Alarms
 from relay.assembly import setting_up
 from relay.assembly.base import Base
+from relay.assembly.sealing import seal
 from relay.assembly.way_in import Entrance, mailing_rules
+from relay.assembly.webhooks import tried
 from relay.dead_letters import DeadLetterWatch
 from relay.guesses import Guesses
 from relay.ports.event_queues import SecondTry
+from relay.ports.notices import Answer
 from relay.ports.ses import Verification
 from relay.ports.setting_up import Examine
 from relay.provisioning import Transport
@@ -32,8 +35,10 @@ from relay.web.console.credentials import CredentialPages, Quotas
 from relay.web.console.door import Console
 from relay.web.console.feedback import FeedbackPages, Ways
 from relay.web.console.files import Files
+from relay.web.console.key_ring import KeyRing
 from relay.web.console.known_logins import KnownLogins
 from relay.web.console.login import LoginPages
+from relay.web.console.login_keys import LoginKeyPages
 from relay.web.console.mailing_previews import MailingPreviews
 from relay.web.console.mailings import MailingPages, Stores
 from relay.web.console.message import MessagePages
@@ -49,6 +54,8 @@ from relay.web.console.suppression_imports import ImportPages
 from relay.web.console.suppressions import SuppressionPages
 from relay.web.console.tail import Tail
 from relay.web.console.visits import Route
+from relay.web.console.webhooks import WebhookPages
+from relay.webhooks.webhook import Webhook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +109,11 @@ def made(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes) -> Made:
 def _pages(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes, chores: Chores) -> Iterator[Route]:
     store = base.store
     yield from OverviewPages(
-        counters=store.counters, desk=store.desk, rules=base.config.reputation.rules, alarms=heard.alarms
+        counters=store.counters,
+        desk=store.desk,
+        rules=base.config.reputation.rules,
+        alarms=heard.alarms,
+        webhooks=store.webhooks,
     ).routes()
     yield from OperatorPages(operators=store.operators, passwords=entrance.passwords, chance=os.urandom).routes()
     logins = KnownLogins(store.credentials)
@@ -111,6 +122,7 @@ def _pages(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes, chores: 
     yield from _mailings(base, entrance, chores, logins)
     yield from _suppressions(base, entrance, chores, logins)
     yield from _messages(base, entrance)
+    yield from _webhooks(base, entrance, chores)
     yield from QueuePages(
         desk=store.desk,
         admin=base.admin(tell=entrance.tell),
@@ -129,6 +141,20 @@ def _messages(base: Base, entrance: Entrance) -> Iterator[Route]:
     admin = base.admin(tell=entrance.tell)
     yield from MessagePages(messages=store.messages, search=store.search, contents=contents, admin=admin).routes()
     yield from contents.routes()
+
+
+def _webhooks(base: Base, entrance: Entrance, chores: Chores) -> Iterator[Route]:
+    async def attempt(webhook: Webhook) -> Answer:
+        return await tried(base.config, webhook, at=base.clock())
+
+    yield from WebhookPages(
+        webhooks=base.store.webhooks,
+        admin=base.admin(tell=entrance.tell),
+        attempt=attempt,
+        seal=seal(base.config),
+        chance=os.urandom,
+        chores=chores,
+    ).routes()
 
 
 def _suppressions(base: Base, entrance: Entrance, chores: Chores, logins: KnownLogins) -> Iterator[Route]:
@@ -154,7 +180,8 @@ def _suppressions(base: Base, entrance: Entrance, chores: Chores, logins: KnownL
 def _logins(base: Base, entrance: Entrance, at_ses: AtSes, chores: Chores, logins: KnownLogins) -> Iterator[Route]:
     """And whom they send as."""
     config, store, admin = base.config, base.store, base.admin(tell=entrance.tell)
-    yield from CredentialPages(
+    sealing, region = seal(config), config.ses.region
+    pages = CredentialPages(
         credentials=store.credentials,
         logins=logins,
         admin=admin,
@@ -164,6 +191,18 @@ def _logins(base: Base, entrance: Entrance, at_ses: AtSes, chores: Chores, login
         chance=os.urandom,
         doors=_doors(config),
         quotas=Quotas(per_minute=config.logins.messages_per_minute, per_day=config.logins.messages_per_day),
+        ring=KeyRing(keys=store.access_keys, is_sealed=sealing is not None, region=region),
+    )
+    yield from pages.routes()
+    yield from LoginKeyPages(
+        pages=pages,
+        credentials=store.credentials,
+        keys=store.access_keys,
+        admin=admin,
+        passwords=entrance.passwords,
+        seal=sealing,
+        chance=os.urandom,
+        region=region,
     ).routes()
     yield from SenderPages(
         sync=at_ses.sync,

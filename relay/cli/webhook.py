@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import time
-import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, BinaryIO, TextIO
@@ -16,13 +15,11 @@ from relay.assembly.sealing import seal
 from relay.cli import arguments
 from relay.cli.access import changing, on_config, on_store, reading
 from relay.cli.terminal import Failure, add_row, line, show, when
-from relay.event import Event, EventType, Fact
 from relay.event_words import EVENT_WORDS
-from relay.ports.notices import Answer, Standing
+from relay.ports.notices import Standing
 from relay.settings import Config, StoreConfig
-from relay.webhooks import formats, rules, signatures
-from relay.webhooks.formats import Request
-from relay.webhooks.webhook import EVERYTHING, Format, Notice, Proof, Text, Webhook
+from relay.webhooks import rules, signatures, texts
+from relay.webhooks.webhook import Format, Proof, Text, Webhook
 
 _SETTINGS = (
     click.option("--format", type=click.Choice([str(word) for word in Format]), help="Of a body. Default: relay."),
@@ -85,10 +82,10 @@ async def webhook_change(config: Config, *, name: str, url: str | None, **said: 
 
 
 async def _put(config: Config, webhook: Webhook, said: dict[str, Any]) -> None:
-    file, texts = said.pop("secret_file"), said.pop("texts")
+    file, template = said.pop("secret_file"), said.pop("texts")
     given = {name: _value(name, value) for name, value in said.items() if value not in (None, ())}
-    if texts:
-        given["texts"] = _texts(texts)
+    if template:
+        given["texts"] = _texts(template)
     made = replace(webhook, **given)
     secret = _secret(file, made, webhook)
     if secret is not None or made.proof is Proof.NONE:
@@ -129,11 +126,9 @@ def _header(text: str) -> tuple[str, str]:
 
 def _texts(file: BinaryIO) -> tuple[Text, ...]:
     try:
-        found = tomllib.load(file)
-        return tuple(Text(trigger=word, body=text.get("body", ""), url=text.get("url", "")) for word, text in found.items())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, AttributeError) as error:
-        why = f"must have a table for each event, or for {EVERYTHING}, with body and url"
-        raise Failure(f"{file.name}: {why}: {error}") from error
+        return texts.read(file.read().decode())
+    except ValueError as error:
+        raise Failure(f"{file.name}: {error}") from error
 
 
 def _secret(file: TextIO | None, made: Webhook, before: Webhook) -> str | None:
@@ -249,48 +244,15 @@ async def webhook_log(where: StoreConfig, *, name: str, last: int, whole: bool) 
 @on_config
 async def webhook_test(config: Config, *, name: str) -> None:
     """Send it one event that never happened, now, and show the answer."""
+    from relay.assembly.webhooks import tried  # aiohttp, which the other verbs do without
+
     found = (await _find(config.store, name)).webhook
-    answer = await _try(config, found)
+    answer = await tried(config, found, at=time.time())
     line(f"{answer.failure or f'answered {answer.status}'} in {answer.seconds * 1000:.0f} ms")
     if answer.text:
         line(answer.text)
     if answer.failure:
         raise Failure("it was not taken")
-
-
-async def _try(config: Config, webhook: Webhook) -> Answer:
-    from relay.http_out.poster import HttpPoster  # aiohttp, which the other verbs do without
-
-    at = time.time()
-    request = formats.request(webhook, [_sample(webhook, at)])
-    secret = _opened(config, webhook) if webhook.secret else ""
-    headers = signatures.prove(webhook, secret, url=request.url, headers=request.headers, body=request.body, id="evt_0", at=at)
-    poster = HttpPoster(seconds=float(config.webhooks.timeout_seconds), connections=1)
-    try:
-        sent = Request(url=request.url, headers=headers, body=request.body)
-        return await poster.send(webhook.method, sent, is_private=webhook.is_private)
-    finally:
-        await poster.close()
-
-
-def _sample(webhook: Webhook, at: float) -> Notice:
-    event = Event(
-        type=EventType.DELIVERY, at=at, recipient="nobody@example.com", ses_message_id="", detail="a test of the webhook"
-    )
-    fact = Fact(
-        cursor=0,
-        delivery_id=f"{'0' * 26}-1",
-        event=event,
-        found="",
-        label_id="",
-        campaign="",
-        task=0,
-        credential="",
-        sender="",
-        list="",
-        tags=(),
-    )
-    return Notice(number=0, fact=fact, since=at, payload=b"{}")
 
 
 async def _find(where: StoreConfig, name: str) -> Standing:

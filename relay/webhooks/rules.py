@@ -27,6 +27,8 @@ def objections(webhook: Webhook, secret: str) -> Iterator[str]:
         yield from _of_url(url, webhook)
     if unknown := sorted(webhook.events - set(EVENT_WORDS)):
         yield f"{', '.join(unknown)}: there are no such events, but {', '.join(EVENT_WORDS)}"
+    if below := [sender for sender in webhook.senders if sender.startswith("@*")]:
+        yield f"{below[0]}: addresses, or domains as @example.com, which do not stand for what lies below them"
     if not 1 <= webhook.most <= (MOST if formats.takes_many(webhook.format) else 1):
         yield f"1 to {MOST} events go into one request, and one only in the formats {Format.SES} and {Format.TEMPLATE}"
     yield from _of_request(webhook)

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from playwright.async_api import Browser
 from yarl import URL
 
+from relay import sigv4
 from relay.assembly import database
 from relay.cli.access import changing
 from relay.credential import Attachments, Credential, LineEnds, ListUnsubscribe, Macros, MessageClass, Scope
@@ -26,6 +28,7 @@ from relay.sandbox.cloud import Cloud
 from relay.web.console.credential_forms import written
 from tests.e2e.browser import running_browser, violations
 from tests.e2e.console import Shown, Visitor, admit, base_of, browsing, visiting
+from tests.e2e.ses_door import SECRETS, Key, boto3_client
 from tests.e2e.test_clients import needs
 from tests.harness import (
     APPLICATION,
@@ -50,7 +53,9 @@ ODD_PATHS = {
 PASSWORD_SHOWN = re.compile(r"<code data-copy[^>]*>([a-z2-7]{24})</code>")
 SIMULATOR = "success@simulator.amazonses.com"
 PHPMAILER = "/usr/share/php/libphp-phpmailer/autoload.php"
-ACTIONS = ("change", "rotate", "finish", "disable", "enable")
+ACTIONS = ("change", "rotate", "finish", "disable", "enable", "keys")
+KEYS_ACTIONS = ("disable", "enable", "remove")
+KEY_SHOWN = re.compile(r"<dd><code data-copy[^>]*>([^<]+)</code></dd>")
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +64,7 @@ async def pair(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[
     with ExitStack() as reserved:
         doors = ("SMTP__SUBMISSION", "SMTP__SUBMISSIONS", "API__LISTEN")
         settings = {f"RELAY_{door}": f"127.0.0.1:{reserved.enter_context(reserved_port())}" for door in doors}
+        settings["RELAY_SECRETS__KEYS"] = SECRETS
         odd = [replace(APPLICATION, name=name) for name in ODD_PATHS if name != "Zoë"]
         folder = tmp_path_factory.mktemp("relay")
         async with running_relay(folder, *CREDENTIALS, *odd, settings=settings) as (relay, cloud):
@@ -282,6 +288,62 @@ async def test_one_that_is_disabled_is_refused_in_open_sessions_too(relay: Relay
     assert "disabled" in row_of(await admin.get("/credentials"), "/credentials/person")
     await admin.post("/credentials/person/enable")
     assert is_let_in(relay, "person", PASSWORD)
+
+
+async def test_an_access_key_is_made_shown_once_used_disabled_and_removed(pair: tuple[Relay, Cloud], admin: Visitor) -> None:
+    relay, _ = pair
+    made = await admin.post("/credentials/crm/keys", {"smtp": "on"}, came_from="/credentials/crm")
+    id, secret, password = KEY_SHOWN.findall(made.source)
+    entry = await audited(relay)
+    assert (entry.action, entry.subject, entry.outcome) == ("access key made", "crm", "done")
+    assert is_let_in(relay, id, password)
+    endpoint = relay.settings["RELAY_API__LISTEN"]
+    client = boto3_client("sesv2", Key(id, secret), f"http://{endpoint}")
+    assert "SendQuota" in await asyncio.to_thread(client.get_account)
+    for path in ("/credentials/crm", "/audit"):
+        again = await admin.get(path)
+        assert again.status == 200
+        assert not any(each in again.source for each in (secret, password, "$argon2"))
+    kept = b"".join(path.read_bytes() for path in relay.folder.glob("relay.db*")) + relay.log.read_bytes()
+    assert not any(each.encode() in kept for each in (secret, password))
+    shown = await admin.get("/credentials/crm")
+    assert re.search(rf"{id} API, SMTP \S+ \S+ UTC \S+ \S+ UTC 127\.0\.0\.1 Disable Remove", shown.text)
+    assert f"Endpoint http://{endpoint} Region us-east-1" in shown.text
+    assert "Programs with the key" in shown.source
+    done = await admin.post(f"/credentials/crm/keys/{id}/disable", came_from="/credentials/crm")
+    assert (f"The key {id} is refused from now on." in done.text, f"{id} disabled" in done.text) == (True, True)
+    await asyncio.sleep(1.1)
+    assert not is_let_in(relay, id, password)
+    with pytest.raises(ClientError, match="UnrecognizedClientException"):
+        await asyncio.to_thread(client.get_account)
+    assert f"The key {id} is good again." in (await admin.post(f"/credentials/crm/keys/{id}/enable")).text
+    await asyncio.sleep(1.1)
+    assert is_let_in(relay, id, password)
+    assert (await admin.post(f"/credentials/app/keys/{id}/remove")).status == 404
+    done = await admin.post(f"/credentials/crm/keys/{id}/remove", came_from="/credentials/crm")
+    assert f"The key {id} is removed." in done.text
+    entry = await audited(relay)
+    assert (entry.action, entry.subject, entry.outcome) == ("access key removed", f"crm, {id}", "done")
+    assert id not in (await relay.cli("credential", "key", "list"))[1]
+    assert (await admin.post(f"/credentials/crm/keys/{id}/enable")).status == 404
+
+
+async def test_a_key_that_is_not_for_smtp_has_no_password(relay: Relay, admin: Visitor) -> None:
+    path = f"/credentials/{ODD_PATHS[ODD]}"
+    made = await admin.post(f"{path}/keys", came_from=path)
+    id, secret = KEY_SHOWN.findall(made.source)
+    assert not is_let_in(relay, id, sigv4.smtp_password(secret, "us-east-1"))
+    assert f'action="{path}/keys/{id}/remove"' in made.source
+    assert "<img src=x" not in made.source
+    shown = await admin.get(path)
+    assert re.search(rf"{id} API \S+ \S+ UTC never", shown.text)
+    for role in ("viewer", "operator"):
+        async with visiting(relay, role) as visitor:
+            shown = await visitor.get(path)
+            assert (id in shown.text, "/keys" in shown.source) == (True, False)
+            for action in KEYS_ACTIONS:
+                assert (await visitor.post(f"{path}/keys/{id}/{action}")).status == 403
+    assert f"{id} " in (await relay.cli("credential", "key", "list"))[1]
 
 
 async def test_who_is_no_admin_looks_and_does_nothing(relay: Relay) -> None:

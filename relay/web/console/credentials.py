@@ -18,6 +18,7 @@ from relay.statistics import ACCEPTED, COMPLAINED, DAY, DELIVERED, SENT, By, Fig
 from relay.web.console import client_settings
 from relay.web.console.client_settings import Doors
 from relay.web.console.credential_forms import CHOICES, differences, new, read, written
+from relay.web.console.key_ring import KeyRing, NewKey
 from relay.web.console.known_logins import KnownLogins
 from relay.web.console.visits import Go, NotThere, Objection, Page, Routes, Said, Visit, act, look
 
@@ -51,6 +52,7 @@ class CredentialPages:
         chance: Chance,
         doors: Doors,
         quotas: Quotas,
+        ring: KeyRing,
     ) -> None:
         self._credentials = credentials
         self._logins = logins
@@ -61,6 +63,7 @@ class CredentialPages:
         self._chance = chance
         self._doors = doors
         self._quotas = quotas
+        self._ring = ring
 
     def routes(self) -> Routes:
         admin = OperatorRole.ADMIN
@@ -99,11 +102,13 @@ class CredentialPages:
         return {name: figures.of(ACCEPTED) for name, figures in found.items()}
 
     async def _show(self, visit: Visit) -> Page:
-        return await self._shown(visit, await self._of(visit), "")
+        return await self.shown(visit, await self._of(visit))
 
-    async def _shown(self, visit: Visit, login: Credential, password: str) -> Page:
-        """With a password that was just made, or none."""
-        uses = {use.password_hash: use for use in await self._credentials.last_uses() if use.name == login.name}
+    async def shown(self, visit: Visit, login: Credential, *, password: str = "", made: NewKey | None = None) -> Page:
+        """With a password or an access key that was just made."""
+        last_uses = await self._credentials.last_uses()
+        uses = {use.password_hash: use for use in last_uses if use.name == login.name}
+        latest = _latest(last_uses)
         wanted = Wanted(since=visit.now - _DAYS * DAY, until=visit.now, by=By.DAY, credential=login.name)
         days = await self._counters.sums(wanted)
         facts = {
@@ -119,6 +124,9 @@ class CredentialPages:
             "doors": self._doors,
             "snippets": client_settings.snippets(self._doors, login),
             "example": client_settings.example_sender(login),
+            "made": made,
+            "ring": self._ring,
+            "keys": [(key, latest.get(key.id)) for key in await self._ring.keys.all() if key.credential == login.name],
         }
         return Page(template="credential", facts=facts)
 
@@ -156,7 +164,7 @@ class CredentialPages:
                 login = await self._added(fields, await self._passwords.hashed(password))
         except Objection as objection:
             return self._filled_in(_NEW, fields, objection)
-        return await self._shown(visit, login, password)
+        return await self.shown(visit, login, password=password)
 
     async def _added(self, fields: Mapping[str, str], password_hash: str) -> Credential:
         """Raises Objection."""
@@ -187,7 +195,7 @@ class CredentialPages:
                 raise Objection("{name} has an old password beside the new one: end that first.", name=found.name)
             changed = replace(found, password_hashes=(password_hash, *found.password_hashes))
             await self._admin.put_credential(changed)
-        return await self._shown(visit, changed, password)
+        return await self.shown(visit, changed, password=password)
 
     async def _finish(self, visit: Visit) -> Go:
         async with self._logins.changing:

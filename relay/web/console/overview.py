@@ -10,16 +10,19 @@ from typing import Any, NamedTuple
 from relay import metrics, reputation
 from relay.alarms import Alarms, Hearing
 from relay.bounces import BounceClass
+from relay.ports.notices import Standing, Webhooks
 from relay.ports.operators import Counters
 from relay.ports.queue import Desk
 from relay.queueing import QueueStatus
 from relay.reputation import DOCTOR, WINDOWS, Level, Measure, ReputationRules
 from relay.statistics import COMPLAINED, DAY, DELIVERED, HOUR, SENT, UNIQUE, By, Figures, Wanted
 from relay.web.console.visits import Page, Routes, Said, Visit, look
+from relay.web.console.webhooks import path_of
 
 _WEEK = 7 * DAY
 _CERTIFICATE_DAYS = 14
 _MOST_ROWS = 10
+_FAILING = HOUR  # a webhook may for so long
 # What is shown of a time: its name, how long it is, and the length of one point. Of days that are over hours are not kept long.
 _PERIODS: Mapping[str, tuple[str, float, float]] = {
     "day": ("Day, by hour", DAY, HOUR),
@@ -70,11 +73,12 @@ class Gauge(NamedTuple):
 class OverviewPages:
     """Its route."""
 
-    def __init__(self, *, counters: Counters, desk: Desk, rules: ReputationRules, alarms: Alarms) -> None:
+    def __init__(self, *, counters: Counters, desk: Desk, rules: ReputationRules, alarms: Alarms, webhooks: Webhooks) -> None:
         self._counters = counters
         self._desk = desk
         self._rules = rules
         self._alarms = alarms
+        self._webhooks = webhooks
 
     def routes(self) -> Routes:
         return (look("/", self._show),)
@@ -107,7 +111,10 @@ class OverviewPages:
             "now": visit.now,
             "heard_at": heard_at,
             "certificates": _certificates(),
-            "alarms": list(_alarms(visit.now, status, gauges, self._alarms.hearing)),
+            "alarms": [
+                *_alarms(visit.now, status, gauges, self._alarms.hearing),
+                *_webhook_alarms(visit.now, await self._webhooks.all()),
+            ],
         }
         return Page(template="overview", facts=facts)
 
@@ -201,3 +208,15 @@ def _alarms(now: float, status: QueueStatus, gauges: Sequence[Gauge], hearing: H
         if ends - now < _CERTIFICATE_DAYS * DAY:
             ending = Said("The certificate {name} ends soon.", {"name": f"{name} ({section})"})
             yield Alarm(ending, "Renew it; it is read anew by itself.", "/")
+
+
+def _webhook_alarms(now: float, standings: Iterable[Standing]) -> Iterator[Alarm]:
+    """Those that are told nothing, and nobody wished it."""
+    for each in standings:
+        name, path = each.webhook.name, path_of(each.webhook.name)
+        if each.disabled:
+            said = Said("The webhook {name} is disabled: {why}", {"name": name, "why": each.disabled})
+            yield Alarm(said, "What happens waits. Mend what it is told by, and let it go on.", path)
+        elif not each.is_paused and 0 < each.failing_since < now - _FAILING:
+            said = Said("The webhook {name} has failed for over an hour.", {"name": name})
+            yield Alarm(said, "Look at what it answers.", path)

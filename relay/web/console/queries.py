@@ -56,8 +56,8 @@ def meant(fields: Mapping[str, str]) -> list[Meant]:
         statuses=statuses.meant(fields["status"]),
         credential=fields["credential"],
         words=tuple(fields["subject"].split()),
-        since=_moment(fields["since"]),
-        until=_moment(fields["until"]),
+        since=moment(fields["since"]),
+        until=moment(fields["until"]),
     )
     return _recognised(fields[BOX], plain) if fields[BOX] else [Meant(plain)]
 
@@ -79,7 +79,7 @@ def _recognised(text: str, plain: Query) -> list[Meant]:
     return [by_label, Meant(replace(plain, recipient=text + "*"), Said("Recipients that begin with {text}", shown))]
 
 
-def _moment(text: str) -> float:
+def moment(text: str) -> float:
     """Seconds since the epoch of a time in UTC; 0.0 for none."""
     if not text:
         return 0.0
