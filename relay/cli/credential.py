@@ -99,7 +99,7 @@ _SETTINGS = (
     click.option(
         "--class",
         "message_class",
-        type=click.Choice(["unsaid", *(word for word in MessageClass if word)]),
+        type=click.Choice(["unsaid", *(word.value for word in MessageClass if word)]),
         callback=lambda _context, _option, value: "" if value == "unsaid" else value,
         help="What its mail is for, where X-Relay-Class does not say.",
     ),

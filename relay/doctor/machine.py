@@ -153,7 +153,6 @@ async def store(look: Look) -> Verdict:
     except (ConfigError, StoreUnavailable) as error:
         return fail(str(error), "run this as the relay's user; docs/store.md has what to do about a damaged one")
     return ok(f"{where.where} can be read")
-    return ok(f"{path} can be read")
 
 
 async def links(look: Look) -> Verdict:
