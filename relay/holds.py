@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from relay.lifecycle import NEVER
+from relay.lifecycle import NEVER, RESTORED
 from relay.model import Delivery, Flow, Lane
 from relay.outcome import HoldScope
 
@@ -79,7 +79,8 @@ def place(scope: HoldScope, subject: str) -> str:
 
 def why_held(delivery: Delivery, flow: Flow, records: Iterable[HoldRecord]) -> str:
     """What keeps a delivery that is queued from being sent when it is due, for people; empty if nothing does."""
-    by_itself = ["by the operator, until it is retried"] if delivery.due_at >= NEVER else []
+    by = "since the restore" if delivery.reason == RESTORED else "by the operator"
+    by_itself = [f"{by}, until it is retried"] if delivery.due_at >= NEVER else []
     over = (hold for hold in records if hold.ended_at is None and hold.covers(flow))
     return "; ".join([*by_itself, *(f"{place(hold.scope, hold.subject)} {_BY[hold.holder]}: {hold.reason}" for hold in over)])
 

@@ -16,6 +16,7 @@ from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown
 MINUTE = 60.0
 DAY = 86400.0
 NEVER = 1e18  # due at no time: until somebody says otherwise
+RESTORED = "it was open in a backup, and may have been sent since"  # why it is due at no time
 
 
 class Cause(StrEnum):

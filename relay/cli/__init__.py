@@ -35,6 +35,8 @@ _VERBS = {
     "doctor": "doctor.doctor",
     "migrate": "migrate.migrate",
     "store": "store.store",
+    "backup": "backup.backup",
+    "restore": "backup.restore",
 }
 
 

@@ -1,0 +1,1 @@
+"""Copies of SQLite's store as they are kept elsewhere: made while a relay runs, checked, put in place."""
