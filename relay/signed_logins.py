@@ -54,24 +54,33 @@ class SignedLogin:
         Raises BadSignature, StoreUnavailable, or Unsealable.
         """
         claim = sigv4.claimed(request, service=_SERVICE)
-        opened = await self._find(claim.key_id)
-        credential = await self._login.find(opened.key.credential) if opened else None
-        if opened is None or credential is None:
-            raise self._refused(claim, peer, "unknown access key")
-        if objection := "disabled access key" if opened.key.disabled else objection_to(credential, peer, None):
-            raise self._refused(claim, peer, objection)
+        opened, credential = await self._standing(claim, peer)
         self._check_time(claim, peer)
         return Claimant(claim=claim, credential=credential, secret=opened.secret, peer=peer)
 
-    async def check(self, claimant: Claimant, request: Request, *, payload_sha256: str, agent: str) -> None:
-        """Raises BadSignature where it is not his."""
+    async def check(self, claimant: Claimant, request: Request, *, payload_sha256: str, agent: str) -> Credential:
+        """His login as it is by now: a body may have come slowly. Raises BadSignature where it is not his, or no longer,
+        StoreUnavailable, or Unsealable.
+        """
         claim, peer = claimant.claim, claimant.peer
         try:
             sigv4.check(request, claim, payload_sha256=payload_sha256, secret=claimant.secret)
         except BadSignature:
             self._login.failed(claim.key_id, peer, "wrong signature")
             raise
+        _, credential = await self._standing(claim, peer)
         await self._login.succeeded(claim.key_id, "", peer=peer, helo=agent)
+        return credential
+
+    async def _standing(self, claim: Claim, peer: str) -> tuple[_Opened, Credential]:
+        """Raises BadSignature, StoreUnavailable, or Unsealable."""
+        opened = await self._find(claim.key_id)
+        credential = await self._login.find(opened.key.credential) if opened else None
+        if opened is None or credential is None:
+            raise self._refused(claim, peer, "unknown access key")
+        if objection := "disabled access key" if opened.key.disabled else objection_to(credential, peer, None):
+            raise self._refused(claim, peer, objection)
+        return opened, credential
 
     def _check_time(self, claim: Claim, peer: str) -> None:
         """Raises BadSignature. A wrong clock is no guess."""

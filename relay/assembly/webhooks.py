@@ -6,9 +6,10 @@ import random
 
 from relay.assembly.base import Base
 from relay.assembly.sealing import seal
+from relay.courier import Means, Pace
 from relay.errors import Unsealable
 from relay.http_out.poster import HttpPoster
-from relay.notices import Means, Notifier, Pace
+from relay.notices import Notifier
 from relay.ports.notices import Answer
 from relay.settings import Config
 from relay.webhooks import sample

@@ -10,7 +10,7 @@ import aiohttp
 from yarl import URL
 
 from relay import __version__
-from relay.http_out.guard import PublicResolver, check_literal
+from relay.http_out.guard import PublicResolver, Resolver, check_literal
 from relay.ports.notices import Answer
 from relay.webhooks.formats import Request
 
@@ -22,18 +22,19 @@ _LONGEST_FAILURE = 300
 class HttpPoster:
     """Implements ports.Poster. To be made and closed within the loop."""
 
-    def __init__(self, *, seconds: float, connections: int) -> None:
+    def __init__(self, *, seconds: float) -> None:
+        """Connections are counted by who sends: several webhooks may be on one host, and must not wait for each other."""
         timeout = aiohttp.ClientTimeout(total=seconds)
         self._public, self._private = (
             aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, limit_per_host=connections, resolver=resolver),
+                connector=aiohttp.TCPConnector(limit=0, resolver=resolver),
                 timeout=timeout,
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("Accept", "Accept-Encoding"),
                 headers={"User-Agent": _AGENT},
             )
-            for resolver in (PublicResolver(), None)
+            for resolver in (PublicResolver(), Resolver())
         )
 
     async def send(self, method: str, request: Request, *, is_private: bool) -> Answer:
@@ -52,13 +53,21 @@ class HttpPoster:
         url = URL(request.url, encoded=True)  # it was signed as it is
         body = request.body or None
         async with session.request(method, url, data=body, headers=request.headers, allow_redirects=False) as answer:
-            octets = await answer.content.read(_READ)
-            return answer.status, octets.decode("utf-8", "replace"), answer.headers.get("Retry-After", "")
+            text = await _beginning(answer)
+            return answer.status, text, answer.headers.get("Retry-After", "")
 
     async def close(self) -> None:
         """What is under way is given up."""
         await self._public.close()
         await self._private.close()
+
+
+async def _beginning(answer: aiohttp.ClientResponse) -> str:
+    """For people. Whether it was taken has been said before: nothing is told again because this does not come."""
+    try:
+        return (await answer.content.read(_READ)).decode("utf-8", "replace")
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return ""
 
 
 def _why(error: Exception) -> str:
@@ -74,5 +83,5 @@ def _seconds(retry_after: str) -> float:
         return float(retry_after)
     try:
         return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0

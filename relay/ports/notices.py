@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -85,7 +85,7 @@ class Webhooks(Protocol):
         yield 0
 
     async def waiting(self) -> dict[str, Waiting]:
-        """Of all that have something to be told."""
+        """Of all that have something to be told. Its time grows with that."""
 
     async def requests(self, name: str, *, count: int) -> tuple[Requested, ...]:
         """The last ones, the newest first."""
@@ -114,8 +114,10 @@ class Notices(Protocol):
     async def drop(self, notices: Sequence[Notice]) -> None:
         """Nobody will be told."""
 
-    async def forget(self, *, before: float, last: int) -> None:
-        """What waits since before that, and requests of before that but for the last few of each webhook."""
+    async def forget(self, *, before: float, last: int) -> Mapping[str, int]:
+        """Some of what waits since before that, or is about nothing that is kept: how many of each webhook, none where there
+        are no more. And requests: those of before that, and all but the last few of each webhook.
+        """
 
 
 class Poster(Protocol):

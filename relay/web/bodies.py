@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from aiohttp import web
 
@@ -33,22 +34,23 @@ def size(request: web.Request, most: int) -> int:
     return (most if length is None else length) if request.can_read_body else 0
 
 
-async def read(request: web.Request, most: int) -> bytes:
-    """All of it. Raises Unread."""
+async def read(request: web.Request, most: int, *, take: Callable[[int], None] = lambda _: None) -> bytes:
+    """All of it. `take` hears of the octets as they come. Raises Unread, or what that raises."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise Compressed
     try:
         async with asyncio.timeout(_SECONDS):
-            return await _read(request, most)
+            return await _read(request, most, take)
     except TimeoutError:
         raise TooSlow from None
 
 
-async def _read(request: web.Request, most: int) -> bytes:
+async def _read(request: web.Request, most: int, take: Callable[[int], None]) -> bytes:
     pieces, length = [], 0
     async for piece in request.content.iter_any():
         length += len(piece)
         if length > most:
             raise TooLarge
+        take(len(piece))
         pieces.append(piece)
     return b"".join(pieces)

@@ -165,7 +165,9 @@ def _of_template(webhook: Webhook, notice: Notice) -> Request:
         raise ValueError("a notice that its webhook has no text for")
     values = values_for(notice)
     headers = {name: placeholders.filled(value, values, placeholders.in_header) for name, value in webhook.headers}
-    content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    content_type = next((value for name, value in headers.items() if name.lower() == _CONTENT_TYPE.lower()), "")
+    if not content_type and text.body.lstrip().startswith(("{", "[")) and not text.body.lstrip().startswith("${"):
+        content_type = headers[_CONTENT_TYPE] = _JSON
     return Request(
         url=placeholders.filled(text.url or webhook.url, values, placeholders.in_url),
         headers=headers,

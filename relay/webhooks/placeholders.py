@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -9,6 +10,8 @@ from urllib.parse import quote, quote_plus
 
 _NAME = re.compile(r"\$\{\s*([^${}]*?)\s*\}")
 _IS_JSON = re.compile(r"application/(json|x-amz-json.*)|.*\+json")
+_IS_MARKUP = re.compile(r"(application|text)/xml|text/html|.*\+xml")
+_NOT_IN_MARKUP = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Escape = Callable[[str], str]
 
@@ -28,6 +31,11 @@ def in_json(text: str) -> str:
     return json.dumps(text)[1:-1]
 
 
+def in_markup(text: str) -> str:
+    """As text of XML or HTML, or as a value of an attribute."""
+    return html.escape(_NOT_IN_MARKUP.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
 def in_header(text: str) -> str:
     """As a value of a header: no control characters, and no other letters than ASCII has."""
     return "".join(letter if " " <= letter <= "~" else "?" for letter in text)
@@ -43,6 +51,8 @@ def escape_for(content_type: str) -> Escape:
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
         return in_form
+    if _IS_MARKUP.fullmatch(kind):
+        return in_markup
     return in_json if _IS_JSON.fullmatch(kind) else as_it_is
 
 

@@ -115,9 +115,19 @@ class Reply(NamedTuple):
     text: str
 
 
-def signed(scene: Scene, method: str, target: str, body: bytes = b"", *, at: float = 0.0, **more: str) -> Signed:
+def signed(
+    scene: Scene,
+    method: str,
+    target: str,
+    body: bytes = b"",
+    *,
+    at: float = 0.0,
+    login: str = "crm",
+    key: Key | None = None,
+    **more: str,
+) -> Signed:
     """By botocore's own signer; `more` are further headers, their names with _ for -."""
-    key = scene.keys["crm"]
+    key = key or scene.keys[login]
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at or time.time()))
     request = AWSRequest(method=method, url=scene.endpoint + target, data=body)
     headers = {"Host": scene.endpoint.removeprefix("http://"), "X-Amz-Date": stamp}

@@ -11,6 +11,7 @@ from email.message import EmailMessage
 from email.policy import default
 from itertools import count
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from botocore.exceptions import ClientError
@@ -410,6 +411,68 @@ async def test_a_replayed_request_is_answered_as_before_and_sends_nothing(scene:
     assert ({reply.status for reply in replies}, len(ids)) == ({200}, 1)
     await scene.relay.status(ids.pop(), "delivered")
     assert sum(call.recipients == ("once@example.net",) for call in scene.cloud.calls) == 1
+
+
+async def test_a_list_is_read_whole_or_refused(scene: Scene) -> None:
+    """A recipient that is passed over in silence is a mail that is lost."""
+    fields = {"Action": "SendEmail", "Source": "shop@example.com", "Message.Subject.Data": "x", "Message.Body.Text.Data": "x"}
+    to = "Destination.ToAddresses"
+    before = len(scene.cloud.calls)
+    gap = urlencode(
+        fields | {f"{to}.member.10": "z@example.net", f"{to}.member.3": "a@example.net", "Destination.CcAddresses": ""}
+    )
+    reply = await sent(scene, signed(scene, "POST", "/", f"&{gap}&&".encode(), login="split"))
+    assert reply.status == 200, reply
+    await arrived(scene.relay, scene.cloud, before + 2)
+    assert {call.recipients for call in list(scene.cloud.calls)[before:]} == {("a@example.net",), ("z@example.net",)}
+    for name in (f"{to}.member.01", f"{to}.member.0", f"{to}.1", f"{to}.member.x", f"{to}.member.1.Name"):
+        form = urlencode(fields | {f"{to}.member.7": "a@example.net", name: "b@example.net"}).encode()
+        reply = await sent(scene, signed(scene, "POST", "/", form))
+        assert (reply.status, name in reply.text) == (400, True), reply
+
+
+@pytest.mark.parametrize("size", ["0", "1001", "0000000019999999", "9" * 5000])
+async def test_a_page_has_a_size(scene: Scene, size: str) -> None:
+    reply = await sent(scene, signed(scene, "GET", f"/v2/email/suppression/addresses?PageSize={size}"))
+    assert (reply.status, "PageSize" in reply.text) == (400, True)
+
+
+async def begun(scene: Scene, request: Signed) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Of whose body the last octet has not come yet."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", scene.relay.ports["api"])
+    lines = [f"{request.method} {request.target} HTTP/1.1", *(f"{name}: {value}" for name, value in request.headers.items())]
+    lines += [f"Content-Length: {len(request.body)}", "", ""]
+    writer.write("\r\n".join(lines).encode() + request.body[:-1])
+    await writer.drain()
+    return reader, writer
+
+
+async def test_who_only_knows_a_key_s_id_keeps_nobody_out(scene: Scene) -> None:
+    """By bodies that he says are large, and never sends."""
+    wrong = signed(scene, "POST", "/", b"x")
+    wrong = wrong._replace(headers={**wrong.headers, "Transfer-Encoding": "chunked"}, body=b"")
+    writers = []
+    for _ in range(6):
+        _, writer = await asyncio.open_connection("127.0.0.1", scene.relay.ports["api"])
+        lines = "".join(f"{name}: {value}\r\n" for name, value in wrong.headers.items())
+        writer.write(f"POST / HTTP/1.1\r\n{lines}\r\n".encode())
+        await writer.drain()
+        writers.append(writer)
+    await asyncio.sleep(0.3)
+    assert (await sent(scene, signed(scene, "POST", "/", b"Action=GetSendQuota"))).status == 200
+    for writer in writers:
+        writer.close()
+
+
+async def test_a_key_that_goes_while_a_body_comes_is_of_no_use(scene: Scene) -> None:
+    key = await issued(scene.relay, "crm")
+    reader, writer = await begun(scene, signed(scene, "POST", "/", b"Action=GetSendQuota", key=key))
+    await asyncio.sleep(0.3)
+    await ControlClient(scene.relay.where.control).remove_access_key(key.id)
+    await asyncio.sleep(1.2)
+    writer.write(b"a")
+    assert b" 403 " in await reader.readline()
+    writer.close()
 
 
 async def test_the_next_try_of_the_same_call_of_an_sdk_sends_nothing_more(scene: Scene) -> None:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
 
+from relay.courier import Means, Pace
 from relay.event import EventType
-from relay.ports.notices import Requested
+from relay.http_out.poster import HttpPoster
+from relay.notices import Notifier
+from relay.ports.notices import Requested, Standing, Webhooks
+from relay.security.sealing import AesSeal
 from relay.store.sql.store import SqlStore
-from relay.webhooks.webhook import Notice, Webhook
-from tests.store.kit import NOW, column, enqueue, event, message
+from relay.store.sql.webhooks import SqlWebhooks
+from relay.webhooks.webhook import Notice, Proof, Webhook
+from tests.receiver import Receiver, receiving
+from tests.store.kit import NOW, change, column, enqueue, event, message
 
 CRM, OTHER = Webhook(name="crm", url="https://crm.example.com/"), Webhook(name="other", url="https://other.example.com/")
 TOLD = Requested(webhook="crm", at=NOW, seconds=0.1, notices=1, status=200, failure="", request="r", answer="a")
@@ -146,10 +154,10 @@ async def test_what_is_old_is_forgotten_but_for_the_last_requests(store: SqlStor
     found = await due(store)
     for number in range(5):
         await store.notices.failed([found[0]], [NOW], replace(FAILED, at=NOW + number))
-    await store.notices.forget(before=NOW - 1, last=3)
+    assert await store.notices.forget(before=NOW - 1, last=3) == {}
     assert [each.at for each in await store.webhooks.requests("crm", count=10)] == [NOW + 4, NOW + 3, NOW + 2]
     assert len(await due(store)) == 2
-    await store.notices.forget(before=NOW + 3.5, last=3)
+    assert await store.notices.forget(before=NOW + 3.5, last=3) == {"crm": 4}
     assert [each.at for each in await store.webhooks.requests("crm", count=10)] == [NOW + 4]
     assert await due(store) == ()
 
@@ -167,3 +175,124 @@ async def test_facts_are_read_in_steps(store: SqlStore, count: int) -> None:
         seen += [fact.event.type for fact in facts]
         await store.notices.spread(after, upto, [], at=NOW)
     assert seen == [EventType.SEND, EventType.DELIVERY, EventType.OPEN, EventType.CLICK]
+
+
+async def test_what_is_about_nothing_that_is_kept_is_forgotten_and_said(store: SqlStore) -> None:
+    await ready(store)
+    await change(store, "DELETE FROM events WHERE type = 'send'")
+    assert await store.notices.forget(before=NOW - 1, last=3) == {"crm": 2}
+    assert await store.notices.forget(before=NOW - 1, last=3) == {}
+    assert kinds(await due(store)) == [EventType.DELIVERY, EventType.DELIVERY]
+
+
+async def test_nothing_is_left_for_one_that_was_removed_meanwhile(store: SqlStore) -> None:
+    for webhook in (CRM, OTHER):
+        await store.webhooks.put(webhook)
+    await enqueue(store, 1)
+    await hear(store, EventType.SEND)
+    after, upto, facts = await store.notices.unread(count=1000)
+    await store.webhooks.remove("crm")
+    await store.notices.spread(after, upto, [(name, fact) for fact in facts for name in ("crm", "other")], at=NOW)
+    assert await column(store, "SELECT webhook FROM notices") == ["other"]
+
+
+async def test_how_much_waits_and_since_when(store: SqlStore) -> None:
+    await ready(store)
+    await change(store, f"UPDATE notices SET made_at = {NOW + 5} WHERE id > (SELECT min(id) FROM notices)")
+    [(name, waiting)] = (await store.webhooks.waiting()).items()
+    assert (name, waiting.count, waiting.oldest_at) == ("crm", 4, NOW)
+
+
+SEAL = AesSeal({1: bytes(32)})
+PACE = Pace(connections=2, delays=(0.05, 0.1), give_up=5 * 86400.0, kept=15 * 86400.0)
+HERE = replace(CRM, is_private=True)
+
+
+@asynccontextmanager
+async def telling(store: SqlStore, *, now: float = NOW, webhooks: Webhooks | None = None) -> AsyncIterator[Receiver]:
+    """To a receiver that nobody points at yet, by a clock that began then."""
+    await store.webhooks.pause("crm", is_paused=True)
+    loop, poster = asyncio.get_running_loop(), HttpPoster(seconds=5.0)
+    began = loop.time()
+    means = Means(
+        webhooks=webhooks or store.webhooks,
+        notices=store.notices,
+        poster=poster,
+        seal=SEAL,
+        clock=lambda: now + loop.time() - began,
+        chance=lambda: 0.5,
+    )
+    async with receiving() as receiver:
+        notifier = asyncio.create_task(Notifier(means, PACE).run())
+        try:
+            yield receiver
+        finally:
+            notifier.cancel()
+            await asyncio.gather(notifier, return_exceptions=True)
+            await poster.close()
+
+
+async def points(store: SqlStore, webhook: Webhook) -> None:
+    await store.webhooks.put(webhook)
+    await store.webhooks.pause("crm", is_paused=False)
+
+
+async def test_no_answer_of_a_receiver_stops_what_it_is_told(store: SqlStore) -> None:
+    await ready(store)
+    async with telling(store) as receiver:
+        receiver.status, receiver.answer = 500, "\0\ufffe gzip, perhaps"
+        receiver.headers = {"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}
+        await points(store, replace(HERE, url=receiver.url))
+        await receiver.when(lambda: len(receiver.heard) >= 2)
+        receiver.status = 200
+        await receiver.until(4)
+    assert "? gzip" in "".join(each.answer for each in await store.webhooks.requests("crm", count=10)).replace("\ufffe", "")
+
+
+async def test_an_answer_that_says_the_secret_is_kept_without_it(store: SqlStore) -> None:
+    await ready(store)
+    sealed = SEAL.seal("s3cret", about="crm")
+    async with telling(store) as receiver:
+        receiver.answer = "you said: Bearer s3cret"
+        await points(store, replace(HERE, url=receiver.url, proof=Proof.BEARER, secret=sealed))
+        await receiver.until(4)
+        assert receiver.heard[0].headers["Authorization"] == "Bearer s3cret"
+    asked = await store.webhooks.requests("crm", count=10)
+    assert {each.answer for each in asked} == {"you said: Bearer ***"}
+    assert not [each for each in asked if "s3cret" in each.request]
+
+
+async def test_what_waited_long_because_of_a_pause_is_not_dropped_for_one_failure(store: SqlStore) -> None:
+    await ready(store)
+    async with telling(store, now=NOW + 10 * 86400) as receiver:
+        receiver.status = 500
+        await points(store, replace(HERE, url=receiver.url))
+        await receiver.when(lambda: len(receiver.heard) >= 3)
+        receiver.status = 200
+        await receiver.until(4)
+
+
+class PutMeanwhile(SqlWebhooks):
+    """Of which one is put, and mail goes out, right after all were looked at for the first time."""
+
+    def __init__(self, store: SqlStore) -> None:
+        super().__init__(store._writer, store._reader)
+        self._store = store
+        self.next: Webhook | None = None
+
+    async def all(self) -> tuple[Standing, ...]:
+        found = await super().all()
+        if wanted := self.next:
+            self.next = None
+            await self.put(wanted)
+            await hear(self._store, EventType.SEND)
+        return found
+
+
+async def test_who_was_put_before_something_happened_is_told_of_it(store: SqlStore) -> None:
+    await enqueue(store, 1)
+    await store.webhooks.put(OTHER)
+    webhooks = PutMeanwhile(store)
+    async with telling(store, webhooks=webhooks) as receiver:
+        webhooks.next = replace(HERE, url=receiver.url)
+        await receiver.until(1, within=5)

@@ -9,7 +9,8 @@ from relay.http_out.guard import NotForUs, PublicResolver, check_literal, is_pub
 PRIVATE = """127.0.0.1 127.1.2.3 0.0.0.0 10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 169.254.169.254 100.64.0.1 192.0.2.1
     198.18.0.1 224.0.0.1 239.1.1.1 240.0.0.1 255.255.255.255 ::1 :: fe80::1 fe80::1%eth0 fc00::1 fd00:ec2::254 ff02::1
     ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 64:ff9b::7f00:1 64:ff9b::a9fe:a9fe 2002:7f00:1:: 2002:a00:1::
-    2001:db8::1 2001:0:53aa:64c:0:0:f5ff:fffe""".split()
+    2001:db8::1 2001:0:53aa:64c:0:0:f5ff:fffe ::7f00:1 ::ffff:0:7f00:1 fec0::1 64:ff9b:1::7f00:1 5f00::1 4000::1
+    168.63.129.16""".split()
 
 
 @pytest.mark.parametrize("address", PRIVATE)

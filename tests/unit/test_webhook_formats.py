@@ -60,6 +60,22 @@ def test_a_value_within_a_json_string_stays_a_value(content_type: str) -> None:
     assert json.loads(sent["b"])["id"] == 7
 
 
+@pytest.mark.parametrize("content_type", ["application/xml; charset=utf-8", "text/xml", "application/soap+xml", "text/html"])
+def test_a_value_within_markup_stays_a_value(content_type: str) -> None:
+    webhook = template('<a b="${tags.shop}">${tags.shop}</a>', headers={"Content-Type": content_type})
+    found = ElementTree.fromstring(formats.request(webhook, [notice()]).body)
+    assert (list(found), list(found.keys())) == ([], ["b"])
+    assert all(NASTY.split(" \r")[0] in each for each in (found.text or "", found.attrib["b"]))
+
+
+@pytest.mark.parametrize("body", ['{"a": "${tags.shop}"}', ' ["${tags.shop}"]'])
+def test_a_body_that_looks_like_json_is_json_where_nothing_is_said(body: str) -> None:
+    sent = formats.request(template(body), [notice()])
+    assert NASTY in (json.loads(sent.body).values() if body.startswith("{") else json.loads(sent.body))
+    assert sent.headers["Content-Type"] == "application/json"
+    assert "Content-Type" not in formats.request(template("${document}"), [notice()]).headers
+
+
 def test_a_value_within_a_form_stays_a_value() -> None:
     webhook = template(
         "Action=Publish&Message=${document}&a=${tags.shop}", headers={"content-type": "application/x-www-form-urlencoded"}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from relay.event import Fact
@@ -15,6 +16,7 @@ from relay.store.sql.webhooks import log, notice_row, tell
 from relay.store.sql.writer import Writer
 from relay.webhooks.webhook import Notice
 
+_STEP = 1000
 _UNREAD = f"""SELECT {FACT} FROM events e LEFT JOIN messages m ON m.id = e.message_id
     WHERE e.id > ? AND e.id <= ? ORDER BY e.id LIMIT ?"""
 # A delivery's come one after the other: what is not the first of them waits.
@@ -31,6 +33,9 @@ _FOLLOW = "UPDATE notices SET due_at = ? WHERE webhook = ? AND message_id = ? AN
 _FAILING = "UPDATE webhooks SET failing_since = ? WHERE name = ? AND failing_since = 0"
 _WORKS = "UPDATE webhooks SET failing_since = 0 WHERE name = ? AND failing_since > 0"
 _GONE = "DELETE FROM notices WHERE id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))"
+# Numbers grow as time does: what is too old is among the first. Facts that were let go can be told to nobody.
+_TOO_OLD = f"""DELETE FROM notices WHERE id IN (SELECT id FROM notices ORDER BY id LIMIT {_STEP})
+    AND (made_at < ? OR NOT EXISTS (SELECT 1 FROM events e WHERE e.id = fact)) RETURNING webhook"""
 _OLD_REQUESTS = """DELETE FROM webhook_requests WHERE webhook = ? AND (at < ? OR id <=
     (SELECT id FROM webhook_requests WHERE webhook = ? ORDER BY id DESC LIMIT 1 OFFSET ?))"""
 
@@ -74,8 +79,8 @@ class SqlNotices:
     async def drop(self, notices: Sequence[Notice]) -> None:
         await self._writer.run(_drop_all, [notice.number for notice in notices])
 
-    async def forget(self, *, before: float, last: int) -> None:
-        await self._writer.run(_forget_all, (before, last))
+    async def forget(self, *, before: float, last: int) -> Mapping[str, int]:
+        return await self._writer.run(_forget_all, (before, last))
 
 
 def _notice_of(row: Any) -> Notice:
@@ -123,9 +128,12 @@ def _drop_all(db: Session, items: Sequence[Sequence[int]]) -> list[None]:
 
 
 @beside_others
-def _forget_all(db: Session, items: Sequence[tuple[float, int]]) -> list[None]:
-    for before, last in items:
-        db.execute("DELETE FROM notices WHERE made_at < ?", (before,))
-        for (name,) in db.execute("SELECT DISTINCT webhook FROM webhook_requests").fetchall():
-            db.execute(_OLD_REQUESTS, (name, before, name, last))
-    return [None] * len(items)
+def _forget_all(db: Session, items: Sequence[tuple[float, int]]) -> list[Mapping[str, int]]:
+    return [_forget(db, before, last) for before, last in items]
+
+
+def _forget(db: Session, before: float, last: int) -> Mapping[str, int]:
+    forgotten = Counter(name for (name,) in db.execute(_TOO_OLD, (before,)).fetchall())
+    for (name,) in db.execute("SELECT DISTINCT webhook FROM webhook_requests").fetchall():
+        db.execute(_OLD_REQUESTS, (name, before, name, last))
+    return forgotten

@@ -27,6 +27,7 @@ from relay.store.sql.provenance import SqlProvenance
 from relay.store.sql.quarantine import SqlQuarantine
 from relay.store.sql.queue import SqlQueue
 from relay.store.sql.receipts import SqlReceipts
+from relay.store.sql.restored import SqlRestored
 from relay.store.sql.retention import SqlRetention
 from relay.store.sql.search import SqlSearch
 from relay.store.sql.session import Reader, Session
@@ -82,6 +83,7 @@ class SqlStore:
         self.operators = SqlOperators(writer, reader)
         self.webhooks = SqlWebhooks(writer, reader)
         self.notices = SqlNotices(writer, reader)
+        self.restored = SqlRestored(writer)
         self.retention = SqlRetention(writer, reader, self.imports, shorten=shorten)
 
     async def spooled(self, some: Collection[str]) -> frozenset[str]:

@@ -23,10 +23,13 @@ _BEGIN_READING = "INSERT INTO notices_read (fact) SELECT CAST(? AS BIGINT) WHERE
 _END_READING = "DELETE FROM notices_read WHERE NOT EXISTS (SELECT 1 FROM webhooks)"
 _REQUESTED = "webhook, at, seconds, notices, status, failure, request, answer"
 _REQUESTS = f"SELECT {_REQUESTED} FROM webhook_requests WHERE webhook = ? ORDER BY id DESC LIMIT ?"
+# By an index alone: numbers grow as time does.
+_WAITING = """SELECT n.webhook, w.waiting, n.made_at
+    FROM (SELECT count(*) AS waiting, min(id) AS id FROM notices GROUP BY webhook) w JOIN notices n ON n.id = w.id"""
 _STEP = 1000
-# From the newest on: a fact that was a stranger's has a new number, and was heard before its neighbours.
+_NEWER = f"SELECT id, received_at FROM events WHERE id < ? ORDER BY id DESC LIMIT {_STEP}"
 _HEARD = f"""SELECT e.received_at, {FACT} FROM events e LEFT JOIN messages m ON m.id = e.message_id
-    WHERE e.id < ? ORDER BY e.id DESC LIMIT {_STEP}"""
+    WHERE e.id > ? AND e.id <= ? ORDER BY e.id LIMIT {_STEP}"""
 _NOTICE = "webhook, fact, message_id, number, made_at, due_at, failures"
 
 
@@ -55,28 +58,30 @@ class SqlWebhooks:
         await self._writer.run(_disable_all, (name, why))
 
     async def replay(self, name: str, *, since: float, until: float, now: float) -> AsyncIterator[int]:
-        found = await self._heard(name, since, until)
-        for first in range(0, len(found), _STEP):
-            some = found[first : first + _STEP]
-            await self._writer.run(_tell_all, [notice_row(name, fact, now) for fact in some])
-            yield len(some)
+        webhook = next((each.webhook for each in await self.all() if each.webhook.name == name), None)
+        after, last = await self._heard_since(since)
+        while webhook and after < last:
+            heard = await self._reader.rows(_HEARD, (after, last))
+            facts = [fact_of(columns) for at, *columns in heard if since <= at < until and columns[1] is not None]
+            if rows := [notice_row(name, fact, now) for fact in facts if webhook.wants(fact)]:
+                await self._writer.run(_tell_all, rows)
+                yield len(rows)
+            after = heard[-1][1] if heard else last
 
-    async def _heard(self, name: str, since: float, until: float) -> list[Fact]:
-        """In their order. The end is where a whole step was heard before."""
-        rows = await self._reader.rows("SELECT document FROM webhooks WHERE name = ?", (name,))
-        found: list[Fact] = []
-        last, is_over = 2**63 - 1, not rows
-        webhook = documents.read(Webhook, rows[0][0]) if rows else None
-        while webhook and not is_over:
-            heard = await self._reader.rows(_HEARD, (last,))
-            is_over = all(at < since for at, *_ in heard)
-            facts = (fact_of(columns) for at, *columns in heard if since <= at < until and columns[1] is not None)
-            found += [fact for fact in facts if webhook.wants(fact)]
-            last = heard[-1][1] if heard else 0
-        return found[::-1]
+    async def _heard_since(self, since: float) -> tuple[int, int]:
+        """The number behind which facts of then begin, and the last one. A fact that was a stranger's has a new number, and was
+        heard before its neighbours: the beginning is where a whole step was heard before.
+        """
+        first, last, is_over = 2**63 - 1, 0, False
+        while not is_over:
+            heard = await self._reader.rows(_NEWER, (first,))
+            last = last or (heard[0][0] if heard else 0)
+            first = heard[-1][0] if heard else 0
+            is_over = all(at < since for _, at in heard)
+        return first - 1, last
 
     async def waiting(self) -> dict[str, Waiting]:
-        rows = await self._reader.rows("SELECT webhook, count(*), min(made_at) FROM notices GROUP BY webhook")
+        rows = await self._reader.rows(_WAITING)
         return {name: Waiting(count=count, oldest_at=oldest) for name, count, oldest in rows}
 
     async def requests(self, name: str, *, count: int) -> tuple[Requested, ...]:
@@ -98,8 +103,9 @@ def notice_row(webhook: str, fact: Fact, at: float) -> tuple[Any, ...]:
 
 
 def tell(db: Session, rows: Sequence[Sequence[object]]) -> None:
-    """New notices, in this order."""
-    insert(db, "notices", _NOTICE, rows)
+    """New notices, in this order, for those webhooks that there still are."""
+    known = {name for (name,) in db.execute("SELECT name FROM webhooks").fetchall()}
+    insert(db, "notices", _NOTICE, [row for row in rows if row[0] in known])
 
 
 def log(db: Session, requested: Requested) -> None:

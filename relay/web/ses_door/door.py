@@ -9,7 +9,8 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -91,8 +92,9 @@ class SesDoor:
         came = _as_it_came(request)
         try:
             claimant = await self._login.claimant(came, peer=request.remote or "")
-            with self._budget.taking(bodies.size(request, self._limits.body)):
-                body = await bodies.read(request, self._limits.body)
+            bodies.size(request, self._limits.body)
+            with self._arriving() as take:
+                body = await bodies.read(request, self._limits.body, take=take)
                 caller = await self._caller(request, came, claimant, body)
                 asked = Asked(method=came.method, path=came.path, query=came.query, body=body)
                 action = await dialect.read(asked)
@@ -106,12 +108,27 @@ class SesDoor:
             raise fault(error, most=self._limits.message) from None
         return web.Response(body=answer, headers={"Content-Type": content_type})
 
+    @contextmanager
+    def _arriving(self) -> Iterator[Callable[[int], None]]:
+        """Counts what has come, not what is said to come: whose key it is anybody can say. What it gives raises NoRoom."""
+        taken = 0
+
+        def take(count: int) -> None:
+            nonlocal taken
+            self._budget.take(count)
+            taken += count
+
+        try:
+            yield take
+        finally:
+            self._budget.give_back(taken)
+
     async def _caller(self, request: web.Request, came: Request, claimant: Claimant, body: bytes) -> Caller:
         """Raises BadSignature or SesFault."""
         digest = await asyncio.to_thread(_digest, body) if len(body) > _IN_THREAD else _digest(body)
         agent = _NO_TEXT.sub("?", request.headers.get("User-Agent", ""))[:200]
-        await self._login.check(claimant, came, payload_sha256=digest, agent=agent)
-        credential, now = claimant.credential, self._monotonic()
+        credential = await self._login.check(claimant, came, payload_sha256=digest, agent=agent)
+        now = self._monotonic()
         if self._calls.is_full(credential.name, now):
             raise SesFault(Kind.TOO_FAST, "Rate exceeded")
         self._calls.add(credential.name, now)

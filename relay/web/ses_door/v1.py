@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import html
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -24,6 +25,7 @@ _CONTENT_TYPE = "text/xml; charset=utf-8"
 _MOST_FIELDS = 1000
 _IN_THREAD = 256 * 1024
 _MEMBERS = 100  # of a list
+_MEMBER = re.compile(r"\.member\.([1-9][0-9]{0,5})(?:\.(\w+))?", re.ASCII)
 
 Form = Mapping[str, str]
 Fields = Mapping[str, Any]
@@ -119,7 +121,7 @@ class QueryApi:
 
 def read_form(body: bytes) -> Form:
     """Names and values in UTF-8. Raises SesFault."""
-    pairs = [pair.partition(b"=") for pair in body.split(b"&", _MOST_FIELDS)]
+    pairs = [pair.partition(b"=") for pair in body.split(b"&", _MOST_FIELDS) if pair]
     if len(pairs) > _MOST_FIELDS:
         raise SesFault(Kind.INVALID, f"There are more than {_MOST_FIELDS} parameters.")
     try:
@@ -137,20 +139,31 @@ def _text(octets: bytes) -> str:
 
 
 def _members(form: Form, name: str) -> list[str]:
-    """As many as follow each other, from 1 on. Raises SesFault."""
-    found: list[str] = []
-    while (value := form.get(f"{name}.member.{len(found) + 1}")) is not None:
-        found.append(value)
-        if len(found) > _MEMBERS:
-            raise SesFault(Kind.INVALID, f"There are more than {_MEMBERS} of {name}.")
-    return found
+    """In the order of their numbers. Raises SesFault."""
+    return [form[f"{name}.member.{number}"] for number in _numbers(form, name, ())]
 
 
 def _tags(form: Form) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    while (name := form.get(f"Tags.member.{len(found) + 1}.Name")) is not None and len(found) < _MEMBERS:
-        found.append((name, form.get(f"Tags.member.{len(found) + 1}.Value", "")))
-    return found
+    """Raises SesFault."""
+    members = [f"Tags.member.{number}" for number in _numbers(form, "Tags", ("Name", "Value"))]
+    return [(form.get(f"{member}.Name", ""), form.get(f"{member}.Value", "")) for member in members]
+
+
+def _numbers(form: Form, name: str, parts: Sequence[str]) -> list[int]:
+    """Of the members of a list, with gaps if there are. What cannot be read of it may be a recipient, and is not left out in
+    silence. Raises SesFault.
+    """
+    found: set[int] = set()
+    for field in form:
+        if not field.startswith(f"{name}."):
+            continue
+        match = _MEMBER.fullmatch(field, len(name))
+        if not match or (match[2] or "") not in (parts or ("",)):
+            raise SesFault(Kind.INVALID, f"{field} is no member of a list.")
+        found.add(int(match[1]))
+    if len(found) > _MEMBERS:
+        raise SesFault(Kind.INVALID, f"There are more than {_MEMBERS} of {name}.")
+    return sorted(found)
 
 
 def _needed(form: Form, name: str) -> str:

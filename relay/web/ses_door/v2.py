@@ -169,6 +169,6 @@ def _moment(text: str) -> float:
 
 def _count(text: str) -> int:
     """Raises SesFault."""
-    if text and not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MOST):
+    if text and not (text.isascii() and text.isdecimal() and len(text) < 10 and 1 <= int(text) <= MOST):
         raise SesFault(Kind.INVALID, f"PageSize must be 1 to {MOST}.")
     return int(text or _PAGE)
