@@ -21,6 +21,12 @@ _AT_SES = ("bounce", "complaint", "ooto", "success", "success")
 _SHOPS = ("shop@example.com", "news@example.com", "billing@example.com")
 _SUBJECTS = ("Your order 4711", "News of this week", "Invoice 2026-117", "Welcome", "Your password was changed")
 _SIZES = {"desk": (1440, 900, "light", "en"), "phone": (390, 844, "dark", "ru")}
+_SETTINGS = {
+    "RELAY_SMTP__HOSTNAME": "relay.example.com",
+    "RELAY_SMTP__SUBMISSION": "127.0.0.1:2587",
+    "RELAY_SMTP__SUBMISSIONS": "127.0.0.1:2465",
+    "RELAY_SECRETS__KEYS": "1:" + "A" * 43 + "=",
+}
 _PAGES = {
     "overview": "/",
     "messages": "/messages",
@@ -63,7 +69,7 @@ async def _taken(relay: Relay, browser: Browser, size: str, id: str) -> None:
 async def main() -> None:
     _FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        async with running_relay(Path(folder)) as (relay, _), running_browser() as browser:
+        async with running_relay(Path(folder), settings=_SETTINGS) as (relay, _), running_browser() as browser:
             await admit(relay)
             await ControlClient(relay.where.control).put_webhook(Webhook(name="crm", url="https://crm.example.com/ses"))
             sent = await asyncio.to_thread(_send, relay)
