@@ -40,6 +40,7 @@ from relay.store.room import Room
 from relay.store.sql.store import SqlStore
 from relay.web import health, metrics
 from relay.web.callbacks.refusals import RefusedPosts
+from relay.windows import MINUTE, Window
 
 _STOP_SECONDS = 28.0  # and some more for parts that hang: less than the 35 after which a supervisor loses patience
 _STOP_CALLS_SECONDS = 18.0  # with the 8 of SMTP less than that
@@ -229,7 +230,8 @@ class App:
         config = self._config
         tls = way_in.http_tls(config.api, section="api", file=config.file)
         context = self._doors.shown(tls) if tls else None
-        routes = [*web_api.routes(base, entrance, BotoVerification(sesv2)), *ses_door.routes(base, entrance)]
+        calls = Window(MINUTE, config.api.calls_per_minute)
+        routes = web_api.routes(base, entrance, BotoVerification(sesv2), calls) + ses_door.routes(base, entrance, calls)
         await self._doors.open_http("api", config.api.listen, routes, tls=context, proxies=config.api.proxies)
 
     def _start_queues(self, base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...], watched: DeadLetterWatch) -> None:

@@ -215,11 +215,12 @@ class Courier:
         return self._pace.delays[min(failures, len(self._pace.delays) - 1)] * (0.8 + 0.4 * self._means.chance())
 
     def _rest(self, answer: Answer) -> None:
-        self._failures += 1
+        now = asyncio.get_running_loop().time()
+        self._failures += now >= self._rests_until  # what was open when a rest began is of the same trouble
         more = self._failures - _FAILURES_IN_A_ROW
         rest = min(2.0 ** min(more, 20), _LONGEST_REST) if more >= 0 else 0.0
         rest = max(rest, min(answer.retry_after, _LONGEST_RETRY_AFTER))
-        self._rests_until = max(self._rests_until, asyncio.get_running_loop().time() + rest)
+        self._rests_until = max(self._rests_until, now + rest)
 
     async def _disable(self, answer: Answer) -> None:
         self._is_over = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass
 
+MINUTE = 60.0
 _MOST_KEYS = 10_000
 
 

@@ -17,15 +17,16 @@ from relay.web.ses_door.sending import Sending
 from relay.web.ses_door.suppressed import Suppressed
 from relay.web.ses_door.v1 import QueryApi
 from relay.web.ses_door.v2 import RestApi
+from relay.windows import Window
 
 
-def routes(base: Base, entrance: Entrance) -> list[web.RouteDef]:
+def routes(base: Base, entrance: Entrance, calls: Window) -> list[web.RouteDef]:
     """None without secrets.keys: no access key could be opened."""
     found = seal(base.config)
-    return door(base, entrance, found).routes() if found else []
+    return door(base, entrance, found, calls).routes() if found else []
 
 
-def door(base: Base, entrance: Entrance, opens: Seal) -> SesDoor:
+def door(base: Base, entrance: Entrance, opens: Seal, calls: Window) -> SesDoor:
     """All of it."""
     store, clock, api = base.store, base.clock, base.config.api
     sending = Sending(intake=entrance.intake, receipts=store.receipts)
@@ -38,5 +39,6 @@ def door(base: Base, entrance: Entrance, opens: Seal) -> SesDoor:
             login=entrance.login, access_keys=store.access_keys, seal=opens, clock=time.time, monotonic=time.monotonic
         ),
         refusals=base.refusals,
-        limits=Limits(body=api.max_body, message=sending.max_size, per_minute=api.calls_per_minute),
+        limits=Limits(body=api.max_body, message=sending.max_size),
+        calls=calls,
     )

@@ -26,14 +26,15 @@ from relay.web.api.statistics import StatisticsResource
 from relay.web.api.suppressions import SuppressionsResource
 from relay.web.api.tasks import TasksResource
 from relay.web.api.templates import TemplatesResource
+from relay.windows import Window
 
 
-def routes(base: Base, entrance: Entrance, verification: Verification) -> list[web.RouteDef]:
+def routes(base: Base, entrance: Entrance, verification: Verification, calls: Window) -> list[web.RouteDef]:
     """All of the API, and its reference."""
     api = base.config.api
-    limits = Limits(body=api.max_body, per_minute=api.calls_per_minute)
+    limits = Limits(body=api.max_body)
     found = tuple(operations(base, entrance, verification))
-    answering = Api(found, login=entrance.login, refusals=base.refusals, limits=limits)
+    answering = Api(found, login=entrance.login, refusals=base.refusals, limits=limits, calls=calls)
     return [*Reference(found).routes(), *answering.routes()]
 
 

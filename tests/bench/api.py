@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import platform
 import statistics
 import tempfile
 import time
@@ -12,12 +11,10 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
 from relay.sandbox.cloud import Cloud
 from relay.store.sqlite.store import SqliteStore
 from tests.bench import history
+from tests.bench.table import figures
 from tests.e2e.api import Api, api_of
 from tests.harness import CRM, Relay, running_relay
 
@@ -116,12 +113,7 @@ async def main() -> None:
                 found |= await _posted(api, options.seconds)
                 found |= await _mailed(api, cloud, options.recipients)
             found |= await _counted(relay, Path(name))
-    table = Table(title=f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, SQLite, {_CONNECTIONS} kept connections")
-    table.add_column("what")
-    table.add_column("")
-    for what, seen in found.items():
-        table.add_row(what, seen)
-    Console(width=120).print(table)
+    figures(found, f"SQLite, {_CONNECTIONS} kept connections")
 
 
 def _options() -> argparse.Namespace:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import platform
 import statistics
 import tempfile
 import time
@@ -17,12 +16,11 @@ from itertools import count
 from pathlib import Path
 
 import aiohttp
-from rich.console import Console
-from rich.table import Table
 
 from relay import sigv4
 from relay.sandbox.cloud import Cloud
 from relay.sigv4 import AccessKey
+from tests.bench.table import figures
 from tests.e2e.ses_door import SECRETS, base64_of, issued
 from tests.harness import CRM, Relay, mail, running_relay
 
@@ -106,12 +104,7 @@ async def main() -> None:
             found["SendEmail of 4 KB a second; p50, p99, ms"] = await ask(key, "POST", send, _message, 200)
             found["GetAccount a second; p50, p99, ms"] = await ask(key, "GET", account, bytes, 200)
             found["forged signatures refused a second; p50, p99, ms"] = await ask(forged, "GET", account, bytes, 403)
-    table = Table(title=f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, SQLite, {_CONNECTIONS} kept connections")
-    table.add_column("what")
-    table.add_column("")
-    for what, seen in found.items():
-        table.add_row(what, seen)
-    Console(width=120).print(table)
+    figures(found, f"SQLite, {_CONNECTIONS} kept connections")
 
 
 def _options() -> argparse.Namespace:

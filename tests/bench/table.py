@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import statistics
 import time
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.table import Table
@@ -28,6 +29,16 @@ def show(outcomes: dict[str, Outcome], rounds: int, seconds: float) -> None:
     table.add_row("resident memory, idle", f"{idle:.0f} MB", *[""] * len(ALL), "< 120 MB")
     table.add_row("resident memory, most after a scenario", f"{loaded:.0f} MB")
     Console(width=_WIDTH).print(table)
+
+
+def figures(found: Mapping[str, str], title: str) -> None:
+    """What was seen, line by line."""
+    table = Table(title=f"{time.strftime('%Y-%m-%d')}, {platform.machine()}, {title}")
+    table.add_column("what")
+    table.add_column("")
+    for what, seen in found.items():
+        table.add_row(what, seen)
+    Console(width=120).print(table)
 
 
 def _cell(outcome: Outcome, row: Row, server: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import sqlite3
@@ -12,11 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
+import boto3
 import pytest
+from botocore.config import Config
 
 from relay.credential import Scope
 from relay.security.certificates import make_server_pair
 from tests.e2e.api import Api, api_of
+from tests.e2e.ses_door import SECRETS, issued
 from tests.harness import APPLICATION, CRM, PASSWORD, Relay, running_relay
 
 MAIL = {
@@ -193,10 +197,22 @@ async def test_a_range_beyond_the_end(api: Api) -> None:
 
 
 async def test_too_many_calls_of_a_login(tmp_path: Path) -> None:
-    async with running_relay(tmp_path, CRM, settings={"RELAY_API__CALLS_PER_MINUTE": "3"}) as (relay, _), api_of(relay) as api:
+    settings = {"RELAY_API__CALLS_PER_MINUTE": "3", "RELAY_SECRETS__KEYS": SECRETS}
+    async with running_relay(tmp_path, CRM, settings=settings) as (relay, _), api_of(relay) as api:
         replies = [await api.get("/Tasks/1") for _ in range(5)]
         assert [reply.status for reply in replies] == [404] * 3 + [429] * 2
         assert (replies[-1].code, replies[-1].headers["Retry-After"]) == ("not_available", "60")
+        key = await issued(relay, CRM.name)
+        ses = boto3.client(
+            "sesv2",
+            region_name="us-east-1",
+            endpoint_url=f"http://127.0.0.1:{relay.ports['api']}",
+            aws_access_key_id=key.id,
+            aws_secret_access_key=key.secret,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        with pytest.raises(ses.exceptions.TooManyRequestsException, match="Rate exceeded"):  # it is another door of the same
+            await asyncio.to_thread(ses.get_account)
 
 
 async def test_who_guesses_is_stopped(tmp_path: Path) -> None:

@@ -209,7 +209,9 @@ HERE = replace(CRM, is_private=True)
 
 
 @asynccontextmanager
-async def telling(store: SqlStore, *, now: float = NOW, webhooks: Webhooks | None = None) -> AsyncIterator[Receiver]:
+async def telling(
+    store: SqlStore, *, now: float = NOW, webhooks: Webhooks | None = None, pace: Pace = PACE
+) -> AsyncIterator[Receiver]:
     """To a receiver that nobody points at yet, by a clock that began then."""
     await store.webhooks.pause("crm", is_paused=True)
     loop, poster = asyncio.get_running_loop(), HttpPoster(seconds=5.0)
@@ -223,7 +225,7 @@ async def telling(store: SqlStore, *, now: float = NOW, webhooks: Webhooks | Non
         chance=lambda: 0.5,
     )
     async with receiving() as receiver:
-        notifier = asyncio.create_task(Notifier(means, PACE).run())
+        notifier = asyncio.create_task(Notifier(means, pace).run())
         try:
             yield receiver
         finally:
@@ -270,6 +272,35 @@ async def test_what_waited_long_because_of_a_pause_is_not_dropped_for_one_failur
         await receiver.when(lambda: len(receiver.heard) >= 3)
         receiver.status = 200
         await receiver.until(4)
+
+
+async def test_who_has_failed_for_as_long_as_one_may_is_told_nothing_until_somebody_resumes_it(store: SqlStore) -> None:
+    await ready(store)
+    async with telling(store, pace=replace(PACE, give_up=0.5)) as receiver:
+        receiver.status = 500
+        await points(store, replace(HERE, url=receiver.url))
+        async with asyncio.timeout(20):
+            while not (await store.webhooks.all())[0].disabled:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)
+        asked = len(receiver.heard)
+        await asyncio.sleep(1)
+        assert len(receiver.heard) == asked
+        receiver.status = 200
+        await points(store, replace(HERE, url=receiver.url))
+        await receiver.until(2)
+
+
+async def test_many_requests_that_fail_at_once_are_one_trouble(store: SqlStore) -> None:
+    await store.webhooks.put(CRM)
+    for number in range(1, 13):
+        await enqueue(store, number)
+        await hear(store, EventType.SEND, of=number)
+    async with telling(store, pace=replace(PACE, connections=12)) as receiver:
+        receiver.status = 500
+        await points(store, replace(HERE, url=receiver.url))
+        await receiver.when(lambda: len(receiver.heard) >= 12)
+        receiver.status = 200
+        await receiver.until(12, within=10)
 
 
 class PutMeanwhile(SqlWebhooks):

@@ -28,5 +28,5 @@ def test_an_address_that_is(address: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.1", "2130706433", "0x7f.1", "017700000001"])
 async def test_a_name_or_a_number_that_means_one(host: str) -> None:
-    with pytest.raises(OSError):  # noqa: PT011 - of a system that knows no such numbers
+    with pytest.raises(NotForUs):
         await PublicResolver().resolve(host, 443)

@@ -30,10 +30,9 @@ from relay.web.api.codes import Code, Fault
 from relay.web.api.refusals import fault
 from relay.web.api.router import PREFIXES, Found, Router, format_of
 from relay.web.api.wire import Format
-from relay.windows import Window
+from relay.windows import MINUTE, Window
 
 _LONGEST_KEY = 255
-_MINUTE = 60.0
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")  # octets that are no UTF-8 are half of a pair in headers
 
 
@@ -42,11 +41,10 @@ class Limits:
     """Octets of a body, and calls of a login in a minute."""
 
     body: int = 16 * 1024 * 1024
-    per_minute: int = 6000
 
 
 class Api:
-    """All that is below the prefixes."""
+    """All that is below the prefixes. `calls` are those of logins in a minute, by whatever door."""
 
     def __init__(
         self,
@@ -55,6 +53,7 @@ class Api:
         login: Login,
         refusals: Refusals,
         limits: Limits,
+        calls: Window,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._router = Router(operations)
@@ -62,7 +61,7 @@ class Api:
         self._refusals = refusals
         self._limits = limits
         self._monotonic = monotonic
-        self._calls = Window(_MINUTE, limits.per_minute)
+        self._calls = calls
         self._budget = Budget(4 * limits.body)
 
     def routes(self) -> list[web.RouteDef]:
@@ -108,7 +107,7 @@ class Api:
             raise Fault(Code.INVALID_PERMISSION, codes.NO_RIGHT, scope=scope.value)
         now = self._monotonic()
         if self._calls.is_full(credential.name, now):
-            raise Fault(Code.NOT_AVAILABLE, codes.TOO_OFTEN, status=429, again_in=int(_MINUTE))
+            raise Fault(Code.NOT_AVAILABLE, codes.TOO_OFTEN, status=429, again_in=int(MINUTE))
         self._calls.add(credential.name, now)
         return credential
 

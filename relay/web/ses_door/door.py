@@ -30,7 +30,6 @@ from relay.web.ses_door.calls import Action, Asked, Caller, Dialect
 from relay.web.ses_door.faults import Kind, SesFault, fault, unread
 from relay.windows import Window
 
-_MINUTE = 60.0
 _IN_THREAD = 256 * 1024  # hashing more than this would be felt by other connections
 _INVOCATION = "amz-sdk-invocation-id"  # the same for all tries of one call, by all SDKs of AWS
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -42,11 +41,10 @@ class Limits:
 
     body: int
     message: int
-    per_minute: int
 
 
 class SesDoor:
-    """Both APIs, at the paths that they have at SES."""
+    """Both APIs, at the paths that they have at SES. `calls` are those of logins in a minute, by whatever door."""
 
     def __init__(
         self,
@@ -56,6 +54,7 @@ class SesDoor:
         login: SignedLogin,
         refusals: Refusals,
         limits: Limits,
+        calls: Window,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._query = query
@@ -64,7 +63,7 @@ class SesDoor:
         self._refusals = refusals
         self._limits = limits
         self._monotonic = monotonic
-        self._calls = Window(_MINUTE, limits.per_minute)
+        self._calls = calls
         self._budget = Budget(4 * limits.body)
 
     def routes(self) -> list[web.RouteDef]:
