@@ -30,6 +30,9 @@ _STEP = 1000
 _NEWER = f"SELECT id, received_at FROM events WHERE id < ? ORDER BY id DESC LIMIT {_STEP}"
 _HEARD = f"""SELECT e.received_at, {FACT} FROM events e LEFT JOIN messages m ON m.id = e.message_id
     WHERE e.id > ? AND e.id <= ? ORDER BY e.id LIMIT {_STEP}"""
+# Not of one that was put again meanwhile.
+_CLEAR = f"""DELETE FROM notices WHERE id IN (SELECT id FROM notices n WHERE webhook = ?
+    AND NOT EXISTS (SELECT 1 FROM webhooks w WHERE w.name = n.webhook) LIMIT {_STEP})"""
 _NOTICE = "webhook, fact, message_id, number, made_at, due_at, failures"
 
 
@@ -49,7 +52,11 @@ class SqlWebhooks:
         await self._writer.run(_put_all, (webhook, last))
 
     async def remove(self, name: str) -> bool:
-        return await self._writer.run(_remove_all, name)
+        """Step by step: there may be very much that it was still to be told."""
+        removed = await self._writer.run(_remove_all, name)
+        while await self._writer.run(_clear_all, name):
+            pass
+        return removed
 
     async def pause(self, name: str, *, is_paused: bool) -> bool:
         return await self._writer.run(_pause_all, (name, is_paused))
@@ -131,10 +138,14 @@ def _put_all(db: Session, items: Sequence[tuple[Webhook, int]]) -> list[None]:
 def _remove_all(db: Session, names: Sequence[str]) -> list[bool]:
     removed = [db.execute("DELETE FROM webhooks WHERE name = ?", (name,)).rowcount == 1 for name in names]
     for name in names:
-        for table in ("notices", "webhook_requests"):
-            db.execute(f"DELETE FROM {table} WHERE webhook = ?", (name,))
+        db.execute("DELETE FROM webhook_requests WHERE webhook = ?", (name,))
     db.execute(_END_READING)
     return removed
+
+
+@beside_others
+def _clear_all(db: Session, names: Sequence[str]) -> list[int]:
+    return [db.execute(_CLEAR, (name,)).rowcount for name in names]
 
 
 def _pause_all(db: Session, items: Sequence[tuple[str, bool]]) -> list[bool]:
