@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling
 
 from relay.sandbox.cloud import Cloud
+from tests import forks
 from tests.harness import Relay, running_relay
 from tests.ports import reserved_port
 
@@ -32,6 +33,12 @@ class OneCluster(LoadFileScheduling):  # type: ignore[misc]
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneCluster:
     return OneCluster(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks() -> Iterator[None]:
+    with forks.server():
+        yield
 
 
 @pytest.fixture

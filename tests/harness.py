@@ -10,11 +10,12 @@ import signal
 import smtplib
 import ssl
 import sys
+import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from relay.assembly import database
 from relay.credential import Credential, Kind, LineEnds, OnSuppressed, Recipients, Scope
@@ -24,6 +25,7 @@ from relay.sandbox.sns import Topic
 from relay.security.certificates import make_server_pair, make_signing_pair
 from relay.security.passwords import hash_password
 from relay.settings import StoreConfig
+from tests import forks
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:relay-events"
 PASSWORD = "a password"
@@ -66,6 +68,9 @@ CRM = Credential(
 )
 CREDENTIALS = (APPLICATION, PERSON, FIRST, BARE, ELSEWHERE, NULL_SENDER, ACCENTED, DISABLED, LENIENT, CRM)
 
+# What is for an interpreter, or its loader, as it starts.
+_OF_INTERPRETERS = ("LD_PRELOAD", "PYTHONPATH")
+
 # The line that is put before each message.
 RECEIVED = rb"Received: by localhost with ESMTPSA id [0-9A-Z]{26};\r\n\t[^\r\n]+\r\n"
 
@@ -102,7 +107,7 @@ class Relay:
         )
         self.ports: dict[str, int] = {}
         self.log = folder / "relay.log"
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | forks.Forked | None = None
         self.settings = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RELAY_"))},
             **self._settings(cloud_port),
@@ -151,9 +156,7 @@ class Relay:
         environment = {**self.settings, **settings}
         began = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", self.module, *self.arguments, env=environment, stderr=log, stdout=log
-            )
+            self._process = await _started(self.module, self.arguments, environment, output=log)
         async with asyncio.timeout(30):
             while len(self.ports) < sum(bool(environment.get(setting)) for _, setting in _DOORS.values()):
                 await asyncio.sleep(0.02)
@@ -223,7 +226,8 @@ class Relay:
         """A signal, unless it has ended."""
         assert self._process
         if self._process.returncode is None:
-            self._process.send_signal(number)
+            with contextlib.suppress(ProcessLookupError):
+                self._process.send_signal(number)
 
     async def ended(self) -> int:
         """The exit status, or the signal that ended it as a negative number."""
@@ -232,20 +236,15 @@ class Relay:
 
     async def cli(self, *words: str, check: bool = True, answer: str = "") -> tuple[int, str]:
         """A verb of the command line, in a process of its own: exit status and all it wrote. `answer` is what is typed."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "relay",
-            *words,
-            env=self.settings,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate(answer.encode())
-        status = process.returncode or 0
-        assert not check or status == 0, output.decode()
-        return status, output.decode()
+        with tempfile.TemporaryFile() as typed, tempfile.TemporaryFile() as wrote:
+            typed.write(answer.encode())
+            typed.seek(0)
+            process = await _started("relay", words, self.settings, typed=typed, output=wrote)
+            status = await process.wait()
+            wrote.seek(0)
+            output = wrote.read().decode()
+        assert not check or status == 0, output
+        return status, output
 
     @property
     def api(self) -> str:
@@ -283,6 +282,16 @@ class Relay:
                 break
             await asyncio.sleep(0.1)
         return seen
+
+
+async def _started(
+    module: str, words: Sequence[str], environment: Settings, *, output: IO[bytes], typed: IO[bytes] | None = None
+) -> asyncio.subprocess.Process | forks.Forked:
+    if forks.is_here() and module == "relay" and all(environment.get(name) == os.environ.get(name) for name in _OF_INTERPRETERS):
+        return await forks.start(words, environment, typed=typed, output=output)
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, *words, env=environment, stdin=typed, stdout=output, stderr=output
+    )
 
 
 def memory_of(process_id: int, field: str = "VmRSS") -> int:
