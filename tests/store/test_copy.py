@@ -392,6 +392,7 @@ def test_a_source_of_another_release_is_refused_and_not_changed(filled: str, own
     assert refused.exit_code == 2
     assert "FROM: schema 0, this release needs 1: run `relay migrate` on it" in refused.output
     change(filled, "PRAGMA user_version = 99")
+    change(filled, "INSERT INTO relay_schema VALUES (99, 99)")
     assert "written by a newer relay" in copy(filled, own_url).output
     change(own_url, "INSERT INTO relay_schema (version, works_with) VALUES (99, 99)")
     for words in ((own_url, filled), (filled, own_url)):

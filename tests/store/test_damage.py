@@ -199,13 +199,13 @@ async def test_a_relay_that_is_too_old_for_the_database_leaves_it_to_the_right_o
     store = await SqliteStore.open(database(tmp_path))
     await enqueue(store)
     with closing(sqlite3.connect(database(tmp_path))) as db:
-        db.execute("PRAGMA user_version = 999")
+        db.executescript("PRAGMA user_version = 999; INSERT INTO relay_schema VALUES (999, 999)")
     path = as_it_is(tmp_path)
     await store.close()
     with pytest.raises(ConfigError, match="newer relay"):
         await SqliteStore.open(path)
     with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA user_version = 1")
+        db.executescript("PRAGMA user_version = 1; DELETE FROM relay_schema WHERE version = 999")
     assert await rows(path) == 1
 
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from relay.cli import main
 from relay.store.lock import Lock
 from relay.store.postgres import schema as postgres_schema
+from relay.store.scripts import scripts
 from relay.store.sqlite import schema as sqlite_schema
 from tests import postgres
 
@@ -45,12 +46,13 @@ def run(url: str, tmp_path: Path) -> Run:
 @pytest.fixture
 def next_release(engine: str, monkeypatch: pytest.MonkeyPatch) -> int:
     """It has one more script; the version that it needs."""
-    if engine == "sqlite":
-        found = sqlite_schema._scripts()
-        monkeypatch.setattr(sqlite_schema, "_scripts", lambda: [*found, _SECOND])
-    else:
-        found = postgres_schema.scripts()
-        monkeypatch.setattr(postgres_schema, "scripts", lambda: [*found, _SECOND])
+    return _next(engine, monkeypatch, _SECOND)
+
+
+def _next(engine: str, monkeypatch: pytest.MonkeyPatch, script: str) -> int:
+    found = scripts(engine)
+    module = sqlite_schema if engine == "sqlite" else postgres_schema
+    monkeypatch.setattr(module, "_scripts", lambda: [*found, script])
     return len(found) + 1
 
 
@@ -96,14 +98,12 @@ def test_a_script_that_fails_leaves_the_version_before(
     run: Run, url: str, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert run().exit_code == 0
-    broken = [*postgres_schema.scripts(), f"{_SECOND} CREATE TABLE second (id INTEGER);"]
-    module, name = (sqlite_schema, "_scripts") if engine == "sqlite" else (postgres_schema, "scripts")
-    monkeypatch.setattr(module, name, lambda: broken)
+    broken = _next(engine, monkeypatch, f"{_SECOND} CREATE TABLE second (id INTEGER);")
     failed = run()
     assert failed.exit_code == 2
     assert "the database cannot be opened: " in failed.output
     assert "second" not in tables(url)
-    assert run("--check").output.startswith(f"schema {len(broken) - 1}, this release needs {len(broken)}")
+    assert run("--check").output.startswith(f"schema {broken - 1}, this release needs {broken}")
 
 
 @pytest.mark.parametrize("words", [(), ("--check",)])
@@ -116,6 +116,18 @@ def test_tables_of_a_newer_relay_are_refused(
     refused = run(*words)
     assert refused.exit_code == 2
     assert f"written by a newer relay (schema {newer}, known {newer - 1})" in refused.output
+
+
+@pytest.mark.parametrize("words", [(), ("--check",)])
+def test_those_of_the_next_release_are_taken_where_it_only_added(
+    run: Run, engine: str, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    newer = _next(engine, monkeypatch, f"-- works with: {sqlite_schema.newest()}\n{_SECOND}")
+    assert run().exit_code == 0
+    monkeypatch.undo()
+    taken = run(*words)
+    assert taken.output == f"schema {newer} of a newer release, beside which this one ({newer - 1}) may run\n"
+    assert taken.exit_code == 0
 
 
 @pytest.mark.parametrize("words", [(), ("--check",)])

@@ -1,26 +1,20 @@
-"""Brings the tables of a PostgreSQL database up to date: numbered migrations, forward only, one node at a time.
-
-Nodes of the release before go on while the new ones come: a script that only adds says `-- works with: N` in its first line,
-the oldest version whose relays may run on its tables. What those need is taken away by a later release.
-"""
+"""Brings the tables of a PostgreSQL database up to date: numbered migrations, one node at a time."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from typing import Any, LiteralString
 
 import psycopg
 
 from relay.errors import ConfigError
+from relay.store.scripts import scripts, works_with
 
 _CONNECT_SECONDS = 5
 _LOCK = 0x72656C6179  # of all relays on this database: "relay"
 _VERSIONS = """CREATE TABLE IF NOT EXISTS relay_schema (
     version INTEGER PRIMARY KEY, works_with INTEGER NOT NULL, at TIMESTAMPTZ NOT NULL DEFAULT now())"""
-_WORKS_WITH = re.compile(r"-- works with: ([0-9]+)\n")
 
 
 def migrate(url: str) -> int:
@@ -31,10 +25,9 @@ def migrate(url: str) -> int:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         connection.execute(_VERSIONS)
         found = _version(connection)
-        for number, script in enumerate(scripts()[found:], found + 1):
+        for number, script in enumerate(_scripts()[found:], found + 1):
             connection.execute(script.encode())
-            said = _WORKS_WITH.match(script)
-            versions = (number, int(said[1]) if said else number)
+            versions = (number, works_with(script, number))
             connection.execute("INSERT INTO relay_schema (version, works_with) VALUES (%s, %s)", versions)
         return found
 
@@ -48,7 +41,7 @@ def version(url: str) -> int:
 
 def newest() -> int:
     """The version that this release needs."""
-    return len(scripts())
+    return len(_scripts())
 
 
 @contextmanager
@@ -62,8 +55,8 @@ def _connected(url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def _version(connection: psycopg.Connection[Any]) -> int:
-    found, works_with = _row(connection, "SELECT coalesce(max(version), 0), coalesce(max(works_with), 0) FROM relay_schema")
-    if works_with > newest():
+    found, oldest = _row(connection, "SELECT coalesce(max(version), 0), coalesce(max(works_with), 0) FROM relay_schema")
+    if oldest > newest():
         raise ConfigError("store", "store.url", f"written by a newer relay (schema {found}, known {newest()})")
     return int(found)
 
@@ -72,7 +65,5 @@ def _row(connection: psycopg.Connection[Any], query: LiteralString) -> Any:
     return connection.execute(query).fetchone()
 
 
-def scripts() -> list[str]:
-    """In their order."""
-    folder = files("relay.store").joinpath("migrations", "postgres")
-    return [entry.read_text() for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)]
+def _scripts() -> list[str]:
+    return scripts("postgres")

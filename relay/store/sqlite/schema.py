@@ -1,13 +1,14 @@
-"""Opens the database file and brings its tables up to date: numbered migrations, forward only, each in one transaction."""
+"""Opens the database file and brings its tables up to date: numbered migrations, each in one transaction."""
 
 from __future__ import annotations
 
 import sqlite3
 from contextlib import ExitStack, closing, suppress
-from importlib.resources import files
+from math import inf
 from pathlib import Path
 
 from relay.errors import ConfigError
+from relay.store.scripts import scripts, works_with
 from relay.store.sql.session import Session
 from relay.store.sqlite.file import condition
 
@@ -30,6 +31,7 @@ _PRAGMAS = (
     f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
     f"journal_size_limit = {_WAL_OCTETS}",
 )
+_VERSIONS = "CREATE TABLE IF NOT EXISTS relay_schema (version INTEGER PRIMARY KEY, works_with INTEGER NOT NULL)"
 
 
 class _MarkedConnection(sqlite3.Connection):
@@ -81,15 +83,18 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 
 def migrate(connection: sqlite3.Connection, path: Path, *, to: int | None = None) -> None:
-    """Runs what is missing, up to version `to`. Raises ConfigError for a database of a newer relay."""
-    scripts = _scripts()[:to]
-    version = _version(connection, path, len(scripts))
-    for number, script in enumerate(scripts[version:], version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;")
+    """Runs what is missing, up to version `to`. Raises ConfigError for a database of a newer relay beside which this one cannot
+    run.
+    """
+    wanted = _scripts()[:to]
+    version = _version(connection, path, len(wanted))
+    for number, script in enumerate(wanted[version:], version + 1):
+        noted = f"{_VERSIONS};\nINSERT INTO relay_schema VALUES ({number}, {works_with(script, number)});"
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\n{noted}\nPRAGMA user_version = {number};\nCOMMIT;")
 
 
 def version(path: Path) -> int:
-    """Of the tables that are there, 0 without any. Changes nothing. Raises ConfigError for a database of a newer relay."""
+    """Of the tables that are there, 0 without any. Changes nothing. Raises ConfigError as `migrate` does."""
     if not path.exists():
         return 0
     try:
@@ -106,14 +111,21 @@ def newest() -> int:
 
 def _version(connection: sqlite3.Connection, path: Path, known: int) -> int:
     (found,) = connection.execute("PRAGMA user_version").fetchone()
-    if found > known:
+    if found > known and _oldest(connection) > known:
         raise ConfigError(str(path), "store.path", f"written by a newer relay (schema {found}, known {known})")
     return int(found)
 
 
+def _oldest(connection: sqlite3.Connection) -> float:
+    """The oldest version whose relays may run on these tables."""
+    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'relay_schema'").fetchone():
+        return inf
+    (oldest,) = connection.execute("SELECT max(works_with) FROM relay_schema").fetchone()
+    return float(oldest)
+
+
 def _scripts() -> list[str]:
-    folder = files("relay.store").joinpath("migrations", "sqlite")
-    return [entry.read_text() for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)]
+    return scripts("sqlite")
 
 
 def shorten(db: Session) -> int:
