@@ -24,11 +24,12 @@ unexport PYTHONDONTWRITEBYTECODE
 test: .venv/dev.stamp ## Set up and run every test, four at a time, for most of them wait
 	@$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
 
-check: .venv/dev.stamp ## Lint, format, types, and the floors of the house
+check: .venv/dev.stamp ## Lint, format, types, the floors of the house, known vulnerabilities
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.audit
 
 bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench

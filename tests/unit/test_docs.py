@@ -53,3 +53,9 @@ def test_the_readme_says_of_every_part_of_the_relay_what_it_is_for() -> None:
     told = set(re.findall(r"(?m)^ {6,8}(\w+(?:\.py|/)) ", (ROOT / "README.md").read_text()))
     there = {f"{path.name}/" if path.is_dir() else path.name for path in (ROOT / "relay").glob("[a-z]*")}
     assert there - {"py.typed"} <= told
+
+
+def test_every_test_that_the_threat_model_names_is_there() -> None:
+    named = set(re.findall(r"`(tests/[\w/.]+)`", (ROOT / "docs" / "threat-model.md").read_text()))
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []

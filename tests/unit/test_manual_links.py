@@ -12,15 +12,9 @@ import click
 import pytest
 
 from relay.cli import main
+from tests.pages import BEFORE, PAGES, ROOT, commands, prose
 
-ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-def prose(page: Path) -> str:
-    """Without blocks of code: fenced ones, and those that are indented behind an empty line."""
-    text = re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text())
-    return re.sub(r"(?m)(?<=\n\n)(?: {4,}\S.*\n(?:\n(?= {4}))?)+", "", text)
+_SYNOPSIS = re.compile(r"[\[\]]|\b[A-Z][A-Z-]+\b|\.\.\.")
 
 
 def anchors(page: Path) -> set[str]:
@@ -53,21 +47,11 @@ def test_a_heading_becomes_the_anchor_that_github_gives_it(tmp_path: Path) -> No
 
 # Commands
 
-_BEFORE = r"(?:docker compose exec \S+ |(?:kubectl|runuser) .* -- )?(?:\.venv/bin/)?"  # what runs it
-_SYNOPSIS = re.compile(r"[\[\]]|\b[A-Z][A-Z-]+\b|\.\.\.")
-
-
-def commands(page: Path) -> Iterator[str]:
-    """In blocks of code, without prompt, comment and continuation."""
-    for line in page.read_text().replace("\\\n", " ").splitlines():
-        if found := re.match(rf"(?:\s{{4,}}|\$ )(?:\$ )?{_BEFORE}(relay .*)", line):
-            yield re.split(r"\s{3,}|\s#\s", found[1])[0]
-
 
 def spans(page: Path) -> Iterator[str]:
     """In backticks."""
     for span in re.findall(r"`([^`]+)`", prose(page)):
-        if found := re.match(rf"{_BEFORE}(relay .*)", " ".join(span.split())):
+        if found := re.match(rf"{BEFORE}(relay .*)", " ".join(span.split())):
             yield found[1].replace("\\|", "|")
 
 

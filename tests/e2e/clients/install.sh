@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests of real clients and of the pages use, from Debian's packages and from npm, HAProxy to stand before the relay
-# and PgBouncer behind it, and strace and libfaketime for tests/chaos.
+# and PgBouncer behind it, strace and libfaketime for tests/chaos, and sslscan.
 # Starts no service.
 # Whatever cannot be had is left out; then the exit status is 1.
 cd "$(dirname "$0")/../../.." || exit 1
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../../.." || exit 1
 packages='swaks curl msmtp s-nail mutt git-email sendemail postfix libsasl2-modules
     php-cli libphp-phpmailer php-symfony-mailer php-mail php-net-smtp
     perl libmime-tools-perl libio-socket-ssl-perl libauthen-sasl-perl libmailtools-perl libemail-sender-perl
-    ruby-mail default-jdk-headless libmail-java libjakarta-mail-java golang-go strace libfaketime chromium haproxy pgbouncer'
+    ruby-mail default-jdk-headless libmail-java libjakarta-mail-java golang-go strace libfaketime chromium haproxy pgbouncer sslscan'
 
 install_debian() {
     export DEBIAN_FRONTEND=noninteractive
