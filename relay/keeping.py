@@ -26,6 +26,9 @@ class KeptFor:
     web_versions: int  # the content of messages with links to it
     notifications: int
     facts: int
+    links: int = 0
+    history: int = 0
+    audit: int = 0
 
 
 class Keeping:
@@ -60,6 +63,9 @@ class Keeping:
             "notifications": await self._forget(self._store.notifications, now, self._kept_for.notifications),
             "tasks": await self._forget(self._store.tasks, now, self._kept_for.facts),
             "facts": await self._forget(self._store.facts, now, self._kept_for.facts),
+            "links": await self._forget(self._store.links, now, self._kept_for.links),
+            "history": await self._forget(self._store.history, now, self._kept_for.history),
+            "audit": await self._forget(self._store.audit, now, self._kept_for.audit),
             "counters": await self._forget(self._store.counters, now, self._kept_for.facts),
             "hours": await self._count(self._store.hours(now - HOURS_KEPT)),
             "suppressions": await self._count(self._store.suppressions(now)),

@@ -17,11 +17,14 @@ from tests.store.kit import (
     CONTENT,
     NOW,
     accepted,
+    change,
     claim,
+    column,
     delivery,
     enqueue,
     event,
     hard_bounce,
+    release,
     rows,
     settle,
     state,
@@ -344,3 +347,32 @@ async def test_a_time_before_the_epoch_lets_nothing_go(store: SqlStore) -> None:
     await answer_all(store, Sent("ses-1"), 1.0)
     for steps in (store.retention.bodies, store.retention.facts, store.retention.notifications):
         assert await gone(steps(-3 * DAY)) == 0
+
+
+# What is kept for as long as is said.
+
+
+async def test_whose_old_links_were_is_forgotten_by_when_the_mail_was_accepted(store: SqlStore) -> None:
+    ids_of = [accepted(at).id for at in (NOW - 2 * DAY, NOW)]
+    for id in ids_of:
+        for number in range(1, 121):  # more than a step
+            await change(store, "INSERT INTO old_links VALUES (?,?,'a@example.net','app','','')", (id, number))
+    assert await gone(store.retention.links(NOW - DAY)) == 120
+    assert await column(store, "SELECT DISTINCT message_id FROM old_links") == [ids_of[1]]
+
+
+async def test_what_changed_of_suppressed_addresses_goes_but_for_removals(store: SqlStore) -> None:
+    await store.suppressions.add(suppression())
+    await store.suppressions.remove(release(at=NOW + 1))
+    await store.suppressions.add(suppression("other@example.net"))
+    assert await gone(store.retention.history(NOW)) == 0
+    assert await gone(store.retention.history(NOW + DAY)) == 2
+    assert await column(store, "SELECT change FROM suppression_history") == ["removed"]
+
+
+async def test_what_operators_did_goes(store: SqlStore) -> None:
+    for at in (NOW - 2 * DAY, NOW):
+        columns = "at, operator, peer, action, subject, detail, outcome"
+        await change(store, f"INSERT INTO audit ({columns}) VALUES (?,'anna','','x','','','done')", (at,))
+    assert await gone(store.retention.audit(NOW - DAY)) == 1
+    assert await column(store, "SELECT at FROM audit") == [NOW]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from relay import address
 from relay.account_list import BEGINNING, SOURCE, UNTIL_LISTED, Errand, Listed, Place
-from relay.store.sql import entries
+from relay.store.sql import entries, erased
 from relay.store.sql.entries import ENTRY, KEY, VISIBLE, entry_of
 from relay.store.sql.session import Reader, Session
 from relay.store.sql.writer import Writer
@@ -111,7 +111,12 @@ def _learn(db: Session, page: Sequence[Listed], now: float, dry: bool) -> int:
 
 
 def _learn_one(db: Session, listed: Listed, now: float) -> bool:
-    """What is newer there than its removal here is not to be deleted there any more; what is not can be, now."""
+    """What is newer there than its removal here is not to be deleted there any more; what is not can be, now. An erased address
+    does not come back: only what keeps mail from it does.
+    """
+    if erased.is_erased(db, listed.address):
+        erased.keep_fact(db, listed.entry(now))
+        return False
     key = address.key(listed.address)
     db.execute(_LISTED, (key, listed.address))
     is_new = entries.add_fact(db, listed.entry(now), at=now)

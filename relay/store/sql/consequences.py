@@ -8,7 +8,7 @@ from relay import address, bounces
 from relay.bounces import BounceClass, BounceRules, Fact
 from relay.errors import NotAscii
 from relay.event import Event, EventType
-from relay.store.sql import account_list, entries
+from relay.store.sql import account_list, entries, erased
 from relay.store.sql.session import LOCK, Session
 from relay.suppression import EVERYWHERE, Reason, Release, Suppression, of_list
 
@@ -41,6 +41,14 @@ def follow(db: Session, event: Event, rules: BounceRules, *, list: str, heard_at
     if is_counted or (event.type is EventType.DELIVERY and _wears(db, event)):
         return _weigh_soft_bounces(db, event, rules, at)
     return None
+
+
+def follow_erased(db: Session, event: Event, rules: BounceRules, *, heard_at: float) -> None:
+    """The same of an address that was erased: it is kept from more mail, and comes back in no other way."""
+    if reason := bounces.suppresses(event, rules):
+        erased.keep_fact(db, suppression(event, reason, heard_at=heard_at))
+    for name in event.opted_out:
+        erased.keep_fact(db, suppression(event, Reason.UNSUBSCRIBED, heard_at=heard_at, scope=of_list(name)))
 
 
 def _is_address(text: str) -> bool:

@@ -12,7 +12,7 @@ from relay.bounces import BounceClass, BounceRules
 from relay.event import Event, EventType
 from relay.model import Origin, State
 from relay.ports.feedback import Recorded
-from relay.store.sql import consequences, fact_numbers
+from relay.store.sql import consequences, erased, fact_numbers
 from relay.store.sql.counters import ORIGIN, Counts
 from relay.store.sql.moves import prove_sent
 from relay.store.sql.records import DUE_AT
@@ -62,8 +62,11 @@ class _About(NamedTuple):
 def record(
     db: Session, event: Event, rules: BounceRules, counts: Counts, *, notification_id: str, received_at: float
 ) -> Recorded | None:
-    """None for a fact that is known."""
+    """None for a fact that is known, and for what is heard of an erased address: of that nothing is kept."""
     about = _about(db, event)
+    if about is None and erased.is_erased(db, event.recipient):
+        consequences.follow_erased(db, event, rules, heard_at=received_at)
+        return None
     found = class_of(db, event, rules, about.place if about else None)
     row = db.execute(
         _INSERT,
@@ -96,6 +99,11 @@ def record(
         _prove(db, event, about, counts)
     suppressed = consequences.follow(db, event, rules, list=about.list if about else "", heard_at=received_at, at=received_at)
     return Recorded(event=event, delivery_id=about.delivery_id if about else "", suppressed=suppressed)
+
+
+def is_of_erased(db: Session, event: Event) -> bool:
+    """Whether nothing of it is kept."""
+    return erased.is_erased(db, event.recipient) and _about(db, event) is None
 
 
 def class_of(db: Session, event: Event, rules: BounceRules, place: tuple[str, int] | None) -> str:

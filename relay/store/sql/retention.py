@@ -16,7 +16,7 @@ from typing import Any
 
 from relay import ids
 from relay.statistics import HOUR
-from relay.store.sql import entries, flows, holds, receipts
+from relay.store.sql import entries, erased, flows, holds, receipts
 from relay.store.sql.counters import days_of_hours, fold
 from relay.store.sql.imports import SqlImports
 from relay.store.sql.records import OPEN
@@ -89,7 +89,20 @@ _QUARANTINE = _Kind(
     (("quarantine", "number"),),
     first=0,
 )
-
+_HISTORY = _Kind(
+    "SELECT id AS value, at < :before AS is_old, 0 AS octets FROM suppression_history WHERE id > :after ORDER BY id",
+    f"""EXISTS (SELECT 1 FROM suppression_history WHERE id = {_NUMBER} AND (change = 'removed' OR at >= :before))""",
+    (("suppression_history", "id"),),
+    first=0,
+)
+_AUDIT = _Kind(
+    "SELECT id AS value, at < :before AS is_old, 0 AS octets FROM audit WHERE id > :after ORDER BY id",
+    f"EXISTS (SELECT 1 FROM audit WHERE id = {_NUMBER} AND at >= :before)",
+    (("audit", "id"),),
+    first=0,
+)
+_OLD_LINKS = f"""DELETE FROM old_links WHERE (message_id, number) IN
+    (SELECT message_id, number FROM old_links WHERE message_id < ? ORDER BY message_id, number LIMIT {_STEP})"""
 
 _KEEP_LINKS = """INSERT INTO old_links (message_id, number, recipient, credential, sender, list)
     SELECT d.message_id, d.number, d.recipient, m.credential, m.sender, m.list
@@ -127,6 +140,18 @@ class SqlRetention:
         for kind in (_MESSAGES, _STRANGERS):
             async for count in self._walk(kind, before):
                 yield count
+
+    async def links(self, before: float) -> AsyncIterator[int]:
+        while count := await self._writer.run(_forget_links, before):
+            yield count
+
+    async def history(self, before: float) -> AsyncIterator[int]:
+        async for count in self._walk(_HISTORY, before):
+            yield count
+
+    async def audit(self, before: float) -> AsyncIterator[int]:
+        async for count in self._walk(_AUDIT, before):
+            yield count
 
     async def counters(self, before: float) -> AsyncIterator[int]:
         while count := await self._writer.run(_forget_hours, before):
@@ -205,6 +230,10 @@ def _forget_old(db: Session, kind: _Kind, values: Sequence[int | str], before: f
     return gone[0]
 
 
+def _forget_links(db: Session, items: Sequence[float]) -> list[int]:
+    return [db.execute(_OLD_LINKS, (ids.ulid(max(before, 0.0), bytes(10)),)).rowcount for before in items]
+
+
 def _forget_hours(db: Session, items: Sequence[float]) -> list[int]:
     """Hours that were over before that, the oldest first."""
     key = "hour, name, credential, sender_domain, campaign, writer"
@@ -240,7 +269,7 @@ def _forget_task(db: Session, before: float) -> int:
 
 
 def _expire_all(db: Session, items: Sequence[float]) -> list[int]:
-    return [entries.expire(db, now) for now in items]
+    return [entries.expire(db, now) or erased.expire(db, now) for now in items]
 
 
 def _forget_flows(db: Session, items: Sequence[None]) -> list[int]:

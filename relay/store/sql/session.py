@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from relay.erasure import Marks
 from relay.errors import StoreUnavailable
 
 Values = Sequence[Any] | Mapping[str, Any]
@@ -58,6 +59,10 @@ class Session(Protocol):
     @property
     def writer(self) -> int:
         """The number of this node among those that write: what all change often each counts in rows of its own."""
+
+    @property
+    def marks(self) -> Marks:
+        """By what erased addresses are known."""
 
     def execute(self, query: str, values: Values = (), /) -> Cursor: ...
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Any
 
 from relay import address
+from relay.erasure import Marks
 from relay.errors import StoreUnavailable
 from relay.ports.suppressions import Newest, Spot
-from relay.store.sql import account_list, entries, newest
+from relay.store.sql import account_list, entries, erased, newest
 from relay.store.sql.entries import ENTRY, KEY, VISIBLE, entry_of
+from relay.store.sql.erased import Asked
 from relay.store.sql.session import Reader, Session
 from relay.store.sql.writer import Writer
 from relay.suppression import (
@@ -29,7 +30,6 @@ from relay.suppression import (
 
 _AT_ONCE = 1000
 _LAST_SCOPE = "~"  # behind all others
-_FIND = f"SELECT {ENTRY} FROM suppressions WHERE address_key IN (SELECT value FROM json_each(?)) AND {VISIBLE}"
 _FITS = f"""(CAST(:reason AS TEXT) IS NULL OR reason = :reason)
     AND (CAST(:scope AS TEXT) IS NULL OR scope = :scope) AND {VISIBLE}
     AND (:own = '' OR scope = :own OR substr(scope, 1, length(:others)) <> :others)
@@ -43,16 +43,17 @@ _HISTORY = "SELECT at, change, address, scope, reason, source, note FROM suppres
 
 def find(db: Session, recipients: Collection[str]) -> Suppressed:
     """The truth inside a transaction."""
-    keys = json.dumps([address.key(recipient) for recipient in recipients])
-    return Suppressed(map(entry_of, db.execute(_FIND, (keys,))))
+    asked = Asked(db.marks, map(address.key, recipients))
+    return Suppressed(asked.entries(db.execute(asked.query, asked.values)))
 
 
 class SqlSuppressions:
     """Implements ports.Suppressions."""
 
-    def __init__(self, writer: Writer, reader: Reader) -> None:
+    def __init__(self, writer: Writer, reader: Reader, marks: Marks) -> None:
         self._writer = writer
         self._reader = reader
+        self._marks = marks
         self._waiting: list[tuple[list[str], asyncio.Future[Suppressed]]] = []
         self._looking: asyncio.Task[None] | None = None
 
@@ -69,8 +70,8 @@ class SqlSuppressions:
         while self._waiting:
             waiting, self._waiting = self._waiting, []
             try:
-                found = await self._reader.rows(_FIND, (json.dumps([key for keys, _ in waiting for key in keys]),))
-                _answer(waiting, Suppressed(map(entry_of, found)))
+                asked = Asked(self._marks, (key for keys, _ in waiting for key in keys))
+                _answer(waiting, Suppressed(asked.entries(await self._reader.rows(asked.query, asked.values))))
             except Exception as error:  # whatever it is, nobody may be left waiting
                 _answer(waiting, StoreUnavailable(repr(error)))
         self._looking = None
@@ -147,4 +148,5 @@ def _remove(db: Session, release: Release) -> bool:
     """At SES as well, where its list may have the address even if ours has not."""
     if release.scope == EVERYWHERE and not release.keep_at_ses:
         account_list.to_delete(db, release.address, release.at)
-    return entries.remove(db, release)
+    was_erased = erased.release(db, address.key(release.address), release.scope)
+    return entries.remove(db, release) or was_erased
