@@ -1,5 +1,5 @@
 # The relay as an image. BASE may be any Debian-based image with Python 3.11 or later and its venv.
-#     docker build --tag relay:0.1.0 .
+#     docker build --tag relay:0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" .
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
@@ -12,10 +12,17 @@ COPY pyproject.toml README.md LICENSE ./
 COPY relay ./relay
 RUN /opt/relay/bin/python -m pip install --quiet --no-deps --no-build-isolation . \
     && /opt/relay/bin/python -m pip uninstall --quiet --yes setuptools pip
+COPY config/image/sbom.py ./
+RUN /opt/relay/bin/python sbom.py > /opt/relay/sbom.json
 
 FROM ${BASE}
+ARG BASE
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="relay" \
     org.opencontainers.image.description="A durable SMTP relay in front of Amazon SES" \
+    org.opencontainers.image.version="0.1.0" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.base.name="${BASE}" \
     org.opencontainers.image.licenses="Apache-2.0"
 # Who calls SES must know its authorities; slim images of Python have them.
 RUN [ -s /etc/ssl/certs/ca-certificates.crt ] \

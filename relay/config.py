@@ -1,8 +1,8 @@
 """TOML and environment -> one frozen Config, or ConfigError naming file and key.
 
-Every value can come from `RELAY_SECTION__KEY`, and from a file named by `RELAY_SECTION__KEY_FILE` (for secrets mounted
-as files). Lists are written with commas there, or a line for each. config/relay.toml shows every key with its default; a test
-compares.
+Every value can come from `RELAY_SECTION__KEY`, and from a file named by `RELAY_SECTION__KEY_FILE`; a secret also from one named
+by `key_file` in the TOML. Lists are written with commas there, or a line for each. config/relay.toml shows every key with its
+default; a test compares.
 """
 
 from __future__ import annotations
@@ -27,7 +27,15 @@ _PREFIX = "RELAY_"
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """Reads the file, lays the environment over it and checks. Raises ConfigError."""
     name = str(path) if path else "(no file)"
-    tables = _read(path, name) if path else {}
+    return _built(_read(path, name) if path else {}, name, environ)
+
+
+def parsed(text: str, name: str, environ: Mapping[str, str]) -> Config:
+    """The same for the text of a file that is called so, whether it is there or not. Raises ConfigError."""
+    return _built(_tables(text, name), name, environ)
+
+
+def _built(tables: dict[str, Any], name: str, environ: Mapping[str, str]) -> Config:
     sections = {f.name: f for f in fields(Config) if f.metadata.get("section", True)}
     for section in tables:
         if section not in sections:
@@ -67,12 +75,19 @@ def named_by_url(store: StoreConfig) -> StoreConfig:
 
 def _read(path: Path, name: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return _tables(path.read_text("utf-8"), name)
     except FileNotFoundError:
         raise ConfigError(name, "-", "the file does not exist") from None
     except OSError as error:
         raise ConfigError(name, "-", f"cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigError(name, "-", f"is not TOML: {error}") from error
+
+
+def _tables(text: str, name: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(name, "-", f"is not TOML: {error}") from error
 
 
@@ -90,26 +105,37 @@ def _refuse_unknown_variables(environ: Mapping[str, str], sections: Mapping[str,
 
 def _section(section: str, kind: type[Any], table: Mapping[str, Any], environ: Mapping[str, str], name: str) -> Any:
     types = get_type_hints(kind)
+    secrets = {f.name for f in fields(kind) if not f.repr}
     values = {}
     for key, value in table.items():
-        if key not in types:
-            raise ConfigError(name, f"{section}.{key}", "unknown key")
-        values[key] = _typed(value, types[key], name, f"{section}.{key}")
+        whole, inside = f"{section}.{key}", key.removesuffix("_file")
+        if key in types:
+            values[key] = _typed(value, types[key], name, whole)
+        elif inside in table or inside not in secrets:
+            raise ConfigError(name, whole, f"is there beside {inside}" if inside in secrets else "unknown key")
+        else:
+            inner = _content(_typed(value, str, name, whole), name, whole)
+            values[inside] = _read_as(inner, types[inside], name, whole)
     for key, wanted in types.items():
         variable = f"{_PREFIX}{section}__{key}".upper()
         text = _from_environment(variable, environ)
         if text is not None:
-            values[key] = _parsed(text, wanted, variable)
+            values[key] = _read_as(text, wanted, "environment", variable)
     return kind(**values)
 
 
 def _from_environment(variable: str, environ: Mapping[str, str]) -> str | None:
     if file := environ.get(f"{variable}_FILE"):
-        try:
-            return Path(file).read_text("utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError("environment", f"{variable}_FILE", f"{file} cannot be read: {error}") from error
+        return _content(file, "environment", f"{variable}_FILE")
     return environ.get(variable)
+
+
+def _content(file: str, name: str, key: str) -> str:
+    """Of a file that `key` names."""
+    try:
+        return Path(file).read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(name, key, f"{file} cannot be read: {error}") from error
 
 
 def _typed(value: object, wanted: object, name: str, key: str) -> Any:
@@ -124,8 +150,8 @@ def _typed(value: object, wanted: object, name: str, key: str) -> Any:
     raise ConfigError(name, key, f"must be {_WORDS[wanted]}")
 
 
-def _parsed(text: str, wanted: object, variable: str) -> Any:
-    """A variable's text as the type of its key."""
+def _read_as(text: str, wanted: object, name: str, key: str) -> Any:
+    """A text out of a variable or a file, as the type of its key."""
     try:
         if wanted is bool:
             return {"true": True, "false": False}[text.lower()]
@@ -136,7 +162,7 @@ def _parsed(text: str, wanted: object, variable: str) -> Any:
             return tuple(words) if wanted == tuple[str, ...] else tuple(int(word) for word in words)
         return Path(text) if wanted is Path else text
     except (KeyError, ValueError):
-        raise ConfigError("environment", variable, f"must be {_WORDS[wanted]}") from None
+        raise ConfigError(name, key, f"must be {_WORDS[wanted]}") from None
 
 
 _WORDS: dict[object, str] = {

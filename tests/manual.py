@@ -27,6 +27,8 @@ Settings come from a TOML file: `relay serve --config FILE`, else `/etc/relay/re
   each item.
 * With `_FILE` behind its name a variable names a file that has the value, for secrets:
   `RELAY_SECRETS__KEYS_FILE=/etc/relay/keys`. It goes before both.
+* A secret, as `secrets.keys`, `store.url` or `feedback.webhook_password`, may stand in a file that the settings name, with
+  `_file` behind its key: `keys_file = "/etc/relay/keys"`.
 * An unknown section, key or variable stops the start, and so does a value of the wrong type. `relay check-config FILE` says
   whether all can be used.
 * AWS credentials are no settings: they come from the AWS chain ([aws.md](aws.md)).

@@ -7,20 +7,22 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 from relay.cli.terminal import Failure
 from relay.errors import ConfigError, StoreUnavailable
 
+T = TypeVar("T")
 
-def run(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+
+def run(step: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
     """Runs a verb on a loop of its own; what an operator can mend becomes a Failure."""
 
     @wraps(step)
-    def command(*args: Any, **options: Any) -> None:
+    def command(*args: Any, **options: Any) -> T:
         try:
             with asyncio.Runner(loop_factory=_new_loop) as runner:
-                runner.run(step(*args, **options))
+                return runner.run(step(*args, **options))
         except (ConfigError, StoreUnavailable) as error:
             raise Failure(str(error)) from error
 

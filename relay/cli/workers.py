@@ -5,55 +5,87 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from asyncio.subprocess import Process
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from relay import journal
+from relay.cli.supervisor import ADDRESS, WATCHED, Supervisor
 from relay.config import WORKER
 
 _STOP_SECONDS = 40.0  # a relay needs 35 at most
 _FIRST_SECONDS = 5.0  # who ends so early with an error cannot be helped by another try
 _AGAIN = 1.0
 _ORPHANED = 1.0
+_MOST = 4096  # octets of what a worker says at once
 
 
 class Workers:
-    """`run` starts them, and starts anew what has ended, until `stop`. Raises SystemExit where one cannot start."""
+    """`run` starts them, and starts anew what has ended or says nothing any more, until `stop`. Raises SystemExit where one
+    cannot start. They are to the supervisor as one.
+    """
 
-    def __init__(self, count: int, arguments: list[str]) -> None:
+    def __init__(self, count: int, arguments: list[str], supervisor: Supervisor) -> None:
         self._numbers = range(1, count + 1)
         self._arguments = arguments
+        self._supervisor = supervisor
         self._running: dict[int, Process] = {}
+        self._ready: set[int] = set()
+        self._were_ready = False
         self._is_stopping = False
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
         for told in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(told, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._tell, signal.SIGHUP)
-        failed = await asyncio.gather(*(self._keep(number) for number in self._numbers))
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        alive = asyncio.create_task(self._supervisor.stay_alive())
+        with TemporaryDirectory(prefix="relay-") as folder:
+            failed = await asyncio.gather(*(self._keep(number, Path(folder)) for number in self._numbers))
+        alive.cancel()
         if any(failed):
             sys.exit(1)
 
     def stop(self) -> None:
         """All of them, in good order; a second time at once."""
+        self._supervisor.stopping()
         self._tell(signal.SIGKILL if self._is_stopping else signal.SIGTERM)
         if not self._is_stopping:
             asyncio.get_running_loop().call_later(_STOP_SECONDS, self._tell, signal.SIGKILL)
         self._is_stopping = True
+
+    def _reload(self) -> None:
+        self._supervisor.reloading()
+        self._tell(signal.SIGHUP)
+        self._supervisor.ready(self._count())
+
+    def _heard(self, number: int) -> None:
+        """One of them is ready: once all are, so is this."""
+        self._ready.add(number)
+        if self._were_ready or len(self._ready) < len(self._numbers):
+            self._supervisor.status(self._count())
+            return
+        self._were_ready = True
+        self._supervisor.ready(self._count())
+
+    def _count(self) -> str:
+        return f"{len(self._ready)} of {len(self._numbers)} workers are ready"
 
     def _tell(self, what: signal.Signals) -> None:
         for process in self._running.values():
             with suppress(ProcessLookupError):
                 process.send_signal(what)
 
-    async def _keep(self, number: int) -> bool:
+    async def _keep(self, number: int, folder: Path) -> bool:
         """Until it is told to stop. Whether it failed."""
         loop = asyncio.get_running_loop()
         while not self._is_stopping:
             began = loop.time()
-            status = await self._once(number)
+            status = await self._once(number, folder / str(number))
             if self._is_stopping:
                 return status != 0
             journal.trouble(f"worker {number} has ended with status {status}")
@@ -63,14 +95,52 @@ class Workers:
             await asyncio.sleep(_AGAIN)
         return False
 
-    async def _once(self, number: int) -> int:
-        environment = os.environ | {WORKER: str(number)}
-        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "relay", *self._arguments, env=environment)
-        self._running[number] = process
-        try:
-            return await process.wait()
-        finally:
-            del self._running[number]
+    async def _once(self, number: int, address: Path) -> int:
+        environment = os.environ | {WORKER: str(number), ADDRESS: str(address), WATCHED: ""}
+        with closing(_Ear(address, lambda: self._heard(number))) as ear:
+            process = await asyncio.create_subprocess_exec(sys.executable, "-m", "relay", *self._arguments, env=environment)
+            self._running[number] = process
+            watch = asyncio.create_task(ear.kill_when_silent(process, self._supervisor.patience))
+            try:
+                return await process.wait()
+            finally:
+                watch.cancel()
+                self._ready.discard(number)
+                del self._running[number]
+
+
+class _Ear:
+    """Hears one worker, as a supervisor would: a socket at `address`, until `close`."""
+
+    def __init__(self, address: Path, on_ready: Callable[[], None]) -> None:
+        self._address = address
+        self._on_ready = on_ready
+        self._heard_at = 0.0  # never: whoever starts is not watched
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(str(address))
+        asyncio.get_running_loop().add_reader(self._socket, self._hear)
+
+    def _hear(self) -> None:
+        lines = self._socket.recv(_MOST).split(b"\n")
+        is_ready = b"READY=1" in lines
+        if is_ready or self._heard_at:
+            self._heard_at = asyncio.get_running_loop().time()
+        if is_ready:
+            self._on_ready()
+
+    async def kill_when_silent(self, process: Process, patience: float) -> None:
+        """Once it was ready. A patience of 0 never ends."""
+        loop = asyncio.get_running_loop()
+        while patience:
+            await asyncio.sleep(patience / 2)
+            if self._heard_at and loop.time() - self._heard_at > patience:
+                process.kill()  # it may be stopped, and no other signal would end it
+                return
+
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+        self._address.unlink(missing_ok=True)
 
 
 async def until_orphaned() -> None:

@@ -35,3 +35,12 @@ async def test_the_settings_take_the_file(tmp_path: Path) -> None:
     file.write_text("1:tooshort\n")
     status, said = await relay.cli("check-config", str(settings), check=False)
     assert (status, "secrets.keys" in said, "tooshort" in said) == (2, True, False)
+
+
+async def test_the_file_stays_whose_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    relay = Relay(tmp_path, 0)
+    await relay.cli("key", "new", str(file))
+    file.chmod(0o640)
+    await relay.cli("key", "new", str(file))
+    assert file.stat().st_mode & 0o777 == 0o640
