@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from relay import journal
+from relay import journal, standing
 from relay.access_keys import IssuedKey
+from relay.alarm import Kind, Level
 from relay.bounces import BounceRules
 from relay.credential import Credential
 from relay.event import Replayed
@@ -16,6 +17,7 @@ from relay.operators import Operator
 from relay.outcome import Hold, HoldScope
 from relay.ports.access import Operators
 from relay.ports.access_keys import AccessKeys
+from relay.ports.alarms import AlarmStore
 from relay.ports.clock import Clock
 from relay.ports.feedback import FeedbackStore
 from relay.ports.logins import Credentials
@@ -45,6 +47,7 @@ class Admin:
         feedback: FeedbackStore,
         operators: Operators,
         webhooks: Webhooks,
+        alarms: AlarmStore,
         rules: BounceRules,
         clock: Clock,
         tell: Callable[[Credential], None] = lambda _: None,
@@ -59,6 +62,7 @@ class Admin:
         self._feedback = feedback
         self._operators = operators
         self._webhooks = webhooks
+        self._alarms = alarms
         self._rules = rules
         self._clock = clock
         self._tell = tell
@@ -143,6 +147,9 @@ class Admin:
             count += step
         journal.notices_again(webhook=name, count=count)
         return count
+
+    async def test_alarms(self) -> None:
+        await self._alarms.report("", [standing.alarm(Kind.TEST, Level.NOTE)], unknown=(), now=self._clock())
 
     async def move(self, cause: Cause, selection: Selection) -> Tally:
         moved = doubtful = 0

@@ -29,11 +29,14 @@ class Scope(StrEnum):
 
 
 class Hearing(NamedTuple):
-    """Whether feedback is silent; and how many messages were sent since anything was heard last."""
+    """Whether feedback is silent; and how many messages were sent since anything was heard last. It is not known yet whether
+    it is while nothing was heard since the first look, and no silence is long enough.
+    """
 
     is_silent: bool
     sent: int
     since: float
+    is_known: bool = True
 
 
 class Subject(NamedTuple):
@@ -56,6 +59,8 @@ class Alarms:
         self._silence = silence
         self._is_silent = False
         self.hearing: Hearing | None = None  # at the last look, where this node looks
+        self.findings: dict[tuple[Subject, Measure], Finding] | None = None  # what was not fine then
+        self._first: int | None = None  # event that was seen
         self._levels: defaultdict[tuple[Subject, Measure], Level] = defaultdict(lambda: Level.FINE)
         self._has_looked = False
 
@@ -72,7 +77,9 @@ class Alarms:
     async def listen(self) -> None:
         """Whether events come."""
         now = self._clock()
-        self._silence.hear(await self._counters.newest_event(), now)
+        newest = await self._counters.newest_event()
+        self._first = newest if self._first is None else self._first
+        self._silence.hear(newest, now)
         found = await self._counters.by_sender([SENT], since=self._silence.since, until=now)
         is_silent = self._silence.look(sum(figures.of(SENT) for figures in found.values()), now)
         metrics.feedback_silent.set(is_silent)
@@ -81,23 +88,28 @@ class Alarms:
         elif self._is_silent and not is_silent:
             journal.feedback_heard()
         self._is_silent = is_silent
-        self.hearing = Hearing(is_silent, self._silence.sent, self._silence.since)
+        is_known = is_silent or newest > self._first or not self._silence.is_watched
+        self.hearing = Hearing(is_silent, self._silence.sent, self._silence.since, is_known)
 
     async def weigh(self) -> None:
         """How everybody stands who has sent anything within the longest window, or stood badly before."""
         seen = await self._seen(self._clock())
         metrics.reputation_rate.clear()
         metrics.reputation_level.clear()
+        findings = {}
         for subject in {*seen, *(subject for subject, _ in self._levels)}:
             windows = [(window, seen[subject].get(window, Figures({}))) for window in WINDOWS]
             for measure in Measure:
                 was = self._levels[subject, measure]
                 found = reputation.judge(measure, windows, self._rules, was)
                 _show(subject, measure, found)
+                if found.level:
+                    findings[subject, measure] = found
                 if found.level is not was:
                     await self._change(subject, measure, found, was)
         self._levels = defaultdict(lambda: Level.FINE, {key: level for key, level in self._levels.items() if level})
         self._has_looked = True
+        self.findings = findings
 
     async def _seen(self, now: float) -> defaultdict[Subject, dict[float, Figures]]:
         seen: defaultdict[Subject, dict[float, Figures]] = defaultdict(dict)

@@ -12,15 +12,31 @@ import boto3
 from aiohttp import web
 
 from relay import journal, watch
-from relay.assembly import at_aws, console, database, ses_door, sharing, way_back, way_in, way_out, web_api, webhooks
+from relay.assembly import (
+    alarms,
+    at_aws,
+    console,
+    database,
+    privacy,
+    sealing,
+    ses_door,
+    sharing,
+    way_back,
+    way_in,
+    way_out,
+    web_api,
+    webhooks,
+)
 from relay.assembly.base import Base, linker, patience
 from relay.assembly.console import AtSes, Heard
 from relay.assembly.way_in import Entrance
 from relay.aws.account import AccountWatch
 from relay.aws.credentials import ChainCredentials
+from relay.aws.ses import SesSender
 from relay.aws.sqs import SqsQueue
 from relay.aws.verification import BotoVerification
 from relay.backlog import Admission
+from relay.collector import Collector
 from relay.control.server import ControlServer
 from relay.dead_letters import DeadLetterWatch
 from relay.doctor import rounds
@@ -29,6 +45,7 @@ from relay.doors import Doors
 from relay.errors import ConfigError
 from relay.feedback import Feedback
 from relay.list_sync import SuppressionSync
+from relay.lookout import Leader, Lookout, Machine
 from relay.membership import OneOfMany
 from relay.parts import Parts
 from relay.ports.event_queues import SecondTry
@@ -57,6 +74,8 @@ class App:
         self._config = config
         self._parts = Parts()
         self._doors = Doors(config, self._parts)
+        self._sender: SesSender | None = None
+        self._collectors: tuple[Collector, ...] = ()
         self.ports = self._doors.ports
         self.failed = self._parts.failed
 
@@ -99,7 +118,7 @@ class App:
             self._start_queues(base, feedback, queues, heard.queues)
         self._start_sync(base, sync)
         self._start_list_sync(base, lists)
-        await self._start_account(base, sesv2)
+        account = await self._start_account(base, sesv2)
         if does(Role.DISPATCH):
             await self._start_dispatch(base, session, sesv2.meta.endpoint_url)
         self._chore(base, upkeep.run, "upkeep")
@@ -107,8 +126,10 @@ class App:
             journal.in_playpen(recipient=config.playpen.recipient)
         await self._start_watch(base, room, admission)
         entrance = await self._doors.entrance(base, sync.identities, admission)
+        leader = Leader(alarms=heard.alarms, queues=heard.queues, upkeep=upkeep, account=lambda: account.standing)
+        lookout = self._lookout(base, leader, admission, entrance)
         if config.private.listen:
-            await self._open_private(base, entrance, heard, AtSes(sync=sync, verification=BotoVerification(sesv2)))
+            await self._open_private(base, entrance, heard, AtSes(sync=sync, verification=BotoVerification(sesv2)), lookout)
         if config.api.listen and does(Role.WEB):
             await self._open_api(base, entrance, sesv2)
         if smtp_tls:
@@ -118,6 +139,23 @@ class App:
         self._parts.keep_running(self._doors.watch_certificates, "the look at the certificates")
         self._chore(base, way_out.keeping(base).run, "the removal of what is old")
         self._chore(base, lambda: heard.alarms.run(every=_ALARM_SECONDS), "the look at the counters")
+        self._start_telling(base, lookout, entrance)
+
+    def _lookout(self, base: Base, leader: Leader, admission: Admission, entrance: Entrance) -> Lookout:
+        machine = Machine(
+            certificates=self._doors.certificates,
+            refused_certificates=self._doors.refused_certificates,
+            clock_ahead=lambda: self._sender.clock_ahead if self._sender else 0.0,
+            queues=lambda: (collector.trouble for collector in self._collectors),
+        )
+        return alarms.lookout(base, machine, leader, admission, entrance.intake.quota)
+
+    def _start_telling(self, base: Base, lookout: Lookout, entrance: Entrance) -> None:
+        poster = alarms.poster()
+        self._parts.ends_with(poster.close)
+        telling = alarms.telling(base, lookout, entrance.intake, poster)
+        self._parts.keep_running(telling.report, "the look at what stands")
+        self._chore(base, telling.tell, "the telling of alarms")
 
     def _heard(self, base: Base, second_try: SecondTry, queues: tuple[SqsQueue, ...]) -> Heard:
         return Heard(
@@ -166,7 +204,7 @@ class App:
             admission.disk_is_full()
 
         room.make_way()
-        store = await database.opened(self._config.store, on_full=disk_is_full)
+        store = await database.opened(self._config.store, on_full=disk_is_full, marks=sealing.marks(self._config))
         self._parts.ends_with(store.close)
         return store
 
@@ -192,7 +230,8 @@ class App:
 
     async def _start_control(self, base: Base, sync: IdentitySync, lists: SuppressionSync, redrive: SecondTry) -> None:
         admin = base.admin(tell=self._doors.credential_changed)
-        control = ControlServer(self._config.store.control, admin, sync.once, lists.once, redrive)
+        erase = privacy.eraser(self._config, base.store, base.bodies, base.clock).erase
+        control = ControlServer(self._config.store.control, admin, sync.once, lists.once, redrive, erase)
         await control.start()
         self._parts.ends_with(control.stop)
 
@@ -212,12 +251,12 @@ class App:
     def _healthy(self, base: Base) -> list[web.RouteDef]:
         return health.routes(lambda: base.store.suppressions.find(["nobody@example.com"]))
 
-    async def _open_private(self, base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes) -> None:
+    async def _open_private(self, base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes, lookout: Lookout) -> None:
         config = self._config
         tls = way_in.http_tls(config.private, section="private", file=config.file)
         context = self._doors.shown(tls) if tls else None
         routes = [*metrics.routes(), *self._healthy(base)]
-        shown = console.made(base, entrance, heard, at_ses) if config.private.console else None
+        shown = console.made(base, entrance, heard, at_ses, lookout) if config.private.console else None
         if shown:
             routes += shown.routes
             self._parts.ends_with(shown.stop)
@@ -235,22 +274,24 @@ class App:
         await self._doors.open_http("api", config.api.listen, routes, tls=context, proxies=config.api.proxies)
 
     def _start_queues(self, base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...], watched: DeadLetterWatch) -> None:
-        for queue in queues:
-            self._parts.keep_running(way_back.collector(base, feedback, queue).run, f"the reading of {queue.url}")
+        self._collectors = tuple(way_back.collector(base, feedback, queue) for queue in queues)
+        for queue, collector in zip(queues, self._collectors, strict=True):
+            self._parts.keep_running(collector.run, f"the reading of {queue.url}")
         if queues:
             self._chore(base, watched.run, "the look at the queues of events")
 
-    async def _start_account(self, base: Base, sesv2: Any) -> None:
+    async def _start_account(self, base: Base, sesv2: Any) -> AccountWatch:
         account = AccountWatch(client=sesv2, store=base.store.account, allowance=base.allowance, clock=base.clock)
         if base.store.shared is None:  # nodes that share it find it as the others left it
             await account.restore()
         self._chore(base, account.run, "the look at the account")
+        return account
 
     async def _start_dispatch(self, base: Base, session: boto3.Session, endpoint: str) -> None:
         config = self._config
         credentials = ChainCredentials(session, new_session=lambda: at_aws.session(config), clock=time.time)
         await credentials.refresh()
-        sender = way_out.ses_sender(base, credentials, endpoint)
+        self._sender = sender = way_out.ses_sender(base, credentials, endpoint)
         self._parts.ends_with(sender.close)
         dispatcher = way_out.dispatcher(base, sender)
         self._parts.keep_running(credentials.run, "the refresh of AWS credentials")

@@ -60,6 +60,13 @@ class Admission:
         self._accepted = Load()
         self._room = Load(limits.rows, limits.octets)
         self._closed = ""  # why
+        self.counted: Backlog | None = None
+        """At the last count."""
+
+    @property
+    def closed(self) -> str:
+        """Why the door is; empty while it is open."""
+        return self._closed
 
     @property
     def accepted(self) -> Load:
@@ -68,6 +75,7 @@ class Admission:
 
     def learn(self, counted: Backlog, *, now: float, included: Load) -> None:
         """A new count; `included` is what was accepted before it began, and so is in it."""
+        self.counted = counted
         since = Load(self._accepted.rows - included.rows, self._accepted.octets - included.octets)
         room = _room(counted, self._limits)
         self._room = Load(room.rows - since.rows, room.octets - since.octets)

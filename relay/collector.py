@@ -53,6 +53,11 @@ class Collector:
         self._told = ""
         self._put_aside = 0
 
+    @property
+    def trouble(self) -> tuple[str, str]:
+        """The queue's URL, and why it cannot be read; empty if it can."""
+        return self._queue.url, self._told
+
     async def run(self) -> None:
         """Long polls, and helpers beside them while the queue is full."""
         try:

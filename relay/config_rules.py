@@ -13,6 +13,7 @@ from relay import failpoints, links, tokens
 from relay.errors import ConfigError
 from relay.judge import Rule
 from relay.settings import POSTGRES, Config, Role
+from relay.webhooks import rules as webhook_rules
 
 _MAY_BE_ZERO = frozenset(
     f"{section}.{key}"
@@ -23,7 +24,10 @@ _MAY_BE_ZERO = frozenset(
         "reputation": ["review_bounces", "pause_bounces", "review_complaints", "pause_complaints"],
         "feedback": ["alarm_after_sent", "alarm_after_minutes"],
         "suppression": ["sync_minutes"],
-        "retention": ["bodies_days", "web_versions_days", "notifications_days", "facts_days"],
+        "alarms": ["repeat_hours", "queue_age_seconds", "certificate_days"],
+        "retention": [
+            f"{what}_days" for what in ("bodies", "web_versions", "notifications", "facts", "links", "history", "audit")
+        ],
     }.items()
     for key in keys
 )
@@ -76,6 +80,7 @@ def check(config: Config) -> None:
     for key, endpoint in (("ses.endpoint", config.ses.endpoint), ("feedback.sns_endpoint", config.feedback.sns_endpoint)):
         if endpoint and not _is_url(endpoint):
             raise ConfigError(config.file, key, "must be a URL, like https://email.us-east-1.amazonaws.com")
+    _check_alarms(config)
     _check_failpoint(config)
 
 
@@ -221,6 +226,23 @@ def _check_pages(config: Config) -> None:
     if mailbox and not _MAILBOX.fullmatch(mailbox):
         why = "must be of letters, digits and . _ + - alone: it stands in a URL"
         raise ConfigError(config.file, "pages.unsubscribe_mailbox", why)
+
+
+def _check_alarms(config: Config) -> None:
+    """A wrong URL is not told: a chat's has a password in it."""
+    alarms = config.alarms
+    if alarms.webhook_secret and not alarms.webhook:
+        raise ConfigError(config.file, "alarms.webhook_secret", "there is no alarms.webhook")
+    if receiver := alarms.receiver:
+        for objection in webhook_rules.objections(receiver, alarms.webhook_secret):
+            raise ConfigError(config.file, "alarms.webhook", objection.removeprefix(f"{alarms.webhook}: "))
+    if bool(alarms.mail_to) != bool(alarms.mail_from):
+        raise ConfigError(config.file, "alarms.mail_from", "alarms.mail_to and alarms.mail_from come together")
+    for key, address in (("mail_from", alarms.mail_from), *(("mail_to", each) for each in alarms.mail_to)):
+        try:
+            mail_address.parse(address.encode("utf-8") if alarms.mail_from else b"a@example.com")
+        except ValueError:
+            raise ConfigError(config.file, f"alarms.{key}", f"{address} is no address") from None
 
 
 def _check_failpoint(config: Config) -> None:

@@ -76,6 +76,7 @@ class Scope(StrEnum):
     EVENTS = "events"
     ACCOUNT = "account"
     QUEUE = "queue"
+    PRIVACY = "privacy"
 
 
 class LineEnds(StrEnum):

@@ -10,11 +10,11 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
-from relay import failpoints, journal, lifecycle
+from relay import failpoints, journal, lifecycle, metrics
 from relay.errors import DamagedBody, StoreUnavailable
 from relay.lifecycle import Patience
 from relay.model import Claimed, Lane, Settlement
-from relay.outcome import Hold, HoldScope, Later, Outcome, SlowDown, Unknown
+from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.ports.bodies import Bodies
 from relay.ports.clock import Clock
 from relay.ports.queue import Queue
@@ -28,6 +28,14 @@ _CLAIM_SECONDS = 5.0  # that a stop waits for one; what a store that hangs gives
 _DAMAGED = 86400.0
 _TOLD_ONCE = 60.0  # seconds: a hold that was lifted meanwhile and met again is told again
 _SIMULATOR = "@simulator.amazonses.com"  # SES counts no mail to it (SES developer guide, "Using the mailbox simulator")
+_OUTCOMES: dict[type, str] = {
+    Sent: "sent",
+    Later: "later",
+    SlowDown: "slow_down",
+    Hold: "hold",
+    Never: "never",
+    Unknown: "unknown",
+}
 
 
 class Dispatcher:
@@ -114,7 +122,7 @@ class Dispatcher:
         for delivery in claims.ended:
             journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
         for claimed in claims.claimed:
-            call = asyncio.create_task(self._send(claimed, lease_ends))
+            call = asyncio.create_task(self._send(claimed, lease_ends), name=claimed.delivery.id)
             self._calls.add(call)
             call.add_done_callback(self._finished)
         return len(claims.claimed) + len(claims.ended) == this.limit
@@ -144,7 +152,7 @@ class Dispatcher:
     def _finished(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
         if not call.cancelled() and (error := call.exception()):
-            journal.trouble("a call ended by a fault of ours", error)
+            journal.trouble("a call ended by a fault of ours", error, id=call.get_name())
         self._wake.set()
 
     async def _rest(self, more: bool) -> None:
@@ -161,6 +169,8 @@ class Dispatcher:
         failpoints.reach(failpoints.BEFORE_CALL)
         outcome = await self._outcome(claimed, lambda: lease_ends - self._monotonic())
         failpoints.reach(failpoints.AFTER_CALL)
+        metrics.ses_calls.labels(_OUTCOMES[type(outcome)]).inc()
+        metrics.ses_call_seconds.observe(self._monotonic() - began)
         if isinstance(outcome, SlowDown):
             await self._allowance.slow_down()
         settlement = lifecycle.settle(claimed, outcome, now=self._clock(), chance=self._chance(), patience=self._patience)
@@ -173,14 +183,14 @@ class Dispatcher:
         try:
             content = await self._bodies.read(claimed.message, claimed.content)
         except DamagedBody as error:
-            journal.trouble(f"{claimed.delivery.id}: the stored body is damaged and not sent", error)
+            journal.trouble(f"{claimed.delivery.id}: the stored body is damaged and not sent", error, id=claimed.delivery.id)
             return Hold(HoldScope.DELIVERY, "the stored body is not what was accepted", _DAMAGED)
         except StoreUnavailable as error:
             return Later(f"the stored body cannot be read: {error}")
         try:
             return await self._sender.send(claimed, content, time_left=time_left)
         except Exception:
-            journal.bug(f"{claimed.delivery.id}: the call failed")
+            journal.bug(f"{claimed.delivery.id}: the call failed", id=claimed.delivery.id)
             return Unknown("a fault of ours during the call")
 
     async def _record(self, settlement: Settlement) -> Settled:
@@ -190,7 +200,9 @@ class Dispatcher:
                 return await self._queue.settle(settlement)
             except StoreUnavailable as error:
                 if not is_told:
-                    journal.trouble(f"{settlement.delivery.id}: the result cannot be written yet", error)
+                    journal.trouble(
+                        f"{settlement.delivery.id}: the result cannot be written yet", error, id=settlement.delivery.id
+                    )
                 is_told = True
                 await asyncio.sleep(_STORE_DOWN)
 

@@ -27,6 +27,7 @@ from relay.security.tls import ServerTls
 from relay.settings import Config, Role
 from relay.smtp.login import TrustedNetworks
 from relay.smtp.server import SmtpServer
+from relay.standing import Certificate
 from relay.web.server import HttpServer
 
 _STOP_SECONDS = 8.0  # for SMTP; see app.py
@@ -48,6 +49,14 @@ class Doors:
         """What a door needs to show these certificates, which are read anew when they change."""
         self._tls.append(tls)
         return tls.context
+
+    def certificates(self) -> list[Certificate]:
+        """Those that are shown."""
+        return [Certificate(tls.section, name, ends) for tls in self._tls for name, ends in tls.expires.items()]
+
+    def refused_certificates(self) -> dict[str, str]:
+        """By section: why its new ones cannot be used."""
+        return {tls.section: tls.refused for tls in self._tls if tls.refused}
 
     def reload(self) -> None:
         """Reads the certificates anew."""

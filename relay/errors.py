@@ -133,6 +133,10 @@ class Unsealable(RelayError):
     """A secret in the database that cannot be read again: its key is gone, or it was changed."""
 
 
+class CannotErase(RelayError):
+    """An address that cannot be erased as things stand: says why, and what to do."""
+
+
 class TooManyMessages(RefusedForNow):
     """The credential has sent what it may. `subject` is the time that counts: minute or day."""
 

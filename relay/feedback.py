@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Collection
 
-from relay import bounces, inbound, journal, ses_event, sns_message
+from relay import bounces, inbound, journal, metrics, ses_event, sns_message
 from relay.bounces import BounceRules
 from relay.errors import NoCertificate, StoreUnavailable, TryAgain, Unreadable, Untrusted
 from relay.event import EventType
@@ -141,6 +141,7 @@ def _is_of_ses(payload: str) -> bool:
 
 def _tell(fact: Recorded, rules: BounceRules) -> None:
     event = fact.event
+    metrics.events.labels(event.type).inc()
     journal.event(
         type=event.type,
         id=fact.delivery_id,
@@ -151,4 +152,4 @@ def _tell(fact: Recorded, rules: BounceRules) -> None:
         ses_message_id=event.ses_message_id,
     )
     if fact.suppressed:
-        journal.suppressed(address=event.recipient, reason=fact.suppressed, source=event.ses_message_id)
+        journal.suppressed(address=event.recipient, reason=fact.suppressed, source=event.ses_message_id, id=fact.delivery_id)

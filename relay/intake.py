@@ -158,6 +158,10 @@ class Intake:
 
         Raises a refusal; then nothing of the message is left. Closes `receiving` in any case.
         """
+        with metrics.intake_seconds.time():
+            return await self._accept(envelope, receiving)
+
+    async def _accept(self, envelope: Envelope, receiving: Receiving) -> Message:
         kept = is_counted = False
         try:
             self.quota.take(envelope.credential)
@@ -243,6 +247,7 @@ class Intake:
 
     def _tell(self, envelope: Envelope, judged: _Judged, deliveries: tuple[Delivery, ...]) -> None:
         message = judged.message
+        metrics.accepted.labels(envelope.protocol).inc()
         journal.accepted(
             id=message.id,
             credential=message.credential,

@@ -1,7 +1,8 @@
 """One function per fact of a message's life -> one structured log line. Importable by all, imports nothing of ours.
 
 Every line carries the message's identifier, so that searching for it tells the story. No content and no secret is ever
-written; addresses only where the configuration says so. What libraries log comes as lines of the same form.
+written; addresses, of mail and of clients, only where the configuration says so. What libraries log comes as lines of the same
+form.
 """
 
 from __future__ import annotations
@@ -19,16 +20,19 @@ INFO, WARNING, ERROR = "info", "warning", "error"
 
 _stream: TextIO | None = None
 _addresses = True
+_clients = True
 _whose: dict[str, object] = {}
-_ADDRESS = re.compile(r"[^\s<>,;:]+@[^\s<>,;:]+")
+_ADDRESS = re.compile(r"[^\s<>,;:\"'(\[{/?=&]+(?:@|%40)[^\s<>,;:\"')\]}/?&]+")
 
 
-def open_journal(*, stream: TextIO = sys.stderr, addresses: bool = True, node: str = "", worker: int = 0) -> None:
-    """Sends the journal to `stream`; other libraries' warnings come as lines of the same form. Where there are several nodes or
-    workers each line says whose it is.
+def open_journal(
+    *, stream: TextIO = sys.stderr, addresses: bool = True, clients: bool = True, node: str = "", worker: int = 0
+) -> None:
+    """Sends the journal to `stream`, without addresses of mail or of clients if not told otherwise; other libraries' warnings
+    come as lines of the same form. Where there are several nodes or workers each line says whose it is.
     """
-    global _stream, _addresses, _whose
-    _stream, _addresses = stream, addresses
+    global _stream, _addresses, _clients, _whose
+    _stream, _addresses, _clients = stream, addresses, clients
     _whose = {**({"node": node} if node else {}), **({"worker": worker} if worker else {})}
     root = logging.getLogger()
     root.handlers[:] = [_Others()]
@@ -62,8 +66,15 @@ def _write(event: str, level: str = INFO, **facts: object) -> None:
     now = time.time()
     at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
     with suppress(OSError):  # a log file on a full disk, a reader that is gone: neither may stop mail
-        _stream.write(json.dumps({"at": at, "level": level, "event": event, **_whose, **facts}) + "\n")
+        _stream.write(json.dumps({"at": at, "level": level, "event": event, **_whose, **_wanted(facts)}) + "\n")
         _stream.flush()
+
+
+def _wanted(facts: dict[str, object]) -> dict[str, object]:
+    """Without what is not to be told, wherever it stands: names of logins and errors of others have addresses in them too."""
+    if not _clients and "peer" in facts:
+        facts["peer"] = "-"
+    return facts if _addresses else {name: _free(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
 
 
 def _free(text: str) -> str:
@@ -71,8 +82,19 @@ def _free(text: str) -> str:
     return text if _addresses else _ADDRESS.sub("-", text)
 
 
+def _free_of(text: str, address: str) -> str:
+    """The same of what is said about one: servers name the part before the @ alone as well."""
+    local = re.escape(address.rpartition("@")[0])
+    return text if _addresses else re.sub(rf"(?<!\w){local}(?!\w)" if local else "$^", "-", _free(text), flags=re.IGNORECASE)
+
+
 def _shown(address: str) -> str:
     return address if _addresses else "-"
+
+
+def _about(id: str) -> dict[str, str]:
+    """Nothing for what is about no message."""
+    return {"id": id} if id else {}
 
 
 def started(*, what: str, where: str) -> None:
@@ -130,10 +152,13 @@ def quota_used_up(*, credential: str, time: str) -> None:
     _write("quota_used_up", ERROR, credential=credential, time=time)
 
 
-def refused(*, peer: str, credential: str, reply: str, sender: str = "", recipients: tuple[str, ...] = ()) -> None:
-    """A message, or a step towards one, was answered 4xx or 5xx."""
+def refused(
+    *, peer: str, credential: str, reply: str, sender: str = "", recipients: tuple[str, ...] = (), id: str = ""
+) -> None:
+    """A message, or a step towards one, was answered 4xx or 5xx. From DATA on it has an `id`, which nobody else was told."""
     _write(
         "refused",
+        **_about(id),
         peer=peer,
         credential=credential,
         reply=_free(reply),
@@ -286,22 +311,26 @@ def event(*, type: str, id: str, recipient: str, found: str, crm: str, detail: s
     ours.
     """
     classes = {name: word for name, word in (("class", found), ("crm_category", crm)) if word}
-    _write(type, id=id, recipient=_shown(recipient), **classes, detail=_free(detail), ses_message_id=ses_message_id)
+    _write(
+        type, id=id, recipient=_shown(recipient), **classes, detail=_free_of(detail, recipient), ses_message_id=ses_message_id
+    )
 
 
-def unsubscribed(*, address: str, scope: str, by: str) -> None:
-    """A reader wants no more mail of that scope, and said so on the page, by one click or by mail."""
-    _write("unsubscribed", address=_shown(address), scope=scope, by=by)
+def unsubscribed(*, id: str, address: str, scope: str, by: str) -> None:
+    """A reader wants no more mail of that scope, and said so on the page, by one click or by mail. `id` is the delivery whose
+    link it was, as long as that is known.
+    """
+    _write("unsubscribed", **_about(id), address=_shown(address), scope=scope, by=by)
 
 
-def subscribed_again(*, address: str, scope: str) -> None:
+def subscribed_again(*, id: str, address: str, scope: str) -> None:
     """A reader takes that back."""
-    _write("subscribed_again", address=_shown(address), scope=scope)
+    _write("subscribed_again", **_about(id), address=_shown(address), scope=scope)
 
 
-def suppressed(*, address: str, reason: str, source: str) -> None:
-    """An address was put on the suppression list."""
-    _write("suppression_added", address=_shown(address), reason=reason, source=source)
+def suppressed(*, address: str, reason: str, source: str, id: str = "") -> None:
+    """An address was put on the suppression list, for what became of a delivery or otherwise."""
+    _write("suppression_added", **_about(id), address=_shown(address), reason=reason, source=source)
 
 
 def replayed(*, added: int, changed: int, suppressed: int, released: int) -> None:
@@ -327,6 +356,11 @@ def list_errand_done(*, address: str, reason: str) -> None:
 def released(*, address: str) -> None:
     """An address was taken off the suppression list."""
     _write("suppression_removed", address=_shown(address))
+
+
+def erased(*, mark: str, by: str, cancelled: int, rows: int) -> None:
+    """All that was kept of an address is gone; what it is known by now is no address."""
+    _write("address_erased", mark=mark, by=by, cancelled=cancelled, rows=rows)
 
 
 def credential_changed(*, name: str, disabled: bool) -> None:
@@ -457,11 +491,26 @@ def identity_changed(*, name: str, was: str, state: str) -> None:
     _write("identity_changed", ERROR if was == "verified" else INFO, name=_free(name), was=was, state=state)
 
 
-def trouble(what: str, error: BaseException | None = None) -> None:
-    """Something outside does not work; we go on and try again."""
-    _write("trouble", ERROR, what=what, error=repr(error) if error else "")
+def alarm(*, kind: str, subject: str, node: str, text: str, is_critical: bool) -> None:
+    """Something stands that no other line tells, and wants somebody to look: alarm."""
+    _write("alarm", ERROR if is_critical else WARNING, alarm=kind, subject=subject, of=node, text=_free(text))
 
 
-def bug(what: str) -> None:
+def alarm_over(*, kind: str, subject: str, node: str) -> None:
+    """It is over."""
+    _write("alarm_over", alarm=kind, subject=subject, of=node)
+
+
+def alarms_untold(*, way: str, why: str) -> None:
+    """Who is to be told of alarms cannot be; it is tried again."""
+    _write("alarms_untold", ERROR, by=way, why=_free(why))
+
+
+def trouble(what: str, error: BaseException | None = None, *, id: str = "") -> None:
+    """Something outside does not work; we go on and try again. With the `id` of the message that it is about."""
+    _write("trouble", ERROR, **_about(id), what=what, error=repr(error) if error else "")
+
+
+def bug(what: str, *, id: str = "") -> None:
     """An exception nobody foresaw, whole. Call it from the handler."""
-    _write("bug", ERROR, what=what, exception=traceback.format_exc())
+    _write("bug", ERROR, **_about(id), what=what, exception=traceback.format_exc())

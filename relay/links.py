@@ -35,6 +35,10 @@ class Addressee:
     number: int = 0
 
     @property
+    def delivery_id(self) -> str:
+        return f"{self.message_id}-{self.number}" if self.message_id else ""
+
+    @property
     def scope(self) -> str:
         return of_list(self.list) if self.list else of_credential(self.credential)
 

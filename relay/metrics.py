@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a series more for each counter, of which nobody asks anything
 registry = CollectorRegistry()
+
+build = Gauge("relay_build_info", "1, for the release that runs", ["version"], registry=registry)
+accepted = Counter("relay_messages_accepted", "Messages that were told 250, by how they came", ["protocol"], registry=registry)
+refusals = Counter("relay_refusals", "Messages, or steps towards one, that were refused", ["rule", "class"], registry=registry)
+intake_seconds = Histogram(
+    "relay_intake_seconds",
+    "From the last octet of a message to its answer: judged and stored, or refused",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=registry,
+)
+ses_calls = Counter("relay_ses_calls", "Calls to SES that take mail, by what came of them", ["outcome"], registry=registry)
+ses_call_seconds = Histogram(
+    "relay_ses_call_seconds",
+    "How long such a call took",
+    buckets=(0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    registry=registry,
+)
+events = Counter("relay_events", "Facts that SES reported, each once", ["type"], registry=registry)
+sns_posts = Counter("relay_sns_posts", "Posts to the webhook of SNS, by what they were answered", ["status"], registry=registry)
+api_requests = Counter("relay_api_requests", "Calls of the HTTP doors for programs", ["door", "class"], registry=registry)
 
 certificate_ends = Gauge(
     "relay_certificate_ends_timestamp_seconds",
@@ -57,4 +78,5 @@ account_sending = Gauge("relay_account_sending_enabled", "1 while SES lets the a
 webhook_requests = Counter("relay_webhook_requests", "Requests to webhooks", ["webhook", "outcome"], registry=registry)
 webhook_waiting = Gauge("relay_webhook_waiting", "What a webhook is still to be told", ["webhook"], registry=registry)
 webhook_disabled = Gauge("relay_webhook_disabled", "1 for a webhook that was given up", ["webhook"], registry=registry)
+alarm = Gauge("relay_alarm", "How many alarms of a kind stand, as this node sees it", ["alarm"], registry=registry)
 disk_free = Gauge("relay_disk_free_octets", "Octets that are free on the disk of the store", registry=registry)

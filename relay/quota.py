@@ -59,6 +59,12 @@ class Quota:
         self._turn()
         self._add(name, count)
 
+    @property
+    def used_up_today(self) -> tuple[str, ...]:
+        """Who was refused because it has sent all that it may."""
+        self._turn()
+        return tuple(sorted(name for name, time in self._told if time == "day"))
+
     def _add(self, name: str, count: int) -> None:
         for accepted in (self._this_minute, self._today):
             accepted[name] = max(0, accepted[name] + count)

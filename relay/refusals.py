@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from relay import statistics
-from relay.errors import Refused, StoreUnavailable
+from relay import metrics, statistics
+from relay.errors import Refused, RefusedForNow, StoreUnavailable
 from relay.ports.clock import Clock
 from relay.ports.operators import Counters
 
@@ -22,8 +22,10 @@ class Refusals:
 
     def note(self, refusal: Refused, credential: str) -> None:
         """One more; `credential` is empty before a login."""
+        name = statistics.of_refusal(type(refusal))
+        metrics.refusals.labels(name.partition(".")[2], "4xx" if isinstance(refusal, RefusedForNow) else "5xx").inc()
         hour = self._clock() // statistics.HOUR * statistics.HOUR
-        self._counts[statistics.of_refusal(type(refusal)), credential, hour] += 1
+        self._counts[name, credential, hour] += 1
 
     async def run(self) -> None:
         """Until cancelled."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from relay.bounces import BounceClass, BounceRules, Threshold
 from relay.reputation import ReputationRules, Thresholds
+from relay.webhooks.webhook import Proof, Webhook
 
 POSTGRES, SQLITE = ("postgresql://", "postgres://"), "sqlite:"
 
@@ -181,6 +182,9 @@ class RetentionConfig:
     web_versions_days: int = 90
     notifications_days: int = 30
     facts_days: int = 400
+    links_days: int = 0
+    history_days: int = 0
+    audit_days: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +311,27 @@ class WebhooksConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmsConfig:
+    """Who is told what is wrong, beside journal and metrics, and from when on it is. Hours, days and ages of 0 are off."""
+
+    webhook: str = field(default="", repr=False)  # a chat's has a password in its path
+    webhook_secret: str = field(default="", repr=False)
+    webhook_private: bool = False
+    mail_to: tuple[str, ...] = ()
+    mail_from: str = ""
+    after_seconds: int = 60
+    repeat_hours: int = 24
+    queue_age_seconds: int = 900
+    certificate_days: int = 14
+
+    @property
+    def receiver(self) -> Webhook | None:
+        """As webhooks are described; None where there is none."""
+        proof = Proof.STANDARD if self.webhook_secret else Proof.NONE
+        return Webhook(name="alarms", url=self.webhook, proof=proof, is_private=self.webhook_private) if self.webhook else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrivateConfig:
     """The HTTP listener for those who run the relay: metrics, and the console. Empty is off. As with the API."""
 
@@ -322,6 +347,7 @@ class LogConfig:
     """The journal, on standard error."""
 
     addresses: bool = True
+    client_addresses: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +373,7 @@ class Config:
     secrets: SecretsConfig = field(default_factory=SecretsConfig)
     api: ApiConfig = field(default_factory=ApiConfig)
     webhooks: WebhooksConfig = field(default_factory=WebhooksConfig)
+    alarms: AlarmsConfig = field(default_factory=AlarmsConfig)
     private: PrivateConfig = field(default_factory=PrivateConfig)
     log: LogConfig = field(default_factory=LogConfig)
     file: str = field(default="(defaults)", metadata={"section": False})

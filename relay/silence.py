@@ -17,6 +17,11 @@ class Silence:
         self.since = now  # when anything was heard last
 
     @property
+    def is_watched(self) -> bool:
+        """Whether there can be one."""
+        return self._after_sent > 0 and self._after_seconds > 0
+
+    @property
     def sent(self) -> int:
         """How many since then."""
         return self._sent[-1][1] if self._sent else 0

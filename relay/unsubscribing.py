@@ -44,7 +44,7 @@ class Unsubscribing:
 
     async def leave(self, whom: Addressee, by: By) -> None:
         if await self._store.leave(whom, at=self._clock()):
-            journal.unsubscribed(address=whom.address, scope=whom.scope, by=by)
+            journal.unsubscribed(id=whom.delivery_id, address=whom.address, scope=whom.scope, by=by)
 
     async def leave_by_mail(self, token: str) -> None:
         """A token that we have not made changes nothing: anybody may write to us."""
@@ -55,7 +55,7 @@ class Unsubscribing:
         """Who comes back to a list wants mail of that login."""
         for scope in dict.fromkeys((whom, replace(whom, list=""))):
             if await self._store.come_back(scope, at=self._clock()):
-                journal.subscribed_again(address=whom.address, scope=scope.scope)
+                journal.subscribed_again(id=whom.delivery_id, address=whom.address, scope=scope.scope)
 
     async def lists(self, whom: Addressee) -> Mapping[str, bool]:
         """The lists of that login whose mail reached him, and whether it still may."""

@@ -52,7 +52,9 @@ class Upkeep:
         self._max_hold = max_hold
         self._every = every
         self._wake = wake
-        self._doubts_wait = False
+        self.doubts_wait = False
+        self.jump = (0.0, 0.0)
+        """The last jump of the clock: by how many seconds, and when; 0.0 for none."""
         self._has_jumped = False
         self._beaten_at = 0.0
         self._joined = self._looked = 0
@@ -61,6 +63,7 @@ class Upkeep:
         """Before anything is sent: the clock may have been set back, and calls may have been open."""
         if back := await self._queue.catch_up(self._clock()):
             journal.clock_jumped(seconds=back)
+            self.jump = (back, self._clock())
         await self.rescue(everything=self._is_alone)
 
     async def run(self) -> None:
@@ -89,6 +92,7 @@ class Upkeep:
             await self._queue.straighten(self._clock())
         self._has_jumped = bool(jump)
         if jump:
+            self.jump = (jump, self._clock())
             self._listening.begin_anew(self._clock())
 
     async def beat(self) -> None:
@@ -110,16 +114,19 @@ class Upkeep:
     async def decide(self) -> None:
         """Doubts that no event settled, though for long enough it could have come: sent once more, and said so."""
         now = self._clock()
-        if not self._hears(now) or not await self._queue.has_doubts(now=now):
+        if not self._hears(now):
+            return
+        if not await self._queue.has_doubts(now=now):
+            self.doubts_wait = False
             return
         is_alive = await self._is_alive(now)
         if is_alive or self._resends:
             while doubts := await self._queue.decide(now=now):
                 for doubt in doubts:
                     _tell(doubt, is_alive)
-        elif not self._doubts_wait:
+        elif not self.doubts_wait:
             journal.doubts_wait()
-        self._doubts_wait = not (is_alive or self._resends)
+        self.doubts_wait = not (is_alive or self._resends)
 
     async def _is_alive(self, now: float) -> bool:
         """Whether the events of what was sent around the time of the doubt have come."""

@@ -52,6 +52,7 @@ class Base:
             feedback=self.store.feedback,
             operators=self.store.operators,
             webhooks=self.store.webhooks,
+            alarms=self.store.alarms,
             rules=self.config.bounces.rules,
             clock=self.clock,
             tell=tell,

@@ -12,13 +12,14 @@ from typing import Any
 from aiohttp import web
 
 from relay.alarms import Alarms
-from relay.assembly import setting_up
+from relay.assembly import privacy, setting_up
 from relay.assembly.base import Base
 from relay.assembly.sealing import seal
 from relay.assembly.way_in import Entrance, mailing_rules
 from relay.assembly.webhooks import tried
 from relay.dead_letters import DeadLetterWatch
 from relay.guesses import Guesses
+from relay.lookout import Lookout
 from relay.ports.event_queues import SecondTry
 from relay.ports.notices import Answer
 from relay.ports.ses import Verification
@@ -46,6 +47,7 @@ from relay.web.console.message_contents import MessageContents
 from relay.web.console.messages import MessageListPages
 from relay.web.console.operators import OperatorPages
 from relay.web.console.overview import OverviewPages
+from relay.web.console.privacy import PrivacyPages
 from relay.web.console.queue import QueuePages
 from relay.web.console.senders import SenderPages
 from relay.web.console.sessions import Sessions
@@ -86,13 +88,13 @@ class Made:
     stop: Callable[[], Coroutine[Any, Any, None]]
 
 
-def made(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes) -> Made:
+def made(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes, lookout: Lookout) -> Made:
     """All of it."""
     config, operators = base.config, base.store.operators
     is_secure = bool(config.private.certificate or config.private.proxies)
     sessions = Sessions(operators, clock=base.clock, chance=os.urandom, is_secure=is_secure)
     chores = Chores(base.clock)
-    pages = list(_pages(base, entrance, heard, at_ses, chores))
+    pages = [*_overview(base, lookout), *_pages(base, entrance, heard, at_ses, chores)]
     console = Console(pages, files=Files(), sessions=sessions, operators=operators, clock=base.clock)
     login = LoginPages(
         console,
@@ -106,15 +108,13 @@ def made(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes) -> Made:
     return Made(routes=[*login.routes(), *console.routes()], first_link=login.first_link, stop=chores.stop)
 
 
+def _overview(base: Base, lookout: Lookout) -> Iterator[Route]:
+    store, rules = base.store, base.config.reputation.rules
+    yield from OverviewPages(counters=store.counters, desk=store.desk, rules=rules, lookout=lookout).routes()
+
+
 def _pages(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes, chores: Chores) -> Iterator[Route]:
     store = base.store
-    yield from OverviewPages(
-        counters=store.counters,
-        desk=store.desk,
-        rules=base.config.reputation.rules,
-        alarms=heard.alarms,
-        webhooks=store.webhooks,
-    ).routes()
     yield from OperatorPages(operators=store.operators, passwords=entrance.passwords, chance=os.urandom).routes()
     logins = KnownLogins(store.credentials)
     yield from _logins(base, entrance, at_ses, chores, logins)
@@ -166,6 +166,8 @@ def _suppressions(base: Base, entrance: Entrance, chores: Chores, logins: KnownL
         logins=logins,
         admin=admin,
     ).routes()
+    eraser = privacy.eraser(base.config, store, base.bodies, base.clock)
+    yield from PrivacyPages(export=privacy.export(store, base.bodies), eraser=eraser).routes()
     yield from ImportPages(
         admin=admin,
         credentials=store.credentials,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from relay.erasure import NO_MARKS, Marks
 from relay.errors import ConfigError
 from relay.settings import StoreConfig
 from relay.store.sql.store import SqlStore
@@ -25,24 +26,24 @@ def exists(where: StoreConfig) -> bool:
     return where.is_postgres or where.path.exists()
 
 
-async def opened(where: StoreConfig, *, on_full: Callable[[], None] = lambda: None) -> SqlStore:
+async def opened(where: StoreConfig, *, on_full: Callable[[], None] = lambda: None, marks: Marks = NO_MARKS) -> SqlStore:
     """To be written to: SQLite only by who has the lock on its folder. When its disk is full `on_full` is called, in another
-    thread. Raises ConfigError.
+    thread. By `marks` erased addresses are known. Raises ConfigError.
     """
     if not where.is_postgres:
-        return await SqliteStore.open(where.path, on_full=on_full)
+        return await SqliteStore.open(where.path, on_full=on_full, marks=marks)
     with driver():
         from relay.store.postgres.store import PostgresStore
-    return await PostgresStore.open(where.url, direct=where.direct_url)
+    return await PostgresStore.open(where.url, direct=where.direct_url, marks=marks)
 
 
-async def opened_to_read(where: StoreConfig) -> SqlStore:
+async def opened_to_read(where: StoreConfig, *, marks: Marks = NO_MARKS) -> SqlStore:
     """Whatever writes raises StoreUnavailable. Raises ConfigError where there is no database."""
     if not where.is_postgres:
-        return await SqliteStore.open_to_read(where.path)
+        return await SqliteStore.open_to_read(where.path, marks=marks)
     with driver():
         from relay.store.postgres.store import PostgresStore
-    return await PostgresStore.open_to_read(where.url, direct=where.direct_url)
+    return await PostgresStore.open_to_read(where.url, direct=where.direct_url, marks=marks)
 
 
 def schema(where: StoreConfig) -> Schema:

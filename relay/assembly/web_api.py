@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
+from relay.assembly import privacy
 from relay.assembly.base import Base, patience
 from relay.assembly.way_in import Entrance, mailing_rules
 from relay.campaigns import Campaigns
 from relay.ports.ses import Verification
 from relay.settings import Config
 from relay.web.api.account import AccountResource
+from relay.web.api.addresses import AddressesResource
 from relay.web.api.calls import Operation
 from relay.web.api.contacts import ContactsResource
 from relay.web.api.door import Api, Limits
@@ -63,6 +65,8 @@ def operations(base: Base, entrance: Entrance, verification: Verification) -> It
     yield from AccountResource(desk=store.desk, counters=store.counters, clock=clock).operations()
     yield from QueueResource(desk=store.desk, clock=clock, wake=base.wake.set).operations()
     yield from PolicyResource(intake=intake, messages=messages).operations()
+    eraser = privacy.eraser(base.config, store, base.bodies, clock)
+    yield from AddressesResource(export=privacy.export(store, base.bodies), eraser=eraser).operations()
 
 
 def campaigns(base: Base, entrance: Entrance) -> Campaigns:

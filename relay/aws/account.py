@@ -23,6 +23,8 @@ class AccountWatch:
         self._allowance = allowance
         self._clock = clock
         self._standing = (_HEALTHY, True)
+        self.standing: tuple[str, bool, bool] | None = None
+        """What SES thinks of it, whether it lets it send, whether all is well; None before the first answer."""
 
     async def restore(self) -> None:
         """What SES said last, until it says more. Raises StoreUnavailable."""
@@ -56,7 +58,8 @@ class AccountWatch:
         """HEALTHY, PROBATION (under review) or SHUTDOWN; told when it changes, and at the start where it is not well."""
         metrics.account_healthy.set(enforcement == _HEALTHY)
         metrics.account_sending.set(sends)
+        is_well = enforcement == _HEALTHY and sends
         if (enforcement, sends) != self._standing:
-            is_well = enforcement == _HEALTHY and sends
             journal.account_standing(enforcement=enforcement, sends=sends, is_well=is_well)
         self._standing = (enforcement, sends)
+        self.standing = (enforcement, sends, is_well)

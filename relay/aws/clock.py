@@ -27,6 +27,11 @@ class SigningClock:
     def __call__(self) -> float:
         return self._clock() + self._ahead
 
+    @property
+    def ahead(self) -> float:
+        """Seconds by which AWS's is ahead of ours."""
+        return self._ahead
+
     def heed(self, code: str, text: str, date: str) -> None:
         """An error of AWS, with the Date header of its answer. Whatever else is wrong does not move the clock."""
         if not any(code.startswith(known) and words in text.lower() for known, words in _REFUSED_FOR_ITS_TIME):

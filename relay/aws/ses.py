@@ -70,6 +70,11 @@ class SesSender:
             endpoint, tls=tls, connections=connections, connect_timeout=connect_timeout, read_timeout=read_timeout
         )
 
+    @property
+    def clock_ahead(self) -> float:
+        """Seconds by which AWS's clock is ahead of ours, as far as it has told."""
+        return self._clock.ahead
+
     async def close(self) -> None:
         await self._http.close()
 

@@ -12,10 +12,11 @@ import click
 from relay import __version__
 from relay.cli.terminal import Failure
 
-__all__ = ["main"]
+__all__ = ["DEFAULT_CONFIG", "main"]
 
-_DEFAULT_CONFIG = Path("/etc/relay/relay.toml")
+DEFAULT_CONFIG = Path("/etc/relay/relay.toml")
 _VERBS = {
+    "init": "init.init",
     "serve": "serve.serve",
     "check-config": "serve.check_config",
     "sandbox": "sandbox.sandbox",
@@ -25,6 +26,7 @@ _VERBS = {
     "queue": "queue.queue",
     "feedback": "feedback.feedback",
     "suppression": "suppression.suppression",
+    "address": "address.address",
     "stats": "stats.stats",
     "credential": "credential.credential",
     "sender": "sender.sender",
@@ -33,10 +35,12 @@ _VERBS = {
     "operator": "operator.operator",
     "webhook": "webhook.webhook",
     "doctor": "doctor.doctor",
+    "alarms": "alarms.alarms",
     "migrate": "migrate.migrate",
     "store": "store.store",
     "backup": "backup.backup",
     "restore": "backup.restore",
+    "version": "version.version_verb",
 }
 
 
@@ -64,7 +68,7 @@ class _Verbs(click.Group):
     "file",
     type=click.Path(path_type=Path),
     envvar="RELAY_CONFIG",
-    help=f"The settings; {_DEFAULT_CONFIG} where it exists, else defaults and environment.",
+    help=f"The settings; {DEFAULT_CONFIG} where it exists, else defaults and environment.",
 )
 @click.pass_context
 def main(context: click.Context, file: Path | None) -> None:
@@ -72,4 +76,4 @@ def main(context: click.Context, file: Path | None) -> None:
     for word in sys.argv[1:]:
         if not word.isascii() and word.encode("utf-8", "replace").decode("utf-8") != word:
             raise Failure(f"{word.encode('utf-8', 'backslashreplace').decode()}: not UTF-8")
-    context.obj = file or (_DEFAULT_CONFIG if _DEFAULT_CONFIG.exists() else None)
+    context.obj = file or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)

@@ -20,6 +20,7 @@ from relay.cli.loop import run
 from relay.cli.terminal import Failure
 from relay.config import load
 from relay.credential import Credential
+from relay.erasure import NO_MARKS, Marks
 from relay.ports import operators
 from relay.settings import Config, StoreConfig
 from relay.store.lock import Lock
@@ -60,9 +61,9 @@ def on_store(step: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., No
 
 
 @asynccontextmanager
-async def reading(where: StoreConfig) -> AsyncIterator[SqlStore]:
-    """The database itself, whether a relay runs or not."""
-    store = await database.opened_to_read(where)
+async def reading(where: StoreConfig, marks: Marks = NO_MARKS) -> AsyncIterator[SqlStore]:
+    """The database itself, whether a relay runs or not. Erased addresses are known by `marks`, here and below."""
+    store = await database.opened_to_read(where, marks=marks)
     try:
         yield store
     finally:
@@ -70,9 +71,11 @@ async def reading(where: StoreConfig) -> AsyncIterator[SqlStore]:
 
 
 @asynccontextmanager
-async def changing(where: StoreConfig, rules: BounceRules = DEFAULT_RULES) -> AsyncIterator[operators.Admin]:
+async def changing(
+    where: StoreConfig, rules: BounceRules = DEFAULT_RULES, marks: Marks = NO_MARKS
+) -> AsyncIterator[operators.Admin]:
     """The relay that runs, through its socket and by its own rules; or the database itself, if others may write to it."""
-    async with owning(where) as store:
+    async with owning(where, marks) as store:
         yield _admin(store, rules) if store else control(where)
 
 
@@ -86,6 +89,7 @@ def _admin(store: SqlStore, rules: BounceRules) -> Admin:
         feedback=store.feedback,
         operators=store.operators,
         webhooks=store.webhooks,
+        alarms=store.alarms,
         rules=rules,
         clock=time.time,
     )
@@ -99,10 +103,10 @@ def control(where: StoreConfig) -> ControlClient:
 
 
 @asynccontextmanager
-async def owning(where: StoreConfig) -> AsyncIterator[SqlStore | None]:
+async def owning(where: StoreConfig, marks: Marks = NO_MARKS) -> AsyncIterator[SqlStore | None]:
     """The database, to be written to; None while a relay runs on SQLite, for it alone may."""
     if where.is_postgres:
-        store = await database.opened(where)
+        store = await database.opened(where, marks=marks)
         try:
             yield store
         finally:
@@ -113,7 +117,7 @@ async def owning(where: StoreConfig) -> AsyncIterator[SqlStore | None]:
     if not lock.take():
         yield None
         return
-    store = await database.opened(where)
+    store = await database.opened(where, marks=marks)
     try:
         yield store
     finally:

@@ -13,6 +13,7 @@ import click
 from relay import judge, labels, policy
 from relay.address import key
 from relay.assembly import database
+from relay.assembly.sealing import marks
 from relay.cli import arguments
 from relay.cli.access import find_credential, on_config, reading
 from relay.cli.terminal import Failure
@@ -77,7 +78,7 @@ async def _recipient(config: Config, text: str) -> Step:
         return "recipient", "", refusal
     if not database.exists(config.store):
         return "recipient", f"{recipient} is an address; there is no suppression list here", None
-    async with reading(config.store) as store:
+    async with reading(config.store, marks(config)) as store:
         found = (await store.suppressions.find([recipient])).of(recipient, now=time.time())
     return "recipient", recipient, RecipientSuppressed(found.why) if found else None
 

@@ -49,7 +49,9 @@ credential.add_command(credential_key)
 
 def _scopes(word: str) -> set[str]:
     """`api` has nothing by which a login could give itself more than it was given."""
-    return {str(scope) for scope in Scope} - {Scope.SMTP, Scope.SENDERS, Scope.QUEUE} if word == "api" else {word}
+    return (
+        {str(scope) for scope in Scope} - {Scope.SMTP, Scope.SENDERS, Scope.QUEUE, Scope.PRIVACY} if word == "api" else {word}
+    )
 
 
 # Those that are not given leave what there is, or the default.

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import click
 
+from relay.assembly.sealing import marks
 from relay.cli.access import changing, control, on_config, owning, reading
 from relay.cli.quarantine import quarantine_list, quarantine_show
 from relay.cli.terminal import Failure, line
@@ -29,7 +30,7 @@ async def feedback_replay(config: Config) -> None:
     For when [bounces] has changed, or a new version understands more. What is right already stays as it is; an address that
     somebody let be mailed again stays so.
     """
-    async with changing(config.store, config.bounces.rules) as admin:
+    async with changing(config.store, config.bounces.rules, marks(config)) as admin:
         done = await admin.replay()
     line(f"{done.added} events that had not been understood, {done.changed} with another class;")
     line(f"{done.suppressed} addresses suppressed, {done.released} not any more")
@@ -71,7 +72,7 @@ async def quarantine_retry(config: Config, ids: tuple[str, ...]) -> None:
 @asynccontextmanager
 async def _second_try(config: Config) -> AsyncIterator[SecondTry]:
     """Through the relay that runs, if one does."""
-    async with owning(config.store) as store:
+    async with owning(config.store, marks(config)) as store:
         if store is None:
             yield control(config.store)
             return

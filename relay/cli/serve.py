@@ -13,6 +13,7 @@ import click
 from relay import failpoints, journal
 from relay.app import App
 from relay.cli.loop import run, until_told
+from relay.cli.supervisor import Supervisor
 from relay.cli.terminal import Failure
 from relay.cli.workers import Workers, until_orphaned
 from relay.config import load
@@ -27,24 +28,40 @@ from relay.settings import Config
 async def serve(file: Path | None, own: Path | None, workers: int) -> None:
     """Run the relay until SIGTERM or SIGINT. SIGHUP reads the certificates anew."""
     config = load(own or file, os.environ)
-    journal.open_journal(addresses=config.log.addresses, node=config.node.name, worker=config.worker)
+    journal.open_journal(
+        addresses=config.log.addresses, clients=config.log.client_addresses, node=config.node.name, worker=config.worker
+    )
     if workers > 1:
         await _serve_in_many(config, own or file, workers)
         return
     failpoints.arm(config.failpoint)
-    app = App(config)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
+    app, supervisor = App(config), Supervisor(os.environ)
+    alive = asyncio.create_task(supervisor.stay_alive())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, app, supervisor)
     await app.start()
+    supervisor.ready(_open(app))
     await until_told(app.failed.wait(), *([until_orphaned()] if config.worker else ()))
+    supervisor.stopping()
     await app.stop()
+    alive.cancel()
     if app.failed.is_set():
         sys.exit(1)
+
+
+def _reload(app: App, supervisor: Supervisor) -> None:
+    supervisor.reloading()
+    app.reload()
+    supervisor.ready(_open(app))
+
+
+def _open(app: App) -> str:
+    return "open: " + ", ".join(f"{door} {port}" for door, port in app.ports.items())
 
 
 async def _serve_in_many(config: Config, file: Path | None, workers: int) -> None:
     if not config.store.is_postgres:
         raise Failure("--workers needs a PostgreSQL database (store.url): SQLite has one relay")
-    await Workers(workers, ["serve", *(["--config", str(file)] if file else ())]).run()
+    await Workers(workers, ["serve", *(["--config", str(file)] if file else ())], Supervisor(os.environ)).run()
 
 
 @click.command("check-config")

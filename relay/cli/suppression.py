@@ -12,6 +12,7 @@ import click
 from rich.table import Table
 
 from relay.account_list import ListSync
+from relay.assembly.sealing import marks
 from relay.cli import lists
 from relay.cli.access import changing, control, on_config, on_store, owning, reading
 from relay.cli.arguments import credential_option, duration, filtered, limit_type, list_option, mail_address, scope
@@ -46,15 +47,15 @@ for _verb in (lists.suppression_import, lists.suppression_export):
     type=click.File(encoding="utf-8-sig", errors="replace"),
     help="Those in a file as well, as `import` reads it: one per line; - is standard input.",
 )
-@on_store
-async def suppression_check(where: StoreConfig, addresses: tuple[str, ...], listed: TextIO | None) -> None:
+@on_config
+async def suppression_check(config: Config, addresses: tuple[str, ...], listed: TextIO | None) -> None:
     """Say whether addresses are suppressed; exit 1 if one is, 2 if a line of the file is no address."""
     if not addresses and listed is None:
         raise Failure("name addresses, or a --file of them")
     bad: list[BadRow] = []
     wanted = chain(addresses, _listed(listed, bad) if listed else ())
     is_any = False
-    async with reading(where) as store:
+    async with reading(config.store, marks(config)) as store:
         while some := list(islice(wanted, _AT_ONCE)):
             is_any = _tell(some, await store.suppressions.find(some)) or is_any
     for row in bad:
@@ -127,9 +128,9 @@ async def suppression_add(
 @list_option
 @click.option("--keep-at-ses", is_flag=True, help="Leave it on SES's own list: SES will not send to it.")
 @_note
-@on_store
+@on_config
 async def suppression_remove(
-    where: StoreConfig, address: str, credential: str | None, list_: str | None, keep_at_ses: bool, note: str
+    config: Config, address: str, credential: str | None, list_: str | None, keep_at_ses: bool, note: str
 ) -> None:
     """Let an address be mailed again, by SES too. What happened before does not bring it back."""
     release = Release(
@@ -140,7 +141,7 @@ async def suppression_remove(
         note=note,
         keep_at_ses=keep_at_ses,
     )
-    async with changing(where) as admin:
+    async with changing(config.store, marks=marks(config)) as admin:
         changed = await admin.release(release)
     line(f"{address}: {'may be mailed again' if changed else 'was not suppressed'}")
 
@@ -162,7 +163,7 @@ async def suppression_sync(config: Config, *, dry_run: bool) -> None:
 async def _sync(config: Config, dry: bool) -> ListSync:
     from relay.assembly import at_aws  # boto3: the other verbs need nothing of it
 
-    async with owning(config.store) as store:
+    async with owning(config.store, marks(config)) as store:
         if store is None:
             return await control(config.store).sync_list(dry=dry)
         client = at_aws.sesv2(config, at_aws.session(config))

@@ -14,7 +14,8 @@ from relay.access_keys import IssuedKey
 from relay.account_list import ListSync
 from relay.control import lists
 from relay.credential import Credential
-from relay.errors import AwsUnavailable, QueueUnavailable, SesUnavailable, StoreUnavailable
+from relay.erasure import Erased, Erasure
+from relay.errors import AwsUnavailable, CannotErase, QueueUnavailable, SesUnavailable, StoreUnavailable
 from relay.event import Replayed
 from relay.holds import HoldRecord
 from relay.identities import KnownIdentities
@@ -83,6 +84,9 @@ class ControlClient:
     async def tell_again(self, name: str, *, since: float, until: float) -> int:
         return int(await self._ask("tell-again", json.dumps([name, since, until])))
 
+    async def test_alarms(self) -> None:
+        await self._ask("test-alarms", "")
+
     async def move(self, cause: Cause, selection: Selection) -> Tally:
         return documents.read(Tally, json.dumps(await self._ask(f"move/{cause.name}", documents.written(selection))))
 
@@ -111,6 +115,10 @@ class ControlClient:
         """Compares our suppression list with SES's own. Raises SesUnavailable or StoreUnavailable."""
         return documents.read(ListSync, json.dumps(await self._ask("sync-list", json.dumps(dry))))
 
+    async def erase(self, erasure: Erasure) -> Erased:
+        """As Eraser does. Raises CannotErase or StoreUnavailable."""
+        return Erased(**await self._ask("erase", documents.written(erasure)))
+
     async def _ask(
         self, verb: str, document: str | AsyncIterator[bytes], *, unavailable: type[AwsUnavailable] = SesUnavailable
     ) -> Any:
@@ -119,6 +127,8 @@ class ControlClient:
                 aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._path)), timeout=_PATIENCE) as http,
                 http.post(f"http://relay/{verb}", data=document) as answer,
             ):
+                if answer.status == 409:
+                    raise CannotErase(await answer.text())
                 if answer.status == 502:
                     raise unavailable(**await answer.json())
                 if answer.status != 200:

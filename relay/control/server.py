@@ -1,4 +1,4 @@
-"""The relay's end: HTTP over a Unix socket, one POST per verb of ports.Admin and ports.SecondTry, and one that asks SES."""
+"""The relay's end: HTTP over a Unix socket, a POST for each verb of ports.Admin and ports.SecondTry, to ask SES, to erase."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from relay.access_keys import IssuedKey
 from relay.account_list import ListSync
 from relay.control import lists
 from relay.credential import Credential
-from relay.errors import AwsUnavailable, StoreUnavailable
+from relay.erasure import Erased, Erasure
+from relay.errors import AwsUnavailable, CannotErase, StoreUnavailable
 from relay.identities import KnownIdentities
 from relay.lifecycle import Cause
 from relay.operators import Operator
@@ -47,12 +48,14 @@ class ControlServer:
         sync: Callable[[], Awaitable[KnownIdentities]],
         sync_list: SyncList,
         second_try: SecondTry,
+        erase: Callable[[Erasure], Awaitable[Erased]],
     ) -> None:
         self._path = path
         self._admin = admin
         self._sync = sync
         self._sync_list = sync_list
         self._second_try = second_try
+        self._erase_address = erase
         app = web.Application()
         app.add_routes(
             [
@@ -71,6 +74,7 @@ class ControlServer:
                 web.post("/remove-webhook", self._remove_webhook),
                 web.post("/pause-webhook", self._pause_webhook),
                 web.post("/tell-again", self._tell_again),
+                web.post("/test-alarms", self._test_alarms),
                 web.post("/move/{cause}", self._move),
                 web.post("/hold", self._hold),
                 web.post("/lift/{scope}", self._lift),
@@ -79,6 +83,7 @@ class ControlServer:
                 web.post("/redrive", self._redrive),
                 web.post("/retry-quarantine", self._retry_quarantine),
                 web.post("/sync-list", self._compare_lists),
+                web.post("/erase", self._erase),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
@@ -147,6 +152,9 @@ class ControlServer:
         name, since, until = json.loads(await request.text())
         return await _answered(self._admin.tell_again(str(name), since=float(since), until=float(until)))
 
+    async def _test_alarms(self, _: web.Request) -> web.Response:
+        return await _answered(self._admin.test_alarms())
+
     async def _move(self, request: web.Request) -> web.Response:
         selection = documents.read(Selection, await request.text())
         return await _answered(self._admin.move(Cause[request.match_info["cause"]], selection))
@@ -173,11 +181,16 @@ class ControlServer:
     async def _compare_lists(self, request: web.Request) -> web.Response:
         return await _answered(self._sync_list(dry=bool(json.loads(await request.text()))))
 
+    async def _erase(self, request: web.Request) -> web.Response:
+        return await _answered(self._erase_address(documents.read(Erasure, await request.text())))
+
 
 async def _answered(verb: Awaitable[object]) -> web.Response:
     try:
         return web.Response(text=json.dumps(await verb, default=asdict), content_type="application/json")
     except StoreUnavailable as error:
         return web.Response(status=503, text=str(error))
+    except CannotErase as error:
+        return web.Response(status=409, text=str(error))
     except AwsUnavailable as error:
         return web.json_response({"kind": error.kind, "why": str(error)}, status=502)

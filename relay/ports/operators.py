@@ -56,6 +56,9 @@ class Admin(Protocol):
     async def pause_webhook(self, name: str, *, is_paused: bool) -> bool: ...
     async def tell_again(self, name: str, *, since: float, until: float) -> int: ...
 
+    async def test_alarms(self) -> None:
+        """Whoever is told of alarms is told of one that means nothing."""
+
     async def move(self, cause: Cause, selection: Selection) -> Tally:
         """Retries, holds back or cancels what waits."""
 

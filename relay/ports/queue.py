@@ -106,6 +106,15 @@ class Retention(Protocol):
     def notifications(self, before: float) -> AsyncIterator[int]:
         """Raw ones that came before that."""
 
+    def links(self, before: float) -> AsyncIterator[int]:
+        """Whose the links were in messages that were let go, and accepted before that."""
+
+    def history(self, before: float) -> AsyncIterator[int]:
+        """What changed of suppressed addresses before that, but for those that somebody let be mailed again."""
+
+    def audit(self, before: float) -> AsyncIterator[int]:
+        """What operators did before that."""
+
     def counters(self, before: float) -> AsyncIterator[int]:
         """Hours that were over before that."""
 

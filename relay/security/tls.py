@@ -33,11 +33,13 @@ class ServerTls:
     def __init__(self, pairs: Sequence[Pair], *, section: str, file: str) -> None:
         """Raises ConfigError for files that cannot be read or do not belong together."""
         self._pairs = tuple(pairs)
-        self._section = section
+        self.section = section
         self._file = file
         self._contexts: dict[str, ssl.SSLContext] = {}
         self.expires: dict[str, float] = {}
         """The first name of each certificate, and the second since the epoch at which it ends; of several, the first."""
+        self.refused = ""
+        """Why the files that are there now cannot be used."""
         self._seen = self._versions()
         self._load()
         self.context = _context()
@@ -49,10 +51,12 @@ class ServerTls:
         try:
             self._load()
         except ConfigError as error:
-            journal.certificate_refused(why=str(error))
+            self.refused = str(error)
+            journal.certificate_refused(why=self.refused)
             return False
+        self.refused = ""
         for name, ends in self.expires.items():
-            journal.certificate_loaded(section=self._section, name=name, ends=ends)
+            journal.certificate_loaded(section=self.section, name=name, ends=ends)
         return True
 
     def has_changed(self) -> bool:
@@ -76,17 +80,17 @@ class ServerTls:
                 contexts.setdefault(asked, context)
         self._contexts, self.expires = contexts, expires
         for name, ends in expires.items():
-            metrics.certificate_ends.labels(self._section, name).set(ends)
+            metrics.certificate_ends.labels(self.section, name).set(ends)
 
     def _loaded(self, context: ssl.SSLContext, pair: Pair) -> ssl.SSLContext:
         try:
             context.load_cert_chain(pair.certificate, pair.key, password=_no_password)
         except FileNotFoundError as error:
             key, missing = ("key", pair.key) if pair.certificate.exists() else ("certificate", pair.certificate)
-            raise ConfigError(self._file, f"{self._section}.{key}", f"{missing} does not exist") from error
+            raise ConfigError(self._file, f"{self.section}.{key}", f"{missing} does not exist") from error
         except (ssl.SSLError, OSError) as error:
             why = f"{pair.key} does not fit {pair.certificate}: {error}"
-            raise ConfigError(self._file, f"{self._section}.key", why) from error
+            raise ConfigError(self._file, f"{self.section}.key", why) from error
         return context
 
     def _names_and_end(self, certificate: Path) -> tuple[tuple[str, ...], float]:
@@ -97,7 +101,7 @@ class ServerTls:
         except x509.ExtensionNotFound:
             return (), read.not_valid_after_utc.timestamp()
         except (OSError, ValueError) as error:
-            raise ConfigError(self._file, f"{self._section}.certificate", f"{certificate}: {error}") from error
+            raise ConfigError(self._file, f"{self.section}.certificate", f"{certificate}: {error}") from error
         found = tuple(name.lower() for name in names.get_values_for_type(x509.DNSName))
         return found, read.not_valid_after_utc.timestamp()
 

@@ -219,7 +219,7 @@ class Connection(_Bare, SMTP):
             return self._our_fault()
 
     def _our_fault(self) -> Reply:
-        journal.bug("an SMTP command failed")
+        journal.bug("an SMTP command failed", id=self.dialogue.message_id)
         reply = self.dialogue.refused(InternalFault())
         self.dialogue.reset()
         return reply

@@ -53,6 +53,8 @@ class Session:
         self.helo = ""
         self.credential = guest
         self.has_logged_in = False
+        self.message_id = ""
+        """Of the message that comes in now."""
         self._sender: str | None = None
         self._recipients: list[str] = []
         self._spoiled: Refused | None = None
@@ -80,6 +82,7 @@ class Session:
         self._sender = None
         self._recipients = []
         self._spoiled = None
+        self.message_id = ""
 
     def mail(self, argument: bytes) -> Reply:
         """MAIL FROM. Raises a refusal."""
@@ -153,7 +156,9 @@ class Session:
         return None if self._recipients else answers.RECIPIENT_FIRST
 
     def receive(self) -> Receiving:
-        return self._intake.receive()
+        receiving = self._intake.receive()
+        self.message_id = receiving.id
+        return receiving
 
     def envelope(self) -> Envelope:
         """What the message that follows belongs to."""
@@ -183,6 +188,7 @@ class Session:
         if isinstance(refusal, DoorClosed):
             return reply
         journal.refused(
+            id=self.message_id,
             peer=self.peer,
             credential=credential,
             reply=reply.line().decode("ascii").rstrip(),

@@ -11,10 +11,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from relay.alarms import Hearing
-from relay.queueing import QueueStatus
-from relay.reputation import Measure
-from relay.web.console import overview
 from tests.e2e.console import Shown, Visitor, admit, visiting
 from tests.harness import APPLICATION, CRM, Relay, mail, running_relay, submit
 
@@ -100,14 +96,3 @@ async def test_what_is_wrong_is_said_with_what_to_do(relay: Relay, viewer: Visit
     assert "<b>stop</b>" not in shown.source
     assert "<b>stop</b>" in shown.text
     await relay.cli("queue", "resume")
-
-
-def test_each_measure_has_its_words() -> None:
-    assert overview._REPUTATION.keys() == set(Measure)
-
-
-@pytest.mark.parametrize(("hearing", "count"), [(None, 0), (Hearing(False, 3, 0.0), 0), (Hearing(True, 3, 0.0), 1)])
-def test_silence_is_what_the_alarms_call_so(hearing: Hearing | None, count: int) -> None:
-    waiting = QueueStatus(states={}, flows=(), oldest_at=0.0, holds=(), account=None)
-    fine = overview.Gauge("", 0.0, 0, 0, 1, 0.05, 0.1, "fine", is_enough=False)
-    assert len(list(overview._alarms(time.time(), waiting, [fine] * len(Measure), hearing))) == count

@@ -96,7 +96,7 @@ async def test_what_stands_badly_is_told_at_the_start_and_pauses_nothing(tmp_pat
     store = await SqliteStore.open(tmp_path / "relay.db")
     await store.counters.count([("sent", "app", time.time(), 2000), ("complained", "app", time.time(), 30)])
     await store.close()
-    settings = {"RELAY_REPUTATION__PAUSE_BULK": "true"}
+    settings = {"RELAY_REPUTATION__PAUSE_BULK": "true", "RELAY_ALARMS__AFTER_SECONDS": "1"}
     async with running_relay(tmp_path, far_side=under_review, settings=settings) as (relay, _):
         assert (await relay.told("account_standing"))["enforcement"] == "PROBATION"
         line = await relay.told("reputation", scope="credential")
@@ -106,3 +106,11 @@ async def test_what_stands_badly_is_told_at_the_start_and_pauses_nothing(tmp_pat
         assert "relay_account_healthy 0.0" in shown
         assert "relay_feedback_silent 0.0" in shown
         assert [line["event"] for line in relay.journal() if line["event"] == "paused"] == []
+        for _ in range(100):
+            if 'relay_alarm{alarm="account_standing"} 1.0' in (shown := await asyncio.to_thread(metrics, relay)):
+                break
+            await asyncio.sleep(0.1)
+        assert 'relay_alarm{alarm="complaints"} 3.0' in shown  # of the account, the login, and senders without a domain
+        status, said = await relay.cli("alarms", check=False)
+        assert status == 1
+        assert [word for word in ("PROBATION", "1.50 %", "docs/alarms.md#complaints") if word not in said] == []

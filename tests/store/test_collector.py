@@ -224,8 +224,11 @@ async def test_a_queue_that_cannot_be_read_is_tried_on_and_told_of_once(
 ) -> None:
     shelf.put(event())
     shelf.errors = [trouble, trouble]
-    async with running(collector(sqlite_store, shelf)):
+    reads = collector(sqlite_store, shelf)
+    async with running(reads):
+        await until(lambda: bool(reads.trouble[1]))
         await until(lambda: not shelf.lying)
+    assert reads.trouble == (URL, "")
     assert [line["queue"] for line in told(log, "feedback_queue_unreadable")] == [URL]
     assert len(told(log, "feedback_queue_readable")) == 1
     assert await column(sqlite_store, RECIPIENTS) == ["reader1@example.net"]

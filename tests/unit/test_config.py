@@ -37,6 +37,7 @@ def settings() -> Iterator[tuple[str, str, object]]:
 KEYS = [(section, key) for section, key, _ in settings()]
 
 # Another value for every setting, as it is written in a variable, and as it is then read.
+SECRET = "whsec_a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
 KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
 
 OTHERS: dict[str, tuple[str, object]] = {
@@ -96,6 +97,15 @@ OTHERS: dict[str, tuple[str, object]] = {
     "retry.in_doubt_seconds": ("61", 61),
     "retry.max_hold_seconds": ("62", 62),
     "retry.doubt": ("hold", "hold"),
+    "alarms.webhook": ("https://hooks.example.com/relay", "https://hooks.example.com/relay"),
+    "alarms.webhook_secret": (SECRET, SECRET),
+    "alarms.webhook_private": ("true", True),
+    "alarms.mail_to": ("a@example.com, b@example.com", ("a@example.com", "b@example.com")),
+    "alarms.mail_from": ("relay@example.com", "relay@example.com"),
+    "alarms.after_seconds": ("1", 1),
+    "alarms.repeat_hours": ("0", 0),
+    "alarms.queue_age_seconds": ("0", 0),
+    "alarms.certificate_days": ("0", 0),
     "bounces.soft_count": ("0", 0),
     "bounces.soft_days": ("8", 8),
     "bounces.mailbox_full_count": ("0", 0),
@@ -116,6 +126,9 @@ OTHERS: dict[str, tuple[str, object]] = {
     "retention.web_versions_days": ("0", 0),
     "retention.notifications_days": ("0", 0),
     "retention.facts_days": ("0", 0),
+    "retention.links_days": ("1100", 1100),
+    "retention.history_days": ("800", 800),
+    "retention.audit_days": ("1100", 1100),
     "feedback.topics": (f"{TOPIC}, {TOPIC}-2", (TOPIC, f"{TOPIC}-2")),
     "feedback.signature_versions": ("2", ("2",)),
     "feedback.queues": (QUEUE, (QUEUE,)),
@@ -155,6 +168,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "private.key": ("/srv/key.pem", "/srv/key.pem"),
     "private.proxies": ("10.1.0.0/16", ("10.1.0.0/16",)),
     "log.addresses": ("false", False),
+    "log.client_addresses": ("false", False),
 }
 
 # What some of them need beside them.
@@ -162,6 +176,9 @@ COMPANIONS: dict[str, dict[str, str]] = {
     "smtp.further_certificates": {"RELAY_SMTP__FURTHER_KEYS": "/srv/b.key,/srv/c.key"},
     "smtp.further_keys": {"RELAY_SMTP__FURTHER_CERTIFICATES": "/srv/b.pem"},
     "smtp.trusted": {"RELAY_SMTP__TRUSTED_NETWORKS": "10.0.0.0/8", "RELAY_SMTP__TRUSTED_CREDENTIAL": "printers"},
+    "alarms.webhook_secret": {"RELAY_ALARMS__WEBHOOK": "https://hooks.example.com/relay"},
+    "alarms.mail_to": {"RELAY_ALARMS__MAIL_FROM": "relay@example.com"},
+    "alarms.mail_from": {"RELAY_ALARMS__MAIL_TO": "a@example.com"},
     "callbacks.certificate": {"RELAY_CALLBACKS__KEY": "/srv/key.pem"},
     "callbacks.key": {"RELAY_CALLBACKS__CERTIFICATE": "/srv/cert.pem"},
     "api.certificate": {"RELAY_API__KEY": "/srv/key.pem"},
@@ -332,6 +349,22 @@ def test_the_line_end_of_a_secret_s_file_is_no_part_of_it(tmp_path: Path, end: s
     assert config.load(None, {"RELAY_SES__PROFILE_FILE": str(tmp_path / "secret")}).ses.profile == " a profile "
 
 
+def test_the_toml_may_name_the_file_of_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(f"1:{KEY}\n2:{KEY}\n")
+    text = f'[secrets]\nkeys_file = "{tmp_path}/keys"\n[store]\nurl_file = "{tmp_path}/url"\n'
+    (tmp_path / "url").write_text("postgresql://relay:secret@db.example.com/relay\n")
+    found = config.parsed(text, "relay.toml", {})
+    assert (found.secrets.keys, found.store.where) == ((f"1:{KEY}", f"2:{KEY}"), "postgresql://relay@db.example.com/relay")
+    assert config.parsed(text, "relay.toml", {"RELAY_SECRETS__KEYS": f"3:{KEY}"}).secrets.keys == (f"3:{KEY}",)
+
+
+@pytest.mark.parametrize("key", ["smtp.key", "callbacks.key", "ses.profile", "smtp.max_size"])
+def test_and_of_nothing_else(tmp_path: Path, key: str) -> None:
+    section, _, name = key.partition(".")
+    with pytest.raises(ConfigError, match="unknown key"):
+        config.parsed(f'[{section}]\n{name}_file = "{tmp_path}/x"\n', "relay.toml", {})
+
+
 def test_a_variable_of_others_is_none_of_our_business() -> None:
     variables = {
         "RELAY_MASTER_KEY_FILE": "/run/secrets/key",
@@ -477,7 +510,11 @@ OFF_BY_ZERO = {
     *(("reputation", f"{level}_{what}") for level in ("review", "pause") for what in ("bounces", "complaints")),
     *(("feedback", f"alarm_after_{what}") for what in ("sent", "minutes")),
     ("suppression", "sync_minutes"),
-    *(("retention", f"{what}_days") for what in ("bodies", "web_versions", "notifications", "facts")),
+    *(("alarms", key) for key in ("repeat_hours", "queue_age_seconds", "certificate_days")),
+    *(
+        ("retention", f"{what}_days")
+        for what in ("bodies", "web_versions", "notifications", "facts", "links", "history", "audit")
+    ),
 }
 NUMBERS = [(s, k) for s, k, default in settings() if type(default) is int and (s, k) not in OFF_BY_ZERO]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.alarm import MEANINGS, Kind
 from relay.operators import OperatorRole
 from relay.web.console.words import FOLDER, LANGUAGES, Words, chosen
 
@@ -40,7 +41,8 @@ def in_code() -> Iterator[str]:
                 yield texts[-1]
 
 
-SENTENCES = sorted({*in_templates(), *in_code(), *(role.value for role in OperatorRole)} - {""})
+ALARMS = {said for kind, meaning in MEANINGS.items() if kind is not Kind.TEST for said in (meaning.seen, meaning.remedy)}
+SENTENCES = sorted({*in_templates(), *in_code(), *ALARMS, *(role.value for role in OperatorRole)} - {""})
 
 
 def test_there_are_sentences_to_look_at() -> None:

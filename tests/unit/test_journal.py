@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import os
+import re
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -39,3 +42,62 @@ def test_a_reader_of_the_log_that_has_gone_stops_nobody() -> None:
     journal.door_opened()
     with pytest.raises(BrokenPipeError):
         log.close()
+
+
+# What is about no message: a listener, a login, an address, a queue, a number of messages. All other lines bear an id.
+ABOUT_NO_MESSAGE = set(
+    "started stopped checked_after_crash in_playpen connection_failed first_operator certificate_loaded certificate_refused "
+    "login_refused passwords_guessed quota_used_up door_closed door_opened task held held_by_operator doubts_wait forgotten "
+    "lanes_open leads node_vanished clock_jumped queue_changed lifted replayed list_imported list_synced list_errand_done "
+    "released erased credential_changed feedback_refused topic_confirmed topic_unsubscribed queue_unreadable queue_readable "
+    "dead_letters redriven webhook_changed notices_again webhook_fails webhook_works webhook_disabled notices_dropped account "
+    "account_standing reputation paused feedback_silent feedback_heard clock_differs identities_synced identity_changed alarm "
+    "alarm_over alarms_untold".split()
+)
+# Their id is another thing's.
+OF_ANOTHER_THING = {"quarantined", "access_key_changed"}
+
+
+def written() -> dict[str, tuple[bool, bool]]:
+    """What others call, by name: whether it is told an id, and whether its line has that."""
+    parts = ast.parse(inspect.getsource(journal)).body
+    found = {}
+    for part in parts:
+        if isinstance(part, ast.FunctionDef) and not part.name.startswith("_") and "_write(" in (text := ast.unparse(part)):
+            is_told = "id" in {each.arg for each in part.args.kwonlyargs}
+            found[part.name] = is_told, bool(re.search(r"\bid=id\b|_about\(id\)|task=id\b", text))
+    return found
+
+
+def test_every_line_that_is_about_a_message_has_its_id() -> None:
+    told = {name for name, (is_told, _) in written().items() if is_told}
+    assert {name for name in written() if name not in told} <= ABOUT_NO_MESSAGE
+    assert told & ABOUT_NO_MESSAGE <= {"task"}
+    assert [name for name in told if not written()[name][1]] == []
+    assert {"accepted", "settled", "event", "suppressed", "refused", "trouble", "bug", *OF_ANOTHER_THING} <= told
+
+
+def calls() -> Iterator[ast.Call]:
+    """Of the two that tell of anything."""
+    for path in Path(journal.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("journal.trouble", "journal.bug"):
+                yield node
+
+
+def test_who_names_a_message_in_a_trouble_gives_its_id_as_well() -> None:
+    about = [
+        each for each in calls() if re.match(r"f'\{[\w.]*(delivery\.id|message\.id|message_id)\}", ast.unparse(each.args[0]))
+    ]
+    assert len(about) >= 5
+    assert [ast.unparse(each) for each in about if "id" not in {keyword.arg for keyword in each.keywords}] == []
+
+
+def test_what_is_about_no_message_has_no_id() -> None:
+    stream = StringIO()
+    journal.open_journal(stream=stream)
+    journal.trouble("the queue cannot be read")
+    journal.trouble("it is damaged", id="01-1")
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert "id" not in first
+    assert second["id"] == "01-1"

@@ -45,8 +45,11 @@ def test_so_many_a_day_and_then_the_next_day() -> None:
     quota.restore({"shop": 1})
     quota.take(credential())
     time.now += 3600
+    assert not quota.used_up_today
     assert refused_for(quota, credential()) == "day"
+    assert list(quota.used_up_today) == ["shop"]
     time.now = MIDNIGHT + 86400
+    assert not quota.used_up_today
     quota.take(credential())
 
 

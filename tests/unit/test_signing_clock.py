@@ -32,6 +32,7 @@ def test_a_signature_refused_for_its_time_sets_the_clock(code: str, text: str) -
     clock = SigningClock(lambda: NOW)
     clock.heed(code, text, THEIRS)
     assert clock() == NOW + 1200
+    assert clock.ahead == 1200
 
 
 @pytest.mark.parametrize(("code", "text"), ABOUT_OTHER_THINGS)

@@ -127,7 +127,9 @@ def test_a_change_of_any_file_is_seen_once(tmp_path: Path) -> None:
         path.touch()
         os.utime(path, (NOW + 10, NOW + 10))
         assert tls.has_changed()
+        tls.refused = "what was there before"
         assert tls.reload()
+        assert tls.refused == ""
     assert not tls.has_changed()
 
 
@@ -231,6 +233,7 @@ def test_files_that_cannot_be_used_later_change_nothing(
     assert not tls.reload()
     assert [(line["event"], line["level"]) for line in lines()] == [("certificate_refused", "error")]
     assert lines()[0]["why"].startswith(why.format(pair=changed))
+    assert tls.refused == lines()[0]["why"]
     assert (shown(tls, None), shown(tls, "a.example")) == ("good.example", "a.example")
     assert tls.expires == expires
     assert not tls.has_changed()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import psycopg
 from psycopg import errors
 
+from relay.erasure import NO_MARKS, Marks
 from relay.errors import DiskFull, StoreLocked, StoreRefuses, StoreUnavailable
 from relay.store.postgres.connections import ANSWER_SECONDS, Connection, Server
 from relay.store.postgres.dialect import translated
@@ -37,9 +38,10 @@ _IN_THE_WAY = (errors.DeadlockDetected, errors.SerializationFailure)
 class PostgresDatabase:
     """Implements sql.session.Database. A connection that was lost is made anew with the next transaction."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, marks: Marks = NO_MARKS) -> None:
         """Raises psycopg.Error."""
         self._server = server
+        self.marks = marks
         self._connection = self._connect()
         self.writer = 0
         self.patience = 5000  # milliseconds that it waits for a lock

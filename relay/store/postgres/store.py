@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import psycopg
 
+from relay.erasure import NO_MARKS, Marks
 from relay.errors import ConfigError, StoreUnavailable
 from relay.store.postgres import schema
 from relay.store.postgres.allowance import SharedAllowance
@@ -44,31 +45,31 @@ class PostgresStore(SqlStore):
     """All ports of the store, from `open` to `close`."""
 
     @classmethod
-    async def open(cls, url: str, *, direct: str = "") -> PostgresStore:
-        """Raises ConfigError for a database that cannot be reached, or is not ours."""
+    async def open(cls, url: str, *, direct: str = "", marks: Marks = NO_MARKS) -> PostgresStore:
+        """By `marks` erased addresses are known. Raises ConfigError for a database that cannot be reached, or is not ours."""
         server = Server(url, direct)
         await asyncio.to_thread(schema.migrate, server.own)
-        database = await asyncio.to_thread(_database, server)
+        database = await asyncio.to_thread(_database, server, marks)
         try:
             pool = await _pool(server, seconds=_LOOK_SECONDS)
         except ConfigError:
             database.close()
             raise
         writer = Writer(database)
-        return cls(writer, pool, shared=PostgresShared(server, writer, pool, database.count_as))
+        return cls(writer, pool, shared=PostgresShared(server, writer, pool, database.count_as), marks=marks)
 
     @classmethod
-    async def open_to_read(cls, url: str, *, direct: str = "") -> PostgresStore:
+    async def open_to_read(cls, url: str, *, direct: str = "", marks: Marks = NO_MARKS) -> PostgresStore:
         """Whatever writes raises StoreUnavailable. Raises ConfigError for a database that cannot be reached."""
         server, writer = Server(url, direct), Writer(None)
         pool = await _pool(server, seconds=None)
-        return cls(writer, pool, shared=PostgresShared(server, writer, pool, lambda _: None))
+        return cls(writer, pool, shared=PostgresShared(server, writer, pool, lambda _: None), marks=marks)
 
 
-def _database(server: Server) -> PostgresDatabase:
+def _database(server: Server, marks: Marks) -> PostgresDatabase:
     """Raises ConfigError. Behind a pooler that we do not know of, nodes would run each other's prepared statements."""
     try:
-        database = PostgresDatabase(server)
+        database = PostgresDatabase(server, marks)
         is_pooled = database.is_pooled()
     except psycopg.Error as error:
         raise ConfigError("store", "store.url", f"the database cannot be opened: {error}") from error

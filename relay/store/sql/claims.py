@@ -131,7 +131,7 @@ def _read(db: Session, flow: Flow, rows: Sequence[Any]) -> list[_Due]:
 
 def _put_aside(db: Session, message_id: str, number: int, error: Exception) -> None:
     """One damaged record must not stop all others. An operator may cancel it, or mend it and retry it."""
-    journal.trouble(f"{message_id}-{number}: its record is damaged and it is not sent", error)
+    journal.trouble(f"{message_id}-{number}: its record is damaged and it is not sent", error, id=f"{message_id}-{number}")
     db.execute(
         "UPDATE deliveries SET due_at = ?, reason = 'its record is damaged' WHERE message_id = ? AND number = ?",
         (NEVER, message_id, number),

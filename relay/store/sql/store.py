@@ -5,24 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 
+from relay.erasure import NO_MARKS, Marks
 from relay.ports.nodes import Shared
 from relay.store.sql.access_keys import SqlAccessKeys
 from relay.store.sql.account import SqlAccount
 from relay.store.sql.account_list import SqlAccountList
+from relay.store.sql.alarms import SqlAlarms
 from relay.store.sql.backlog import SqlBacklog
 from relay.store.sql.contacts import SqlContacts
 from relay.store.sql.counters import SqlCounters
 from relay.store.sql.credentials import SqlCredentials
 from relay.store.sql.desk import SqlDesk
+from relay.store.sql.erasing import SqlErasing
 from relay.store.sql.events import SqlEvents
 from relay.store.sql.feedback import SqlFeedback
 from relay.store.sql.feedback_log import SqlFeedbackLog
 from relay.store.sql.identities import SqlIdentities
 from relay.store.sql.imports import SqlImports
 from relay.store.sql.links import SqlLinks
+from relay.store.sql.marked import SqlMarked
 from relay.store.sql.messages import SqlMessages
 from relay.store.sql.notices import SqlNotices
 from relay.store.sql.operators import SqlOperators
+from relay.store.sql.personal import SqlPersonal
 from relay.store.sql.provenance import SqlProvenance
 from relay.store.sql.quarantine import SqlQuarantine
 from relay.store.sql.queue import SqlQueue
@@ -53,12 +58,13 @@ class SqlStore:
         *,
         shorten: Callable[[Session], int] = lambda _: 0,
         shared: Shared | None = None,
+        marks: Marks = NO_MARKS,
     ) -> None:
         self._writer = writer
         self._reader = reader
         self.shared = shared
         self.queue = SqlQueue(writer)
-        self.suppressions = SqlSuppressions(writer, reader)
+        self.suppressions = SqlSuppressions(writer, reader, marks)
         self.provenance = SqlProvenance(reader)
         self.credentials = SqlCredentials(writer, reader)
         self.access_keys = SqlAccessKeys(writer, reader)
@@ -83,7 +89,11 @@ class SqlStore:
         self.operators = SqlOperators(writer, reader)
         self.webhooks = SqlWebhooks(writer, reader)
         self.notices = SqlNotices(writer, reader)
+        self.alarms = SqlAlarms(writer, reader)
         self.restored = SqlRestored(writer)
+        self.personal = SqlPersonal(reader)
+        self.erasing = SqlErasing(writer, reader, marks)
+        self.marked = SqlMarked(writer, reader)
         self.retention = SqlRetention(writer, reader, self.imports, shorten=shorten)
 
     async def spooled(self, some: Collection[str]) -> frozenset[str]:

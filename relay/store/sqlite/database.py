@@ -14,6 +14,7 @@ from typing import Any
 
 import aiosqlite
 
+from relay.erasure import NO_MARKS, Marks
 from relay.errors import DiskFull, StoreLocked, StoreRefuses, StoreUnavailable
 from relay.store.sql.session import Cursor, Values
 
@@ -29,8 +30,9 @@ _OUR_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError
 class SqliteDatabase:
     """Implements sql.session.Database over an open connection in autocommit mode."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, marks: Marks = NO_MARKS) -> None:
         self.connection = connection
+        self.marks = marks
         self.execute: Callable[..., sqlite3.Cursor] = connection.execute
         self.executemany: Callable[..., sqlite3.Cursor] = connection.executemany
         self._is_lazy = False

@@ -30,6 +30,7 @@ _PRAGMAS = (
     f"cache_size = -{_CACHE_KIB}",
     f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
     f"journal_size_limit = {_WAL_OCTETS}",
+    "secure_delete = ON",  # what was erased does not lie in the file any more; Debian's SQLite does so by itself
 )
 _VERSIONS = "CREATE TABLE IF NOT EXISTS relay_schema (version INTEGER PRIMARY KEY, works_with INTEGER NOT NULL)"
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+from relay.erasure import NO_MARKS, Marks
 from relay.errors import ConfigError
 from relay.store.sql.store import SqlStore
 from relay.store.sql.writer import Writer
@@ -17,21 +18,21 @@ class SqliteStore(SqlStore):
     """All ports of the store, from `open` to `close`."""
 
     @classmethod
-    async def open(cls, path: Path, *, on_full: Callable[[], None] = lambda: None) -> SqliteStore:
+    async def open(cls, path: Path, *, on_full: Callable[[], None] = lambda: None, marks: Marks = NO_MARKS) -> SqliteStore:
         """For the process that holds the lock. Makes the file where it is missing; ConfigError where it is not ours.
 
-        `on_full` is called, in another thread, when the disk is.
+        `on_full` is called, in another thread, when the disk is. By `marks` erased addresses are known.
         """
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        writer = Writer(SqliteDatabase(schema.open_writer(path)), on_full=on_full)
-        return cls(writer, await SqliteReader.open(path), shorten=schema.shorten)
+        writer = Writer(SqliteDatabase(schema.open_writer(path), marks), on_full=on_full)
+        return cls(writer, await SqliteReader.open(path), shorten=schema.shorten, marks=marks)
 
     @classmethod
-    async def open_to_read(cls, path: Path) -> SqliteStore:
+    async def open_to_read(cls, path: Path, *, marks: Marks = NO_MARKS) -> SqliteStore:
         """For any process: whatever writes raises StoreUnavailable. Raises ConfigError where there is no database."""
         if not path.exists():  # aiosqlite would leave a thread behind that outlives the loop
             raise ConfigError(str(path), "store.path", "there is no database to read")
         try:
-            return cls(Writer(None), await SqliteReader.open(path))
+            return cls(Writer(None), await SqliteReader.open(path), marks=marks)
         except sqlite3.Error as error:
             raise ConfigError(str(path), "store.path", f"there is no database to read: {error}") from error

@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from relay import journal
+from relay import journal, metrics
 from relay.credential import Credential, Scope
 from relay.errors import Refused, RelayError, WrongLogin
 from relay.logins import Login
@@ -69,6 +69,11 @@ class Api:
         return [web.route("*", f"/{{prefix:(?i:{prefixes})}}{{rest:(?:/(?s:.*))?}}", self._receive)]
 
     async def _receive(self, request: web.Request) -> web.Response:
+        response = await self._answered(request)
+        metrics.api_requests.labels("api", f"{response.status // 100}xx").inc()
+        return response
+
+    async def _answered(self, request: web.Request) -> web.Response:
         language = "ru" if request.headers.get("Accept-Language", "").strip().lower().startswith("ru") else "en"
         said = _Said(request, language)
         try:

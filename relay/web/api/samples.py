@@ -36,6 +36,8 @@ _CHOSEN: dict[str, Any] = {
 
 # By the name of the model: what differs from the words below.
 _DIFFERS: dict[str, dict[str, Any]] = {
+    "Gone": {"Cancelled": 1, "Erased": {"deliveries": 12, "events": 31}},
+    "Known": {"Kind": "events", "Facts": {"type": "delivery", "at": "2026-11-21T10:00:00Z"}},
     "GroupView": {"Name": "Readers", "Description": "Of the newsletter"},
     "Numbers": {"NotSent": 40, "Sent": 10, "Delivered": 100, "Read": 60, "Clicked": 30, "Bounced": 5, "Rejected": 3,
                 "Total": 248},
@@ -67,6 +69,7 @@ _TEXTS = {
     "MessageIds": "01ARZ3NDEKTSV4RRFFQ69G5FAV,01ARZ3NDEKTSV4RRFFQ69G5FAW",
     "Login": "crm",
     "Name": "Ann",
+    "Recipient": "grace@example.com",
     "OwnerLogin": "crm",
     "CreatorLogin": "crm",
     "Result": "01ARZ3NDEKTSV4RRFFQ69G5FAV",

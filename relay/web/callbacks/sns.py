@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from relay import journal
+from relay import journal, metrics
 from relay.errors import StoreUnavailable, TryAgain, Unreadable, Untrusted
 from relay.feedback import Feedback
 from relay.web.callbacks.refusals import RefusedPosts
@@ -54,6 +54,11 @@ class Webhook:
         return [web.post(self._door.path, self._receive)]
 
     async def _receive(self, request: web.Request) -> web.Response:
+        answer = await self._answered(request)
+        metrics.sns_posts.labels(str(answer.status)).inc()
+        return answer
+
+    async def _answered(self, request: web.Request) -> web.Response:
         authorization = request.headers.get("Authorization", "")
         if not self._door.is_open_to(authorization):
             # SNS asks like this each time before it tells who it is: only who tells it wrongly is worth a line.

@@ -71,7 +71,7 @@ class WebVersionPages:
             async with self._turns:
                 return await asyncio.to_thread(self._rendered, request, link, mail, content)
         except (DamagedBody, Malformed) as error:
-            journal.trouble(f"{mail.message.id}: its web version cannot be shown", error)
+            journal.trouble(f"{mail.message.id}: its web version cannot be shown", error, id=mail.message.id)
             return await self._gone(request, link)
 
     async def _gone(self, request: web.Request, link: Link) -> web.Response:

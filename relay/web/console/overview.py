@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
+from asyncio import gather
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from relay import metrics, reputation
-from relay.alarms import Alarms, Hearing
+from relay import reputation, standing
+from relay.alarm import MEANINGS, Alarm
 from relay.bounces import BounceClass
-from relay.ports.notices import Standing, Webhooks
+from relay.lookout import Lookout
 from relay.ports.operators import Counters
 from relay.ports.queue import Desk
-from relay.queueing import QueueStatus
-from relay.reputation import DOCTOR, WINDOWS, Level, Measure, ReputationRules
+from relay.reputation import DOCTOR, WINDOWS, Finding, Level, Measure, ReputationRules
 from relay.statistics import COMPLAINED, DAY, DELIVERED, HOUR, SENT, UNIQUE, By, Figures, Wanted
 from relay.web.console.visits import Page, Routes, Said, Visit, look
-from relay.web.console.webhooks import path_of
 
 _WEEK = 7 * DAY
-_CERTIFICATE_DAYS = 14
 _MOST_ROWS = 10
-_FAILING = HOUR  # a webhook may for so long
 # What is shown of a time: its name, how long it is, and the length of one point. Of days that are over hours are not kept long.
 _PERIODS: Mapping[str, tuple[str, float, float]] = {
     "day": ("Day, by hour", DAY, HOUR),
@@ -33,25 +30,13 @@ _SERIES = ("Sent", "Delivered", "Bounced", "Complained", "Opened", "Clicked")
 # What these are made of.
 _NAMES = (SENT, DELIVERED, COMPLAINED, *UNIQUE.values(), *(f"bounced.{found}" for found in BounceClass))
 _GROUPS = (By.CREDENTIAL, By.DOMAIN, By.CAMPAIGN)  # as an origin has them
-# What is said of a rate that is too high, what to do, and where.
-_REPUTATION = {
-    Measure.BOUNCES: (
-        "Hard bounces: {percent} %.",
-        "Look at who bounces, and stop lists that were bought or are old.",
-        "/messages?status=bounced",
-    ),
-    Measure.COMPLAINTS: (
-        "Complaints: {percent} %.",
-        "Look at which campaign people complain of, and make it easy to unsubscribe.",
-        "/messages?status=complained",
-    ),
-}
 
 
-class Alarm(NamedTuple):
-    """What is wrong, what to do about it, and where."""
+class Seen(NamedTuple):
+    """An alarm, what to do about it, and where."""
 
     seen: Said
+    subject: str  # where the words do not say it
     remedy: str
     path: str
 
@@ -73,12 +58,11 @@ class Gauge(NamedTuple):
 class OverviewPages:
     """Its route."""
 
-    def __init__(self, *, counters: Counters, desk: Desk, rules: ReputationRules, alarms: Alarms, webhooks: Webhooks) -> None:
+    def __init__(self, *, counters: Counters, desk: Desk, rules: ReputationRules, lookout: Lookout) -> None:
         self._counters = counters
         self._desk = desk
         self._rules = rules
-        self._alarms = alarms
-        self._webhooks = webhooks
+        self._lookout = lookout
 
     def routes(self) -> Routes:
         return (look("/", self._show),)
@@ -89,11 +73,13 @@ class OverviewPages:
         chosen = {name: visit.query.get(name) or None for name in ("credential", "sender_domain", "campaign")}
         _, length, _ = _PERIODS[period]
         since = visit.now - length
-        points = await self._points(period, since, visit.now, chosen)
+        # Both read all counters of that time: beside one another, for a month is 40,000 rows.
+        points, groups = await gather(self._points(period, since, visit.now, chosen), self._groups(since, visit.now, chosen))
         total = sum((figures for _, figures in points), Figures({}))
         status, _ = await self._desk.glance(now=visit.now, flows=0)
         windows = [(window, await self._of_account(visit.now - window, visit.now)) for window in WINDOWS]
-        gauges = [self._gauge(measure, windows) for measure in Measure]
+        findings = {measure: reputation.judge(measure, windows, self._rules, Level.FINE) for measure in Measure}
+        rates = [alarm for measure, found in findings.items() for alarm in standing.of_rate(measure, found, subject="")]
         heard_at = await self._counters.newest_event_at()
         facts: dict[str, Any] = {
             "periods": [(key, name) for key, (name, *_) in _PERIODS.items()],
@@ -104,17 +90,14 @@ class OverviewPages:
             "points": [(at, _counts(figures)) for at, figures in reversed(points)],
             "cards": list(zip(_SERIES, _counts(total), strict=True)),
             "total": total,
-            "groups": await self._groups(since, visit.now, chosen),
-            "gauges": gauges,
+            "groups": groups,
+            "gauges": [self._gauge(measure, found) for measure, found in findings.items()],
             "status": status,
             "waiting": sum(status.states.values()),
             "now": visit.now,
             "heard_at": heard_at,
-            "certificates": _certificates(),
-            "alarms": [
-                *_alarms(visit.now, status, gauges, self._alarms.hearing),
-                *_webhook_alarms(visit.now, await self._webhooks.all()),
-            ],
+            "certificates": sorted(self._lookout.machine.certificates()),
+            "alarms": [_seen(alarm) for alarm in await self._lookout.all(visit.now, rates)],
         }
         return Page(template="overview", facts=facts)
 
@@ -138,8 +121,7 @@ class OverviewPages:
         counts = [(origin, _counts(figures)) for origin, figures in found.items()]
         return [_group(by, ((origin[place], row) for origin, row in counts)) for place, by in enumerate(_GROUPS)]
 
-    def _gauge(self, measure: Measure, windows: Sequence[tuple[float, Figures]]) -> Gauge:
-        finding = reputation.judge(measure, windows, self._rules, Level.FINE)
+    def _gauge(self, measure: Measure, finding: Finding) -> Gauge:
         thresholds = self._rules.thresholds(measure)
         return Gauge(
             name=measure.name,
@@ -184,39 +166,7 @@ def _series(points: Sequence[tuple[float, Figures]]) -> list[list[float]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _certificates() -> list[tuple[str, str, float]]:
-    """Those that this node serves: the listener, the name, and when it ends."""
-    (family,) = metrics.certificate_ends.collect()
-    return sorted((sample.labels["section"], sample.labels["name"], sample.value) for sample in family.samples)
-
-
-def _alarms(now: float, status: QueueStatus, gauges: Sequence[Gauge], hearing: Hearing | None) -> Iterator[Alarm]:
-    """The worst first."""
-    account = status.account
-    if account and 0 <= account.quota <= account.sent:
-        remedy = "Mail waits and is not lost. Ask AWS for a higher quota."
-        yield Alarm(Said("The quota of the account is used up."), remedy, "/queue")
-    for measure, gauge in zip(Measure, gauges, strict=True):
-        if gauge.level != "fine":
-            said, remedy, path = _REPUTATION[measure]
-            yield Alarm(Said(said, {"percent": f"{100 * gauge.rate:.2f}"}), remedy, path)
-    if hearing and hearing.is_silent:
-        yield Alarm(Said("Mail is sent and nothing comes back."), "Look at every hop of the way back.", "/feedback/setup")
-    for hold in status.holds:
-        yield Alarm(Said("{what} is held: {why}", {"what": hold.subject or hold.scope, "why": hold.reason}), "", "/queue")
-    for section, name, ends in _certificates():
-        if ends - now < _CERTIFICATE_DAYS * DAY:
-            ending = Said("The certificate {name} ends soon.", {"name": f"{name} ({section})"})
-            yield Alarm(ending, "Renew it; it is read anew by itself.", "/")
-
-
-def _webhook_alarms(now: float, standings: Iterable[Standing]) -> Iterator[Alarm]:
-    """Those that are told nothing, and nobody wished it."""
-    for each in standings:
-        name, path = each.webhook.name, path_of(each.webhook.name)
-        if each.disabled:
-            said = Said("The webhook {name} is disabled: {why}", {"name": name, "why": each.disabled})
-            yield Alarm(said, "What happens waits. Mend what it is told by, and let it go on.", path)
-        elif not each.is_paused and 0 < each.failing_since < now - _FAILING:
-            said = Said("The webhook {name} has failed for over an hour.", {"name": name})
-            yield Alarm(said, "Look at what it answers.", path)
+def _seen(alarm: Alarm) -> Seen:
+    meaning = MEANINGS[alarm.kind]
+    subject = alarm.subject if alarm.is_unnamed else ""
+    return Seen(Said(meaning.seen, alarm.words), subject, meaning.remedy, meaning.path)

@@ -17,7 +17,7 @@ from typing import Any
 
 from aiohttp import web
 
-from relay import journal
+from relay import journal, metrics
 from relay.credential import Credential, Scope
 from relay.errors import Refused, RelayError, Unsealable
 from relay.model import Receipt
@@ -85,6 +85,7 @@ class SesDoor:
             response = _refused(dialect, SesFault(Kind.OUR_FAULT, "A fault of the relay. Try again later."), request_id)
         response.headers["x-amzn-RequestId"] = request_id
         response.headers["Cache-Control"] = "no-store"
+        metrics.api_requests.labels("ses", f"{response.status // 100}xx").inc()
         return response
 
     async def _work(self, request: web.Request, dialect: Dialect, request_id: str) -> web.Response:

@@ -208,6 +208,21 @@ CREATE TABLE suppression_history (
 
 CREATE INDEX suppression_history_address ON suppression_history (address_key);
 
+CREATE TABLE erased_suppressions (
+    mark       TEXT COLLATE "C" NOT NULL,
+    scope      TEXT COLLATE "C" NOT NULL,
+    reason     TEXT COLLATE "C" NOT NULL,
+    created_at DOUBLE PRECISION NOT NULL,
+    expires_at DOUBLE PRECISION NOT NULL,
+    PRIMARY KEY (mark, scope, reason)
+);
+
+CREATE TABLE erased_addresses (
+    mark     TEXT COLLATE "C" PRIMARY KEY,
+    began_at DOUBLE PRECISION NOT NULL,
+    ended_at DOUBLE PRECISION
+);
+
 CREATE TABLE imports (
     id          BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     source      TEXT NOT NULL,
@@ -545,3 +560,19 @@ CREATE TABLE webhook_requests (
 );
 
 CREATE INDEX webhook_requests_webhook ON webhook_requests (webhook, id);
+
+CREATE TABLE alarms (
+    kind       TEXT COLLATE "C" NOT NULL,
+    subject    TEXT COLLATE "C" NOT NULL,
+    node       TEXT COLLATE "C" NOT NULL,
+    level      INTEGER NOT NULL,
+    words      TEXT NOT NULL,
+    began_at   DOUBLE PRECISION NOT NULL,
+    seen_at    DOUBLE PRECISION NOT NULL,
+    over_at    DOUBLE PRECISION NOT NULL,
+    journal_at DOUBLE PRECISION NOT NULL,
+    webhook_at DOUBLE PRECISION NOT NULL,
+    mail_at    DOUBLE PRECISION NOT NULL,
+    failure    TEXT NOT NULL,
+    PRIMARY KEY (kind, subject, node)
+);

@@ -211,6 +211,23 @@ CREATE TABLE suppression_history (
 
 CREATE INDEX suppression_history_address ON suppression_history (address_key);
 
+-- What stays of addresses that were erased: marks that only the relay's keys can make of them. What kept mail from them, and
+-- that they were erased.
+CREATE TABLE erased_suppressions (
+    mark       TEXT NOT NULL,
+    scope      TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    created_at REAL NOT NULL,
+    expires_at REAL NOT NULL,  -- 0: never
+    PRIMARY KEY (mark, scope, reason)
+) WITHOUT ROWID;
+
+CREATE TABLE erased_addresses (
+    mark     TEXT PRIMARY KEY,
+    began_at REAL NOT NULL,
+    ended_at REAL  -- NULL until all of it is gone
+) WITHOUT ROWID;
+
 CREATE TABLE imports (
     id          INTEGER PRIMARY KEY,
     source      TEXT NOT NULL,
@@ -520,3 +537,20 @@ CREATE TABLE webhook_requests (
 );
 
 CREATE INDEX webhook_requests_webhook ON webhook_requests (webhook, id);
+
+-- What wants somebody to look, as each node sees it, and when it was told by which way: 0 for not yet.
+CREATE TABLE alarms (
+    kind       TEXT NOT NULL,
+    subject    TEXT NOT NULL,
+    node       TEXT NOT NULL,  -- '': what is no node's own
+    level      INTEGER NOT NULL,
+    words      TEXT NOT NULL,  -- JSON
+    began_at   REAL NOT NULL,
+    seen_at    REAL NOT NULL,
+    over_at    REAL NOT NULL,  -- 0: it stands
+    journal_at REAL NOT NULL,
+    webhook_at REAL NOT NULL,
+    mail_at    REAL NOT NULL,
+    failure    TEXT NOT NULL,  -- why it was not taken last
+    PRIMARY KEY (kind, subject, node)
+) WITHOUT ROWID;
