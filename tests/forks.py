@@ -57,14 +57,19 @@ def is_here() -> bool:
 
 async def start(words: Sequence[str], environment: Mapping[str, str], *, typed: IO[bytes] | None, output: IO[bytes]) -> Forked:
     """`relay` with these words, which reads the one file and writes to the other."""
+    connection = _asked(words, environment, typed, output)
+    reader, writer = await asyncio.open_unix_connection(sock=connection)
+    return Forked(int(await reader.readline()), reader, writer)
+
+
+def _asked(words: Sequence[str], environment: Mapping[str, str], typed: IO[bytes] | None, output: IO[bytes]) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(_address[0])
-    told = json.dumps({"words": list(words), "environment": dict(environment)}).encode()
+    told = json.dumps({"words": list(words), "environment": dict(environment), "folder": os.getcwd()}).encode()
     with open(os.devnull, "rb") as nothing:
         socket.send_fds(connection, [len(told).to_bytes(4, "big")], [(typed or nothing).fileno(), output.fileno()])
     connection.sendall(told)
-    reader, writer = await asyncio.open_unix_connection(sock=connection)
-    return Forked(int(await reader.readline()), reader, writer)
+    return connection
 
 
 @contextmanager
@@ -112,6 +117,7 @@ def _watch(connection: socket.socket) -> NoReturn:
     process_id = os.fork()
     if process_id == 0:
         connection.close()
+        os.chdir(told["folder"])
         _become(told["words"], told["environment"], *descriptors)
     connection.sendall(b"%d\n" % process_id)
     _, status = os.waitpid(process_id, 0)

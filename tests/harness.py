@@ -287,7 +287,11 @@ class Relay:
 async def _started(
     module: str, words: Sequence[str], environment: Settings, *, output: IO[bytes], typed: IO[bytes] | None = None
 ) -> asyncio.subprocess.Process | forks.Forked:
-    if forks.is_here() and module == "relay" and all(environment.get(name) == os.environ.get(name) for name in _OF_INTERPRETERS):
+    if (
+        forks.is_here()
+        and module == "relay"
+        and all(environment.get(name) == os.environ.get(name) for name in _OF_INTERPRETERS)
+    ):
         return await forks.start(words, environment, typed=typed, output=output)
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, *words, env=environment, stdin=typed, stdout=output, stderr=output
@@ -301,14 +305,18 @@ def memory_of(process_id: int, field: str = "VmRSS") -> int:
 
 @asynccontextmanager
 async def running_relay(
-    folder: Path, *credentials: Credential, far_side: Callable[[], Cloud] = Cloud, settings: Settings | None = None
+    folder: Path,
+    *credentials: Credential,
+    far_side: Callable[[], Cloud] = Cloud,
+    settings: Settings | None = None,
+    are_known: bool = False,
 ) -> AsyncIterator[tuple[Relay, Cloud]]:
-    """A relay that runs, and the cloud it sends to, subscribed to its webhook."""
+    """A relay that runs, and the cloud it sends to, subscribed to its webhook. Where logins `are_known` the store has them."""
     cloud = far_side()
     port = await cloud.start()
     relay = Relay(folder, port, **(settings or {}))
     try:
-        await relay.start(*(credentials or CREDENTIALS))
+        await relay.start(*(() if are_known else credentials or CREDENTIALS))
         endpoint = f"http://127.0.0.1:{relay.ports['callbacks']}/sns"
         cloud.topic = Topic(arn=TOPIC, key_file=folder / "sns.key", endpoint=endpoint)
         cloud.topic.delay = 0.0
