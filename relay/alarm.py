@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
+from urllib.parse import quote
 
 
 class Level(IntEnum):
@@ -153,21 +154,21 @@ MEANINGS: Mapping[Kind, Meaning] = {
     Kind.WEBHOOK_DISABLED: Meaning(
         "The webhook {name} is disabled: {why}",
         "What happens waits. Mend what it is told by, and let it go on.",
-        "/webhooks",
+        "/webhooks/{name}",
         "webhook_disabled",
         "webhook_changed",
     ),
     Kind.WEBHOOK_FAILS: Meaning(
         "The webhook {name} has failed for over an hour.",
         "Look at what it answers.",
-        "/webhooks",
+        "/webhooks/{name}",
         "webhook_fails",
         "webhook_works",
     ),
     Kind.LOGIN_QUOTA: Meaning(
         "The login {name} has sent all that it may today.",
         "If that is its mail, give it more; if not, disable it.",
-        "/credentials",
+        "/credentials/{name}",
         "quota_used_up",
     ),
     Kind.TEST: Meaning("A test: nothing is wrong.", "Nothing is to be done.", "/"),
@@ -199,7 +200,7 @@ class Alarm:
     @property
     def path(self) -> str:
         """In the console."""
-        return MEANINGS[self.kind].path
+        return MEANINGS[self.kind].path.format_map({word: quote(said, safe="") for word, said in self.words.items()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

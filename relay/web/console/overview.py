@@ -169,4 +169,4 @@ def _series(points: Sequence[tuple[float, Figures]]) -> list[list[float]]:
 def _seen(alarm: Alarm) -> Seen:
     meaning = MEANINGS[alarm.kind]
     subject = alarm.subject if alarm.is_unnamed else ""
-    return Seen(Said(meaning.seen, alarm.words), subject, meaning.remedy, meaning.path)
+    return Seen(Said(meaning.seen, alarm.words), subject, meaning.remedy, alarm.path)
