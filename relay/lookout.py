@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -143,14 +144,17 @@ class Lookout:
 
     async def common(self, now: float) -> Seen:
         """What is the same for all nodes. What only the leader knows others do not. Raises StoreUnavailable."""
-        status, _ = await self._tables.desk.glance(now=now, flows=0)
+        tables = self._tables
+        (status, _), webhooks, quarantined = await gather(
+            tables.desk.glance(now=now, flows=0), tables.webhooks.all(), tables.quarantine.listed(before=_NEWEST, count=1)
+        )
         found = [
             *standing.of_quota(status.account),
             *standing.of_holds(status.holds),
             *(standing.of_age(counted, most=self._limits.queue_age, now=now) if (counted := self._admission.counted) else ()),
-            *standing.of_webhooks(await self._tables.webhooks.all(), now=now),
+            *standing.of_webhooks(webhooks, now=now),
         ]
-        if await self._tables.quarantine.listed(before=_NEWEST, count=1):
+        if quarantined:
             found.append(standing.alarm(Kind.QUARANTINED, Level.WARNING))
         if not self.leads:
             return Seen(tuple(found), _MEMORY)

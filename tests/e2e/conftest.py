@@ -47,7 +47,7 @@ async def moto_port(unused_tcp_port: int) -> AsyncIterator[int]:
         yield unused_tcp_port
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[tuple[str, str]]:
     """Its URL, and the name of a database to copy."""
     with postgres.running_server() as url:

@@ -19,7 +19,7 @@ from relay.ports.search import TOP, Query
 from relay.queueing import Selection
 from relay.statistics import By, Wanted
 from relay.store.sql.store import SqlStore
-from relay.store.sqlite.database import SqliteReader
+from relay.store.sqlite.database import SqliteReaders
 from relay.store.sqlite.store import SqliteStore
 from relay.suppression import Filter, Sought, Suppression
 from relay.tokens import Kind, Link
@@ -223,8 +223,8 @@ async def statements(sqlite_store: SqliteStore) -> set[str]:
     """All that are run from now on, with their values."""
     found: set[str] = set()
     connection_of(sqlite_store).set_trace_callback(found.add)
-    assert isinstance(sqlite_store._reader, SqliteReader)
-    await sqlite_store._reader.connection.set_trace_callback(found.add)
+    assert isinstance(sqlite_store._reader, SqliteReaders)
+    await sqlite_store._reader.connections[0].set_trace_callback(found.add)
     return found
 
 

@@ -1,4 +1,4 @@
-"""The one connection of a process that writes to SQLite's file, and the one that reads beside it.
+"""The one connection of a process that writes to SQLite's file, and those that read beside it.
 
 SQLite rolls a whole transaction back by itself on a full disk or an I/O error (lang_transaction.html, "Response To Errors
 Within A Transaction"): so after any error the connection is asked whether the transaction still stands.
@@ -6,6 +6,7 @@ Within A Transaction"): so after any error the connection is asked whether the t
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ _UNAVAILABLE: dict[int | None, type[StoreUnavailable]] = {
     sqlite3.SQLITE_IOERR_SHMSIZE: DiskFull,
     sqlite3.SQLITE_BUSY: StoreLocked,
 }
+_READERS = 3
 _OUR_FAULTS = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
 
 
@@ -86,22 +88,45 @@ class SqliteDatabase:
         self.connection.close()
 
 
-class SqliteReader:
-    """Implements sql.session.Reader. To be closed in the end: it has a thread, which would keep the process from ending."""
+class SqliteReaders:
+    """Implements sql.session.Reader. To be closed in the end: each has a thread, which would keep the process from ending.
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self.connection = connection
+    A page that sums up a month must not keep the look-up waiting that RCPT waits for: some may read at one time.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._free = asyncio.Semaphore(_READERS)
+        self._idle: list[aiosqlite.Connection] = []
+        self.connections: list[aiosqlite.Connection] = []
 
     @classmethod
-    async def open(cls, path: Path) -> SqliteReader:
-        """A connection that cannot write. Raises sqlite3.OperationalError where there is no database."""
-        return cls(await aiosqlite.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None))
+    async def open(cls, path: Path) -> SqliteReaders:
+        """Connections that cannot write: the first now, more when they are wanted. Raises sqlite3.OperationalError where there
+        is no database.
+        """
+        readers = cls(path)
+        readers._idle.append(await readers._another())
+        return readers
 
     async def rows(self, query: str, values: Values = (), /) -> list[Any]:
-        try:
-            return list(await self.connection.execute_fetchall(query, values))
-        except sqlite3.Error as error:
-            raise StoreUnavailable(repr(error)) from error
+        async with self._free:
+            try:
+                connection = self._idle.pop() if self._idle else await self._another()
+            except sqlite3.Error as error:
+                raise StoreUnavailable(repr(error)) from error
+            try:
+                return list(await connection.execute_fetchall(query, values))
+            except sqlite3.Error as error:
+                raise StoreUnavailable(repr(error)) from error
+            finally:
+                self._idle.append(connection)
+
+    async def _another(self) -> aiosqlite.Connection:
+        connection = await aiosqlite.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+        self.connections.append(connection)
+        return connection
 
     async def close(self) -> None:
-        await self.connection.close()
+        for connection in self.connections:
+            await connection.close()

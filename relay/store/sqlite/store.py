@@ -11,7 +11,7 @@ from relay.errors import ConfigError
 from relay.store.sql.store import SqlStore
 from relay.store.sql.writer import Writer
 from relay.store.sqlite import schema
-from relay.store.sqlite.database import SqliteDatabase, SqliteReader
+from relay.store.sqlite.database import SqliteDatabase, SqliteReaders
 
 
 class SqliteStore(SqlStore):
@@ -25,7 +25,7 @@ class SqliteStore(SqlStore):
         """
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         writer = Writer(SqliteDatabase(schema.open_writer(path), marks), on_full=on_full)
-        return cls(writer, await SqliteReader.open(path), shorten=schema.shorten, marks=marks)
+        return cls(writer, await SqliteReaders.open(path), shorten=schema.shorten, marks=marks)
 
     @classmethod
     async def open_to_read(cls, path: Path, *, marks: Marks = NO_MARKS) -> SqliteStore:
@@ -33,6 +33,6 @@ class SqliteStore(SqlStore):
         if not path.exists():  # aiosqlite would leave a thread behind that outlives the loop
             raise ConfigError(str(path), "store.path", "there is no database to read")
         try:
-            return cls(Writer(None), await SqliteReader.open(path), marks=marks)
+            return cls(Writer(None), await SqliteReaders.open(path), marks=marks)
         except sqlite3.Error as error:
             raise ConfigError(str(path), "store.path", f"there is no database to read: {error}") from error

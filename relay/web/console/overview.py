@@ -73,14 +73,18 @@ class OverviewPages:
         chosen = {name: visit.query.get(name) or None for name in ("credential", "sender_domain", "campaign")}
         _, length, _ = _PERIODS[period]
         since = visit.now - length
-        # Both read all counters of that time: beside one another, for a month is 40,000 rows.
-        points, groups = await gather(self._points(period, since, visit.now, chosen), self._groups(since, visit.now, chosen))
+        # Beside one another: points and groups read all counters of that time, of a month 40,000 rows.
+        points, groups, (status, _), heard_at, *seen = await gather(
+            self._points(period, since, visit.now, chosen),
+            self._groups(since, visit.now, chosen),
+            self._desk.glance(now=visit.now, flows=0),
+            self._counters.newest_event_at(),
+            *(self._of_account(visit.now - window, visit.now) for window in WINDOWS),
+        )
         total = sum((figures for _, figures in points), Figures({}))
-        status, _ = await self._desk.glance(now=visit.now, flows=0)
-        windows = [(window, await self._of_account(visit.now - window, visit.now)) for window in WINDOWS]
+        windows = list(zip(WINDOWS, seen, strict=True))
         findings = {measure: reputation.judge(measure, windows, self._rules, Level.FINE) for measure in Measure}
         rates = [alarm for measure, found in findings.items() for alarm in standing.of_rate(measure, found, subject="")]
-        heard_at = await self._counters.newest_event_at()
         facts: dict[str, Any] = {
             "periods": [(key, name) for key, (name, *_) in _PERIODS.items()],
             "period": period,
