@@ -33,6 +33,7 @@ check: .venv/dev.stamp ## Lint, format, types, the floors of the house, known vu
 
 bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench
+	@$(BIN)/python -m tests.bench.delivered
 	@$(BIN)/python -m tests.bench.end_to_end
 	@$(BIN)/python -m tests.bench.webhook
 	@$(BIN)/python -m tests.bench.policy

@@ -23,6 +23,9 @@ class Counts:
     def add(self, slot: int, count: int = 1) -> None:
         self._slots[slot] += count
 
+    def set(self, slot: int, count: int) -> None:
+        self._slots[slot] = count
+
     @property
     def delivered(self) -> int:
         return self._slots[DELIVERED]

@@ -1,19 +1,21 @@
-"""SES as lean as it can be, so that what is measured is the relay: a process with TLS over kept connections.
+"""SES as lean as it can be, so that what is measured is the relay: a process with kept connections, over TLS or not.
 
-It reads each body to the length that was announced, answers a MessageId, notes how long after its DATA a message was there,
-and tells the other half of the far side, `topic`, through a pipe. Nothing is checked but that: the sandbox checks.
+It takes its time for an answer where it is told to, as SES does. It reads each body to the length that was announced, answers
+a MessageId, notes how long after its DATA a message of the relay was there, and tells the other half of the far side, `topic`,
+through a pipe. Nothing is checked but that: the sandbox checks.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import selectors
 import socket
 import ssl
 import struct
-import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +30,7 @@ _ACCOUNT = (
     b' "ProductionAccessEnabled": true, "EnforcementStatus": "HEALTHY"}'
 )
 _HANDSHAKE = 5.0
+_OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
 
 Answer = Callable[[bytes, bytes], bytes]
 """Head and body of a request -> body of its answer."""
@@ -48,17 +51,19 @@ class Ses:
     def answer(self, head: bytes, body: bytes) -> bytes:
         if not head.startswith(b"POST /v2/email/outbound-emails "):
             return _ACCOUNT
-        found = _TAGS.search(body, 0, 2000)
-        assert found, body[:2000]
         assert body.endswith(b"}"), body[-100:]
         self._number += 1
         ses_id = b"0100%012x-%08x-000000" % (self._number, os.getpid())
+        if found := _TAGS.search(body, 0, 2000):  # a relay's, and not a peer's
+            self._note(found, ses_id)
+        self._counts.add(DELIVERED)
+        return b'{"MessageId": "%s"}' % ses_id
+
+    def _note(self, found: re.Match[bytes], ses_id: bytes) -> None:
         now = time.time()
         os.write(self._seconds, struct.pack("dd", now, now - _began(found[1])))
         if self._pipe is not None:  # where the other half does not keep pace, this one waits
             os.write(self._pipe, b"%s%s %s %s\n" % (found[1], found[2], found[3], ses_id))
-        self._counts.add(DELIVERED)
-        return b'{"MessageId": "%s"}' % ses_id
 
 
 def _began(ulid: bytes) -> float:
@@ -69,23 +74,46 @@ def _began(ulid: bytes) -> float:
     return milliseconds / 1000
 
 
+class _Later:
+    """Answers that are given after so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: deque[tuple[float, socket.socket, bytes]] = deque()
+
+    def give(self, to: socket.socket, octets: bytes) -> None:
+        if not self._seconds:
+            to.sendall(octets)
+            return
+        self._waiting.append((time.monotonic() + self._seconds, to, octets))
+
+    def rest(self) -> float:
+        """Seconds until the next one."""
+        return max(0.0, self._waiting[0][0] - time.monotonic()) if self._waiting else 1.0
+
+    def give_due(self) -> None:
+        while self._waiting and self._waiting[0][0] <= time.monotonic():
+            _, to, octets = self._waiting.popleft()
+            with suppress(OSError):
+                to.sendall(octets)
+
+
 class _Connection:
-    def __init__(self, connected: ssl.SSLSocket) -> None:
+    def __init__(self, connected: socket.socket, later: _Later) -> None:
         self.socket = connected
+        self._later = later
         self._received = bytearray()
 
     def obey(self, answer: Answer) -> bool:
         """Answers what is complete. False once the other side has gone."""
         try:
-            with suppress(ssl.SSLWantReadError):
+            with suppress(ssl.SSLWantReadError, BlockingIOError):
                 while piece := self.socket.recv(65536):
                     self._received += piece
                 return False
             for head, body in self._requests():
                 text = answer(head, body)
-                self.socket.sendall(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
-                )
+                self._later.give(self.socket, _OK % (len(text), text))
         except OSError:
             return False
         return True
@@ -101,40 +129,53 @@ class _Connection:
             del self._received[:whole]
 
 
-def _serve(listener: socket.socket, tls: ssl.SSLContext, answer: Answer) -> None:
+def _serve(listener: socket.socket, tls: ssl.SSLContext | None, answer: Answer, later: _Later) -> None:
     """For as long as the process that started it is there."""
     parent = os.getppid()
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         while os.getppid() == parent:
-            for key, _ in selector.select(1.0):
+            for key, _ in selector.select(later.rest()):
                 if not key.data:
-                    _accept(selector, listener, tls)
+                    _accept(selector, listener, tls, later)
                 elif not key.data.obey(answer):
                     selector.unregister(key.fileobj)
                     key.data.socket.close()
+            later.give_due()
 
 
-def _accept(selector: selectors.BaseSelector, listener: socket.socket, tls: ssl.SSLContext) -> None:
+def _accept(selector: selectors.BaseSelector, listener: socket.socket, tls: ssl.SSLContext | None, later: _Later) -> None:
     plain, _ = listener.accept()
     plain.settimeout(_HANDSHAKE)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with suppress(OSError):
-        secured = tls.wrap_socket(plain, server_side=True)
-        secured.setblocking(False)
-        selector.register(secured, selectors.EVENT_READ, _Connection(secured))
+        taken = tls.wrap_socket(plain, server_side=True) if tls else plain
+        taken.setblocking(False)
+        selector.register(taken, selectors.EVENT_READ, _Connection(taken, later))
 
 
-def main(folder: Path, counts: Path, pipe: str) -> None:
+def main(folder: Path, counts: Path, pipe: str, *, is_plain: bool, answer_seconds: float) -> None:
     """Until it is told to end. Certificate and key are in `folder`; the port is said on standard output."""
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(folder / "ses.pem", folder / "ses.key")
+    tls = None if is_plain else ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if tls:
+        tls.load_cert_chain(folder / "ses.pem", folder / "ses.key")
     seconds = os.open(folder / "seconds", os.O_WRONLY | os.O_APPEND)
     ses = Ses(Counts(counts), seconds, os.open(pipe, os.O_RDWR) if pipe else None)
     with socket.create_server(("127.0.0.1", 0), backlog=200) as listener:
         print(listener.getsockname()[1], flush=True)
-        _serve(listener, tls, ses.answer)
+        _serve(listener, tls, ses.answer, _Later(answer_seconds))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.far_side")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("counts", type=Path)
+    parser.add_argument("pipe")
+    parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--answer-seconds", type=float, default=0.0)
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    options = _options()
+    main(options.folder, options.counts, options.pipe, is_plain=options.plain, answer_seconds=options.answer_seconds)

@@ -33,11 +33,12 @@ _HELD_BACK = 0.005
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A door to knock at: STARTTLS, or TLS from the first octet; a login where there is one."""
+    """A door to knock at: STARTTLS, or TLS from the first octet, or no TLS; a login where there is one."""
 
     port: int
     starttls: bool
     login: tuple[str, str] | None
+    tls: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,12 +138,12 @@ def _fresh(target: Target) -> Iterator[_Link]:
 
 
 class _Link:
-    """One blocking SMTP connection over TLS."""
+    """One blocking SMTP connection."""
 
     def __init__(self, target: Target) -> None:
         self._socket = socket.create_connection(("127.0.0.1", target.port), _PATIENCE)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if not target.starttls:
+        if target.tls and not target.starttls:
             self._secure()
         self._read((b"220",))
         if target.starttls:

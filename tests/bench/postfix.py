@@ -35,6 +35,9 @@ smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 local_header_rewrite_clients =
 receive_override_options = no_header_body_checks, no_address_mappings
+smtpd_recipient_restrictions =
+"""
+_HOLDS_BACK = """\
 smtpd_tls_security_level = may
 smtpd_tls_auth_only = yes
 smtpd_tls_cert_file = {folder}/smtp.pem
@@ -43,9 +46,20 @@ smtpd_sasl_auth_enable = yes
 smtpd_sasl_path = smtpd
 cyrus_sasl_config_path = {folder}/sasl
 smtpd_relay_restrictions = permit_sasl_authenticated, reject
-smtpd_recipient_restrictions =
 default_transport = discard
 discard_destination_rate_delay = 1s
+"""
+# To one host over kept connections, as many as it is given mail by at one time.
+_RELAYS = """\
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+relayhost = [127.0.0.1]:{relayhost}
+smtp_tls_security_level = none
+smtp_connection_cache_destinations = 127.0.0.1
+smtp_connection_cache_time_limit = 10s
+default_destination_concurrency_limit = 50
+initial_destination_concurrency = 50
+disable_dns_lookups = yes
 """
 _MASTER = """\
 127.0.0.1:{port} inet n - n - - smtpd
@@ -56,6 +70,8 @@ tlsmgr unix - - n 1000? 1 tlsmgr
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
 discard unix - - n - - discard
+smtp unix - - n - - smtp
+scache unix - - n - 1 scache
 """
 _SASL = """\
 pwcheck_method: auxprop
@@ -68,21 +84,42 @@ mech_list: PLAIN
 @asynccontextmanager
 async def running(folder: Path) -> AsyncIterator[Running]:
     """Certificate and key are in `folder`, which Postfix's own user must be able to enter."""
-    _check_here()
     port = free_port()
-    words = {"folder": folder, "port": port, "hostname": _HOSTNAME}
-    for name in ("queue", "data", "sasl"):  # Debian's Postfix looks nowhere else for SASL's settings
-        (folder / name).mkdir()
-    for name, text in (("main.cf", _MAIN), ("master.cf", _MASTER), ("sasl/smtpd.conf", _SASL)):
-        (folder / name).write_text(text.format(**words))
-    shutil.chown(folder / "data", "postfix")
+    _prepare(folder, _MAIN + _HOLDS_BACK, port=port)
+    (folder / "sasl").mkdir()  # Debian's Postfix looks nowhere else for SASL's settings
+    (folder / "sasl" / "smtpd.conf").write_text(_SASL.format(folder=folder))
     name, password = LOGIN
     await finished("saslpasswd2", "-p", "-c", "-f", folder / "sasldb", "-u", _HOSTNAME, name, octets=password.encode())
     shutil.chown(folder / "sasldb", "postfix")
+    async with _started(folder, port) as process_id:
+        yield Running(process_id=process_id, doors={"starttls": Target(port=port, starttls=True, login=LOGIN)})
+
+
+@asynccontextmanager
+async def relaying(folder: Path, relayhost: int) -> AsyncIterator[Running]:
+    """Without TLS and login, to that port of this machine."""
+    port = free_port()
+    _prepare(folder, _MAIN + _RELAYS, port=port, relayhost=relayhost)
+    async with _started(folder, port) as process_id:
+        yield Running(process_id=process_id, doors={"plain": Target(port=port, starttls=False, login=None, tls=False)})
+
+
+def _prepare(folder: Path, main: str, **words: int) -> None:
+    """Its own user must be able to enter `folder`."""
+    _check_here()
+    for name in ("queue", "data"):
+        (folder / name).mkdir()
+    for name, text in (("main.cf", main), ("master.cf", _MASTER)):
+        (folder / name).write_text(text.format(folder=folder, hostname=_HOSTNAME, **words))
+    shutil.chown(folder / "data", "postfix")
+
+
+@asynccontextmanager
+async def _started(folder: Path, port: int) -> AsyncIterator[int]:
+    """Its master. Not `postfix start`: so it stays our child, and takes its daemons with it when it ends."""
     await finished("postfix", "-c", folder, "check")
-    # Not `postfix start`: the master stays our child in the foreground, and takes its daemons with it when it ends.
     async with process(_DAEMONS / "master", "-c", folder, port=port, log=folder / "log") as started:
-        yield Running(process_id=started.pid, doors={"starttls": Target(port=port, starttls=True, login=LOGIN)})
+        yield started.pid
 
 
 def _check_here() -> None:
