@@ -99,8 +99,10 @@ async def _relay(folder: Path, counts: Path, seconds: float) -> AsyncIterator[Ru
         await relay.start(APPLICATION)
         while not any(line["event"] == "account" for line in relay.journal()):  # noqa: ASYNC110 - a log tells nobody
             await asyncio.sleep(0.05)
-        yield Running(process_id=relay.process_id, doors={"plain": _plain(relay.ports["trusted"])})
-        await relay.stop()
+        try:
+            yield Running(process_id=relay.process_id, doors={"plain": _plain(relay.ports["trusted"])})
+        finally:
+            await relay.stop()
 
 
 @asynccontextmanager
