@@ -93,12 +93,14 @@ async def test_all_nodes_together_send_at_the_rate_of_the_account(tmp_path: Path
         await found.verdict(*clients, within=QUEUED / RATE + 30)
         at = sorted(call.at.timestamp() for call in found.cloud.calls)
         steady = [moment for moment in at if at[0] + 3 <= moment <= at[-1] - 2]
-        rate = (len(steady) - 1) / (steady[-1] - steady[0])
+        seconds = steady[-1] - steady[0]
+        rate = (len(steady) - 1) / seconds
         fullest = max(Counter(int(moment - at[0]) for moment in at).values())
         gap = max(later - sooner for sooner, later in pairwise(steady))
-        said = f"{rate:.2f} a second of {RATE} over {steady[-1] - steady[0]:.0f} s, at most {fullest} in one, {gap:.2f} s apart"
+        said = f"{rate:.2f} a second of {RATE} over {seconds:.0f} s, at most {fullest} in one, {gap:.2f} s apart"
         senders = Counter(line["node"] for relay in found.relays for line in relay.journal() if line["event"] == "sent")
         print(f"{said}; {throttling.struck} throttled; {dict(senders)}")
-        assert rate == pytest.approx(RATE, rel=0.05)
+        # A second's worth may be saved, and what a busy machine left over before this window is sent in it.
+        assert 0.95 * RATE <= rate <= 1.05 * RATE + RATE / seconds
         assert throttling.struck <= QUEUED / 300
         assert len(senders) == 3
