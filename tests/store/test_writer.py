@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -77,18 +78,55 @@ def free(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA max_page_count = 1000000")
 
 
-async def test_a_locked_database_is_waited_for_once(
-    writer: Writer, connection: sqlite3.Connection, other: sqlite3.Connection
+async def test_a_locked_database_is_waited_for_once_and_not_on_the_loop(
+    connection: sqlite3.Connection, other: sqlite3.Connection
 ) -> None:
     connection.execute("PRAGMA busy_timeout = 20")
-    statements: list[str] = []
-    connection.set_trace_callback(statements.append)
+    writer = Writer(SqliteDatabase(connection))
+    statements: list[tuple[bool, str]] = []
+    loop = threading.current_thread()
+    connection.set_trace_callback(lambda text: statements.append((threading.current_thread() is loop, text)))
     other.execute("BEGIN IMMEDIATE")
     results = await asyncio.gather(*(put(writer, message(number)) for number in range(3)), return_exceptions=True)
     other.execute("ROLLBACK")
     assert answers(results) == ["StoreLocked"] * 3
-    assert statements == ["BEGIN IMMEDIATE"]
+    assert statements == [
+        (True, "PRAGMA busy_timeout = 0"),
+        (True, "BEGIN IMMEDIATE"),
+        (True, "ROLLBACK"),
+        (False, "PRAGMA busy_timeout = 20"),
+        (False, "BEGIN IMMEDIATE"),
+    ]
     assert await put(writer, message(4)) in stored(other)
+    await writer.close()
+
+
+async def test_what_is_short_is_written_on_the_loop_and_committed_in_the_thread(
+    writer: Writer, connection: sqlite3.Connection
+) -> None:
+    loop, threads = threading.current_thread(), dict[str, bool]()
+    connection.set_trace_callback(lambda text: threads.__setitem__(text.split()[0], threading.current_thread() is loop))
+    await put(writer, message(1))
+    assert threads["INSERT"]
+    assert not threads["COMMIT"]
+    await asyncio.gather(put(writer, message(2)), writer.run(_nothing, None))
+    assert not threads["INSERT"]
+
+
+async def test_where_the_disk_makes_the_loop_wait_the_thread_waits_from_then_on(
+    writer: Writer, connection: sqlite3.Connection
+) -> None:
+    loop, threads = threading.current_thread(), list[bool]()
+
+    def wait(text: str) -> None:
+        if text.startswith("INSERT INTO messages"):
+            threads.append(threading.current_thread() is loop)
+            time.sleep(0.06)
+
+    connection.set_trace_callback(wait)
+    for number in range(3):
+        await put(writer, message(number))
+    assert threads == [True, False, False]
 
 
 async def test_who_can_make_room_is_told_of_a_full_disk(connection: sqlite3.Connection) -> None:

@@ -42,6 +42,7 @@ class PostgresDatabase:
         """Raises psycopg.Error."""
         self._server = server
         self.marks = marks
+        self.is_alone = False
         self._connection = self._connect()
         self.writer = 0
         self.patience = 5000  # milliseconds that it waits for a lock
@@ -70,7 +71,7 @@ class PostgresDatabase:
         """The number of this node among those that write."""
         self.writer = writer
 
-    def begin(self, *, lazily: bool, alone: bool) -> None:
+    def begin(self, *, lazily: bool, alone: bool, patiently: bool) -> None:
         if self._connection.closed:
             self._connection = self._connect()
         self._connection.seconds = ANSWER_SECONDS

@@ -28,6 +28,14 @@ def beside_others(verb: F) -> F:
     return verb
 
 
+def short(verb: F) -> F:
+    """A verb of few statements, each by an index and of few rows, however much the tables hold: where these wait for nobody, it
+    is not worth a thread.
+    """
+    verb.is_short = True  # type: ignore[attr-defined]
+    return verb
+
+
 def changes(deliveries: Callable[[Any], Iterable[str]]) -> Callable[[F], F]:
     """A verb that changes these for an item. All that the verbs of a transaction change are locked before it does anything, in
     one order: two nodes that wait for each other's would be found out, and one of them thrown back, only after a second.
@@ -54,7 +62,7 @@ class Cursor(Protocol):
 
 
 class Session(Protocol):
-    """A connection within a transaction, in the writing thread. Raises the database's own errors."""
+    """A connection within a transaction. Raises the database's own errors."""
 
     @property
     def writer(self) -> int:
@@ -73,15 +81,21 @@ class Session(Protocol):
 
 
 class Database(Session, Protocol):
-    """The connection that writes, between transactions and in them. Belongs to the writing thread."""
+    """The connection that writes, between transactions and in them. Belongs to one thread at a time."""
 
-    def begin(self, *, lazily: bool, alone: bool) -> None:
+    @property
+    def is_alone(self) -> bool:
+        """No other node writes to it, and between BEGIN and COMMIT its statements wait for nobody."""
+
+    def begin(self, *, lazily: bool, alone: bool, patiently: bool) -> None:
         """Raises the database's own errors. `lazily`: the commit need not survive a power cut by itself. `alone`: nobody else
-        may write meanwhile.
+        may write meanwhile. `patiently`: who writes now is waited for.
         """
 
     def lock(self, deliveries: Sequence[str]) -> None:
-        """Nobody else changes them until the transaction is over. Raises the database's own errors."""
+        """Nobody else changes them until the transaction is over; asked only where it is not alone. Raises the database's own
+        errors.
+        """
 
     def commit(self) -> None:
         """All of it is kept from now on. Raises the database's own errors."""

@@ -4,8 +4,10 @@ Verbs that wait at the same time share one transaction and so one sync of the di
 returned. After any error the database is asked whether the transaction still stands, and if not, every waiter of the group is
 told. A full disk is told to `on_full` first, which may make room.
 
-Each statement costs a hand-over of the interpreter's lock between this thread and the loop's, which is dearer than the
-statement itself: so a verb takes all its items of a group at once, and writes them with as few statements as it can.
+Each statement in the thread costs a hand-over of the interpreter's lock between it and the loop's, which is dearer than the
+statement itself: so a verb takes all its items of a group at once, and writes them with as few statements as it can. And where
+the database is ours alone, a group of short verbs is written on the loop: only its COMMIT, which waits for the disk, is the
+thread's (docs/decisions/0028).
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ _MAX_GROUP = 200
 # and under load nearly all who are.
 _QUIET_ROUNDS = 4
 _LONGEST_GATHERING = 0.002
+# A disk that makes even the short verbs wait must not stop all connections: for so long it stops the thread alone.
+_LONGEST_ON_LOOP, _WARY_SECONDS = 0.05, 60.0
 _TRIES = 5  # of a transaction in whose way others were
 
 
@@ -38,6 +42,14 @@ class _Job(NamedTuple):
     item: Any
     done: asyncio.Future[Any]
     is_lazy: bool
+
+
+class _Group(NamedTuple):
+    """`results` where its transaction is only to be committed; None where it is to be begun as well."""
+
+    loop: asyncio.AbstractEventLoop
+    jobs: list[_Job]
+    results: list[Any] | None
 
 
 class Writer:
@@ -49,12 +61,14 @@ class Writer:
     def __init__(self, database: Database | None, *, on_full: Callable[[], None] = lambda: None) -> None:
         """`on_full` is called in the writing thread."""
         self._database = database
+        self._is_open = database is not None
         self._on_full = on_full
-        self._groups: SimpleQueue[tuple[asyncio.AbstractEventLoop, list[_Job]] | None] = SimpleQueue()
+        self._groups: SimpleQueue[_Group | None] = SimpleQueue()
         self._thread = Thread(target=self._work, args=(database,), name="store-writer", daemon=True)
         self._thread.start()
         self._waiting: list[_Job] = []
         self._is_busy = False  # a group is being gathered or written
+        self._wary_until = 0.0  # of the loop's time
         self.in_earnest = 0  # jobs so far that were not lazy
 
     async def run(self, verb: Verb[I, T], item: I, *, lazily: bool = False) -> T:
@@ -63,7 +77,7 @@ class Writer:
 
         Raises StoreUnavailable, or what the verb raised for this item.
         """
-        if self._database is None:
+        if not self._is_open:
             raise StoreUnavailable("the store is not open for writing")
         loop = asyncio.get_running_loop()
         job = _Job(verb, item, loop.create_future(), lazily)
@@ -77,7 +91,7 @@ class Writer:
         """What is waiting is still written; who comes later, or comes again, finds it closed. Who is cancelled leaves the
         thread to the end of the process.
         """
-        self._database = None
+        self._is_open = False
         while self._is_busy:  # noqa: ASYNC110 - groups follow each other
             await asyncio.sleep(0.001)
         self._groups.put(None)
@@ -96,17 +110,25 @@ class Writer:
         if quiet < _QUIET_ROUNDS and come < _MAX_GROUP and loop.time() < until:
             loop.call_soon(self._gather, loop, come, quiet, until)
         else:
-            group, self._waiting = self._waiting[:_MAX_GROUP], self._waiting[_MAX_GROUP:]
-            self._groups.put((loop, group))
+            jobs, self._waiting = self._waiting[:_MAX_GROUP], self._waiting[_MAX_GROUP:]
+            self._groups.put(_Group(loop, jobs, self._written_at_once(loop, jobs)))
+
+    def _written_at_once(self, loop: asyncio.AbstractEventLoop, jobs: list[_Job]) -> list[Any] | None:
+        began = loop.time()
+        if self._database is None or began < self._wary_until:
+            return None
+        results = _written(self._database, jobs)
+        if loop.time() - began > _LONGEST_ON_LOOP:
+            self._wary_until = loop.time() + _WARY_SECONDS
+        return results
 
     def _work(self, database: Database | None) -> None:
         """The thread: group after group, until None."""
-        while database and (step := self._groups.get()):
-            loop, group = step
-            results = _write(database, group)
+        while database and (group := self._groups.get()):
+            results = _committed(database, group.results) or _write(database, group.jobs)
             if any(isinstance(result, DiskFull) for result in results):
                 self._make_room(database)
-            loop.call_soon_threadsafe(self._end, loop, group, results)
+            group.loop.call_soon_threadsafe(self._end, group.loop, group.jobs, results)
         if database:
             database.close()
 
@@ -130,6 +152,29 @@ class Writer:
                 job.done.set_result(result)
 
 
+def _written(database: Database, group: list[_Job]) -> list[Any] | None:
+    """The results of a transaction that is to be committed. None, and no transaction, where that would wait, or went wrong."""
+    if not (database.is_alone and all(getattr(job.verb, "is_short", False) for job in group)):
+        return None
+    try:
+        database.begin(lazily=all(job.is_lazy for job in group), alone=True, patiently=False)
+        return _results(database, group, _run_bare)
+    except Exception:  # the thread tries it with more patience and more care, and tells what is wrong
+        database.rollback()
+        return None
+
+
+def _committed(database: Database, results: list[Any] | None) -> list[Any] | None:
+    """The results, if they are so from now on. None, and no transaction, where there are none."""
+    try:
+        if results is not None:
+            database.commit()
+    except Exception:
+        database.rollback()
+        return None
+    return results
+
+
 def _write(database: Database, group: list[_Job]) -> list[Any]:
     """One result per job: its value, or the exception it gets. Hopes that all is well, and takes care once it is not."""
     lazily = all(job.is_lazy for job in group)
@@ -137,11 +182,13 @@ def _write(database: Database, group: list[_Job]) -> list[Any]:
     for _ in range(_TRIES):
         for run in (_run_bare, _run_apart):
             try:
-                database.begin(lazily=lazily, alone=alone)
+                database.begin(lazily=lazily, alone=alone, patiently=True)
             except Exception as error:  # a second try would take as long
                 return [database.outage(error) for _ in group]
             try:
-                return _commit(database, group, run)
+                results = _results(database, group, run)
+                database.commit()
+                return results
             except Exception as error:
                 failure = error
                 database.rollback()
@@ -154,14 +201,18 @@ def _write(database: Database, group: list[_Job]) -> list[Any]:
     return [database.outage(failure) for _ in group]
 
 
-def _commit(database: Database, group: list[_Job], run: Callable[..., list[Any]]) -> list[Any]:
+def _results(database: Database, group: list[_Job], run: Callable[..., list[Any]]) -> list[Any]:
     results: list[Any] = []
-    if len(changed := {id for job in group for id in getattr(job.verb, "changes", _nothing)(job.item)}) > 1:
-        database.lock(sorted(changed))
+    if not database.is_alone:
+        _lock(database, group)
     for verb, jobs in groupby(group, key=lambda job: job.verb):
         results += run(database, verb, [job.item for job in jobs])
-    database.commit()
     return results
+
+
+def _lock(database: Database, group: list[_Job]) -> None:
+    if len(changed := {id for job in group for id in getattr(job.verb, "changes", _nothing)(job.item)}) > 1:
+        database.lock(sorted(changed))
 
 
 def _nothing(item: object) -> Sequence[str]:

@@ -38,13 +38,19 @@ class SqliteDatabase:
         self.execute: Callable[..., sqlite3.Cursor] = connection.execute
         self.executemany: Callable[..., sqlite3.Cursor] = connection.executemany
         self._is_lazy = False
+        (self._patience,) = self.execute("PRAGMA busy_timeout").fetchone()  # milliseconds
+        self._is_patient = True
         self.writer = 0  # the only one
+        self.is_alone = True
 
     def each(self, query: str, rows: Iterable[Values], /) -> list[Cursor]:
         return [self.execute(query, row) for row in rows]
 
-    def begin(self, *, lazily: bool, alone: bool) -> None:
-        """Nobody else ever writes."""
+    def begin(self, *, lazily: bool, alone: bool, patiently: bool) -> None:
+        """No other relay ever writes; somebody with a tool for databases may."""
+        if patiently != self._is_patient:
+            self.execute(f"PRAGMA busy_timeout = {self._patience * patiently}")
+            self._is_patient = patiently
         if lazily != self._is_lazy:  # without a sync: that of the next commit covers all of the log before it
             self.execute(f"PRAGMA synchronous = {'NORMAL' if lazily else 'FULL'}")
             self._is_lazy = lazily
