@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from functools import lru_cache
 from typing import TextIO
 
 INFO, WARNING, ERROR = "info", "warning", "error"
@@ -64,10 +65,15 @@ def _write(event: str, level: str = INFO, **facts: object) -> None:
     if _stream is None:
         return
     now = time.time()
-    at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{int(now % 1 * 1000):03d}Z"
+    at = f"{_second(int(now))}.{int(now % 1 * 1000):03d}Z"
     with suppress(OSError):  # a log file on a full disk, a reader that is gone: neither may stop mail
         _stream.write(json.dumps({"at": at, "level": level, "event": event, **_whose, **_wanted(facts)}) + "\n")
         _stream.flush()
+
+
+@lru_cache(maxsize=4)
+def _second(at: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at))
 
 
 def _wanted(facts: dict[str, object]) -> dict[str, object]:

@@ -62,7 +62,7 @@ def sign(
     `path` is the path as it goes on the wire, percent-encoded once; `query` holds decoded names and values; `payload_sha256`
     is in hexadecimal.
     """
-    stamp = strftime(_STAMP, gmtime(at))
+    stamp = _stamp(int(at))
     signed = {**headers, "Host": host, "X-Amz-Date": stamp}
     if key.token:
         signed["X-Amz-Security-Token"] = key.token
@@ -238,8 +238,18 @@ def _canonical(
     lines = "".join(f"{name}:{value}\n" for name, value in signed)
     pairs = "&".join(f"{name}={value}" for name, value in sorted((_encode(n), _encode(v)) for n, v in query))
     names = ";".join(name for name, _ in signed)
-    # Every service but S3 encodes the path, as it goes on the wire, once more.
-    return _octets(f"{method}\n{quote(_octets(path), safe='/~')}\n{pairs}\n{lines}\n{names}\n{payload_sha256}")
+    return _octets(f"{method}\n{_encoded_again(path)}\n{pairs}\n{lines}\n{names}\n{payload_sha256}")
+
+
+@lru_cache(maxsize=256)
+def _encoded_again(path: str) -> str:
+    """Every service but S3 encodes the path, as it goes on the wire, once more."""
+    return quote(_octets(path), safe="/~")
+
+
+@lru_cache(maxsize=4)
+def _stamp(second: int) -> str:
+    return strftime(_STAMP, gmtime(second))
 
 
 def _signature(canonical: bytes, secret: str, stamp: str, region: str, service: str) -> str:

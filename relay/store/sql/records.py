@@ -85,8 +85,8 @@ def message_row(message: Message) -> tuple[Any, ...]:
         labels.message_class,
         labels.send_at,
         labels.expires_at,
-        json.dumps(labels.tags),
-        json.dumps(labels.ses_tags),
+        json.dumps(labels.tags) if labels.tags else "[]",
+        json.dumps(labels.ses_tags) if labels.ses_tags else "[]",
         labels.configuration_set,
         message.task,
     )

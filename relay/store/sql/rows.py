@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from relay.store.sql.session import Session
@@ -22,6 +24,10 @@ def insert(
     """INSERT of all rows, a statement for each 32. `then` is an ON CONFLICT clause."""
     for first in range(0, len(rows), _ROWS):
         some = rows[first : first + _ROWS]
-        row = f"({','.join('?' * len(some[0]))})"
-        values = ",".join([row] * len(some))
-        db.execute(f"INSERT INTO {table} ({columns}) VALUES {values} {then}", [value for row in some for value in row])
+        db.execute(_statement(table, columns, len(some[0]), len(some), then), list(chain.from_iterable(some)))
+
+
+@lru_cache(maxsize=1024)
+def _statement(table: str, columns: str, width: int, count: int, then: str) -> str:
+    row = f"({','.join('?' * width)})"
+    return f"INSERT INTO {table} ({columns}) VALUES {','.join([row] * count)} {then}"
