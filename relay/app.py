@@ -39,6 +39,7 @@ from relay.backlog import Admission
 from relay.collector import Collector
 from relay.control.server import ControlServer
 from relay.dead_letters import DeadLetterWatch
+from relay.dispatch import Dispatcher
 from relay.doctor import rounds
 from relay.doctor.look import Look
 from relay.doors import Doors
@@ -119,13 +120,12 @@ class App:
         self._start_sync(base, sync)
         self._start_list_sync(base, lists)
         account = await self._start_account(base, sesv2)
-        if does(Role.DISPATCH):
-            await self._start_dispatch(base, session, sesv2.meta.endpoint_url)
+        dispatcher = await self._start_dispatch(base, session, sesv2.meta.endpoint_url) if does(Role.DISPATCH) else None
         self._chore(base, upkeep.run, "upkeep")
         if config.playpen.recipient:
             journal.in_playpen(recipient=config.playpen.recipient)
         await self._start_watch(base, room, admission)
-        entrance = await self._doors.entrance(base, sync.identities, admission)
+        entrance = await self._doors.entrance(base, sync.identities, admission, dispatcher)
         leader = Leader(alarms=heard.alarms, queues=heard.queues, upkeep=upkeep, account=lambda: account.standing)
         lookout = self._lookout(base, leader, admission, entrance)
         if config.private.listen:
@@ -287,7 +287,7 @@ class App:
         self._chore(base, account.run, "the look at the account")
         return account
 
-    async def _start_dispatch(self, base: Base, session: boto3.Session, endpoint: str) -> None:
+    async def _start_dispatch(self, base: Base, session: boto3.Session, endpoint: str) -> Dispatcher:
         config = self._config
         credentials = ChainCredentials(session, new_session=lambda: at_aws.session(config), clock=time.time)
         await credentials.refresh()
@@ -299,6 +299,7 @@ class App:
         if base.store.shared:
             self._parts.keep_running(base.store.shared.wakes(base.wake.set).listen, "the ear for mail at other nodes")
         self._parts.ends_with(dispatcher.stop, limit=_STOP_CALLS_SECONDS)
+        return dispatcher
 
     def _start_sync(self, base: Base, sync: IdentitySync) -> None:
         if every := self._config.ses.identities_seconds:

@@ -1,45 +1,50 @@
 """Claim, send, settle: takes from the queue what SES will take now, and writes down what came of it.
 
-Tokens and free calls come first, then that many deliveries are claimed, so that nothing waits under a lease.
+Tokens and free calls come first, then that many deliveries are claimed, so that nothing waits under a lease. Where nothing
+waits at all, mail that comes in gets such a ticket itself, and is claimed as it is stored.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from relay import failpoints, journal, lifecycle, metrics
 from relay.errors import DamagedBody, StoreUnavailable
 from relay.lifecycle import Patience
-from relay.model import Claimed, Lane, Settlement
+from relay.model import Claimed, Lane, Settlement, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.ports.bodies import Bodies
 from relay.ports.clock import Clock
 from relay.ports.queue import Queue
 from relay.ports.ses import Allowance, Sender
-from relay.queueing import Claims, Round, Settled
+from relay.queueing import Claims, Round, Settled, Ticket
 from relay.turns import Turns
 
 _IDLE = 1.0  # seconds between looks at the queue when nobody wakes us: retries become due
 _STORE_DOWN = 1.0  # seconds between tries to reach a store that does not answer
 _CLAIM_SECONDS = 5.0  # that a stop waits for one; what a store that hangs gives out later is found in doubt
 _DAMAGED = 86400.0
+_LOOK = 4  # of the free calls a part like this
 _TOLD_ONCE = 60.0  # seconds: a hold that was lifted meanwhile and met again is told again
 _SIMULATOR = "@simulator.amazonses.com"  # SES counts no mail to it (SES developer guide, "Using the mailbox simulator")
-_OUTCOMES: dict[type, str] = {
-    Sent: "sent",
-    Later: "later",
-    SlowDown: "slow_down",
-    Hold: "hold",
-    Never: "never",
-    Unknown: "unknown",
+_CALLS = {
+    kind: metrics.ses_calls.labels(word)
+    for kind, word in {
+        Sent: "sent",
+        Later: "later",
+        SlowDown: "slow_down",
+        Hold: "hold",
+        Never: "never",
+        Unknown: "unknown",
+    }.items()
 }
 
 
 class Dispatcher:
-    """One per process. `lease` and all times are seconds; `wake` is set by whoever makes something due."""
+    """One per process. Implements ports.Express. `lease` and all times are seconds; `wake` is set where something is due."""
 
     def __init__(
         self,
@@ -70,7 +75,9 @@ class Dispatcher:
         self._max_calls = max_calls
         self._lease = lease
         self._chance = chance
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()  # until what came of them is written down
+        self._unanswered = 0  # of these, and what is promised
+        self._others_wait = True  # as far as the last round saw
         self._claiming = asyncio.Lock()
         self._stopping = False
 
@@ -104,39 +111,51 @@ class Dispatcher:
         """Claims and starts what fits. True if more may be due than fitted."""
         if not (free := self._free_calls()):
             return True
-        granted = await self._allowance.take(free)
+        # Where nobody is known to wait it is but a look: meanwhile most of what is free stays so for what comes in.
+        granted = await self._allowance.take(free if self._others_wait else -(-free // _LOOK))
         self._tell_lanes(granted.lanes)
         if not granted.recipients:
-            return bool(granted.lanes)
-        lease_ends = self._monotonic() + self._lease
-        now = self._clock()
-        this = Round(
-            limit=granted.recipients,
-            now=now,
-            lease_until=now + self._lease,
-            lifetime=self._patience.lifetime,
-            turns=self._turns,
-            lanes=granted.lanes,
-        )
-        claims = await self._claimed(this)
+            self._others_wait = bool(granted.lanes)
+            return self._others_wait
+        ticket = self._promise(granted.recipients)
+        claims = Claims(claimed=(), ended=())
+        try:
+            claims = await self._queue.claim(self._this_round(ticket, granted.lanes))
+        finally:
+            await self.send(ticket, claims.claimed)
         for delivery in claims.ended:
             journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
-        for claimed in claims.claimed:
-            call = asyncio.create_task(self._send(claimed, lease_ends), name=claimed.delivery.id)
+        self._others_wait = len(claims.claimed) + len(claims.ended) == ticket.calls
+        return self._others_wait
+
+    def _this_round(self, ticket: Ticket, lanes: tuple[Lane, ...]) -> Round:
+        return Round(
+            limit=ticket.calls,
+            now=ticket.lease_until - self._lease,
+            lease_until=ticket.lease_until,
+            lifetime=self._patience.lifetime,
+            turns=self._turns,
+            lanes=lanes,
+        )
+
+    def _promise(self, calls: int) -> Ticket:
+        self._unanswered += calls
+        return Ticket(calls=calls, lease_until=self._clock() + self._lease, lease_ends=self._monotonic() + self._lease)
+
+    def ticket(self, lane: Lane, calls: int) -> Ticket | None:
+        is_free = not (self._others_wait or self._stopping) and self._unanswered + calls <= self._max_calls
+        return self._promise(calls) if is_free and self._allowance.take_at_once(calls, lane) else None
+
+    async def send(self, ticket: Ticket, claimed: Sequence[Claimed]) -> None:
+        """Of the ticket is given back what is not sent to, and what SES does not count."""
+        self._unanswered -= ticket.calls - len(claimed)
+        for each in claimed:
+            call = asyncio.create_task(self._send(each, ticket.lease_ends), name=each.delivery.id)
             self._calls.add(call)
             call.add_done_callback(self._finished)
-        return len(claims.claimed) + len(claims.ended) == this.limit
-
-    async def _claimed(self, this: Round) -> Claims:
-        """What is not sent to, and what SES does not count, is given back of what was granted for the round."""
-        sent_to = counted = 0
-        try:
-            claims = await self._queue.claim(this)
-            sent_to = len(claims.claimed)
-            counted = sum(not each.delivery.recipient.lower().endswith(_SIMULATOR) for each in claims.claimed)
-        finally:
-            await self._allowance.give_back(tokens=this.limit - sent_to, calls=this.limit - counted)
-        return claims
+        counted = sum(not each.delivery.recipient.lower().endswith(_SIMULATOR) for each in claimed)
+        if counted < ticket.calls:
+            await self._allowance.give_back(tokens=ticket.calls - len(claimed), calls=ticket.calls - counted)
 
     def _tell_lanes(self, lanes: tuple[Lane, ...]) -> None:
         """Those that the account's quota has something left for."""
@@ -146,14 +165,18 @@ class Dispatcher:
 
     def _free_calls(self) -> int:
         """A transaction per finished call would be wasteful: nothing is free until a quarter is."""
-        free = self._max_calls - len(self._calls)
+        free = self._max_calls - self._unanswered
         return free if free * 4 >= self._max_calls else 0
 
     def _finished(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)
         if not call.cancelled() and (error := call.exception()):
             journal.trouble("a call ended by a fault of ours", error, id=call.get_name())
-        self._wake.set()
+
+    def _answered(self) -> None:
+        self._unanswered -= 1
+        if self._others_wait:
+            self._wake.set()
 
     async def _rest(self, more: bool) -> None:
         """If only tokens are short, until the next one; else until something became due or a call has ended."""
@@ -167,9 +190,12 @@ class Dispatcher:
     async def _send(self, claimed: Claimed, lease_ends: float) -> None:
         began = self._monotonic()
         failpoints.reach(failpoints.BEFORE_CALL)
-        outcome = await self._outcome(claimed, lambda: lease_ends - self._monotonic())
+        try:
+            outcome = await self._outcome(claimed, lambda: lease_ends - self._monotonic())
+        finally:
+            self._answered()
         failpoints.reach(failpoints.AFTER_CALL)
-        metrics.ses_calls.labels(_OUTCOMES[type(outcome)]).inc()
+        _CALLS[type(outcome)].inc()
         metrics.ses_call_seconds.observe(self._monotonic() - began)
         if isinstance(outcome, SlowDown):
             await self._allowance.slow_down()
@@ -177,6 +203,8 @@ class Dispatcher:
         # A result that is known must not be lost to a shutdown: SES would get the message a second time.
         settled = await asyncio.shield(self._record(settlement))
         failpoints.reach(failpoints.AFTER_RECORD)
+        if settlement.state is State.QUEUED:
+            self._wake.set()
         self._tell(settlement, settled, self._monotonic() - began)
 
     async def _outcome(self, claimed: Claimed, time_left: Callable[[], float]) -> Outcome:

@@ -22,6 +22,7 @@ from relay.identities import Identities
 from relay.lifecycle import DAY
 from relay.logins import LoginChanges
 from relay.parts import Parts
+from relay.ports.queue import Express
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import ServerTls
 from relay.settings import Config, Role
@@ -89,7 +90,7 @@ class Doors:
             is_shared = name != "private" and bool(self._config.worker)
             self.ports[name] = await server.listen(host, port, tls=tls, is_shared=is_shared)
 
-    async def entrance(self, base: Base, identities: Identities, admission: Admission) -> Entrance:
+    async def entrance(self, base: Base, identities: Identities, admission: Admission, express: Express | None) -> Entrance:
         """What all doors lead to. Raises StoreUnavailable."""
         store = base.store
         passwords = ArgonPasswords(monotonic=time.monotonic)
@@ -103,7 +104,7 @@ class Doors:
             changes = LoginChanges(store.credentials, self.credential_changed)
             self._parts.keep_running(changes.run, "what others change of logins")
         known = identities if self._config.ses.identities_seconds else Identities()
-        intake = way_in.intake(base, known, admission, limits.quota, self._bell(base))
+        intake = way_in.intake(base, known, admission, limits.quota, self._bell(base), express)
         return Entrance(intake=intake, login=login, identities=known, passwords=passwords, tell=self.credential_changed)
 
     async def open_smtp(self, base: Base, entrance: Entrance, tls: ssl.SSLContext) -> None:

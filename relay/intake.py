@@ -14,11 +14,12 @@ from relay.identities import Identities
 from relay.judge import Finding, Rule
 from relay.lifecycle import Patience
 from relay.links import Linker
-from relay.model import Delivery, Envelope, Message, State
+from relay.model import Delivery, Envelope, Message, Receipt, State
 from relay.ports.bodies import Bodies
 from relay.ports.clock import Chance, Clock
-from relay.ports.queue import Queue
+from relay.ports.queue import Express, Queue
 from relay.ports.suppressions import Suppressions
+from relay.queueing import Claims
 from relay.quota import Quota
 from relay.reading import mime
 from relay.receiving import Budget, Receiving
@@ -65,6 +66,7 @@ class Intake:
         playpen: str,
         identities: Identities,
         linker: Linker | None,
+        express: Express | None,
     ) -> None:
         self._queue = queue
         self._bodies = bodies
@@ -79,6 +81,7 @@ class Intake:
         self._playpen = playpen
         self._identities = identities
         self._linker = linker
+        self._express = express
         self.quota = quota
         self.admission = admission
         self.refusals = refusals
@@ -174,15 +177,33 @@ class Intake:
                 message = judged.message
                 wanted = self._deliveries(envelope, message)
                 await receiving.draft.store()
-                deliveries = await self._queue.enqueue(message, receiving.draft.inline, wanted, receipt=envelope.receipt)
+                ended = await self._stored(message, receiving.draft.inline, wanted, envelope.receipt)
             kept = True
         finally:
             receiving.close(keep=kept)
             if is_counted and not kept:
                 self.quota.give_back(envelope.credential)
-        self._wake()
-        self._tell(envelope, judged, deliveries)
+        self._tell(envelope, judged, ended)
         return message
+
+    async def _stored(
+        self, message: Message, content: bytes | None, wanted: tuple[Delivery, ...], receipt: Receipt | None
+    ) -> tuple[Delivery, ...]:
+        """Those that ended before they began. Where nothing waits to be sent, the others are on their way at once."""
+        due = sum(each.state is State.QUEUED and each.due_at <= message.accepted_at for each in wanted)
+        ticket = self._express.ticket(message.labels.lane, due) if self._express and due else None
+        if self._express is None or ticket is None:
+            stored = await self._queue.enqueue(message, content, wanted, receipt=receipt)
+            self._wake()
+            return tuple(each for each in stored if each.state is not State.QUEUED)
+        claims = Claims(claimed=(), ended=())
+        try:
+            claims = await self._queue.enqueue_and_claim(
+                message, content, wanted, receipt=receipt, lease_until=ticket.lease_until
+            )
+        finally:
+            await self._express.send(ticket, claims.claimed)
+        return claims.ended
 
     async def _judged(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> _Judged:
         """Large content is judged in a thread, for reading it may wait for the disk; and the largest one at a time."""
@@ -245,7 +266,7 @@ class Intake:
             for number, recipient in enumerate(envelope.recipients, 1)
         )
 
-    def _tell(self, envelope: Envelope, judged: _Judged, deliveries: tuple[Delivery, ...]) -> None:
+    def _tell(self, envelope: Envelope, judged: _Judged, ended: tuple[Delivery, ...]) -> None:
         message = judged.message
         metrics.accepted.labels(envelope.protocol).inc()
         journal.accepted(
@@ -256,9 +277,8 @@ class Intake:
             recipients=envelope.recipients,
             size=message.size,
         )
-        for delivery in deliveries:
-            if delivery.state is not State.QUEUED:
-                journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
+        for delivery in ended:
+            journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
         if judged.seal:
             journal.links_left_alone(id=message.id, seal=judged.seal)
         for finding in judged.seen:

@@ -28,8 +28,19 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """What SES takes now of mail, and calls that are free for it, promised to somebody: so many. The lease of what is sent with
+    it ends `lease_until`, or by a clock that nobody sets `lease_ends`.
+    """
+
+    calls: int
+    lease_until: float
+    lease_ends: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """One round: what may be sent now, and what ended on the way because it was suppressed or out of time."""
+    """What may be sent now, and what ended on the way because it was suppressed or out of time."""
 
     claimed: tuple[Claimed, ...]
     ended: tuple[Delivery, ...]

@@ -110,6 +110,13 @@ class OwnAllowance:
         self._quota.count(count)
         return Grant(count, lanes)
 
+    def take_at_once(self, wanted: int, lane: Lane) -> bool:
+        if self._quota.left(lane) < wanted or self._bucket.available(self._monotonic()) < wanted:
+            return False
+        self._bucket.take(wanted)
+        self._quota.count(wanted)
+        return True
+
     async def give_back(self, *, tokens: int, calls: int) -> None:
         self._bucket.take(-tokens)
         self._quota.count(-calls)

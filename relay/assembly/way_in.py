@@ -17,6 +17,7 @@ from relay.intake import Intake
 from relay.judge import Rule
 from relay.logins import Login
 from relay.mailing_rules import MailingRules
+from relay.ports.queue import Express
 from relay.quota import Quota
 from relay.receiving import Budget
 from relay.security.passwords import ArgonPasswords
@@ -63,7 +64,9 @@ def http_tls(door: CallbacksConfig | ApiConfig | PrivateConfig, *, section: str,
     return ServerTls([Pair(Path(door.certificate), Path(door.key))], section=section, file=file)
 
 
-def intake(base: Base, identities: Identities, admission: Admission, quota: Quota, ring: Callable[[], None]) -> Intake:
+def intake(
+    base: Base, identities: Identities, admission: Admission, quota: Quota, ring: Callable[[], None], express: Express | None
+) -> Intake:
     """The way in; `ring` is called when something became due."""
     config, smtp = base.config, base.config.smtp
     return Intake(
@@ -84,6 +87,7 @@ def intake(base: Base, identities: Identities, admission: Admission, quota: Quot
         playpen=config.playpen.address,
         identities=identities,
         linker=base.linker,
+        express=express,
     )
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import NamedTuple, Protocol
 
 from relay.holds import Holder, HoldRecord
 from relay.lifecycle import Cause, Patience
-from relay.model import Delivery, Message, Receipt, Settlement
+from relay.model import Claimed, Delivery, Lane, Message, Receipt, Settlement
 from relay.outcome import Hold, HoldScope
-from relay.queueing import Claims, Doubt, Moved, QueueStatus, Round, Selection, Settled, Tally
+from relay.queueing import Claims, Doubt, Moved, QueueStatus, Round, Selection, Settled, Tally, Ticket
 
 
 class Queue(Protocol):
@@ -23,6 +23,17 @@ class Queue(Protocol):
 
         The suppression list is read in the same transaction: if it cannot be read, nothing is stored.
         """
+
+    async def enqueue_and_claim(
+        self,
+        message: Message,
+        content: bytes | None,
+        deliveries: tuple[Delivery, ...],
+        *,
+        receipt: Receipt | None,
+        lease_until: float,
+    ) -> Claims:
+        """As `enqueue`, and in the same step a claim of those of them that are due: what a hold stops is queued."""
 
     async def claim(self, this: Round) -> Claims:
         """Due deliveries that nothing holds, as `sending`, their attempt counted."""
@@ -53,6 +64,16 @@ class Queue(Protocol):
 
     async def beat(self, at: float) -> None:
         """It is alive."""
+
+
+class Express(Protocol):
+    """Sends what has just come in at once, where nothing else waits for its turn."""
+
+    def ticket(self, lane: Lane, calls: int) -> Ticket | None:
+        """For so many deliveries: None where they have to queue. Then `send` must follow."""
+
+    async def send(self, ticket: Ticket, claimed: Sequence[Claimed]) -> None:
+        """Begins their calls. What is not used of the ticket is given back. Raises StoreUnavailable."""
 
 
 class Desk(Protocol):

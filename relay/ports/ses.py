@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from relay.identities import Identity, KnownIdentities
-from relay.model import Claimed
+from relay.model import Claimed, Lane
 from relay.outcome import Outcome
 from relay.rate import Account, Grant
 from relay.reading.mime import Slices
@@ -24,6 +24,9 @@ class Allowance(Protocol):
 
     async def take(self, wanted: int) -> Grant:
         """So many recipients or fewer: what is not used is to be given back. Raises StoreUnavailable."""
+
+    def take_at_once(self, wanted: int, lane: Lane) -> bool:
+        """All of that, for mail of this lane, if that can be said without asking anybody."""
 
     async def give_back(self, *, tokens: int, calls: int) -> None:
         """So many of the last grant were not sent to, and so many does SES not count."""

@@ -54,6 +54,10 @@ class SharedAllowance:
         lanes = tuple(lane for lane in Lane if quota < 0 or quota * SHARE[lane] - used >= 1)
         return Grant(int(granted), lanes)
 
+    def take_at_once(self, wanted: int, lane: Lane) -> bool:
+        """The others have to be asked: a round does that for many."""
+        return False
+
     async def give_back(self, *, tokens: int, calls: int) -> None:
         if tokens or calls:
             with suppress(StoreUnavailable):  # who is late with it sends a little less for once

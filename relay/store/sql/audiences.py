@@ -16,8 +16,8 @@ from relay.contact import ContactDetails, merge_values
 from relay.mailing import Reach, Task
 from relay.model import Delivery, Message, State
 from relay.ports.tasks import Member, Pace, Step
+from relay.store.sql.enqueuing import store_all
 from relay.store.sql.entries import VISIBLE
-from relay.store.sql.queue import store_all
 from relay.store.sql.session import Reader, Session, beside_others
 from relay.suppression import EVERYWHERE, of_credential
 from relay.writing import composing

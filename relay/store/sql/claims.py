@@ -155,7 +155,7 @@ def _claimed(due: _Due, records: Collection[HoldRecord], this: Round) -> Claimed
     is_patient = records and not due.message.labels.expires_at
     began = due.delivery.expires_at - this.lifetime
     return Claimed(
-        delivery=_taken(due.delivery),
+        delivery=taken(due.delivery),
         message=due.message,
         flow=due.flow.id,
         content=due.content,
@@ -163,8 +163,8 @@ def _claimed(due: _Due, records: Collection[HoldRecord], this: Round) -> Claimed
     )
 
 
-def _taken(due: Delivery) -> Delivery:
-    """As `_LEASE` leaves it."""
+def taken(due: Delivery) -> Delivery:
+    """As a lease leaves it."""
     return Delivery(
         message_id=due.message_id,
         number=due.number,

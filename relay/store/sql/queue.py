@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from relay import failpoints, ids, lifecycle, statistics
+from relay import ids, lifecycle
 from relay.lifecycle import Cause, Patience, target
-from relay.model import Delivery, Message, Receipt, Settlement, State
+from relay.model import Delivery, Message, Receipt, Settlement
 from relay.queueing import Claims, Doubt, Round, Settled
-from relay.store.sql import flows, own_facts, receipts, suppressions
+from relay.store.sql import flows
 from relay.store.sql.claims import claim_all
-from relay.store.sql.counters import Counts
+from relay.store.sql.enqueuing import New, enqueue_all
 from relay.store.sql.moves import doubtful_tries, end, note_attempts, requeue
-from relay.store.sql.records import CALLED, DELIVERY, MESSAGE_COLUMNS, OPEN, delivery_of, lasts, message_row
-from relay.store.sql.rows import insert
+from relay.store.sql.records import CALLED, DELIVERY, OPEN, delivery_of
 from relay.store.sql.session import Session, beside_others
 from relay.store.sql.settling import settle_all
 from relay.store.sql.writer import Writer
-from relay.suppression import Suppressed
 
-_Enqueued = tuple[Message, bytes | None, tuple[Delivery, ...], Receipt | None]
 _WENT_BACK = 30.0  # seconds before the last sign of life: more than a clock that is being set right
 _OWN = DELIVERY.replace("d.", "")  # RETURNING knows no other name of its table on SQLite
 _STEP = 500  # rows that are changed at once by what can wait
@@ -35,7 +31,21 @@ class SqlQueue:
     async def enqueue(
         self, message: Message, content: bytes | None, deliveries: tuple[Delivery, ...], *, receipt: Receipt | None = None
     ) -> tuple[Delivery, ...]:
-        return await self._writer.run(_enqueue, (message, content, deliveries, receipt))
+        return (await self._writer.run(enqueue_all, New(message, content, deliveries, receipt, None))).deliveries
+
+    async def enqueue_and_claim(
+        self,
+        message: Message,
+        content: bytes | None,
+        deliveries: tuple[Delivery, ...],
+        *,
+        receipt: Receipt | None,
+        lease_until: float,
+    ) -> Claims:
+        stored = await self._writer.run(enqueue_all, New(message, content, deliveries, receipt, lease_until))
+        return Claims(
+            claimed=stored.claimed, ended=tuple(each for each in stored.deliveries if each.state not in lifecycle.OPEN)
+        )
 
     async def claim(self, this: Round) -> Claims:
         return await self._writer.run(claim_all, this)
@@ -66,72 +76,6 @@ class SqlQueue:
 
     async def beat(self, at: float) -> None:
         await self._writer.run(_beats, at)
-
-
-@beside_others
-def _enqueue(db: Session, items: Sequence[_Enqueued]) -> list[tuple[Delivery, ...]]:
-    stored = store_all(db, [(message, deliveries) for message, _, deliveries, _ in items])
-    insert(db, "messages", ", ".join(MESSAGE_COLUMNS), [message_row(message) for message, _, _, _ in items])
-    bodies = [(lasts(m), m.id, content) for m, content, _, _ in items if content is not None]
-    insert(db, "bodies", "lasts, message_id, content", bodies)
-    insert(db, "spooled", "lasts, message_id", [(lasts(m), m.id) for m, content, _, _ in items if content is None])
-    receipts.write(db, [(m.credential, receipt, m.id, m.accepted_at) for m, _, _, receipt in items if receipt])
-    failpoints.reach(failpoints.AFTER_INSERT)
-    return stored
-
-
-def store_all(db: Session, items: Sequence[tuple[Message, Sequence[Delivery]]]) -> list[tuple[Delivery, ...]]:
-    """New deliveries of messages, as they are stored: those to suppressed addresses have ended before they began."""
-    found = suppressions.find(db, {d.recipient for _, deliveries in items for d in deliveries})
-    stored = [tuple(_unless_suppressed(d, m, found) for d in deliveries) for m, deliveries in items]
-    flow_ids = flows.ids(db, {flows.key(message) for message, _ in items})
-    columns = "message_id, number, flow, recipient, state, due_at, expires_at, reason, ended_at, fields"
-    made = [(d, flow_ids[flows.key(m)], m) for (m, _), ds in zip(items, stored, strict=True) for d in ds]
-    insert(db, "deliveries", columns, [_delivery_row(d, flow, m) for d, flow, m in made])
-    flows.begun(db, [(flow, m, d.state in lifecycle.OPEN) for d, flow, m in made])
-    _count(db, [(d, m) for d, _, m in made])
-    return stored
-
-
-def _count(db: Session, made: Sequence[tuple[Delivery, Message]]) -> None:
-    """Accepted all of them; some have ended before they began."""
-    counts = Counts()
-    for delivery, message in made:
-        of = statistics.origin(message.credential, message.sender, message.labels.campaign, message.task)
-        counts.add(statistics.ACCEPTED, of, message.accepted_at)
-        if delivery.state not in lifecycle.OPEN:
-            counts.add(statistics.of_end(delivery.state, delivery.reason), of, message.accepted_at)
-    counts.write(db)
-    own_facts.note(db, [fact for d, m in made for fact in own_facts.of_end(d, m.credential, m.accepted_at)])
-
-
-def _unless_suppressed(delivery: Delivery, message: Message, found: Suppressed) -> Delivery:
-    labels = message.labels
-    why = found.of(
-        delivery.recipient,
-        credential=message.credential,
-        list=labels.list,
-        is_transactional=labels.is_transactional,
-        now=message.accepted_at,
-    )
-    if delivery.state is not State.QUEUED or why is None:
-        return delivery
-    return replace(delivery, state=State.SUPPRESSED, reason=why.why)
-
-
-def _delivery_row(delivery: Delivery, flow: int, message: Message) -> tuple[object, ...]:
-    return (
-        delivery.message_id,
-        delivery.number,
-        flow,
-        delivery.recipient,
-        delivery.state,
-        delivery.due_at,
-        delivery.expires_at,
-        delivery.reason,
-        None if delivery.state in lifecycle.OPEN else message.accepted_at,
-        delivery.fields,
-    )
 
 
 @beside_others

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from relay.model import Delivery, Message, State
 from relay.statistics import HOUR
+from relay.store.sql.enqueuing import store_all
 from relay.store.sql.messages import HAS_CONTENT
 from relay.store.sql.moves import note_attempts
-from relay.store.sql.queue import store_all
 from relay.store.sql.records import DELIVERY, DELIVERY_WIDTH, MESSAGE, OPEN, delivery_of, message_of
 from relay.store.sql.session import Session
 

@@ -14,12 +14,13 @@ from relay.store.sql import facts, flows, holds, own_facts
 from relay.store.sql.counters import Counts
 from relay.store.sql.moves import note_attempts, prove_sent
 from relay.store.sql.own_facts import OwnFact
-from relay.store.sql.session import Session, beside_others, changes
+from relay.store.sql.session import Session, beside_others, changes, short
 
 _SETTLE = """UPDATE deliveries SET state = ?, due_at = ?, failures = ?, reason = ?, lease_until = NULL, ses_message_id = ?,
     sent_at = ?, ended_at = ? WHERE message_id = ? AND number = ? AND attempt = ? AND state = 'sending'"""
 
 
+@short
 @beside_others
 @changes(lambda settlement: (settlement.delivery.id,))
 def settle_all(db: Session, settlements: Sequence[Settlement]) -> list[Settled]:
@@ -33,7 +34,7 @@ def settle_all(db: Session, settlements: Sequence[Settlement]) -> list[Settled]:
     for settlement in in_time:
         if settlement.state not in OPEN:
             counts.add(statistics.of_end(settlement.state, settlement.reason), settlement.origin, settlement.at)
-    own_facts.note(db, [fact for settlement in in_time for fact in _ended(settlement)])
+    own_facts.note(db, [fact for settlement in in_time if settlement.state is not State.SENT for fact in _ended(settlement)])
     results = [Settled.IN_TIME if is_ours else _late(db, s, counts) for s, is_ours in zip(settlements, ours, strict=True)]
     if sent := [settlement.ses_message_id for settlement in settlements if settlement.state is State.SENT]:
         facts.join(db, sent, counts)
