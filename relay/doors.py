@@ -121,7 +121,7 @@ class Doors:
         )
         self._changed.append(server.credential_changed)
         self._parts.ends_with(server.stop, limit=_STOP_SECONDS)
-        guests = TrustedNetworks(config.trusted_networks, config.trusted_credential, base.store.credentials)
+        guests = TrustedNetworks(config.trusted_networks, config.trusted_credential, entrance.login.find)
         self._listen(server, "submission", config.submission)
         self._listen(server, "submissions", config.submissions, implicit_tls=True)
         self._listen(server, "trusted", config.trusted, guests=guests)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Awaitable, Callable, Collection, Generator
 
 from relay import journal, policy
 from relay.credential import Credential, Scope
 from relay.errors import StoreUnavailable, WrongLogin
 from relay.logins import objection_to
-from relay.ports.logins import Credentials
 from relay.replies import Reply
 from relay.smtp import answers
 
@@ -58,16 +57,16 @@ def _text(octets: bytes) -> str:
 class TrustedNetworks:
     """Implements listener.Guests: who may submit without a login, by address, and under which credential."""
 
-    def __init__(self, networks: Collection[str], name: str, credentials: Credentials) -> None:
+    def __init__(self, networks: Collection[str], name: str, find: Callable[[str], Awaitable[Credential | None]]) -> None:
         self._networks = tuple(networks)
         self._name = name
-        self._credentials = credentials
+        self._find = find
 
     async def welcome(self, peer: str) -> tuple[Credential | None, Reply | None]:
         if not policy.is_within(peer, self._networks):
             return None, answers.NOT_FOR_YOU
         try:
-            credential = await self._credentials.get(self._name)
+            credential = await self._find(self._name)
         except StoreUnavailable:
             return None, answers.NOT_NOW
         objection = objection_to(credential, peer, Scope.SMTP) if credential else "unknown name"
