@@ -110,6 +110,7 @@ class Dispatcher:
     async def _round(self) -> bool:
         """Claims and starts what fits. True if more may be due than fitted."""
         if not (free := self._free_calls()):
+            self._others_wait = True  # perhaps: nobody has looked
             return True
         # Where nobody is known to wait it is but a look: meanwhile most of what is free stays so for what comes in.
         granted = await self._allowance.take(free if self._others_wait else -(-free // _LOOK))
