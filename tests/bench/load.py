@@ -28,7 +28,7 @@ _MAIL, _RCPT, _DATA = b"MAIL FROM:<shop@example.com>\r\n", b"RCPT TO:<reader@exa
 _ENVELOPE = ((_MAIL, (b"250",)), (_RCPT, (b"250",)), (_DATA, (b"354",)))
 _PIPELINED_ENVELOPE = ((_MAIL + _RCPT + _DATA, (b"250", b"250", b"354")),)  # RFC 2920: DATA may end a group
 _PATIENCE = 60.0
-_HELD_BACK = 0.005
+_HELD_BACK = 0.0005  # seconds between looks, times the clients: all of them that wait must not be a load of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,7 @@ def _client(target: Target, load: Load, seconds: float, number: int) -> Share:
     envelope = _PIPELINED_ENVELOPE if load.pipelining else _ENVELOPE
     content = content_of(load.size) + b".\r\n"
     dice = random.Random(number)
-    accepted = _held_back(load.brake, number) if load.brake else lambda: None
+    accepted = _held_back(load.brake, number, _HELD_BACK * load.connections) if load.brake else lambda: None
     next(links).deliver(envelope, content)
     accepted()
     _barrier.wait(_PATIENCE)
@@ -114,14 +114,14 @@ def _client(target: Target, load: Load, seconds: float, number: int) -> Share:
     return Share(latencies, time.monotonic() - began, time.process_time() - processor)
 
 
-def _held_back(brake: Brake, number: int) -> Callable[[], None]:
+def _held_back(brake: Brake, number: int, seconds: float) -> Callable[[], None]:
     """To be called after each message: counts it, and waits where too many are on the way."""
     counts = Counts(brake.counts)
 
     def accepted() -> None:
         counts.add(ACCEPTED + number)
         while counts.on_the_way(with_events=brake.with_events) > brake.most:
-            time.sleep(_HELD_BACK)
+            time.sleep(seconds)
 
     return accepted
 

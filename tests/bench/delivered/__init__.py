@@ -249,7 +249,3 @@ def _options() -> argparse.Namespace:
     if unknown := set(options.scenarios) - SCENARIOS.keys():
         parser.error(f"no {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
     return options
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
