@@ -27,7 +27,7 @@ _IDLE = 1.0  # seconds between looks at the queue when nobody wakes us: retries 
 _STORE_DOWN = 1.0  # seconds between tries to reach a store that does not answer
 _CLAIM_SECONDS = 5.0  # that a stop waits for one; what a store that hangs gives out later is found in doubt
 _DAMAGED = 86400.0
-_LOOK = 4  # of the free calls a part like this
+_LOOK = 4  # one in so many of the free calls is kept for a look at the queue
 _TOLD_ONCE = 60.0  # seconds: a hold that was lifted meanwhile and met again is told again
 _SIMULATOR = "@simulator.amazonses.com"  # SES counts no mail to it (SES developer guide, "Using the mailbox simulator")
 _CALLS = {
@@ -85,12 +85,14 @@ class Dispatcher:
         """Sends until told to stop; then returns at once, calls still open."""
         while not self._stopping:
             self._wake.clear()
+            more = False
             try:
                 async with self._claiming:
-                    more = False if self._stopping else await self._round()
+                    if not self._stopping:
+                        await self._round()
+                        more = self._others_wait
             except StoreUnavailable as error:
                 journal.trouble("the queue cannot be read", error)
-                more = False
             await self._rest(more)
 
     async def stop(self, *, limit: float) -> None:
@@ -107,17 +109,17 @@ class Dispatcher:
                 call.cancel()
             await asyncio.gather(*hanging, return_exceptions=True)
 
-    async def _round(self) -> bool:
-        """Claims and starts what fits. True if more may be due than fitted."""
+    async def _round(self) -> None:
+        """Claims and starts what fits. Others wait if more may be due than fitted."""
         if not (free := self._free_calls()):
             self._others_wait = True  # perhaps: nobody has looked
-            return True
+            return
         # Where nobody is known to wait it is but a look: meanwhile most of what is free stays so for what comes in.
         granted = await self._allowance.take(free if self._others_wait else -(-free // _LOOK))
         self._tell_lanes(granted.lanes)
         if not granted.recipients:
             self._others_wait = bool(granted.lanes)
-            return self._others_wait
+            return
         ticket = self._promise(granted.recipients)
         claims = Claims(claimed=(), ended=())
         try:
@@ -127,7 +129,6 @@ class Dispatcher:
         for delivery in claims.ended:
             journal.ended(id=delivery.id, recipient=delivery.recipient, state=delivery.state, reason=delivery.reason)
         self._others_wait = len(claims.claimed) + len(claims.ended) == ticket.calls
-        return self._others_wait
 
     def _this_round(self, ticket: Ticket, lanes: tuple[Lane, ...]) -> Round:
         return Round(
@@ -204,7 +205,7 @@ class Dispatcher:
         # A result that is known must not be lost to a shutdown: SES would get the message a second time.
         settled = await asyncio.shield(self._record(settlement))
         failpoints.reach(failpoints.AFTER_RECORD)
-        if settlement.state is State.QUEUED:
+        if settlement.state is State.QUEUED or claimed.held:  # it is due again; or a hold may have ended with it
             self._wake.set()
         self._tell(settlement, settled, self._monotonic() - began)
 

@@ -191,19 +191,18 @@ class Intake:
     ) -> tuple[Delivery, ...]:
         """Those that ended before they began. Where nothing waits to be sent, the others are on their way at once."""
         due = sum(each.state is State.QUEUED and each.due_at <= message.accepted_at for each in wanted)
-        ticket = self._express.ticket(message.labels.lane, due) if self._express and due else None
-        if self._express is None or ticket is None:
-            stored = await self._queue.enqueue(message, content, wanted, receipt=receipt)
-            self._wake()
-            return tuple(each for each in stored if each.state is not State.QUEUED)
-        claims = Claims(claimed=(), ended=())
-        try:
-            claims = await self._queue.enqueue_and_claim(
-                message, content, wanted, receipt=receipt, lease_until=ticket.lease_until
-            )
-        finally:
-            await self._express.send(ticket, claims.claimed)
-        return claims.ended
+        if self._express and due and (ticket := self._express.ticket(message.labels.lane, due)):
+            claims = Claims(claimed=(), ended=())
+            try:
+                claims = await self._queue.enqueue_and_claim(
+                    message, content, wanted, receipt=receipt, lease_until=ticket.lease_until
+                )
+            finally:
+                await self._express.send(ticket, claims.claimed)
+            return claims.ended
+        stored = await self._queue.enqueue(message, content, wanted, receipt=receipt)
+        self._wake()
+        return tuple(each for each in stored if each.state is not State.QUEUED)
 
     async def _judged(self, envelope: Envelope, receiving: Receiving, digest: bytes, now: float) -> _Judged:
         """Large content is judged in a thread, for reading it may wait for the disk; and the largest one at a time."""

@@ -6,7 +6,6 @@ Work is counted and never timed: calls of functions and steps of coroutines in t
 from __future__ import annotations
 
 import inspect
-import mmap
 import os
 import sqlite3
 import sys
@@ -14,8 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
+from tests import slots
+
 FILE = "COUNTED"
-_SIZE = 24
 
 
 class Work(NamedTuple):
@@ -27,15 +27,14 @@ class Work(NamedTuple):
 
 
 class Counters:
-    """In a file that is mapped: others may look while it is written."""
+    """In a mapped file."""
 
     def __init__(self, file: Path) -> None:
-        with file.open("r+b") as opened:
-            self._slots = memoryview(mmap.mmap(opened.fileno(), 0)).cast("Q")
+        self._slots = slots.opened(file, "Q")
 
     @staticmethod
     def make(file: Path) -> None:
-        file.write_bytes(bytes(_SIZE))
+        slots.make(file, len(Work._fields))
 
     def look(self) -> Work:
         return Work(*self._slots)

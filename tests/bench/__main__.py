@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import signal
 import tempfile
@@ -14,12 +13,13 @@ from typing import cast
 
 from tests.bench import table
 from tests.bench.compare import compare
+from tests.bench.options import options as read_options
 from tests.bench.scenarios import SCENARIOS
 
 
 async def main() -> None:
     """Runs the scenarios named, or all, and prints one table."""
-    options = _options()
+    options = read_options("tests.bench", SCENARIOS, seconds=3.0)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, cast("asyncio.Task[None]", asyncio.current_task()).cancel)
     outcomes = {}
     for name in options.scenarios or SCENARIOS:
@@ -27,17 +27,6 @@ async def main() -> None:
             Path(folder).chmod(0o711)  # Postfix's own user has to get through
             outcomes[name] = await compare(SCENARIOS[name], Path(folder), options.rounds, options.seconds)
     table.show(outcomes, options.rounds, options.seconds)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("scenarios", nargs="*", metavar="scenario", help=", ".join(SCENARIOS))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    options = parser.parse_args()
-    if unknown := set(options.scenarios) - SCENARIOS.keys():
-        parser.error(f"no {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
-    return options
 
 
 if __name__ == "__main__":

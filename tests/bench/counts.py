@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import mmap
 from pathlib import Path
+
+from tests import slots
 
 DELIVERED, POSTED, ACCEPTED = 0, 1, 2  # at SES; events taken by the webhook; from here on by the clients, one for each
 _SLOTS = 128
@@ -13,12 +14,11 @@ class Counts:
     """Opens the file that `make` made."""
 
     def __init__(self, file: Path) -> None:
-        with file.open("r+b") as opened:
-            self._slots = memoryview(mmap.mmap(opened.fileno(), 0)).cast("Q")
+        self._slots = slots.opened(file, "Q")
 
     @staticmethod
     def make(file: Path) -> None:
-        file.write_bytes(bytes(8 * _SLOTS))
+        slots.make(file, _SLOTS)
 
     def add(self, slot: int, count: int = 1) -> None:
         self._slots[slot] += count

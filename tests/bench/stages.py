@@ -6,7 +6,6 @@ interpreter's lock looks as if it worked.
 
 from __future__ import annotations
 
-import mmap
 import os
 import sys
 import threading
@@ -17,6 +16,8 @@ from importlib import import_module
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
+
+from tests import slots
 
 FILE = "BENCH_STAGES"
 
@@ -55,12 +56,11 @@ class Totals:
     """Seconds by stage, in a mapped file."""
 
     def __init__(self, file: Path) -> None:
-        with file.open("r+b") as opened:
-            self._slots = memoryview(mmap.mmap(opened.fileno(), 0)).cast("d")
+        self._slots = slots.opened(file, "d")
 
     @staticmethod
     def make(file: Path) -> None:
-        file.write_bytes(bytes(8 * len(STAGES)))
+        slots.make(file, len(STAGES))
 
     def add(self, stage: int, seconds: float) -> None:
         self._slots[stage] += seconds

@@ -1,6 +1,6 @@
 """How much a message makes the relay do, counted and not timed: what doubles it is found out on any machine.
 
-The bounds are what was counted when they were written and a third more. Who needs more says here for what.
+The bounds are what was counted when they were written, and up to a third more. Who needs more says here for what.
 """
 
 from __future__ import annotations

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from relay import failpoints, lifecycle, statistics
-from relay.holds import HoldRecord
-from relay.model import Claimed, Delivery, Flow, Message, Receipt, State
+from relay.model import Claimed, Delivery, Message, Receipt, State
 from relay.store.sql import flows, holds, own_facts, receipts, suppressions
 from relay.store.sql.claims import taken
 from relay.store.sql.counters import Counts
@@ -74,23 +73,18 @@ def _place_all(
     found = suppressions.find(db, {d.recipient for _, deliveries in items for d in deliveries})
     keys = [flows.key(message) for message, _ in items]
     ids = flows.ids(db, set(keys))
-    standing = [hold for hold in holds.records(db) if hold.ended_at is None] if leases else []
+    standing = holds.standing(db) if leases else ()
     placed = []
     for (message, deliveries), key in zip(items, keys, strict=True):
-        flow, is_free = ids[key], message.id in leases and not _is_held(flow_of((ids[key], *key)), standing)
         these = [_unless_suppressed(each, message, found) for each in deliveries]
-        if is_free:
+        if message.id in leases and not any(hold.covers(flow_of((ids[key], *key))) for hold in standing):
             these = [taken(each) if _is_due(each, message) else each for each in these]
-        placed.append([_Placed(each, message, flow) for each in these])
+        placed.append([_Placed(each, message, ids[key]) for each in these])
     made = [each for these in placed for each in these]
     insert(db, "deliveries", _DELIVERY_COLUMNS, [_delivery_row(each, leases) for each in made])
     flows.begun(db, [(flow, m, d.state in lifecycle.OPEN) for d, m, flow in made])
     _count(db, [(d, m) for d, m, _ in made])
     return placed
-
-
-def _is_held(flow: Flow, standing: Sequence[HoldRecord]) -> bool:
-    return bool(standing) and any(hold.covers(flow) for hold in standing)
 
 
 def _is_due(delivery: Delivery, message: Message) -> bool:

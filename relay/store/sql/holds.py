@@ -22,6 +22,11 @@ def records(db: Session) -> tuple[HoldRecord, ...]:
     return tuple(record_of(row) for row in db.execute(f"SELECT {COLUMNS} FROM holds ORDER BY id"))
 
 
+def standing(db: Session) -> tuple[HoldRecord, ...]:
+    """Those that stand."""
+    return tuple(record_of(row) for row in db.execute(STANDING))
+
+
 def record_of(row: tuple[Any, ...]) -> HoldRecord:
     """Out of `COLUMNS`."""
     return HoldRecord(

@@ -93,9 +93,7 @@ class Database(Session, Protocol):
         """
 
     def lock(self, deliveries: Sequence[str]) -> None:
-        """Nobody else changes them until the transaction is over; asked only where it is not alone. Raises the database's own
-        errors.
-        """
+        """Nobody else changes them until the transaction is over. Raises the database's own errors."""
 
     def commit(self) -> None:
         """All of it is kept from now on. Raises the database's own errors."""

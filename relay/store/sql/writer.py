@@ -203,16 +203,11 @@ def _write(database: Database, group: list[_Job]) -> list[Any]:
 
 def _results(database: Database, group: list[_Job], run: Callable[..., list[Any]]) -> list[Any]:
     results: list[Any] = []
-    if not database.is_alone:
-        _lock(database, group)
+    if len(changed := {id for job in group for id in getattr(job.verb, "changes", _nothing)(job.item)}) > 1:
+        database.lock(sorted(changed))
     for verb, jobs in groupby(group, key=lambda job: job.verb):
         results += run(database, verb, [job.item for job in jobs])
     return results
-
-
-def _lock(database: Database, group: list[_Job]) -> None:
-    if len(changed := {id for job in group for id in getattr(job.verb, "changes", _nothing)(job.item)}) > 1:
-        database.lock(sorted(changed))
 
 
 def _nothing(item: object) -> Sequence[str]:

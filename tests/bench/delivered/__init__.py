@@ -6,7 +6,6 @@ ahead of sending; who answers only once it has sent needs no bound. The relay ju
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import platform
 import statistics
@@ -27,6 +26,7 @@ from rich.table import Table
 from tests.bench import haraka, postfix, sink
 from tests.bench.counts import Counts
 from tests.bench.load import Brake, Load, Share, Target, run
+from tests.bench.options import options as read_options
 from tests.bench.processes import NotHereError, Running, end, free_port, process, processor_seconds
 from tests.harness import APPLICATION, Relay
 
@@ -209,7 +209,7 @@ async def compare(
 
 async def main() -> None:
     """One table for each scenario."""
-    options = _options()
+    options = read_options("tests.bench.delivered", SCENARIOS, seconds=4.0)
     for name in options.scenarios or SCENARIOS:
         with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:
             Path(folder).chmod(0o711)  # Postfix's own user has to get through
@@ -238,14 +238,3 @@ def _show(name: str, found: dict[str, list[Seen]], missing: dict[str, str], roun
     for server, why in missing.items():
         table.add_row(server, why)
     Console(width=140).print(table)
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.delivered")
-    parser.add_argument("scenarios", nargs="*", metavar="scenario", help=", ".join(SCENARIOS))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=4.0)
-    options = parser.parse_args()
-    if unknown := set(options.scenarios) - SCENARIOS.keys():
-        parser.error(f"no {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
-    return options
