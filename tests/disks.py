@@ -12,7 +12,7 @@ import pytest
 
 
 @contextmanager
-def small_disk(folder: Path, *, megabytes: int = 64) -> Iterator[Path]:
+def small_disk(folder: Path, *, megabytes: int = 96) -> Iterator[Path]:
     """A disk of its own in memory. Skips the test where nothing can be mounted."""
     folder.mkdir()
     run("mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder))
@@ -23,7 +23,7 @@ def small_disk(folder: Path, *, megabytes: int = 64) -> Iterator[Path]:
 
 
 @contextmanager
-def journaling_disk(folder: Path, *, megabytes: int = 64) -> Iterator[Path]:
+def journaling_disk(folder: Path, *, megabytes: int = 96) -> Iterator[Path]:
     """A disk of its own in a file, with ext4 on it."""
     folder.mkdir()
     image = folder.with_suffix(".img")
