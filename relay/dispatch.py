@@ -78,6 +78,7 @@ class Dispatcher:
         self._calls: set[asyncio.Task[None]] = set()  # until what came of them is written down
         self._unanswered = 0  # of these, and what is promised
         self._others_wait = True  # as far as the last round saw
+        self._unheard = 0.0  # until when the lease is of a claim whose end nobody has heard of
         self._claiming = asyncio.Lock()
         self._stopping = False
 
@@ -111,6 +112,9 @@ class Dispatcher:
 
     async def _round(self) -> None:
         """Claims and starts what fits. Others wait if more may be due than fitted."""
+        if self._unheard:  # it may have been committed all the same
+            await self._queue.let_go(self._unheard)
+            self._unheard = 0.0
         if not (free := self._free_calls()):
             self._others_wait = True  # perhaps: nobody has looked
             return
@@ -123,7 +127,9 @@ class Dispatcher:
         ticket = self._promise(granted.recipients)
         claims = Claims(claimed=(), ended=())
         try:
+            self._unheard = ticket.lease_until
             claims = await self._queue.claim(self._this_round(ticket, granted.lanes))
+            self._unheard = 0.0
         finally:
             await self.send(ticket, claims.claimed)
         for delivery in claims.ended:

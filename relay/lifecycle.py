@@ -25,6 +25,7 @@ class Cause(StrEnum):
     CLAIMED = "claimed"  # due, not held, and the account may send
     FOUND_SUPPRESSED = "found suppressed"  # when it was claimed
     TAKEN = "taken"  # SES gave an identifier
+    LET_GO = "let go"  # nobody heard of its claim, so no call was begun
     POSTPONED = "postponed"  # the call failed, and will be made again
     GAVE_UP = "gave up"  # the call failed, and the next would come too late
     REFUSED = "refused"  # SES will not send it
@@ -45,6 +46,7 @@ MOVES: Mapping[Cause, Mapping[State, State]] = {
     Cause.CLAIMED: {State.QUEUED: State.SENDING},
     Cause.FOUND_SUPPRESSED: {State.QUEUED: State.SUPPRESSED},
     Cause.TAKEN: {State.SENDING: State.SENT},
+    Cause.LET_GO: {State.SENDING: State.QUEUED},
     Cause.POSTPONED: {State.SENDING: State.QUEUED},
     Cause.GAVE_UP: {State.SENDING: State.EXPIRED},
     Cause.REFUSED: {State.SENDING: State.FAILED},

@@ -313,6 +313,16 @@ async def test_rescue_puts_an_interrupted_call_in_doubt(store: SqlStore, now: fl
     assert await store.queue.rescue(now=now, everything=True, patience=PATIENCE) == ()
 
 
+async def test_a_claim_that_nobody_heard_of_is_let_go_and_no_other(store: SqlStore) -> None:
+    first = await enqueue(store)
+    await claim_one(store)
+    second = await enqueue(store, 2)
+    await claim_one(store, now=NOW + 1e-6)
+    await store.queue.let_go(NOW + LEASE)
+    assert (await state(store, first), await state(store, second)) == (State.QUEUED, State.SENDING)
+    assert (await claim_one(store)).delivery.attempt == 2  # whoever still has the first cannot settle the second
+
+
 async def test_in_doubt_is_not_claimed_until_it_is_decided(store: SqlStore) -> None:
     first = await enqueue(store)
     await settle(store, await claim_one(store), Unknown("reset"), now=NOW)

@@ -240,7 +240,7 @@ queued    cancelled   cancelled
 queued    queued      retried, held back
 queued    sent        proven
 sending   sent        taken, proven
-sending   queued      postponed
+sending   queued      postponed, let go
 sending   failed      refused
 sending   expired     gave up
 sending   in_doubt    unanswered, interrupted

@@ -50,6 +50,9 @@ class SqlQueue:
     async def claim(self, this: Round) -> Claims:
         return await self._writer.run(claim_all, this)
 
+    async def let_go(self, lease_until: float) -> None:
+        await self._writer.run(_lettings_go, lease_until)
+
     async def settle(self, settlement: Settlement) -> Settled:
         return await self._writer.run(settle_all, settlement)
 
@@ -76,6 +79,18 @@ class SqlQueue:
 
     async def beat(self, at: float) -> None:
         await self._writer.run(_beats, at)
+
+
+@beside_others
+def _lettings_go(db: Session, items: Sequence[float]) -> list[None]:
+    """No other claim has a lease that ends in the same tenth of a microsecond."""
+    for lease_until in items:
+        db.execute(
+            "UPDATE deliveries SET state = ?, lease_until = NULL"
+            f" WHERE state IN {CALLED} AND state = 'sending' AND lease_until = ?",
+            (target(Cause.LET_GO), lease_until),
+        )
+    return [None] * len(items)
 
 
 @beside_others
