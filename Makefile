@@ -35,6 +35,8 @@ bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench
 	@$(BIN)/python -m tests.bench.delivered
 	@$(BIN)/python -m tests.bench.end_to_end
+	@$(BIN)/python -m tests.bench.beside
+	@$(BIN)/python -m tests.bench.memory
 	@$(BIN)/python -m tests.bench.webhook
 	@$(BIN)/python -m tests.bench.policy
 	@$(BIN)/python -m tests.bench.suppressions

@@ -19,6 +19,10 @@ from relay.cli.workers import Workers, until_orphaned
 from relay.config import load
 from relay.settings import Config
 
+# Where a thread judges or encodes a large message, the loop waits for the interpreter's lock for so long at each of its steps:
+# with Python's own 5 ms small messages beside one of 40 MB waited for 75 ms at p99, and so for 34 (docs/benchmarks.md).
+_TURN = 0.0005  # seconds
+
 
 @click.command()
 @click.option("--config", "own", type=click.Path(path_type=Path), help="The settings.")
@@ -35,6 +39,7 @@ async def serve(file: Path | None, own: Path | None, workers: int) -> None:
         await _serve_in_many(config, own or file, workers)
         return
     failpoints.arm(config.failpoint)
+    sys.setswitchinterval(_TURN)
     app, supervisor = App(config), Supervisor(os.environ)
     alive = asyncio.create_task(supervisor.stay_alive())
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, app, supervisor)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from relay.security.certificates import make_server_pair
 from tests.bench.load import run
-from tests.bench.processes import NotHereError, Running
+from tests.bench.processes import NotHereError, Running, resident_megabytes
 from tests.bench.scenarios import RELAY, SERVERS, Row, Scenario
 
 _SETTLING = 2.0
@@ -40,12 +40,12 @@ async def compare(scenario: Scenario, folder: Path, rounds: int, seconds: float)
     async with AsyncExitStack() as stack:
         servers = {name: server for name in scenario.servers if (server := await _start(stack, name, folder, outcome))}
         await asyncio.sleep(_SETTLING)
-        outcome.idle = _resident_megabytes(servers[RELAY])
+        outcome.idle = resident_megabytes(servers[RELAY].process_id)
         for _ in range(rounds + 1):
             for name in [name for name in servers if name not in outcome.missing]:
                 await _measure(outcome, scenario, name, servers[name], seconds)
         outcome.forget_first_round()
-        outcome.loaded = _resident_megabytes(servers[RELAY])
+        outcome.loaded = resident_megabytes(servers[RELAY].process_id)
     return outcome
 
 
@@ -69,8 +69,3 @@ async def _measure(outcome: Outcome, scenario: Scenario, name: str, server: Runn
         return
     for row in scenario.rows:
         outcome.of(row, name).append(row.figure(shares))
-
-
-def _resident_megabytes(server: Running) -> float:
-    lines = Path(f"/proc/{server.process_id}/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))

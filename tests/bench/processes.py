@@ -41,6 +41,12 @@ def processor_seconds(root: int) -> float:
     return own
 
 
+def resident_megabytes(process_id: int) -> float:
+    """With what it shares with others."""
+    lines = Path(f"/proc/{process_id}/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:"))
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]

@@ -52,7 +52,7 @@ def _deliveries(count: int, now: float) -> Iterator[tuple[Message, Delivery]]:
         yield of, replace(kit.delivery(of, recipient=f"reader{number}@example.net", due_at=due_at), expires_at=_ENOUGH)
 
 
-async def _fill(store: SqlStore, rows: int, now: float) -> float:
+async def fill(store: SqlStore, rows: int, now: float) -> float:
     """Through the port, in groups as large as they may be; rows a second."""
     source, began = _deliveries(rows, now), time.monotonic()
 
@@ -146,7 +146,7 @@ async def _all(folder: Path, url: str, rows: int) -> None:
         return await (PostgresStore.open(url) if url else SqliteStore.open(folder / "relay.db"))
 
     now, store = time.time(), await opened()
-    filled = await _fill(store, rows, now)
+    filled = await fill(store, rows, now)
     await store.close()
     began = time.monotonic()
     store = await opened()

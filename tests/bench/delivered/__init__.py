@@ -93,9 +93,11 @@ async def _ses(folder: Path, counts: Path, seconds: float) -> AsyncIterator[str]
 
 
 @asynccontextmanager
-async def _relay(folder: Path, counts: Path, seconds: float) -> AsyncIterator[Running]:
+async def relaying(folder: Path, counts: Path, seconds: float, **settings: str) -> AsyncIterator[Running]:
+    """The relay, before a far side of its own that takes so many seconds for an answer."""
     async with _ses(folder, counts, seconds) as endpoint:
-        relay = Relay(folder, 1, RELAY_SES__ENDPOINT=endpoint, RELAY_SES__CONNECTIONS=str(_CONNECTIONS), **_SETTINGS)
+        settings = {"RELAY_SES__ENDPOINT": endpoint, "RELAY_SES__CONNECTIONS": str(_CONNECTIONS), **_SETTINGS, **settings}
+        relay = Relay(folder, 1, **settings)
         await relay.start(APPLICATION)
         while not any(line["event"] == "account" for line in relay.journal()):  # noqa: ASYNC110 - a log tells nobody
             await asyncio.sleep(0.05)
@@ -140,7 +142,7 @@ def _plain(port: int) -> Target:
 
 
 _SERVERS: dict[str, Callable[[Path, Path, float], AbstractAsyncContextManager[Running]]] = {
-    RELAY: _relay,
+    RELAY: relaying,
     POSTFIX: _postfix,
     HARAKA: _haraka,
     DRAFT: _draft,
