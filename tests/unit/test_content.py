@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -88,6 +89,14 @@ def test_the_verdict_on_line_ends_does_not_depend_on_the_split(content: bytes, a
     assert any(map(is_refused, kept)) == is_refused(reference(whole)[0])
 
 
+_UNPAIRED = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
+
+
+@given(octets)
+def test_all_but_pairs_is_refused(piece: bytes) -> None:
+    assert is_refused(piece) == bool(_UNPAIRED.search(piece))
+
+
 def is_refused(piece: bytes) -> bool:
     try:
         checked(piece)
@@ -136,6 +145,7 @@ def test_paired_line_ends_pass(piece: bytes) -> None:
         (b"a\nb\r\n", "bare CR or LF"),
         (b"a\rb\r\n", "bare CR or LF"),
         (b"a\r\n\r", "bare CR or LF"),
+        (b"a\rb\nc", "bare CR or LF"),  # as many of one as of the other
         (b"a\0b\r\n", "NUL octet"),
         (b"\0", "NUL octet"),
     ],
