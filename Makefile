@@ -46,6 +46,7 @@ bench: .venv/dev.stamp ## Whole-program benchmarks, in one run, as ratios
 	@$(BIN)/python -m tests.bench.notices
 	@$(BIN)/python -m tests.bench.audience
 	@$(BIN)/python -m tests.bench.nodes
+	@$(BIN)/python -m tests.bench.behind --messages 500000
 	@$(BIN)/python -m tests.bench.history
 	@$(BIN)/python -m tests.bench.volume
 	@$(BIN)/python -m tests.bench.console --messages 500000

@@ -24,9 +24,7 @@ _HEADERS = (
     b"From: shop@example.com\r\nTo: reader@example.net\r\nSubject: Bench\r\n"
     b"Date: Fri, 21 Nov 2025 10:00:00 +0000\r\nMessage-ID: <1@example.com>\r\n\r\n"
 )
-_MAIL, _RCPT, _DATA = b"MAIL FROM:<shop@example.com>\r\n", b"RCPT TO:<reader@example.net>\r\n", b"DATA\r\n"
-_ENVELOPE = ((_MAIL, (b"250",)), (_RCPT, (b"250",)), (_DATA, (b"354",)))
-_PIPELINED_ENVELOPE = ((_MAIL + _RCPT + _DATA, (b"250", b"250", b"354")),)  # RFC 2920: DATA may end a group
+_MAIL, _RCPT, _DATA = b"MAIL FROM:<shop@example.com>\r\n", b"RCPT TO:<%s@example.net>\r\n", b"DATA\r\n"
 _PATIENCE = 60.0
 _HELD_BACK = 0.0005  # seconds between looks, times the clients: all of them that wait must not be a load of its own
 
@@ -52,7 +50,9 @@ class Brake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What each client does for `seconds`. `pause` is the mean time in seconds between a reply and the next message."""
+    """What each client does for `seconds`. `pause` is the mean time in seconds between a reply and the next message. It writes
+    to one of so many `readers`, by chance.
+    """
 
     size: int
     connections: int = 10
@@ -60,6 +60,7 @@ class Load:
     pipelining: bool = False
     pause: float = 0.0
     brake: Brake | None = None
+    readers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +97,29 @@ def _meet_at(barrier: Barrier) -> None:
 
 def _client(target: Target, load: Load, seconds: float, number: int) -> Share:
     links = _kept(target) if load.kept else _fresh(target)
-    envelope = _PIPELINED_ENVELOPE if load.pipelining else _ENVELOPE
     content = content_of(load.size) + b".\r\n"
     dice = random.Random(number)
     accepted = _held_back(load.brake, number, _HELD_BACK * load.connections) if load.brake else lambda: None
-    next(links).deliver(envelope, content)
+    next(links).deliver(_envelope(load, dice), content)
     accepted()
     _barrier.wait(_PATIENCE)
     began, processor = time.monotonic(), time.process_time()
     time.sleep(dice.uniform(0.0, load.pause))
     latencies = []
     while time.monotonic() < began + seconds:
-        latencies.append(next(links).deliver(envelope, content))
+        latencies.append(next(links).deliver(_envelope(load, dice), content))
         accepted()
         if load.pause:
             time.sleep(dice.uniform(0.5, 1.5) * load.pause)
     return Share(latencies, time.monotonic() - began, time.process_time() - processor)
+
+
+def _envelope(load: Load, dice: random.Random) -> tuple[tuple[bytes, tuple[bytes, ...]], ...]:
+    """What is said before the content, and the codes that answer."""
+    rcpt = _RCPT % (b"old%d" % dice.randrange(load.readers) if load.readers > 1 else b"reader")
+    if load.pipelining:
+        return ((_MAIL + rcpt + _DATA, (b"250", b"250", b"354")),)  # RFC 2920: DATA may end a group
+    return ((_MAIL, (b"250",)), (rcpt, (b"250",)), (_DATA, (b"354",)))
 
 
 def _held_back(brake: Brake, number: int, seconds: float) -> Callable[[], None]:

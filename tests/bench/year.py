@@ -32,10 +32,11 @@ class Filling(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Year:
-    """So many messages until `now`, the last of them just then."""
+    """So many messages until `now`, the last of them just then; a tenth as many addresses have come with lists, or `listed`."""
 
     total: int
     now: float
+    listed: int = 0
 
     @property
     def readers(self) -> int:
@@ -136,7 +137,7 @@ class Year:
             ),
             (rows.COUNTED, 1, self.total),
             (rows.OWN, 1, self.total // 100),
-            (rows.IMPORTED, 1, self.total // 10),
+            (rows.IMPORTED, 1, self.listed or self.total // 10),
             (rows.HISTORY, 0, 0),
             (rows.LISTED, 0, 0),
             (rows.CONTACTS, 1, self.total // 20),
