@@ -17,7 +17,8 @@ async def test_what_it_claimed_is_sent_as_soon_as_the_database_is_back(tmp_path:
         for each in sent:  # their lease is over after 160 seconds
             assert await relay.status(each, "delivered") == ["delivered"]
         assert forwarder.loses == 0
-        assert len(cloud.calls) == 3
+        called = [call.tags["relay_id"] for call in cloud.calls]
+        assert len(called) == len(set(called))
         assert {line["event"] for line in relay.journal()}.isdisjoint({"in_doubt", "interrupted"})
     await forwarder.stop()
 
