@@ -113,7 +113,7 @@ class Dispatcher:
     async def _round(self) -> None:
         """Claims and starts what fits. Others wait if more may be due than fitted."""
         if self._unheard:  # it may have been committed all the same
-            await self._queue.let_go(self._unheard)
+            await self._queue.let_go(self._unheard, now=self._clock())
             self._unheard = 0.0
         if not (free := self._free_calls()):
             self._others_wait = True  # perhaps: nobody has looked

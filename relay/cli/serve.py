@@ -20,7 +20,7 @@ from relay.config import load
 from relay.settings import Config
 
 # Where a thread judges or encodes a large message, the loop waits for the interpreter's lock for so long at each of its steps:
-# with Python's own 5 ms small messages beside one of 40 MB waited for 75 ms at p99, and so for 34 (docs/benchmarks.md).
+# with Python's own 5 ms small messages beside one of 40 MB waited for 75 ms at p99, and so for 42 (docs/benchmarks.md).
 _TURN = 0.0005  # seconds
 
 

@@ -38,8 +38,10 @@ class Queue(Protocol):
     async def claim(self, this: Round) -> Claims:
         """Due deliveries that nothing holds, as `sending`, their attempt counted."""
 
-    async def let_go(self, lease_until: float) -> None:
-        """What was claimed with just that lease is due again: its claim was committed, and nobody heard of it."""
+    async def let_go(self, lease_until: float, *, now: float) -> None:
+        """What was claimed with just that lease is due again: its claim was committed, and nobody heard of it. Holds that it
+        would have probed may be probed by another.
+        """
 
     async def settle(self, settlement: Settlement) -> Settled:
         """Writes what came of a call, if no other was made since; a late Sent always."""

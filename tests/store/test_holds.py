@@ -152,6 +152,14 @@ async def test_a_probe_that_never_comes_back_is_followed_by_another(store: SqlSt
     assert len(await claim(store, now=NOW + 600 + LEASE)) == 1
 
 
+async def test_a_probe_whose_claim_nobody_heard_of_is_followed_by_another_soon(store: SqlStore) -> None:
+    await held_five(store)
+    await claim_one(store, now=NOW + 600)
+    await store.queue.let_go(NOW + 600 + LEASE, now=NOW + 601)
+    assert await claim(store, now=NOW + 602) == ()
+    assert len(await claim(store, now=NOW + 610)) == 1
+
+
 async def test_a_call_that_was_open_when_the_hold_came_does_not_end_it(store: SqlStore) -> None:
     for number in range(1, 4):
         await enqueue(store, number)

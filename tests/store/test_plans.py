@@ -85,7 +85,7 @@ async def answers(store: SqlStore) -> None:
 
 
 async def chores(store: SqlStore) -> None:
-    await store.queue.let_go(NOW)
+    await store.queue.let_go(NOW, now=NOW)
     await store.queue.rescue(now=NOW + 9000, everything=False, patience=PATIENCE)
     await store.queue.rescue(now=NOW + 9000, everything=True, patience=PATIENCE)
     assert await store.queue.has_doubts(now=NOW + DAY)

@@ -318,7 +318,7 @@ async def test_a_claim_that_nobody_heard_of_is_let_go_and_no_other(store: SqlSto
     await claim_one(store)
     second = await enqueue(store, 2)
     await claim_one(store, now=NOW + 1e-6)
-    await store.queue.let_go(NOW + LEASE)
+    await store.queue.let_go(NOW + LEASE, now=NOW)
     assert (await state(store, first), await state(store, second)) == (State.QUEUED, State.SENDING)
     assert (await claim_one(store)).delivery.attempt == 2  # whoever still has the first cannot settle the second
 

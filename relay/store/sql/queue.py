@@ -8,7 +8,7 @@ from relay import ids, lifecycle
 from relay.lifecycle import Cause, Patience, target
 from relay.model import Delivery, Message, Receipt, Settlement
 from relay.queueing import Claims, Doubt, Round, Settled
-from relay.store.sql import flows
+from relay.store.sql import flows, holds
 from relay.store.sql.claims import claim_all
 from relay.store.sql.enqueuing import New, enqueue_all
 from relay.store.sql.moves import doubtful_tries, end, note_attempts, requeue
@@ -50,8 +50,8 @@ class SqlQueue:
     async def claim(self, this: Round) -> Claims:
         return await self._writer.run(claim_all, this)
 
-    async def let_go(self, lease_until: float) -> None:
-        await self._writer.run(_lettings_go, lease_until)
+    async def let_go(self, lease_until: float, *, now: float) -> None:
+        await self._writer.run(_lettings_go, (lease_until, now))
 
     async def settle(self, settlement: Settlement) -> Settled:
         return await self._writer.run(settle_all, settlement)
@@ -82,14 +82,15 @@ class SqlQueue:
 
 
 @beside_others
-def _lettings_go(db: Session, items: Sequence[float]) -> list[None]:
-    """No other claim has a lease that ends in the same tenth of a microsecond."""
-    for lease_until in items:
-        db.execute(
+def _lettings_go(db: Session, items: Sequence[tuple[float, float]]) -> list[None]:
+    """No other claim has a lease that ends in the same quarter of a microsecond, which is what such floats can tell apart."""
+    for lease_until, now in items:
+        rows = db.execute(
             "UPDATE deliveries SET state = ?, lease_until = NULL"
-            f" WHERE state IN {CALLED} AND state = 'sending' AND lease_until = ?",
+            f" WHERE state IN {CALLED} AND state = 'sending' AND lease_until = ? RETURNING {_OWN}",
             (target(Cause.LET_GO), lease_until),
-        )
+        ).fetchall()
+        holds.take_back_probes(db, [delivery_of(row).id for row in rows], now)
     return [None] * len(items)
 
 
