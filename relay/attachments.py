@@ -24,9 +24,13 @@ _HEAD = 16 * 1024
 _MAX_ENCODED_DEPTH = 3  # messages in encoded messages; RFC 2046 5.2.1 allows none at all
 _BODIES = frozenset(("", "text/plain", "text/html", "text/enriched", "text/richtext", "text/x-amp-html", "text/watch-html"))
 _TNEF_TYPES = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
-_ARCHIVES = frozenset(("zip", "jar", "7z", "rar"))
+_ZIPS = frozenset(("zip", "jar", "odf", "ooxml"))
+_ARCHIVES = _ZIPS | {"7z", "rar"}
+_ZIP_END, _LONGEST_ZIP_END = b"PK\x05\x06", 22 + 0xFFFF  # APPNOTE.TXT 4.3.16: it is looked for from the end
+_OLD_NAMES = ("content-name", "x-sun-data-name")  # which name a file for some
+_OLD_MULTIPART = "x-sun-attachment"
 _QUOTES = re.compile(r"[\"\\]")
-_TYPE = re.compile(r"[A-Za-z0-9.+_-]+/[A-Za-z0-9.+_-]+")
+_TYPE = re.compile(r"(?<![A-Za-z0-9.+_-])[A-Za-z0-9.+_-]++/[A-Za-z0-9.+_-]++")
 _PART_FIELD = re.compile(rb"\ncontent-", re.IGNORECASE)
 _NO_ESCAPE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+(?:\r\n|\Z))")
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -42,6 +46,8 @@ def _check(content: Octets, parsed: Parsed, policy: Attachments, depth: int) -> 
     for start, end in _legible(parsed, attached):
         _check_enclosed(enclosed.find(content, start, end), policy)
     for part, is_attached in zip(parsed.parts, attached, strict=True):
+        if part.content_type.startswith(_OLD_MULTIPART):
+            raise Malformed("a Content-Type that is no type")
         check_named(part, policy)
         if is_attached:
             _check_type(part, policy)
@@ -108,8 +114,10 @@ def _types(part: Part) -> list[str]:
 
 def _names(part: Part) -> Sequence[str]:
     """Its description is the name of a file that has no other, for some."""
-    if part.filenames or part.content_type in _BODIES or part.content_type.startswith(("multipart/", "message/")):
-        return part.filenames
+    old = (text(unfold(field.value)) for field in part.headers if field.name in _OLD_NAMES)
+    named = (*part.filenames, *old)
+    if named or part.content_type in _BODIES or part.content_type.startswith(("multipart/", "message/")):
+        return named
     shown = [text(unfold(field.value)) for field in part.headers if field.name == "content-description"]
     return [name for name in shown if not (" " in name and name.endswith(".com"))]  # a sentence that ends with a domain
 
@@ -162,8 +170,11 @@ def _check_file(content: Octets, part: Part, policy: Attachments) -> None:
 
 
 def _needs_all(octets: bytes, policy: Attachments) -> bool:
-    looks_into = _ARCHIVES if policy.lists_archives or not policy.encrypted_archives else frozenset[str]()
-    return magic.needs_all(octets[:64]) or not looks_into.isdisjoint(magic.kinds(octets))
+    return magic.needs_all(octets[:64]) or _looks_into_archives(policy)
+
+
+def _looks_into_archives(policy: Attachments) -> bool:
+    return policy.lists_archives or not policy.encrypted_archives
 
 
 def _check_octets(octets: bytes, part: Part, policy: Attachments) -> None:
@@ -171,8 +182,10 @@ def _check_octets(octets: bytes, part: Part, policy: Attachments) -> None:
     kinds = set(magic.kinds(octets))
     if part.content_type in _TNEF_TYPES or "tnef" in kinds:
         _check_enclosed(tnef.attachments(octets), policy)
+    if _looks_into_archives(policy) and _ZIP_END in octets[-_LONGEST_ZIP_END:]:
+        kinds.add("zip")
     for kind in kinds & _ARCHIVES:
-        _check_archive(kind, octets, policy)
+        _check_archive("zip" if kind in _ZIPS else kind, octets, policy)
     if part.content_type.startswith("text/") or octets[:5] == b"begin":
         _check_enclosed(enclosed.find(_narrow(octets)), policy)
 
@@ -195,7 +208,7 @@ def _check_content(kinds: Iterator[str], policy: Attachments) -> None:
 def _check_archive(kind: str, octets: Octets, policy: Attachments) -> None:
     if not policy.encrypted_archives and archives.is_encrypted(kind, octets):
         raise AttachmentNotAllowed(kind)
-    if policy.lists_archives and kind in ("zip", "jar"):
+    if policy.lists_archives and kind == "zip":
         names = [entry.name for entry in archives.entries(octets)]
         for name in names:
             _check_name(name, policy)

@@ -9,6 +9,11 @@ from relay.errors import MessageTooLarge, NoRoom
 from relay.ports.bodies import Draft
 
 
+def in_base64(octets: int) -> int:
+    """What so many octets of files may become in a message: 78 for 57 (RFC 2045 6.8), and some for their headers."""
+    return octets * 11 // 8
+
+
 class Budget:
     """Octets that may be in flight at once, over all connections, received or being judged."""
 

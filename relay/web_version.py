@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from relay.reading import charsets, mime, transfer
+from relay.reading.fields import storable
 from relay.reading.mime import Part
 from relay.writing import macros
 
@@ -52,31 +53,36 @@ def whole(sent: bytes) -> WebVersion:
     page = "\n".join(_text(sent, part) for part in shown if part.content_type == _HTML)
     text = "\n".join(_text(sent, part) for part in shown if part.content_type != _HTML)
     images = _Images(sent)
-    return WebVersion(html=_INLINE.sub(lambda match: images.url(unquote(html.unescape(match[1]))), page), text=text)
+    return WebVersion(html=_INLINE.sub(lambda match: images.url(_meant(match[1])), page), text=text)
 
 
 def image(sent: bytes, content_id: str) -> Image | None:
     """None where the message has no such one."""
-    for part in mime.read(sent).parts:
-        decode = transfer.LENIENT.get(part.encoding)
-        if decode and part.content_type in _IMAGES and _content_id(part) == content_id:
-            return Image(_IMAGES[part.content_type], transfer.joined(decode(sent, part.start, part.end)))
-    return None
+    return _Images(sent).find(content_id)
 
 
 class _Images:
-    """As URLs that have the images in themselves; nothing for one that is not there, or where they are too many: each time that
-    one is shown its octets are there once more.
-    """
+    """Those of a message, of each identifier the first."""
 
     def __init__(self, sent: bytes) -> None:
         self._sent = sent
+        shown = [part for part in mime.read(sent).parts if part.encoding in transfer.LENIENT and part.content_type in _IMAGES]
+        self._parts = {_content_id(part): part for part in reversed(shown)}
         self._urls: dict[str, str] = {}
         self._octets = 0
 
+    def find(self, content_id: str) -> Image | None:
+        if (part := self._parts.get(content_id)) is None:
+            return None
+        decode = transfer.LENIENT[part.encoding]
+        return Image(_IMAGES[part.content_type], transfer.joined(decode(self._sent, part.start, part.end)))
+
     def url(self, content_id: str) -> str:
+        """One that has the image in itself; nothing where there is none, or they are too many: each time that one is shown its
+        octets are there once more.
+        """
         if content_id not in self._urls and len(self._urls) < _MOST_IMAGES:
-            found = image(self._sent, content_id)
+            found = self.find(content_id)
             url = f"data:{found.content_type};base64,{b64encode(found.octets).decode()}" if found else ""
             self._urls[content_id] = url
         url = self._urls.get(content_id, "")
@@ -86,11 +92,19 @@ class _Images:
 
 def _text(sent: bytes, part: Part) -> str:
     body = macros.whole(sent, part)
-    return body.decode(charsets.of_text(part, body), "replace").removeprefix("\ufeff")
+    return storable(body.decode(charsets.of_text(part, body), "replace").removeprefix("\ufeff"))
 
 
 def _quoted(content_id: str) -> str:
-    return quote(unquote(html.unescape(content_id)), safe="")
+    return quote(_meant(content_id), safe="")
+
+
+def _meant(written: str) -> str:
+    """What an attribute of HTML says of a URL."""
+    try:
+        return unquote(html.unescape(written))
+    except ValueError:  # a letter by a number of thousands of digits
+        return written
 
 
 def _content_id(part: Part) -> str:

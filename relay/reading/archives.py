@@ -13,10 +13,12 @@ from relay.errors import Malformed
 from relay.reading.octets import Octets
 
 MAX_ENTRIES = 10_000
+_MAX_RECORDS = 100  # beside one block of a RAR
 
 # APPNOTE.TXT 4.3.7 and 4.3.12.
-_LOCAL = Struct("<6xHH16xH2x")
-_CENTRAL = Struct("<4x4xHH16xH16x")
+_LOCAL = Struct("<6xHH16xHH")  # flags, method, lengths of the name and of what is said besides
+_CENTRAL = Struct("<4x4xHH16xHH14x")
+_EXTRA, _UNICODE_PATH = Struct("<HH"), 0x7075  # 4.5.1 and 4.6.9
 _LOCAL_MARK, _CENTRAL_MARK, _END_MARK = b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06"
 _ENCRYPTED = 0x1 | 0x40 | 0x2000  # bits of the flags: the content, by strong encryption, the directory
 _AES = 99  # as a method
@@ -32,11 +34,11 @@ class Entry(NamedTuple):
 
 def entries(content: Octets) -> Iterator[Entry]:
     """Everything a zip is said to hold. Raises Malformed for too much, or if it cannot be listed."""
-    count = 0
+    count = octets = 0
     for found in (_files(content), _directories(content)):
         for entry in found:
-            count += 1
-            if count > 2 * MAX_ENTRIES:
+            count, octets = count + 1, octets + len(entry.name)
+            if count > 2 * MAX_ENTRIES or octets > 2 * len(content):  # the latter where names lie in each other
                 raise Malformed("an archive of too many files")
             yield entry
     if not count and content.find(_END_MARK) < 0:
@@ -46,8 +48,8 @@ def entries(content: Octets) -> Iterator[Entry]:
 def _files(content: Octets) -> Iterator[Entry]:
     position = content.find(_LOCAL_MARK)
     while 0 <= position <= len(content) - _LOCAL.size:
-        flags, method, name = _LOCAL.unpack(content[position : position + _LOCAL.size])
-        yield _entry(content[position + _LOCAL.size : position + _LOCAL.size + name], flags, method)
+        header = _LOCAL.unpack(content[position : position + _LOCAL.size])
+        yield from _entries(content, position + _LOCAL.size, *header)
         position = content.find(_LOCAL_MARK, position + 4)
 
 
@@ -55,15 +57,30 @@ def _directories(content: Octets) -> Iterator[Entry]:
     """What follows the first entry of a directory without a gap, wherever the end says that it begins."""
     position = content.find(_CENTRAL_MARK)
     while 0 <= position <= len(content) - _CENTRAL.size:
-        flags, method, name = _CENTRAL.unpack(content[position : position + _CENTRAL.size])
+        header = _CENTRAL.unpack(content[position : position + _CENTRAL.size])
         behind = position + _CENTRAL.size
-        yield _entry(content[behind : behind + name], flags, method)
+        yield from _entries(content, behind, *header)
         position = content.find(_CENTRAL_MARK, behind)
 
 
-def _entry(name: bytes, flags: int, method: int) -> Entry:
-    shown = bytes(name).decode("utf-8" if flags & _UTF_8 else "cp437", "replace")
-    return Entry(shown, bool(flags & _ENCRYPTED) or method == _AES)
+def _entries(content: Octets, position: int, flags: int, method: int, name: int, extra: int) -> Iterator[Entry]:
+    """By its name, and by another that some programs show in its place."""
+    is_encrypted = bool(flags & _ENCRYPTED) or method == _AES
+    shown = bytes(content[position : position + name]).decode("utf-8" if flags & _UTF_8 else "cp437", "replace")
+    yield Entry(shown, is_encrypted)
+    for other in _other_names(bytes(content[position + name : position + name + extra])):
+        yield Entry(other, is_encrypted)
+
+
+def _other_names(extra: bytes) -> Iterator[str]:
+    """Behind a version and the checksum of the name."""
+    position = 0
+    while position + _EXTRA.size <= len(extra):
+        kind, size = _EXTRA.unpack_from(extra, position)
+        position += _EXTRA.size
+        if kind == _UNICODE_PATH:
+            yield extra[position + 5 : position + size].decode("utf-8", "replace")
+        position += size
 
 
 def is_encrypted(kind: str, content: Octets) -> bool:
@@ -121,11 +138,14 @@ def _rar5(content: Octets) -> bool:
 
 
 def _has_record(content: Octets, position: int, end: int) -> bool:
-    while position < end:
+    """Where they are is what the archive says, with numbers of up to seventy bits."""
+    for _ in range(_MAX_RECORDS):
+        if not 0 <= position < min(end, len(content)):
+            return False
         size, start = _number(content, position)
         if _number(content, start)[0] == 1:
             return True
-        position = max(start, start + size)
+        position = start + size
     return False
 
 

@@ -13,8 +13,8 @@ from relay.reading.octets import BASE64, Octets
 
 _UUENCODE = re.compile(rb"begin(-base64)?[ \t]+([0-7]{3}[^\r\n]*)\r?\n?(.*)", re.DOTALL)
 _NAMED = re.compile(rb"[0-7]{3}[ \t]+\S+\s*")
-_YENC = re.compile(rb"=ybegin [^\r\n]*?name=([^\r\n]+)\r?\n(?:=ypart [^\r\n]*\r?\n)?([^\r\n]*)")
-_BINHEX = re.compile(rb"BinHex 4[^\r\n]*\r?\n\s*:([^:]*)")
+_YENC = re.compile(rb"=ybegin (?>[^\r\n]*?name=)([^\r\n]++)\r?\n(?:=ypart [^\r\n]*+\r?\n)?([^\r\n]*)")
+_BINHEX = re.compile(rb"BinHex 4[^\r\n]{0,200}+\r?\n\s*+:([^:]*)")
 
 # What is looked for, and what must lie before it where that is found. One search is for two: each touches every octet.
 _MARKS: dict[bytes, dict[bytes, re.Pattern[bytes]]] = {b"begin": {b"": _UUENCODE, b"=y": _YENC}, b"BinHe": {b"": _BINHEX}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Sequence
 from email.errors import HeaderParseError
@@ -54,6 +55,15 @@ def text(value: bytes) -> str:
     except (HeaderParseError, ValueError):
         return storable(plain)
     return storable("".join(p if isinstance(p, str) else decoded(p, charset or "ascii") for p, charset in pieces))
+
+
+def is_known(charset: str) -> bool:
+    """Whether anything can be decoded from it here."""
+    try:
+        codecs.lookup(charset)
+    except (LookupError, ValueError):
+        return False
+    return True
 
 
 def decoded(raw: bytes, charset: str) -> str:

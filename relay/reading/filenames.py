@@ -10,24 +10,29 @@ import re
 import unicodedata
 from base64 import b64decode
 from binascii import a2b_qp
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import unquote_to_bytes
 
 from relay.errors import Malformed
-from relay.reading.fields import Header, decoded, parameters, storable, text, unfold, unquoted, without_comments
+from relay.reading.fields import Header, decoded, is_known, parameters, storable, text, unfold, unquoted, without_comments
 from relay.reading.octets import NO_BASE64
 
 _FIELDS = ("content-disposition", "content-type")
 _MAX_NAMES = 100  # in the header of one part, pieces counted
+_MAX_CHARSETS = 10  # that a part names
+_MAX_COMMENTS = 20  # within each other
 _LONGEST = 4096  # octets of one value
+_LARGEST = 512 * 1024  # octets of all values of a message, each in all the ways that it is read, with _EACH for the way
+_EACH = 80
 
 # Found wherever it stands: also in quotes, in comments and behind other letters, for there are readers who search.
 _NAME = re.compile(rb"(?:file)?name([^=]{0,40}+)=[ \t]*", re.IGNORECASE)
 _NUMBER = re.compile(rb"[0-9]+")
 _TOO_LONG_A_NUMBER = re.compile(rb"name(?=[^\w=]*\*)[^\w=]*+[0-9]{5}", re.IGNORECASE)
-_UTF_7 = re.compile(rb"=[ \t]*\"?[ \t]*\??[a-z0-9-]*utf-?7[?*']", re.IGNORECASE)
+_UTF_7 = re.compile(rb"=[ \t]*+\"?+[ \t]*+\??[a-z0-9-]*utf-?7[?*']", re.IGNORECASE)
 _CHARSET = re.compile(rb'charset[ \t]*=[ \t]*"?([^\s";]+)', re.IGNORECASE)
 _FOLD = re.compile(rb"\r\n[ \t]+")
+_BLANKS = re.compile(rb"[ \t]{2,}")
 _WHOLE = re.compile(rb'(?:[^;"]++|"(?:[^"\\]|\\.)*+"?)*+', re.DOTALL)
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*+)')
 _RUN = re.compile(rb'[^\s";()<>@,:\\/\[\]?=]*')  # RFC 2045 5.1: what a token is without quotes
@@ -35,6 +40,7 @@ _WORD = re.compile(rb"=\?([^?*\s]*)(?:\*[^?]*)?\?([bq])\?([^?]*)\?=", re.IGNOREC
 _BETWEEN_WORDS = re.compile(rb"(\?=)\s+(?==\?)")
 _STREAM = re.compile(r"(?::[^:]*)?:\$data\Z", re.IGNORECASE)  # NTFS: a file's content by its full name
 _CONTROL = re.compile(r"[\0-\x1f\x7f]")
+_EBCDIC = "cp500"  # its letters and its dot lie where all others of these have them, of which Python knows few
 _ESCAPED_CHARSETS = ("iso2022_jp", "iso2022_kr")
 
 # Shown as nothing, and in no category that says so.
@@ -42,7 +48,37 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufffd") | {ch
 _DROPPED_BEHIND = " .\"'<>|?*;,\\/"  # by one system or another at the end of a name
 
 
-def readings(fields: Sequence[Header]) -> tuple[str, ...]:
+class Effort:
+    """What reading the names of one message may still cost: they may lie in each other, and each in hundreds of parts."""
+
+    def __init__(self) -> None:
+        self._left = _LARGEST
+
+    def spend(self, octets: int) -> None:
+        """Raises Malformed."""
+        self._left -= octets
+        if self._left < 0:
+            raise Malformed("too many file names")
+
+
+class _Reader:
+    """Reads what may be names of one part, each value once."""
+
+    def __init__(self, charsets: Sequence[str], effort: Effort) -> None:
+        self._charsets = charsets
+        self._effort = effort
+        self._seen: set[bytes] = set()
+
+    def texts(self, values: Iterable[bytes]) -> Iterator[str]:
+        """All that they may say. Raises Malformed."""
+        for raw in values:
+            if raw not in self._seen:
+                self._seen.add(raw)
+                self._effort.spend((len(raw) + _EACH) * (1 + len(self._charsets)))
+                yield from _texts(raw, self._charsets)
+
+
+def readings(fields: Sequence[Header], effort: Effort) -> tuple[str, ...]:
     """All names of a part, the likeliest first. Raises Malformed for so many that no honest program wrote them."""
     values = [f.value for f in fields if f.name in _FIELDS and (b"=?" in f.value or b"name" in f.value.lower())]
     if not values:
@@ -50,7 +86,10 @@ def readings(fields: Sequence[Header]) -> tuple[str, ...]:
     if any(_UTF_7.search(value) for value in values):  # of which each library reads another part
         raise Malformed("a file name in UTF-7")
     charsets = tuple({m[1].decode("ascii", "replace") for f in fields if f.name in _FIELDS for m in _CHARSET.finditer(f.value)})
-    found = [name for value in values for name in _names(value, charsets)]
+    if len(charsets) > _MAX_CHARSETS:
+        raise Malformed("too many charsets in one header")
+    reader = _Reader(charsets, effort)
+    found = [name for value in values for name in _names(value, reader)]
     return tuple(dict.fromkeys(name for name in found if name))
 
 
@@ -76,7 +115,7 @@ def _visible(name: str) -> str:
     return "".join(" " if unicodedata.category(c)[0] == "Z" else c for c in seen)
 
 
-def _names(value: bytes, charsets: Sequence[str]) -> Iterator[str]:
+def _names(value: bytes, reader: _Reader) -> Iterator[str]:
     if _TOO_LONG_A_NUMBER.search(value):
         raise Malformed("a parameter in pieces without numbers")
     for line in _lines(value):
@@ -91,28 +130,47 @@ def _names(value: bytes, charsets: Sequence[str]) -> Iterator[str]:
             number = _NUMBER.search(match[1])
             if number or b"*" in match[1]:
                 pieces.append((int(number[0]) if number else -1, values))
-            for raw in values:
-                yield from _texts(raw, charsets)
+            yield from reader.texts(values)
         for reading in (0, -1):
-            for whole in _joined([(number, values[reading]) for number, values in pieces]):
-                yield from _texts(whole, charsets)
+            yield from reader.texts(_joined([(number, values[reading]) for number, values in pieces]))
 
 
 def _lines(value: bytes) -> Iterator[bytes]:
-    """The field as one line: folds taken away by the book, and with their blanks; without comments; words decoded."""
+    """The field as one line: folds taken away by the book, and with their blanks; without comments, one within another or all;
+    words decoded; blanks as one. Raises Malformed.
+    """
     lines = [unfold(value)]
     if b"\r\n" in value:
         lines.append(_FOLD.sub(b"", value).strip(b" \t"))
     if b"(" in value:
-        lines += [without_comments(line) for line in lines]
+        lines += [shorter for line in lines for shorter in _uncommented(line)]
     if b"=?" in value:
         lines += [_words(lines[0], "utf-8").encode("utf-8", "replace")]
+    lines += [_BLANKS.sub(b" ", line) for line in lines]
     yield from dict.fromkeys(lines)
 
 
+def _uncommented(line: bytes) -> Iterator[bytes]:
+    """Without the innermost comments, and without any."""
+    shorter = line
+    for level in range(_MAX_COMMENTS):
+        before, shorter = shorter, without_comments(shorter)
+        if shorter == before:
+            yield shorter
+            return
+        if not level:
+            yield shorter
+    raise Malformed("comments in comments")
+
+
 def _values(rest: bytes) -> Iterator[bytes]:
-    """Where a value ends: at its quote, at the first semicolon or the first outside of quotes, at the first blank."""
+    """Where a value ends: at its quote, at the first semicolon or the first outside of quotes, at the first blank. Raises
+    Malformed where that lies too far off: programs that shorten a name keep its end.
+    """
     quoted = _QUOTED.match(rest)
+    first = quoted[0] if quoted else rest.partition(b";")[0]
+    if len(first) >= _LONGEST - 1:  # of two octets that belong together one may have been cut off
+        raise Malformed("too long a file name")
     if quoted:
         yield unquoted(quoted[1])
         yield quoted[1]
@@ -158,6 +216,8 @@ def _texts(raw: bytes, charsets: Sequence[str]) -> Iterator[str]:
     for octet in octets:
         for charset in ("utf-8", *charsets, *(_ESCAPED_CHARSETS if b"\x1b" in octet else ())):
             yield _kept(decoded(octet, charset))
+            if not is_known(charset):
+                yield _kept(decoded(octet, _EBCDIC))
         if b"=?" in octet:
             yield text(octet)
             # Some end with the first word, or with the last.
@@ -165,14 +225,19 @@ def _texts(raw: bytes, charsets: Sequence[str]) -> Iterator[str]:
             for end in {len(octet), *ends[:1], *ends[-1:]}:
                 yield _words(octet[:end], "utf-8")
             yield _words(octet.translate(None, b" \t"), "utf-8")
+            yield _words(octet, "utf-8", unknown=_EBCDIC)
 
 
-def _words(value: bytes, charset: str) -> str:
-    """RFC 2047 words decoded wherever they stand, and those that lie side by side as one, as lenient readers have it."""
+def _words(value: bytes, charset: str, *, unknown: str = "utf-8") -> str:
+    """RFC 2047 words decoded wherever they stand, and those that lie side by side as one, as lenient readers have it.
+
+    Those of a charset that nobody knows are read in the `unknown` one.
+    """
     shown, position, line = [], 0, _BETWEEN_WORDS.sub(rb"\1", value)
     for match in _WORD.finditer(line):
         shown.append(decoded(line[position : match.start()], charset))
         named = match[1].decode("ascii", "replace")
+        named = named if is_known(named) else unknown
         shown.append(decoded(_WORD_ENCODINGS[match[2].lower()](match[3]), named))
         position = match.end()
     return _kept("".join(shown) + decoded(line[position:], charset))

@@ -66,17 +66,19 @@ _BEGINNINGS = {
 }
 
 # Of text that was attached, in lower case, without what stands before the first letter.
+# Nothing is given back of what a pattern has taken: one small file must not keep all others waiting.
 _TEXTS = {
     "reg": re.compile(rb"windows registry editor version |regedit4\s"),
     "url": re.compile(rb"\[internetshortcut(?:\.[aw])?\]"),
     "scf": re.compile(rb"\[shell\]\s+command\s*="),
     "vbe": re.compile(rb"#@~\^"),
     "hta": re.compile(rb"(?s:.*)<hta:application\b"),
-    "wsf": re.compile(rb"(?s:(?:<\?.*?\?>\s*)?<(?:package|job)\b.*<script\b)"),
-    "sct": re.compile(rb"(?s:(?:<\?.*?\?>\s*)*<(?:scriptlet|package>\s*<component|component)\b)"),
-    "msc": re.compile(rb"(?s:(?:<\?.*?\?>\s*)?<mmc_consolefile\b)"),
+    "wsf": re.compile(rb"(?s:(?:(?><\?.*?\?>)\s*+)*+<(?:package|job)\b.*<script\b)"),
+    "sct": re.compile(rb"(?s:(?:(?><\?.*?\?>)\s*+)*+<(?:scriptlet|package>\s*<component|component)\b)"),
+    "msc": re.compile(rb"(?s:(?:(?><\?.*?\?>)\s*+)*+<mmc_consolefile\b)"),
 }
 _SHEBANG = re.compile(rb"#![ \t]*\S*?(?:/env[ \t]+(?:-\S+[ \t]+)*)?([a-z]+)[0-9.]*[ \t\r\n]")
+_LONGEST_SHEBANG = 256  # of it Linux reads no more (BINPRM_BUF_SIZE)
 _LONGEST_TEXT = 16 * 1024
 _MARKS = ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"), (b"\xef\xbb\xbf", "utf-8"))
 
@@ -111,7 +113,7 @@ def texts(head: bytes) -> Iterator[str]:
     for kind, pattern in _TEXTS.items():
         if pattern.match(shown):
             yield kind
-    if script := _SHEBANG.match(shown):
+    if script := _SHEBANG.match(shown[:_LONGEST_SHEBANG]):
         yield script[1].decode("ascii")
 
 

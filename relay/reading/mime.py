@@ -98,10 +98,11 @@ def read(content: Octets) -> Parsed:
     parts: list[Part] = []
     waiting = [_Waiting(headers, body, len(content))]
     delimiters = structure.Delimiters()
+    effort = filenames.Effort()
     octets = 0
     while waiting:
         entity = waiting.pop()
-        part, boundaries = _part(content, entity)
+        part, boundaries = _part(content, entity, effort)
         parts.append(part)
         others = len(waiting)
         for start, end in _inside(content, part, boundaries, delimiters):
@@ -122,7 +123,7 @@ def headers(content: Octets) -> tuple[Header, ...]:
     return _headers(content, 0, len(content))[0]
 
 
-def _part(content: Octets, entity: _Waiting) -> tuple[Part, tuple[bytes, ...]]:
+def _part(content: Octets, entity: _Waiting, effort: filenames.Effort) -> tuple[Part, tuple[bytes, ...]]:
     """The part, and the boundaries within which its own parts lie."""
     fields = [field for field in entity.headers if field.name.startswith("content-")]
     value = only(fields, "content-type")
@@ -136,7 +137,7 @@ def _part(content: Octets, entity: _Waiting) -> tuple[Part, tuple[bytes, ...]]:
         boundaries = (*boundaries, structure.boundary(value, boundaries))
     else:
         structure.check_no_container(content, entity.start, entity.end, value)
-    names = filenames.readings(fields)
+    names = filenames.readings(fields, effort)
     return Part(content_type, names, entity.start, entity.end, entity.headers, entity.within, encoding), boundaries
 
 

@@ -17,7 +17,7 @@ MARK = b"\x78\x9f\x3e\x22"
 _ATTRIBUTE = Struct("<BII")  # level, name and type, length; the data; then a checksum of two octets
 _NUMBER = Struct("<I")
 _PROPERTY = Struct("<HH")  # type and name
-_TITLE, _DATA, _PROPERTIES = 0x00018010, 0x0006800F, 0x00069005
+_TITLE, _TRANSPORT_NAME, _DATA, _PROPERTIES = 0x00018010, 0x00069001, 0x0006800F, 0x00069005
 _HEAD = 4096
 _MAX_DEPTH = 5
 _MAX_PROPERTIES = 10_000
@@ -47,10 +47,12 @@ def _attributes(content: Octets, depth: int) -> Iterator[Enclosed]:
         start = position + _ATTRIBUTE.size
         if start + length > len(content):
             raise Malformed("TNEF that cannot be read")
-        if name == _TITLE:
+        if name in (_TITLE, _TRANSPORT_NAME):
             yield Enclosed(_text(content[start : start + length], _TEXT_8), b"")
         elif name == _DATA:
             yield Enclosed("", bytes(content[start : start + min(length, _HEAD)]))
+            if content[start : start + len(MARK)] == MARK:
+                yield from attachments(content[start : start + length], depth + 1)
         elif name == _PROPERTIES:
             yield from _properties(content[start : start + length], depth)
         position = start + length + 2

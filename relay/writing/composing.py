@@ -13,6 +13,7 @@ from relay.writing import recoding
 from relay.writing.merging import plain
 
 _TYPES = MimeTypes()  # what Python knows by itself: the same on all machines
+_LONGEST_NAME = 200  # characters
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SPECIAL = re.compile(r'(["\\])')
 _MEDIA_TYPE = re.compile(r"(?!multipart/|message/)[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", re.ASCII | re.IGNORECASE)
@@ -34,8 +35,8 @@ class Letter:
 
 
 def mailbox(address: str, name: str = "") -> str:
-    """As From and To have it."""
-    shown = _SPECIAL.sub(r"\\\1", plain(name).strip())
+    """As From and To have it. A name that is too long is cut, so that the address is always there."""
+    shown = _SPECIAL.sub(r"\\\1", plain(name).strip()[:_LONGEST_NAME])
     return f'"{shown}" <{address}>' if shown else address
 
 
@@ -55,10 +56,13 @@ def _boundary(letter: Letter) -> str:
 
 
 def _with_files(letter: Letter, boundary: str) -> Lines:
-    inline = [file for file in letter.files if _is_shown(file, letter.html)]
-    attached = [file for file in letter.files if file not in inline]
-    shown = _multipart("related", boundary + "r", _texts(letter, boundary), inline) if inline else _texts(letter, boundary)
-    yield from _multipart("mixed", boundary + "m", shown, attached) if attached else shown
+    files: dict[bool, list[File]] = {True: [], False: []}
+    for file in letter.files:
+        files[_is_shown(file, letter.html)].append(file)
+    parts = [_texts(letter, boundary), *(_file(file, "inline") for file in files[True])]
+    shown = _parts("related", boundary + "r", parts) if files[True] else parts[0]
+    parts = [shown, *(_file(file, "attachment") for file in files[False])]
+    yield from _parts("mixed", boundary + "m", parts) if files[False] else shown
 
 
 def _is_shown(file: File, html: str) -> bool:
@@ -80,10 +84,6 @@ def _text(kind: str, text: str) -> Lines:
     yield octets
 
 
-def _multipart(kind: str, boundary: str, first: Lines, files: Sequence[File]) -> Lines:
-    return _parts(kind, boundary, [first, *map(_file, files)])
-
-
 def _parts(kind: str, boundary: str, parts: Iterable[Lines]) -> Lines:
     yield f'Content-Type: multipart/{kind}; boundary="{boundary}"\r\n\r\n'.encode()
     for part in parts:
@@ -100,12 +100,12 @@ def _type_of(file: File) -> str:
     return said if _MEDIA_TYPE.fullmatch(said) else ""
 
 
-def _file(file: File) -> Lines:
+def _file(file: File, disposition: str) -> Lines:
     name = _SPECIAL.sub(r"\\\1", plain(file.name))
     lines = [
         f"Content-Type: {_type_of(file) or 'application/octet-stream'}",
         "Content-Transfer-Encoding: base64",
-        f'Content-Disposition: {"inline" if file.content_id else "attachment"}; filename="{name}"',
+        f'Content-Disposition: {disposition}; filename="{name}"',
         *([f"Content-ID: <{plain(file.content_id)}>"] if file.content_id else []),
     ]
     yield "".join(f"{line}\r\n" for line in (*lines, "")).encode("utf-8", "replace")

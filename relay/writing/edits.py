@@ -206,11 +206,12 @@ def _raw_fields(content: Octets, parsed: Parsed, gone: set[int]) -> Iterator[Edi
 
 def renamed(content: Octets, parsed: Parsed) -> Iterator[Part]:
     """The parts that may get another name, as they are sent: some readers end a name where its line or a piece of it ends."""
+    effort = filenames.Effort()
     for part in filter(recoding.header_may_change, parsed.parts):
         came = tuple(field for field in part.headers if field.name.startswith("content-"))
         sent = tuple(_as_sent(content, field) for field in came)
         if sent != came:
-            yield part._replace(headers=sent, filenames=filenames.readings(sent))
+            yield part._replace(headers=sent, filenames=filenames.readings(sent, effort))
 
 
 def _as_sent(content: Octets, field: Header) -> Header:
@@ -269,14 +270,31 @@ def rewritten_from(parsed: Parsed, address: str) -> Edit:
     Whoever answers writes to where the message came from: that becomes the Reply-To, if there is none.
     """
     [header] = [header for header in parsed.headers if header.name == "from"]
-    name, _ = parseaddr(mime.unfold(header.value).decode("utf-8", "replace"))
+    name = _name(mime.unfold(header.value).decode("utf-8", "replace"))
     came_from = addresses.mailbox(mime.unfold(header.value)).replace("@", " at ")  # in a name an @ is what forgers write
     shown = mime.text(name.encode()).replace("@", " at ")[:_LONGEST_NAME]
     lines = _from(f"{shown} via {came_from}" if shown else came_from, address)
     if not any(other.name == "reply-to" for other in parsed.headers):
-        line = b"Reply-To:" + header.value + b"\r\n"
-        lines += line if line.isascii() else raw_fields.in_ascii(line)
+        lines += _reply_to(header.value)
     return Edit(header.start, header.end, lines)
+
+
+def _name(mailbox: str) -> str:
+    try:
+        return parseaddr(mailbox)[0]
+    except RecursionError:  # comments in comments
+        return ""
+
+
+def _reply_to(value: bytes) -> bytes:
+    """What was fit to be sent as a From may be too long with four letters more. Raises Malformed."""
+    line = b"Reply-To:" + value + b"\r\n"
+    if not line.isascii():
+        return raw_fields.in_ascii(line)
+    try:
+        return fields.folded(line) if recoding.long_line(line, 0) >= 0 else line
+    except ValueError:
+        raise Malformed("header line too long") from None
 
 
 def _from(shown: str, address: str) -> bytes:

@@ -13,7 +13,7 @@ from relay.reading.mime import Header
 
 _dated = lru_cache(maxsize=4)(formatdate)  # many messages come in one second
 
-_REMOVED = frozenset(("bcc", "return-path"))
+_REMOVED = frozenset(("bcc", "resent-bcc", "return-path"))
 _ORDERS = ("x-ses-", "x-relay-", "x-playpen-")  # to SES, and to the relay, and what only the relay says
 _RECIPIENTS = frozenset(("to", "cc"))
 _WATCHED = _REMOVED | _RECIPIENTS

@@ -46,7 +46,10 @@ def filled(octets: bytes, edit: Edit, values: Values) -> bytes:
     write = _WRITERS[edit.place]
 
     def value(match: re.Match[str]) -> str:
-        return write(values.get(match[1], "")) if values and match[1] in edit.fields else match[0]
+        if not values or match[1] not in edit.fields:
+            return match[0]
+        given = values.get(match[1], "")
+        return plain(given) if match[1] == RECIPIENT else write(given)
 
     text = _FIELD.sub(value, octets.decode("utf-8", "replace")).encode("utf-8", "replace")
     return _header(text) if edit.place is Place.HEADER else text

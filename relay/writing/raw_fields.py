@@ -22,7 +22,9 @@ _QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"?')
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.DOTALL)
 _ENCODED_WORD = re.compile(rb"=\?[^?]+\?[BbQq]\?[^?]*\?=")
 _PARAMETER = re.compile(rb';[ \t]*([^ \t=;"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"?|[^;]*)')
-_WELL_FORMED = re.compile(rb'[^;"]*(?:;[ \t]*(?:[^ \t=;"]+[ \t]*=[ \t]*(?:"(?:[^"\\]|\\.)*"[ \t]*|(?!")[^;"]*))?)*', re.DOTALL)
+_WELL_FORMED = re.compile(
+    rb'[^;"]*+(?:;[ \t]*+(?:[^ \t=;"]++[ \t]*+=[ \t]*+(?:"(?:[^"\\]|\\.)*+"[ \t]*+|(?!")[^;"]*+))?+)*+', re.DOTALL
+)
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 _ATTRIBUTE = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~"  # RFC 2231 7
 _PERCENT = [bytes((octet,)) if octet in _ATTRIBUTE else b"%%%02X" % octet for octet in range(256)]
@@ -95,14 +97,15 @@ def _parameters(value: bytes) -> list[Word]:
     if not _WELL_FORMED.fullmatch(line):  # what stands behind a quote, say, would become part of the name
         raise Malformed("8-bit in a parameter")
     names = {match[1].lower() for match in _PARAMETER.finditer(line)}
-    changed = _PARAMETER.sub(lambda match: _parameter(match, names), line)
+    extended = {name.partition(b"*")[0] for name in names if b"*" in name}
+    changed = _PARAMETER.sub(lambda match: _parameter(match, extended), line)
     if not changed.isascii():
         raise Malformed("8-bit in a parameter")
     return [Word(white or b" ", word) for white, word in fields.spaced(changed)]
 
 
-def _parameter(match: re.Match[bytes], names: set[bytes]) -> bytes:
-    """`; name=value` in ASCII, where it can be."""
+def _parameter(match: re.Match[bytes], extended: set[bytes]) -> bytes:
+    """`; name=value` in ASCII, where it can be. Some are there as RFC 2231 has them as well."""
     name, raw = match[1], match[2].strip()
     attribute = name.lower()
     if raw.isascii() or attribute in _NEVER_TEXT or b"=?" in raw:  # some readers would decode what looks encoded
@@ -112,7 +115,7 @@ def _parameter(match: re.Match[bytes], names: set[bytes]) -> bytes:
     if b"*" in attribute:
         return match[0]
     text = _meaning(raw) if raw.startswith(b'"') else raw.decode()
-    is_extended = any(other.startswith(attribute + b"*") for other in names)
+    is_extended = attribute in extended
     if attribute != b"name" and not is_extended:
         return _extended(name, text)
     if '"' in text or "\\" in text:  # there are readers that decode first, and look for the quotes then

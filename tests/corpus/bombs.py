@@ -8,7 +8,7 @@ import random
 import zipfile
 from collections.abc import Callable
 
-from tests.corpus.hostile import HEAD, NESTED_TYPE, OUTER, attached, in_lines, mixed, named, single
+from tests.corpus.hostile import HEAD, NESTED_TYPE, OUTER, attached, in_lines, mixed, named, section, single
 
 MEGABYTE = 1 << 20
 QUOTED = b"Content-Transfer-Encoding: quoted-printable"
@@ -48,6 +48,33 @@ def _tnef_of_many(count: int) -> bytes:
     size = 8 * count + 4
     head = b"\x78\x9f\x3e\x22\0\0\x02\x05\x90\x06\0" + size.to_bytes(4, "little") + count.to_bytes(4, "little")
     return head + b"\x03\0\0\0\0\0\0\0" * count + b"\0\0"
+
+
+_FILE = b'Content-Disposition: attachment; filename="a.txt"'
+
+
+def _names_in_names() -> bytes:
+    return b"Content-Type: text/plain" + b"".join(
+        b'\r\n ;(a)name*%d==?utf-8?q?%%\\"%02d?=' % (number, number) for number in range(98)
+    )
+
+
+def _rar_of_records(size: int) -> bytes:
+    numbers = b"".join(map(_in_sevens, (size + 10, 2, 1, size)))
+    return b"Rar!\x1a\x07\x01\0" + bytes(4) + numbers + bytes(40)
+
+
+def _in_sevens(number: int) -> bytes:
+    """Seven bits an octet, the lowest first."""
+    octets = []
+    while number > 0x7F:
+        octets.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes((*octets, number))
+
+
+def _beyond_ascii(count: int) -> bytes:
+    return named(b"Content-Disposition: attachment; filename=\xc3\xa4" + b"; a=   x" * count + b'; "')
 
 
 BOMBS: dict[str, Callable[[], bytes]] = {
@@ -92,5 +119,30 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "a zip of beginnings": lambda: attached(b"PK\x03\x04" * 5 * MEGABYTE, "application/zip", "a.zip"),
     "a RAR of empty blocks": lambda: attached(b"Rar!\x1a\x07\x01\0" + bytes(MEGABYTE), "application/x-rar", "a.rar"),
     "TNEF of empty properties": lambda: attached(_tnef_of_many(65_535), "application/ms-tnef", "winmail.dat"),
+    "processing instructions in a text": lambda: attached(b"<?php a ?>\r\n" * 4000, "text/plain", "a.txt"),
+    "a job behind processing instructions": lambda: attached(b"<?a?><job " * 4000, "text/plain", "a.txt"),
+    "a #! without an end": lambda: mixed(*[section(_FILE, body=b"#!" + b"a" * 15_000)] * 4),
+    "parameters beyond ASCII": lambda: _beyond_ascii(5000),
+    "parameters beyond ASCII in a message": lambda: mixed(section(NESTED_TYPE, body=_beyond_ascii(14))),
+    "blanks behind a sign": lambda: named(b"Content-Disposition: attachment; name=a; x=" + b" " * 50_000 + b"y"),
+    "parameters beyond ASCII, each of another name": lambda: single(
+        b"x", b"Content-Type: text/plain" + b"".join(b";a%04d=\xc3\xa9" % number for number in range(7000))
+    ),
+    "names in names": lambda: mixed(*[section(_names_in_names())] * 20),
+    "names in as many charsets": lambda: named(
+        b"Content-Type: text/plain"
+        + b"".join(b"\r\n ;charset=zz%05d" % number for number in range(2500))
+        + b"".join(b"\r\n ;name=a%%e9'b'%%%02d" % number for number in range(10, 108))
+    ),
+    "many short names": lambda: mixed(
+        *[section(b"Content-Type: a/b" + b"".join(b";name=\xd0\xb0%02d" % number for number in range(90)))] * 60
+    ),
+    "types of no type": lambda: mixed(*[section(b"Content-Type: " + b"a" * 990)] * 58),
+    "a RAR that says where": lambda: attached(_rar_of_records(1 << 60), "application/x-rar", "a.rar"),
+    "a zip of names in names": lambda: attached(
+        (b"PK\x03\x04" + bytes(22) + b"\xff\xff\0\0") * 1500, "application/zip", "a.zip"
+    ),
+    "yEnc of names": lambda: single(b"\r\n".join([b"=ybegin " + b"name=" * 405 + b"x" * 20] * 31)),
+    "100,000 of BinHex": lambda: single(b"BinHex 4" * 100_000),
     "BinHex of runs": lambda: single(b"BinHex 4.0\r\n:" + base64.b64encode(b"\x90\xff" * MEGABYTE) + b":\r\n"),
 }

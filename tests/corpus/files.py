@@ -61,6 +61,16 @@ def zipped(*names: str, is_encrypted: bool = False) -> bytes:
     return bytes(octets)
 
 
+def zipped_as(name: str, other: str) -> bytes:
+    """A zip whose file has another name besides, as Info-ZIP writes it."""
+    entry, said = zipfile.ZipInfo(name), b"\x01" + struct.pack("<I", binascii.crc32(name.encode())) + other.encode()
+    entry.extra = struct.pack("<HH", 0x5455, 1) + b"\0" + struct.pack("<HH", 0x7075, len(said)) + said
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(entry, b"x")
+    return packed.getvalue()
+
+
 def with_two_names(seen: str, hidden: str) -> bytes:
     """The directory says one name, the file another; both of one length."""
     octets = zipped(seen)
@@ -87,8 +97,8 @@ def _property(kind: int, name: int, value: bytes) -> bytes:
     return struct.pack("<HHII", kind, name, 1, len(value)) + value + bytes(-len(value) % 4)
 
 
-def tnef(title: str = "", *, long_name: str = "", data: bytes = b"", within: bytes = b"") -> bytes:
-    """A TNEF stream with one file; `within` is another stream that the file is."""
+def tnef(title: str = "", *, way: str = "", long_name: str = "", data: bytes = b"", within: bytes = b"") -> bytes:
+    """A TNEF stream with one file, which may have another name for the way; `within` is another stream that the file is."""
     properties = [struct.pack("<HHI", 3, 0x3705, 1), struct.pack("<HH", 3, 0x8001) + bytes(20) + struct.pack("<II", 5, 0)]
     if long_name:
         properties.append(_property(0x1F, 0x3707, (long_name + "\0").encode("utf-16-le")))
@@ -97,6 +107,8 @@ def tnef(title: str = "", *, long_name: str = "", data: bytes = b"", within: byt
     stream = b"\x78\x9f\x3e\x22\x01\x00" + _attribute(1, 0x00089006, b"\0\0\1\0") + _attribute(2, 0x00069002, bytes(14))
     if title:
         stream += _attribute(2, 0x00018010, title.encode() + b"\0")
+    if way:
+        stream += _attribute(2, 0x00069001, way.encode() + b"\0")
     if data:
         stream += _attribute(2, 0x0006800F, data)
     return stream + _attribute(2, 0x00069005, struct.pack("<I", len(properties)) + b"".join(properties))

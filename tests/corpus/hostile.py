@@ -98,6 +98,13 @@ NAMES: dict[str, list[bytes]] = {
     "html part": [b"Content-Type: text/html; name=evil.exe"],
     "image part": [b"Content-Type: image/png; name=evil.exe"],
     "description": [b"Content-Type: application/octet-stream", b"Content-Description: evil.exe"],
+    "a name in a field of its own": [T, b"Content-Name: evil.exe"],
+    "a name as Sun had it": [T + b"name=ok.pdf", b"X-Sun-Data-Name: evil.exe"],
+    "many blanks before the sign": [D + b"filename*" + b" " * 45 + b"=utf-8''evil%2Eexe"],
+    "many tabs before the sign": [D + b"filename*0" + b"\t" * 45 + b'="evil"; filename*1=".exe"'],
+    "comments in comments": [D + b"filename (a(b)" + b"x" * 60 + b")=evil.exe"],
+    "EBCDIC of a charset that Python lacks": [D + b"filename*=IBM285''%85%A5%89%93%4B%85%A7%85"],
+    "EBCDIC in a word": [D + b'filename="=?cp1047?Q?=85=A5=89=93=4B=85=A7=85?="'],
     "description in words": [b"Content-Type: application/octet-stream", b"Content-Description: =?utf-8?q?evil=2Eexe?="],
     "no end of the quote": [D + b'filename="evil.exe'],
     "no beginning of the quote": [D + b'filename=evil.exe"'],
@@ -577,6 +584,8 @@ TNEF = {
     "a title": (files.tnef("evil.exe"), "exe"),
     "a long name": (files.tnef("EVIL~1.TXT", long_name="evil.exe"), "exe"),
     "a program": (files.tnef("offer.pdf", data=files.PROGRAM), "exe"),
+    "a name for the way": (files.tnef(way="evil.exe"), "exe"),
+    "a stream that is a file": (files.tnef("winmail.dat", data=files.tnef("evil.exe")), "exe"),
     "a message within": (files.tnef("mail", within=files.tnef("evil.exe")), "exe"),
     "cut": (files.tnef("offer.pdf", data=files.PROGRAM)[:120], MALFORMED),
     "a length beyond": (files.tnef("offer.pdf").replace(b"\x0a\0\0\0offer", b"\x0a\0\0\xffoffer"), MALFORMED),
@@ -584,8 +593,19 @@ TNEF = {
 }
 
 
+# Names that are longer than any reader needs: what their end says, a program that shortens them may keep.
+TOO_LONG: dict[str, bytes] = {
+    "4,200 octets": D + b"filename*=utf-8''" + b"a" * 4200 + b"%2Eexe",
+    "4,200 in letters of three octets": D + b"filename*=utf-8''" + b"%C3%A9" * 700 + b"%2Eexe",
+    "4,500 in lines": D + b'filename="' + b"\r\n ".join([b"a" * 900] * 5) + b'.exe"',
+    "4,200 with backslashes": D + b'filename="' + b"\\a" * 2100 + b'.exe"',
+    "comments in comments in comments": D + b"filename " + b"(" * 30 + b"x" + b")" * 30 + b"=evil.exe",
+}
+
+
 def _messages() -> dict[str, Case]:
     found = {f"name: {title}": Case(named(*fields), "exe") for title, fields in NAMES.items()}
+    found |= {f"name: {title}": Case(named(field), MALFORMED) for title, field in TOO_LONG.items()}
     found |= {f"name of {word}": Case(named(D + b'filename="' + name + b'"'), word) for word, name in EXTENSIONS.items()}
     found |= {
         f"type {kind}": Case(mixed(TEXT, section(b"Content-Type: " + kind.encode())), word) for kind, word in TYPES.items()

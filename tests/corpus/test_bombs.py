@@ -12,6 +12,8 @@ import pytest
 from tests.corpus.bombs import BOMBS
 
 SECONDS = 5
+SECONDS_ON_LOOP = 1  # of the processor: all others wait
+ON_LOOP = 64 * 1024  # octets
 MEGABYTES = 150
 
 _JUDGED = """
@@ -20,6 +22,7 @@ from relay import attachments
 from relay.reading import mime
 from relay.errors import Refused
 from relay.credential import Attachments
+from relay.writing import edits
 
 rules = Attachments(lists_archives=True, encrypted_archives=False)
 
@@ -30,14 +33,16 @@ def memory(kind):
 
 
 with open(sys.argv[1], "rb") as file:
-    content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-before, start = memory("VmRSS"), time.perf_counter()
+    content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if int(sys.argv[2]) else file.read()
+before, start = memory("VmRSS"), time.process_time()
 try:
-    attachments.check(content, mime.read(content), rules)
+    parsed = mime.read(content)
+    attachments.check(content, parsed, rules)
+    edits.needed(content, parsed, message_id="0" * 26, hostname="relay.example.com", protocol="ESMTP", now=start)
     said = "passes"
 except Refused as refused:
     said = type(refused).__name__
-print(json.dumps([said, time.perf_counter() - start, memory("VmHWM") - before]))
+print(json.dumps([said, time.process_time() - start, memory("VmHWM") - before]))
 """
 
 
@@ -45,8 +50,10 @@ print(json.dumps([said, time.perf_counter() - start, memory("VmHWM") - before]))
 def test_a_bomb_is_answered(title: str, tmp_path: Path) -> None:
     file = tmp_path / "bomb.eml"
     file.write_bytes(BOMBS[title]())
-    done = subprocess.run([sys.executable, "-c", _JUDGED, str(file)], capture_output=True, check=True, timeout=60)
+    is_large = file.stat().st_size > ON_LOOP
+    words = (sys.executable, "-c", _JUDGED, str(file), str(int(is_large)))
+    done = subprocess.run(words, capture_output=True, check=True, timeout=60)
     said, seconds, megabytes = json.loads(done.stdout)
     print(f"{title}: {file.stat().st_size >> 20} MB, {said} in {seconds:.2f} s, +{megabytes:.0f} MB")
-    assert seconds <= SECONDS
+    assert seconds <= (SECONDS if is_large else SECONDS_ON_LOOP)
     assert megabytes <= MEGABYTES

@@ -340,7 +340,8 @@ def test_an_encrypted_archive_passes_only_where_it_may(octets: bytes, kind: str,
         (files.zipped("shop.com/offer.pdf"), None),
         (files.with_two_names("offer.pdf", "evilx.exe"), "exe"),
         (files.with_two_names("evilx.exe", "offer.pdf"), "exe"),
-        (b"in front " + files.zipped("evil.exe"), None),  # no zip by its beginning, nor by its name
+        (files.zipped_as("offer.txt", "evil.exe"), "exe"),
+        (b"in front " + files.zipped("evil.exe"), "exe"),  # programs look for its end
         (files.zipped("a.pdf", "META-INF/MANIFEST.MF", "Main.class"), "jar"),
         (files.zipped("a.zip", "inner.txt"), None),
     ],

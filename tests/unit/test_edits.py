@@ -99,6 +99,7 @@ def test_undisclosed_recipients_stand_in_only_where_neither_to_nor_cc_remains(re
         b"Bcc: secret@example.net\r\n",
         b"BCC: secret@example.net\r\n",
         b"bcc:secret@example.net\r\n",
+        b"Resent-Bcc: secret@example.net\r\n",
         b"Bcc: one@example.net,\r\n secret@example.net,\r\n\tthree@example.net\r\n",
         b"Bcc:\r\n secret@example.net\r\n",
         b"Bcc: secret@example.net\r\nBcc: another@example.net\r\n",

@@ -117,3 +117,15 @@ def test_files_stand_where_they_are_shown() -> None:
         "multipart/mixed", "multipart/related", "multipart/alternative", "text/plain", "text/html", "image/png", "image/png",
         "application/octet-stream",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["Anna Maria " * 40, "A" * 5000, 'A"\\' * 500, "Общество с ограниченной ответственностью " * 20, "Я" * 3000]
+)
+def test_however_long_a_name_is_the_address_is_there(name: str) -> None:
+    values = {merging.RECIPIENT: composing.mailbox("anna@example.net", name)}
+    [to] = read(letter(recipient=f"[{merging.RECIPIENT}]", text="x"), values)["To"].addresses
+    assert to.addr_spec == "anna@example.net"
+    shown = to.display_name.replace(" ", "")  # Python's reader puts blanks between encoded words of a phrase
+    assert len(shown) > 100
+    assert name.replace(" ", "").startswith(shown)

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from relay import address
+from relay.errors import Malformed
 from relay.reading import mime
 from relay.writing import edits
 
@@ -69,3 +70,19 @@ def test_a_name_of_anything_stays_a_name(name: str, encoded: bool) -> None:
     message = email.message_from_bytes(result, policy=default)
     assert [sender.addr_spec for sender in message["From"].addresses] == [OURS]
     assert message.keys() == ["X-First", "From", "Reply-To"]
+
+
+@pytest.mark.parametrize("length", [940, 975, 985])
+def test_a_from_that_is_just_short_enough_makes_no_reply_to_that_is_too_long(length: int) -> None:
+    value = b' "' + (b"x y " * 300)[: length - 25] + b'" <anna@example.net>'
+    lines = rewritten(value).split(b"\r\n")
+    assert max(map(len, lines)) <= 998
+    assert b"anna@example.net" in b"".join(lines[lines.index(next(line for line in lines if line.startswith(b"Reply-To:"))) :])
+
+
+def test_comments_in_comments_are_no_fault_of_ours() -> None:
+    deep = b" " + b"(" * 990 + b")" * 990 + b" <q@other.com>"
+    own = b"Reply-To: other@example.net\r\n"
+    assert f'\r\nFrom: "q at other.com" <{OURS}>\r\n'.encode() in rewritten(deep, own)
+    with pytest.raises(Malformed):  # there is no place to fold it
+        rewritten(deep)

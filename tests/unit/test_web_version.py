@@ -108,3 +108,17 @@ def test_several_texts_are_shown_in_their_order() -> None:
 
 def test_a_mail_without_texts_shows_nothing() -> None:
     assert web_version.read(message(b"JVBERi0=\r\n", kind="application/pdf", encoding="base64"), images=AT) == WebVersion()
+
+
+def test_a_letter_of_thousands_of_digits_is_no_fault_of_ours() -> None:
+    link = "cid:&#" + "1" * 5000 + ";"
+    message = f"MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<img src='{link}'>\r\n".encode()
+    assert web_version.whole(message).html.strip() == "<img src=''>"
+    assert "https://x/" in web_version.read(message, images="https://x").html
+
+
+@pytest.mark.parametrize(("charset", "octets"), [("utf-7", b"a+2AA-b"), ("unicode_escape", b"a\\ud800b")])
+def test_a_text_that_no_page_can_hold_is_shown_without_that(charset: str, octets: bytes) -> None:
+    content = message(octets + b"\r\n", kind=f"text/plain; charset={charset}")
+    for text in (web_version.whole(content).text, web_version.read(content, images=AT).text):
+        assert text.encode().startswith(b"a")
