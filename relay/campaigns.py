@@ -118,6 +118,7 @@ class Campaigns:
         except RefusedForNow as error:
             self._wait(task, error)
             return
+        await self._tasks.reach(task.id, now=self._clock())  # groups may have grown since it was released
         if await self._tasks.begin(task.id, message.id):
             journal.task(id=task.id, credential=task.credential, state=TaskState.STARTED)
 
@@ -169,10 +170,10 @@ class Campaigns:
         return min(room, int((self._clock() + _EVENLY_AHEAD - pace.start_at) / pace.every) + 1 - task.made)
 
     def _pace(self, task: Task) -> Pace:
-        """Evenly between its two times, if it has a last one."""
+        """Evenly between its two times, if it has a last one; what is left then goes at once."""
         mailing, now, every = task.mailing, self._clock(), 0.0
         start_at = max(mailing.start_at, task.created_at)
-        if mailing.end_at > start_at:
+        if mailing.end_at > max(start_at, now):
             every = (mailing.end_at - start_at) / max(1, task.reach.recipients)
         return Pace(now=now, lifetime=self._lifetime, start_at=start_at, every=every, playpen=self._playpen)
 
@@ -189,7 +190,7 @@ class Campaigns:
         merged = STANDARD_FIELDS | await self._tasks.fields(task.id) | {merging.RECIPIENT}
         envelope = self._intake.by_http(to_many(credential), sender=task.mailing.sender, peer="task")
         made = composing.composed(letter(task.mailing, await self._tasks.files(task.id)))
-        return await self._intake.accept_pieces(replace(envelope, merged=merged, task=task.id), made)
+        return await self._intake.accept_pieces(replace(envelope, merged=merged, task=task.id), made, composed=True)
 
     def _wait(self, task: Task, error: RefusedForNow) -> None:
         """Said once, not with each look."""

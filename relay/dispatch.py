@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from relay import failpoints, journal, lifecycle, metrics
-from relay.errors import DamagedBody, StoreUnavailable
+from relay.errors import DamagedBody, Malformed, StoreUnavailable
 from relay.lifecycle import Patience
 from relay.model import Claimed, Lane, Settlement, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
@@ -225,6 +225,8 @@ class Dispatcher:
             return Later(f"the stored body cannot be read: {error}")
         try:
             return await self._sender.send(claimed, content, time_left=time_left)
+        except Malformed as error:  # with what this recipient has for its fields: nothing was sent, and never will be
+            return Never(f"the message cannot be written: {error}")
         except Exception:
             journal.bug(f"{claimed.delivery.id}: the call failed", id=claimed.delivery.id)
             return Unknown("a fault of ours during the call")

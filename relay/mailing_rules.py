@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from relay.campaigns import letter, to_many
+from relay.campaigns import FIRST_NAME_IN_RUSSIAN, letter, to_many
 from relay.contact import STANDARD_FIELDS, ContactDetails, merge_values
 from relay.credential import Credential
 from relay.errors import RelayError
@@ -105,7 +105,7 @@ class MailingRules:
     async def judge(self, credential: Credential, mailing: Mailing, files: Sequence[File], *, peer: str) -> None:
         """Whether its message would be taken; nothing is kept of it. Raises a refusal."""
         envelope = self._envelope(credential, mailing, (), STANDARD_FIELDS, peer)
-        await self._intake.judge_pieces(envelope, composing.composed(letter(mailing, files)))
+        await self._intake.judge_pieces(envelope, composing.composed(letter(mailing, files)), composed=True)
 
     async def release(self, credential: Credential, task: Task, *, peer: str) -> None:
         """It begins at its time. Raises CannotMove, and what `check` raises."""
@@ -132,14 +132,14 @@ class MailingRules:
         values = tuple(json.dumps(_values_of(each), ensure_ascii=False) for each in testers)
         made = letter(task.mailing, await self._tasks.files(task.id))
         envelope = replace(envelope, values=values, receipt=receipt)
-        return (await self._intake.accept_pieces(envelope, composing.composed(made))).id
+        return (await self._intake.accept_pieces(envelope, composing.composed(made), composed=True)).id
 
     async def as_sent(self, credential: Credential, task: Task, values: Mapping[str, str], *, peer: str) -> bytes:
         """The message as somebody gets it who has these values, its links leading nowhere. Raises a refusal."""
         octets = b"".join(composing.composed(letter(task.mailing, await self._tasks.files(task.id))))
         names = STANDARD_FIELDS | await self._tasks.fields(task.id)
         envelope = self._envelope(credential, task.mailing, (), names, peer)
-        message: Message = await self._intake.judge_pieces(envelope, [octets])
+        message: Message = await self._intake.judge_pieces(envelope, [octets], composed=True)
         return b"".join(edits.edited(octets, message.edits, _NOWHERE, values))
 
     def _envelope(
@@ -178,8 +178,9 @@ def check_macros(*texts: str) -> None:
 
 def personalized(mailing: Mailing) -> Mailing:
     """The same, knowing whether it says something else to each."""
-    named = merging.named(f"{mailing.subject}\n{mailing.html}\n{mailing.text}")
-    return replace(mailing, is_personalized=not STANDARD_FIELDS.isdisjoint(named))
+    texts = f"{mailing.subject}\n{mailing.html}\n{mailing.text}"
+    named = merging.named(texts) - {macros.UNSUBSCRIBE, macros.UNSUBSCRIBE_TOKEN, macros.WEB_VERSION}
+    return replace(mailing, is_personalized=bool(named) or FIRST_NAME_IN_RUSSIAN in texts)
 
 
 def way(task: Task, progress: Progress) -> tuple[int, int]:

@@ -46,7 +46,9 @@ class FeedbackStore(Protocol):
         """
 
     async def heard(self, *, since: float, until: float) -> tuple[int, int]:
-        """Of the newest deliveries accepted and sent between these times: how many, and of how many there are events."""
+        """Of the newest deliveries accepted and sent between these times: how many, and of how many there are events. Where
+        none were accepted then, those that were sent then and are heard of.
+        """
 
 
 class Found(NamedTuple):

@@ -204,6 +204,9 @@ async def test_content_that_the_list_has_forgotten_or_mistaken_is_found(tmp_path
     )
 
 
+WHOLE = {"format": 1, "relay": "0.1.0", "schema": 1, "made_at": 0.0, "messages": 0, "open": 0, "files": {}, "amiss": {}}
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [
@@ -211,6 +214,12 @@ async def test_content_that_the_list_has_forgotten_or_mistaken_is_found(tmp_path
         ("{", "cannot be read"),
         ('{"format": 2}', "of format 2"),
         ('{"format": 1, "files": {}}', "cannot"),
+        (json.dumps(WHOLE | {"amiss": None}), "cannot be read"),
+        (json.dumps(WHOLE | {"made_at": "soon"}), "cannot be read"),
+        (json.dumps(WHOLE | {"made_at": 1e30}), "cannot be read"),
+        (json.dumps(WHOLE | {"messages": {}}), "cannot be read"),
+        (json.dumps(WHOLE | {"files": {"../secret": {"size": 1, "sha256": ""}}}), "no file of a backup"),
+        ("[" * 100_000, "cannot be read"),
     ],
 )
 async def test_a_list_that_cannot_be_used_is_refused(tmp_path: Path, text: str | None, why: str) -> None:

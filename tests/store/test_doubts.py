@@ -205,6 +205,14 @@ async def test_only_what_was_accepted_and_sent_in_that_time_counts(
     assert await store.feedback.heard(since=NOW - 3600, until=NOW - 900) == (counted, 0)
 
 
+async def test_of_what_was_accepted_long_before_those_count_of_whom_was_heard(store: SqlStore) -> None:
+    """A mailing goes on for hours, and is one message."""
+    for number in range(3):
+        await sent_at(store, NOW - 9000 + number, NOW - 500 + number, heard=number < 2, number=number)
+    assert await store.feedback.heard(since=NOW - 3600, until=NOW) == (2, 2)
+    assert await store.feedback.heard(since=NOW - 400, until=NOW) == (0, 0)
+
+
 async def test_several_events_of_one_delivery_count_once(store: SqlStore) -> None:
     await sent_at(store, NOW - 600, NOW - 500, heard=True)
     (life,) = await store.messages.newest(limit=1)

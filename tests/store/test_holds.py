@@ -13,7 +13,21 @@ from relay.model import Delivery, Labels, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.queueing import Settled
 from relay.store.sql.store import SqlStore
-from tests.store.kit import CONTENT, LEASE, LIFETIME, NOW, claim, claim_one, delivery, enqueue, message, settle, stored
+from tests.store.kit import (
+    CONTENT,
+    LEASE,
+    LIFETIME,
+    NOW,
+    PATIENCE,
+    claim,
+    claim_one,
+    delivery,
+    enqueue,
+    message,
+    rows,
+    settle,
+    stored,
+)
 
 
 async def ids(store: SqlStore, *, limit: int = 100, now: float = NOW) -> list[str]:
@@ -250,6 +264,37 @@ async def test_what_was_held_for_too_long_expires(store: SqlStore) -> None:
     assert await store.queue.expire(now=NOW + LIFETIME + 100, max_hold=100.0) == ()
     await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + LIFETIME + 100)
     assert await claim(store, now=NOW + LIFETIME + 101) == ()
+
+
+async def test_a_doubt_of_mail_that_was_held_has_its_time_as_well(store: SqlStore) -> None:
+    await enqueue(store)
+    await store.desk.hold(Hold(HoldScope.ACCOUNT, "an outage", 1e18), now=NOW + 1)
+    later = NOW + LIFETIME + 1000
+    await store.desk.lift(HoldScope.ACCOUNT, "", now=later)
+    await settle(store, await claim_one(store, now=later), Unknown("no answer"), now=later)
+    [doubt] = await store.queue.decide(now=later + PATIENCE.in_doubt)
+    assert doubt.delivery.state is State.QUEUED
+
+
+async def test_what_fits_two_reasons_to_expire_ends_once(store: SqlStore) -> None:
+    held = [await enqueue(store, number) for number in (1, 2)]
+    unverified = Hold(HoldScope.IDENTITY, "not verified", 300.0, "example.com", bounded=True)
+    await settle(store, (await claim(store, limit=1))[0], unverified, now=NOW)
+    expired = await store.queue.expire(now=NOW + 2 * LIFETIME, max_hold=LIFETIME)
+    assert {(each.id, each.reason) for each in expired} == {(each.id, "held too long") for each in held}
+    assert len(expired) == 2
+    assert await rows(store, "SELECT sum(open) FROM loads") == [(0,)]
+    assert await rows(store, "SELECT sum(count) FROM counters WHERE name = 'expired'") == [(2,)]
+
+
+async def test_a_hold_is_bounded_as_what_was_said_last_is(store: SqlStore) -> None:
+    held = [await enqueue(store, number) for number in (1, 2)]
+    unverified = Hold(HoldScope.IDENTITY, "not verified", 300.0, "example.com", bounded=True)
+    await settle(store, (await claim(store, limit=1))[0], unverified, now=NOW)
+    probe = await claim_one(store, now=NOW + 301)
+    await settle(store, probe, replace(unverified, reason="no MX", bounded=False), now=NOW + 301)
+    assert await store.queue.expire(now=NOW + LIFETIME, max_hold=LIFETIME) == ()
+    assert len(held) == 2
 
 
 @pytest.mark.parametrize("jump", [-2 * 86400.0, 2 * 86400.0])

@@ -8,12 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from relay.errors import StoreRefuses
 from relay.model import State
 from relay.store.sql.store import SqlStore
 from relay.suppression import Filter, Imported, Reason, Suppression, of_list
 from tests.store.kit import NOW, Opener, enqueue, hard_bounce, release, rows, suppressed, suppression
 
 LATER = NOW + 1000
+A_DAY = 86400.0
 
 
 class BrokenOff(Exception):
@@ -31,6 +33,9 @@ class Arriving:
         """Returns when they are staged."""
         self._pieces.put_nowait(entries)
         await self._pieces.join()
+
+    def more(self, *entries: Suppression) -> None:
+        self._pieces.put_nowait(entries)
 
     async def end(self) -> Imported:
         self._pieces.put_nowait(None)
@@ -60,7 +65,7 @@ def listed(address: str = "reader@example.net", reason: str = "imported") -> Sup
 
 
 async def clear(store: SqlStore) -> int:
-    return sum([count async for count in store.imports.clear(LATER)])
+    return sum([count async for count in store.imports.clear(LATER + A_DAY)])
 
 
 async def left(store: SqlStore) -> tuple[int, int]:
@@ -110,7 +115,7 @@ async def test_what_a_crash_left_goes_at_the_next_start(store: SqlStore, another
     arriving.taking.cancel()
     await store.close()
     again = await another()
-    steps = [count async for count in again.retention.imports(LATER)]
+    steps = [count async for count in again.retention.imports(LATER + A_DAY)]
     assert steps == [500, 500, 200, 1]
     assert await left(again) == (0, 0)
 
@@ -121,6 +126,31 @@ async def test_a_list_under_way_is_not_taken_for_one_that_was_broken_off(store: 
     assert await clear(store) == 0
     assert await arriving.end() == Imported(added=1)
     assert list(await suppressed(store, "reader@example.net")) == ["reader@example.net"]
+
+
+async def test_nor_is_it_by_another_process(store: SqlStore, another: Opener) -> None:
+    """Which on PostgreSQL does the chores, while a command brings the list."""
+    arriving, other = Arriving(store), await another()
+    await arriving.put(listed("a@example.net"))
+    assert [count async for count in other.imports.clear(LATER + A_DAY - 1)] == []
+    await arriving.put(listed("b@example.net"))
+    assert await arriving.end() == Imported(added=2)
+    assert len(await suppressed(store, "a@example.net", "b@example.net")) == 2
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_one_that_was_cleared_away_all_the_same_says_so_and_leaves_nothing(
+    store: SqlStore, another: Opener, is_whole: bool
+) -> None:
+    arriving, other = Arriving(store), await another()
+    await arriving.put(listed("a@example.net"))
+    assert sum([count async for count in other.imports.clear(LATER + A_DAY)]) == 2
+    if not is_whole:
+        arriving.more(listed("b@example.net"))
+    with pytest.raises(StoreRefuses):
+        await arriving.end()
+    assert await suppressed(store, "a@example.net", "b@example.net") == {}
+    assert await left(store) == (0, 0)
 
 
 async def test_who_bounces_while_his_entry_is_staged_is_suppressed_at_once_and_stays_so(store: SqlStore) -> None:

@@ -327,3 +327,17 @@ async def test_who_was_put_before_something_happened_is_told_of_it(store: SqlSto
     async with telling(store, webhooks=webhooks) as receiver:
         webhooks.next = replace(HERE, url=receiver.url)
         await receiver.until(1, within=5)
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 86400.0])
+async def test_when_the_clock_jumps_they_wait_as_long_as_before(store: SqlStore, jump: float) -> None:
+    await enqueue(store)
+    await store.webhooks.put(CRM)
+    await hear(store, EventType.SEND)
+    await spread(store, CRM)
+    await store.notices.failed(await due(store), [NOW + 30], FAILED)
+    await store.queue.shift(jump)
+    assert await due(store, now=NOW + jump + 29) == ()
+    assert kinds(await due(store, now=NOW + jump + 31)) == [EventType.SEND]
+    [standing] = await store.webhooks.all()
+    assert standing.failing_since == NOW + jump

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ DATABASE = "relay.db"
 SPOOL = "spool"
 FORMAT = 1
 _PIECE = 1 << 20
+_SPOOLED = re.compile(rf"{SPOOL}/[0-9A-Za-z-]+\.eml")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,12 +95,35 @@ def read(folder: Path) -> Manifest:
         found: dict[str, Any] = json.loads((folder / NAME).read_text(encoding="utf-8"))
         if found["format"] != FORMAT:
             raise ConfigError(str(folder), NAME, f"a backup of format {found['format']}, this release knows {FORMAT}")
-        files = {name: Listed(**listed) for name, listed in found.pop("files").items()}
-        return Manifest(files=files, **found)
+        files = {
+            _own(name): Listed(size=int(each["size"]), sha256=str(each["sha256"])) for name, each in found["files"].items()
+        }
+        return Manifest(
+            relay=str(found["relay"]),
+            schema=int(found["schema"]),
+            made_at=_time(found["made_at"]),
+            messages=int(found["messages"]),
+            open=int(found["open"]),
+            files=files,
+            amiss={str(name): str(why) for name, why in found["amiss"].items()},
+        )
     except FileNotFoundError as error:
         raise ConfigError(str(folder), NAME, "there is none: this is no backup, or not all of one") from error
-    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise ConfigError(str(folder), NAME, f"cannot be read: {error}") from error
+
+
+def _own(name: str) -> str:
+    """Of the database, or of a message's content. Raises ValueError for what lies elsewhere."""
+    if name != DATABASE and not _SPOOLED.fullmatch(name):
+        raise ValueError(f"{name!r} is no file of a backup")
+    return name
+
+
+def _time(at: float) -> float:
+    """Raises ValueError or OverflowError."""
+    time.gmtime(float(at))
+    return float(at)
 
 
 def sync(path: Path) -> None:

@@ -24,6 +24,10 @@ _HEARD = f"""SELECT count(*), count(heard) FROM (SELECT
     WHERE d.message_id >= ? AND d.message_id < ? AND d.state = 'sent' AND d.sent_at < ?
     ORDER BY d.message_id DESC LIMIT {_SAMPLE}) newest"""
 
+# Mail of long mailings, and what was held, was accepted long before: of that only those are known of whom was heard.
+_HEARD_OF_OLDER = f"""SELECT count(*) FROM (SELECT message_id, number FROM events ORDER BY id DESC LIMIT {_SAMPLE}) newest
+    JOIN deliveries d ON d.message_id = newest.message_id AND d.number = newest.number WHERE d.sent_at >= ? AND d.sent_at < ?"""
+
 
 class SqlFeedback:
     """Implements ports.FeedbackStore."""
@@ -48,7 +52,9 @@ class SqlFeedback:
     async def heard(self, *, since: float, until: float) -> tuple[int, int]:
         first, last = (ids.ulid(at, bytes(10)) for at in (since, until))
         ((sent, heard),) = await self._reader.rows(_HEARD, (first, last, until))
-        return sent, heard
+        if not sent:
+            ((heard,),) = await self._reader.rows(_HEARD_OF_OLDER, (since, until))
+        return sent or heard, heard
 
     async def join(self, *, after: int) -> int:
         ((last,),) = await self._reader.rows(_LAST)

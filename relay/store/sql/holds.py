@@ -51,7 +51,10 @@ def put(db: Session, hold: Hold, *, holder: Holder, at: float) -> bool:
     if stands:
         id, since, until = stands
         later = at + max(hold.seconds, min(_RAREST_PROBE, (at - since) / 10))
-        db.execute("UPDATE holds SET reason = ?, until = ?, probe = NULL WHERE id = ?", (hold.reason, max(until, later), id))
+        db.execute(
+            "UPDATE holds SET reason = ?, bounded = ?, until = ?, probe = NULL WHERE id = ?",
+            (hold.reason, int(hold.bounded), max(until, later), id),
+        )
     else:
         db.execute(
             "INSERT INTO holds (scope, subject, holder, reason, bounded, since, until) VALUES (?,?,?,?,?,?,?)",

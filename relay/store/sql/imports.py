@@ -1,7 +1,7 @@
 """Whole lists. Their rows lie among the others, and do not count until their import is finished: one flip.
 
-Only one import is under way at a time, and only in the process that holds the lock: every other one that is not finished was
-broken off.
+A process has one import under way at a time. One that is not finished and older than a day was broken off: before, on
+PostgreSQL, another node or the command line may be at it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from math import inf
 from time import perf_counter
 
 from relay import address
+from relay.errors import StoreRefuses
 from relay.store.sql.entries import ENTRY, KEY, PUT, VISIBLE, entry_of, values
 from relay.store.sql.session import Session
 from relay.store.sql.writer import Writer
@@ -26,15 +27,19 @@ _STEP_SECONDS = 0.01
 _PAUSE = 0.25
 _FEWEST, _MOST = 20, 2000
 _CLEARED = 500
+_LONGEST = 86400.0  # seconds for which one may be under way
 
 _BEGIN = "INSERT INTO imports (source, began_at) VALUES (?,?) RETURNING id"
-_OPEN = "SELECT id FROM imports WHERE finished_at IS NULL"
+_IS_OPEN = "SELECT 1 FROM imports WHERE id = ? AND finished_at IS NULL"
+_BROKEN_OFF = "SELECT id FROM imports WHERE finished_at IS NULL AND began_at <= ? LIMIT 1"
 _THERE = f"""SELECT address_key, {ENTRY} FROM suppressions
     WHERE address_key IN (SELECT value FROM json_each(?)) AND (import_id = ? OR {VISIBLE})"""
 _RELEASED = """SELECT address_key, scope, max(at) FROM suppression_history
     WHERE address_key IN (SELECT value FROM json_each(?)) AND change = ? GROUP BY address_key, scope"""
 _LEFT = f"""DELETE FROM suppressions WHERE ({KEY}) IN
     (SELECT {KEY} FROM suppressions WHERE import_id = ? AND import_id > 0 LIMIT {_CLEARED})"""
+
+_GONE = "the import took so long that it was cleared away"
 
 _Place = tuple[str, str, Reason]
 
@@ -89,7 +94,11 @@ def _begin_all(db: Session, items: Sequence[tuple[str, float]]) -> list[int]:
 
 
 def _finish_all(db: Session, items: Sequence[tuple[int, float]]) -> list[int]:
-    return [db.execute("UPDATE imports SET finished_at = ? WHERE id = ?", (now, id)).rowcount for id, now in items]
+    """Raises StoreRefuses where it was cleared away as broken off: nothing of it counts."""
+    done = [db.execute("UPDATE imports SET finished_at = ? WHERE id = ?", (now, id)).rowcount for id, now in items]
+    if not all(done):
+        raise StoreRefuses(_GONE)
+    return done
 
 
 def _stage_all(db: Session, items: Sequence[_Step]) -> list[Imported]:
@@ -105,6 +114,9 @@ class _Staging:
     new: dict[_Place, Suppression] = field(default_factory=dict)
 
     def done(self) -> Imported:
+        """Rows of an import that is gone would count at once: StoreRefuses."""
+        if self.db.execute(_IS_OPEN, (self.step.import_id,)).fetchone() is None:
+            raise StoreRefuses(_GONE)
         keys = json.dumps([address.key(entry.address) for entry in self.step.entries])
         there = self._there(keys)
         released = {} if self.step.again else self._released(keys)
@@ -143,12 +155,12 @@ class _Staging:
 
 
 def _forget_all(db: Session, items: Sequence[float]) -> list[int]:
-    return [_forget(db) for _ in items]
+    return [_forget(db, now - _LONGEST) for now in items]
 
 
-def _forget(db: Session) -> int:
+def _forget(db: Session, before: float) -> int:
     """Some rows of one that was broken off, and itself in the end."""
-    row = db.execute(f"{_OPEN} LIMIT 1").fetchone()
+    row = db.execute(_BROKEN_OFF, (before,)).fetchone()
     if row is None:
         return 0
     if gone := db.execute(_LEFT, row).rowcount:

@@ -21,11 +21,12 @@ STANDING = f"""SELECT d.state, d.reason, d.ended_at, d.flow, {flows.LOAD}, {ORIG
 def end(db: Session, delivery: Delivery, cause: Cause, reason: str, at: float) -> Delivery:
     """Out of the queue, or the doubt, for good. The delivery must be in a state that the cause may leave."""
     state = lifecycle.MOVES[cause][delivery.state]
-    db.execute(
-        "UPDATE deliveries SET state = ?, reason = ?, ended_at = ?, lease_until = NULL WHERE message_id = ? AND number = ?",
-        (state, reason, at, delivery.message_id, delivery.number),
+    moved = db.execute(
+        "UPDATE deliveries SET state = ?, reason = ?, ended_at = ?, lease_until = NULL"
+        " WHERE message_id = ? AND number = ? AND state = ?",
+        (state, reason, at, delivery.message_id, delivery.number, delivery.state),
     )
-    if found := _standing(db, delivery.message_id, delivery.number):
+    if moved.rowcount and (found := _standing(db, delivery.message_id, delivery.number)):
         flows.ended(db, [(found.flow, found.size)])
         counts = Counts()
         counts.add(statistics.of_end(state, reason), found.origin, at)

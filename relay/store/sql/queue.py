@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 from relay import ids, lifecycle
+from relay.account_list import UNTIL_LISTED
+from relay.holds import HoldRecord, stood_still
 from relay.lifecycle import Cause, Patience, target
 from relay.model import Delivery, Message, Receipt, Settlement
 from relay.queueing import Claims, Doubt, Round, Settled
@@ -12,13 +15,22 @@ from relay.store.sql import flows, holds
 from relay.store.sql.claims import claim_all
 from relay.store.sql.enqueuing import New, enqueue_all
 from relay.store.sql.moves import doubtful_tries, end, note_attempts, requeue
-from relay.store.sql.records import CALLED, DELIVERY, OPEN, delivery_of
+from relay.store.sql.records import CALLED, DELIVERY, DELIVERY_WIDTH, DUE_AT, FLOW, OPEN, delivery_of, flow_of
 from relay.store.sql.session import Session, beside_others
 from relay.store.sql.settling import settle_all
 from relay.store.sql.writer import Writer
 
 _WENT_BACK = 30.0  # seconds before the last sign of life: more than a clock that is being set right
 _OWN = DELIVERY.replace("d.", "")  # RETURNING knows no other name of its table on SQLite
+_DOUBTS = f"""SELECT {DELIVERY}, {FLOW}, {DUE_AT}, m.expires_at FROM deliveries d JOIN flows f ON f.id = d.flow
+    JOIN messages m ON m.id = d.message_id WHERE d.state IN {CALLED} AND d.state = 'in_doubt' AND d.due_at <= ? LIMIT ?"""
+# What else has waits, where their lengths are to stay as they are. `:never` is for what is due at no time.
+_SHIFTS = (
+    "UPDATE holds SET since = since + :by, until = until + :by, ended_at = ended_at + :by",
+    "UPDATE notices SET due_at = due_at + :by, made_at = made_at + :by",
+    "UPDATE webhooks SET failing_since = failing_since + :by WHERE failing_since > 0",
+    "UPDATE account_list_errands SET due_at = due_at + :by WHERE due_at < :never",
+)
 _STEP = 500  # rows that are changed at once by what can wait
 
 
@@ -116,16 +128,17 @@ def _decisions(db: Session, items: Sequence[float]) -> list[tuple[Doubt, ...]]:
 
 
 def _decide(db: Session, now: float) -> tuple[Doubt, ...]:
-    rows = db.execute(
-        f"SELECT {DELIVERY} FROM deliveries d WHERE d.state IN {CALLED} AND d.state = 'in_doubt' AND d.due_at <= ? LIMIT ?",
-        (now, _STEP),
-    ).fetchall()
-    return tuple(_decided(db, delivery, now) for delivery in map(delivery_of, rows))
+    rows = db.execute(_DOUBTS, (now, _STEP)).fetchall()
+    records = holds.records(db) if rows else ()
+    return tuple(_decided(db, row, records, now) for row in rows)
 
 
-def _decided(db: Session, delivery: Delivery, now: float) -> Doubt:
-    """Sent once more, unless that is too late."""
-    if now < delivery.expires_at:
+def _decided(db: Session, row: Sequence[Any], records: Collection[HoldRecord], now: float) -> Doubt:
+    """Sent once more, unless that is too late. While it was held its time stood still, but for an end that its sender set."""
+    delivery = delivery_of(tuple(row[:DELIVERY_WIDTH]))
+    *flow, began, has_own_end = row[DELIVERY_WIDTH:]
+    held = 0.0 if has_own_end else stood_still(flow_of(flow), records, began, now)
+    if now < delivery.expires_at + held:
         moved = requeue(db, delivery, Cause.UNPROVEN, now, delivery.reason)
     else:
         moved = end(db, delivery, Cause.OUT_OF_TIME, delivery.reason, now)
@@ -154,7 +167,10 @@ def _expire(db: Session, now: float, max_hold: float) -> tuple[Delivery, ...]:
             f"SELECT {DELIVERY}, ? FROM deliveries d WHERE d.flow = ? AND d.state = 'queued' AND d.expires_at <= ? LIMIT ?",
             (why, flow, now, _STEP - len(rows)),
         ).fetchall()
-    return tuple(end(db, delivery_of(row), Cause.OUT_OF_TIME, row[-1], now) for row in rows)
+    once: dict[tuple[Any, ...], Any] = {}
+    for row in rows:  # one may be both
+        once.setdefault(tuple(row[:2]), row)
+    return tuple(end(db, delivery_of(row), Cause.OUT_OF_TIME, row[-1], now) for row in once.values())
 
 
 def _bounded(db: Session) -> list[tuple[int, str]]:
@@ -182,7 +198,8 @@ def _shift(db: Session, by: float) -> None:
         f" WHERE d.message_id = deliveries.message_id AND d.number = deliveries.number AND deliveries.state IN {OPEN}",
         {"by": by, "never": lifecycle.NEVER},
     )
-    db.execute("UPDATE holds SET since = since + :by, until = until + :by, ended_at = ended_at + :by", {"by": by})
+    for statement in _SHIFTS:
+        db.execute(statement, {"by": by, "never": UNTIL_LISTED})
 
 
 def _straightenings(db: Session, items: Sequence[float]) -> list[None]:

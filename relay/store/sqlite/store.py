@@ -30,7 +30,7 @@ class SqliteStore(SqlStore):
     @classmethod
     async def open_to_read(cls, path: Path, *, marks: Marks = NO_MARKS) -> SqliteStore:
         """For any process: whatever writes raises StoreUnavailable. Raises ConfigError where there is no database."""
-        if not path.exists():  # aiosqlite would leave a thread behind that outlives the loop
+        if not path.is_file():  # aiosqlite would leave a thread behind that outlives the loop
             raise ConfigError(str(path), "store.path", "there is no database to read")
         try:
             return cls(Writer(None), await SqliteReaders.open(path), marks=marks)
