@@ -87,7 +87,7 @@ def _read(path: Path, name: str) -> dict[str, Any]:
 def _tables(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, arrays in arrays
         raise ConfigError(name, "-", f"is not TOML: {error}") from error
 
 
@@ -134,7 +134,7 @@ def _content(file: str, name: str, key: str) -> str:
     """Of a file that `key` names."""
     try:
         return Path(file).read_text("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # a name may have NUL in it
         raise ConfigError(name, key, f"{file} cannot be read: {error}") from error
 
 

@@ -22,7 +22,7 @@ from relay.ports.suppressions import Suppressions
 from relay.queueing import Claims
 from relay.quota import Quota
 from relay.reading import mime
-from relay.receiving import Budget, Receiving
+from relay.receiving import Budget, Receiving, in_base64
 from relay.refusals import Refusals
 from relay.replies import reply_to
 from relay.writing import edits
@@ -89,10 +89,11 @@ class Intake:
         self._judging_largest = asyncio.Semaphore(1)
         self.max_size = max_size
 
-    def receive(self) -> Receiving:
-        """A new message begins to come in."""
+    def receive(self, *, composed: bool = False) -> Receiving:
+        """A new message begins to come in. `composed` is one whose files we have encoded: the limit is for what they were."""
         message_id = ids.ulid(self._clock(), self._chance(10))
-        return Receiving(message_id, self._bodies.draft(message_id), self._budget, self.max_size)
+        most = in_base64(self.max_size) if composed else self.max_size
+        return Receiving(message_id, self._bodies.draft(message_id), self._budget, most)
 
     def sender(self, raw: bytes, credential: Credential) -> str:
         """The envelope sender to use. Raises SenderNotAllowed."""
@@ -130,9 +131,9 @@ class Intake:
         if found:
             raise RecipientSuppressed(found.why)
 
-    async def accept_pieces(self, envelope: Envelope, pieces: Iterable[bytes]) -> Message:
+    async def accept_pieces(self, envelope: Envelope, pieces: Iterable[bytes], *, composed: bool = False) -> Message:
         """Content that is at hand as a whole: as `accept`. Raises a refusal."""
-        receiving = self.receive()
+        receiving = self.receive(composed=composed)
         try:
             await self._fill(receiving, pieces)
         except BaseException:
@@ -140,9 +141,9 @@ class Intake:
             raise
         return await self.accept(envelope, receiving)
 
-    async def judge_pieces(self, envelope: Envelope, pieces: Iterable[bytes]) -> Message:
+    async def judge_pieces(self, envelope: Envelope, pieces: Iterable[bytes], *, composed: bool = False) -> Message:
         """The message that it would become; nothing is kept of it. Raises a refusal."""
-        receiving = self.receive()
+        receiving = self.receive(composed=composed)
         try:
             await self._fill(receiving, pieces)
             digest = await receiving.draft.finish()
@@ -166,8 +167,9 @@ class Intake:
 
     async def _accept(self, envelope: Envelope, receiving: Receiving) -> Message:
         kept = is_counted = False
+        messages = _messages(envelope)
         try:
-            self.quota.take(envelope.credential)
+            self.quota.take(envelope.credential, messages)
             is_counted = True
             now = self._clock()
             rows = len(envelope.recipients)
@@ -182,7 +184,7 @@ class Intake:
         finally:
             receiving.close(keep=kept)
             if is_counted and not kept:
-                self.quota.give_back(envelope.credential)
+                self.quota.give_back(envelope.credential, messages)
         self._tell(envelope, judged, ended)
         return message
 
@@ -283,3 +285,9 @@ class Intake:
         for finding in judged.seen:
             metrics.observed_refusals.labels(finding.rule).inc()
             journal.observed(id=message.id, rule=finding.rule, reply=reply_to(finding.refusal).text)
+
+
+def _messages(envelope: Envelope) -> int:
+    """How many it is sent as; a mailing, whose recipients come later, counts once."""
+    is_one = envelope.credential.recipients is Recipients.FIRST
+    return 1 if is_one else max(1, len(envelope.recipients))

@@ -1,4 +1,7 @@
-"""How many messages each credential has had accepted in this minute and on this day (UTC), and how many it may."""
+"""How many messages each credential has had accepted in this minute and on this day (UTC), and how many it may.
+
+A message to several is as many. The last one may be to more than are left: refused, it would be so for ever.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ _MINUTE, _DAY = 60, 86400
 
 class Quota:
     """`clock` are seconds since the epoch; `per_minute` and `per_day` are for credentials that have no numbers of their own.
-    `tell` hears of each message of a credential, and of each that was not accepted after all, as -1.
+    `tell` hears how many messages of a credential there are more, and fewer where they were not accepted after all.
     """
 
     def __init__(
@@ -42,17 +45,17 @@ class Quota:
         if self._today[credential.name] >= (credential.per_day or self._per_day):
             self._refuse(credential, "day")
 
-    def take(self, credential: Credential) -> None:
-        """One message more, to be given back if it is not accepted. Raises TooManyMessages."""
+    def take(self, credential: Credential, count: int = 1) -> None:
+        """So many messages more, to be given back if they are not accepted. Raises TooManyMessages."""
         self.check(credential)
-        self._this_minute[credential.name] += 1
-        self._today[credential.name] += 1
-        self._tell(credential.name, 1)
+        self._this_minute[credential.name] += count
+        self._today[credential.name] += count
+        self._tell(credential.name, count)
 
-    def give_back(self, credential: Credential) -> None:
+    def give_back(self, credential: Credential, count: int = 1) -> None:
         """Where a new minute or day has begun meanwhile there may be nothing left to take away."""
-        self._add(credential.name, -1)
-        self._tell(credential.name, -1)
+        self._add(credential.name, -count)
+        self._tell(credential.name, -count)
 
     def elsewhere(self, name: str, count: int) -> None:
         """So many were accepted by other nodes, or fewer than was said."""

@@ -113,6 +113,7 @@ class SmtpConfig:
     max_connections: int = 2500
     max_connections_per_client: int = 250
     max_messages_per_connection: int = 10000
+    max_recipients: int = 1000
     soft_errors: int = 10
     error_seconds: int = 1
     max_errors: int = 20

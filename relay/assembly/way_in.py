@@ -19,7 +19,7 @@ from relay.logins import Login
 from relay.mailing_rules import MailingRules
 from relay.ports.queue import Express
 from relay.quota import Quota
-from relay.receiving import Budget
+from relay.receiving import Budget, in_base64
 from relay.security.passwords import ArgonPasswords
 from relay.security.tls import Pair, ServerTls
 from relay.settings import ApiConfig, CallbacksConfig, Config, PrivateConfig
@@ -78,7 +78,7 @@ def intake(
         wake=ring,
         hostname=smtp.hostname,
         max_size=smtp.max_size,
-        budget=Budget(max(smtp.max_octets_in_flight, smtp.max_size)),
+        budget=Budget(max(smtp.max_octets_in_flight, in_base64(smtp.max_size))),
         quota=quota,
         admission=admission,
         refusals=base.refusals,
@@ -111,6 +111,7 @@ def limits(config: Config) -> Limits:
         errors=smtp.max_errors,
         login_failures=config.logins.failures_per_connection,
         messages=smtp.max_messages_per_connection,
+        recipients=smtp.max_recipients,
         connections=smtp.max_connections,
         connections_per_client=smtp.max_connections_per_client,
     )

@@ -77,6 +77,7 @@ class Connection(_Bare, SMTP):
         self._has_greeted = False
         self._has_ended = False  # the client sends no more
         self._is_choked = False  # the client does not read our replies
+        self._parting: Reply | None = None  # it ends when what is under way has its answer
         self._is_paused = False  # we do not read on; at the end of input the transport pauses too, and must stay so
         self._errors = 0  # since the last accepted message
         self._since = self._active_at = self._obeyed_at = loop.time()
@@ -151,6 +152,13 @@ class Connection(_Bare, SMTP):
             self._write(why)
             self._is_closing = True
             self._stream.close()
+
+    def part(self, why: Reply) -> None:
+        """The same; but what is under way is answered first, for it may be accepted."""
+        if self._is_waiting:
+            self._parting = why
+        else:
+            self.shut_down(why)
 
     def abort(self) -> None:
         """Closes without a word."""
@@ -242,6 +250,8 @@ class Connection(_Bare, SMTP):
         self._active_at = self.loop.time()
         if answer is not None:
             self._write(answer)
+        if self._parting:
+            self.shut_down(self._parting)
         self._go_on()
 
     def _write(self, answer: Reply | bytes) -> None:

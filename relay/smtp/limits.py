@@ -29,6 +29,7 @@ class Limits:
     errors: int
     login_failures: int
     messages: int
+    recipients: int  # of one message
     connections: int
     connections_per_client: int
 

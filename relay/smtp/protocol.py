@@ -254,6 +254,9 @@ class SubmissionProtocol(Connection):
         return self.dialogue.mail(argument)
 
     def _rcpt(self, argument: bytes) -> Answer:
+        """Those beyond the limit come in another message, and these are kept (RFC 5321 4.5.3.1.10)."""
+        if self.dialogue.recipients >= self._door.limits.recipients:
+            return answers.TOO_MANY_RECIPIENTS
         answer = self.dialogue.recipient(argument)
         if isinstance(answer, Reply):
             return answer

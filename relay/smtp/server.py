@@ -77,7 +77,7 @@ class SmtpServer:
                 continue
             connection.dialogue.credential = credential
             if credential.disabled:
-                connection.shut_down(answers.DISABLED)
+                connection.part(answers.DISABLED)
 
     async def stop(self, *, limit: float) -> None:
         """No new connections, 421 to those that wait, `limit` seconds for those in the middle of a message."""

@@ -56,7 +56,7 @@ class Session:
         self.message_id = ""
         """Of the message that comes in now."""
         self._sender: str | None = None
-        self._recipients: list[str] = []
+        self._recipients: dict[str, None] = {}  # in their order
         self._spoiled: Refused | None = None
 
     @property
@@ -69,6 +69,11 @@ class Session:
         """From MAIL to the end of its message."""
         return self._sender is not None
 
+    @property
+    def recipients(self) -> int:
+        """How many there are."""
+        return len(self._recipients)
+
     def log_in(self, credential: Credential) -> None:
         self.credential = credential
         self.has_logged_in = True
@@ -80,7 +85,7 @@ class Session:
     def reset(self) -> None:
         """Forgets the envelope: at RSET, after a message, and after each refusal that ends one."""
         self._sender = None
-        self._recipients = []
+        self._recipients = {}
         self._spoiled = None
         self.message_id = ""
 
@@ -142,8 +147,7 @@ class Session:
         return self._add(recipient)
 
     def _add(self, recipient: str) -> Reply:
-        if recipient not in self._recipients:
-            self._recipients.append(recipient)
+        self._recipients[recipient] = None
         return answers.RECIPIENT_OK
 
     def check_data(self) -> Reply | None:

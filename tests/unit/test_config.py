@@ -83,6 +83,7 @@ OTHERS: dict[str, tuple[str, object]] = {
     "smtp.session_seconds": ("14", 14),
     "smtp.min_data_rate": ("15", 15),
     "smtp.max_messages_per_connection": ("16", 16),
+    "smtp.max_recipients": ("160", 160),
     "smtp.soft_errors": ("17", 17),
     "smtp.error_seconds": ("18", 18),
     "logins.messages_per_minute": ("21", 21),
@@ -668,3 +669,16 @@ def test_a_failpoint_is_refused_where_one_endpoint_is_not_loopback(missing: str)
 def test_what_is_no_failpoint_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="no failpoint"):
         config.load(None, {**SANDBOX, "RELAY_FAILPOINT": text})
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "1" * 5000])
+def test_what_no_reader_of_toml_takes_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "relay.toml").write_text(text)
+    with pytest.raises(ConfigError, match="is not TOML"):
+        config.load(tmp_path / "relay.toml", {})
+
+
+def test_a_file_that_no_file_can_be_called_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "relay.toml").write_text('[secrets]\nkeys_file = "a\\u0000b"\n')
+    with pytest.raises(ConfigError, match="cannot be read"):
+        config.load(tmp_path / "relay.toml", {})

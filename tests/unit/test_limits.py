@@ -21,6 +21,7 @@ USUAL = Limits(
     errors=20,
     login_failures=3,
     messages=10000,
+    recipients=1000,
     connections=10,
     connections_per_client=4,
 )

@@ -90,3 +90,15 @@ def test_what_was_not_accepted_gives_no_more_to_a_day_that_began_meanwhile() -> 
     quota.give_back(credential())
     quota.take(credential())
     assert refused_for(quota, credential()) == "day"
+
+
+def test_a_message_to_several_is_as_many_and_the_last_may_have_more_than_are_left() -> None:
+    told: list[int] = []
+    quota = Quota(clock=Time(), per_minute=5, per_day=100, tell=lambda _, count: told.append(count))
+    quota.take(credential(), 4)
+    quota.take(credential(), 800)
+    assert refused_for(quota, credential()) == "minute"
+    quota.give_back(credential(), 800)
+    quota.take(credential())
+    assert refused_for(quota, credential()) == "minute"
+    assert told == [4, 800, -800, 1]

@@ -1,0 +1,65 @@
+"""A connection that is to end answers first what is under way."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from relay.credential import Credential, Kind
+from relay.intake import Intake
+from relay.replies import Reply
+from relay.smtp import answers
+from relay.smtp.connection import Answer, Connection, Keeper, Step
+from relay.smtp.session import Session
+from relay.smtp.tasks import Tasks
+from relay.smtp.transport import SocketTransport
+
+ACCEPTED = Reply(250, "2.0.0", "Ok: queued as 1")
+
+
+class Slow(Connection):
+    """Whatever is said is answered once `done` is set."""
+
+    def __init__(self) -> None:
+        keeper = SimpleNamespace(hostname="relay", tasks=Tasks(), opened=lambda _: None, closed=lambda _: None)
+        super().__init__(cast(Keeper, keeper), unwelcome=None)
+        guest = Credential(name="app", kind=Kind.APPLICATION, password_hashes=(), senders=())
+        self.dialogue = Session(cast(Intake, None), peer="127.0.0.1", encrypted=True, guest=guest)
+        self.done = asyncio.Event()
+
+    def _next_step(self) -> Step | None:
+        return self._begin if self._position < len(self._buffer) else None
+
+    def _begin(self) -> Answer:
+        self._position = len(self._buffer)
+        self._wait_for(self._answer())
+        return None
+
+    async def _answer(self) -> Answer:
+        await self.done.wait()
+        return ACCEPTED
+
+
+@pytest.mark.parametrize("is_under_way", [True, False])
+async def test_what_is_under_way_is_answered_before_the_goodbye(is_under_way: bool) -> None:
+    ours, theirs = socket.socketpair()
+    for end in (ours, theirs):
+        end.setblocking(False)
+    reader, writer = await asyncio.open_connection(sock=theirs)
+    connection = Slow()
+    SocketTransport(asyncio.get_running_loop(), ours, "127.0.0.1").begin(connection)
+    assert (await reader.readline()).startswith(b"220")
+    if is_under_way:
+        writer.write(b".\r\n")
+        while not connection.is_busy:  # noqa: ASYNC110 - nobody is told of it
+            await asyncio.sleep(0)
+    connection.part(answers.DISABLED)
+    await asyncio.sleep(0.05)
+    connection.done.set()
+    said = b"".join([ACCEPTED.line()] * is_under_way + [answers.DISABLED.line()])
+    assert await reader.read() == said
+    writer.close()
