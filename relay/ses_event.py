@@ -37,6 +37,7 @@ _RECIPIENTS = {
     EventType.COMPLAINT: "complainedRecipients",
     EventType.DELIVERY_DELAY: "delayedRecipients",
 }
+_NO_EVENTS = ("Received", "AMAZON_SES_SETUP_NOTIFICATION")  # inbound mail, and that it is set up
 _BRACKETED = re.compile(r"<([^<>]*)>[^<>]*\Z")
 _OURS = ("relay_id", "relay_try")
 
@@ -53,7 +54,7 @@ def parse(payload: str, *, received_at: float) -> tuple[Event, ...]:
     if not isinstance(data, dict) or not isinstance(data.get("mail"), dict):
         return ()
     name = str(data.get("eventType") or data.get("notificationType") or "")
-    if not name or name == "Received":
+    if not name or name in _NO_EVENTS:
         return ()
     kind, key = _TYPES.get(name, (EventType.OTHER, name))
     return tuple(_events(kind, name, _mapping(data.get(key)), data["mail"], received_at))

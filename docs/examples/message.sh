@@ -18,7 +18,7 @@ answer=$(call --header "Content-Type: application/json" --header "Idempotency-Ke
 }
 END
 ) || { echo "$answer" >&2; exit 1; }
-id=$(printf '%s' "$answer" | sed -n 's/.*"Result":"\([0-9A-Z]*\)".*/\1/p')
+id=$(printf '%s' "$answer" | sed -n 's/.*"Result":"\([0-9A-Z-]*\)".*/\1/p')
 echo "$id"
 call "$RELAY_URL/Messages/$id"
 echo

@@ -36,24 +36,26 @@ class NoAnswer(Exception):
 
 
 class HttpClient:
-    """For one server, at a URL without a path. Times are seconds; `connections` are the most at one time."""
+    """For one server, at a URL without a path. Times are seconds; `connections` are the most at one time. Without a `tls`
+    of their own https servers are known by the authorities of the machine.
+    """
 
     def __init__(
         self,
         url: str,
         *,
-        tls: ssl.SSLContext,
         connections: int,
         connect_timeout: float,
         read_timeout: float,
         keep_alive: float = _KEEP_ALIVE,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         parts = urlsplit(url)
         self.host = parts.netloc
         self._name = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._server = ServerName(self._name, self._port)
-        self._tls = tls if parts.scheme == "https" else None
+        self._tls = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
         self._slots = asyncio.Semaphore(connections)
         self._connect_timeout = connect_timeout
         self._read_timeout = read_timeout

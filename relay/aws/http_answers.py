@@ -13,7 +13,7 @@ from dataclasses import dataclass
 MAX_ANSWER = 64 * 1024  # octets of head and body together
 
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9]{2})(?: [^\r\n]*)?")
-_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
+_FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([^\r\n\0]*+)")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,6})[ \t]*(?:;[^\r\n]*)?")
 _LENGTH = re.compile(r"[0-9]{1,9}")
 _UNTIL_CLOSED = -1
@@ -113,7 +113,7 @@ def _fields(lines: list[bytes]) -> dict[str, str]:
         field = _FIELD.fullmatch(line)
         if not field:
             raise ValueError("a header line that is none")
-        name, value = field[1].decode().lower(), field[2].decode("latin-1")
+        name, value = field[1].decode().lower(), field[2].rstrip(b" \t").decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 

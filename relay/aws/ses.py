@@ -57,7 +57,7 @@ class SesSender:
         connections: int,
         connect_timeout: float,
         read_timeout: float,
-        tls: ssl.SSLContext,
+        tls: ssl.SSLContext | None = None,
         linker: Linker | None = None,
     ) -> None:
         self._linker = linker

@@ -112,7 +112,7 @@ def _devino(notice: Notice) -> dict[str, Any]:
         "email": event.recipient,
         "event": word,
         "url": event.link if word == "CLICKED" else None,
-        "dateTime": _moment(event.at).removesuffix("Z"),
+        "dateTime": _moment(event.at).replace("Z", "0000"),  # of .NET: seven digits
         "clientInfo": {
             "platform": None,
             "operatingSystem": None,

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from urllib.parse import quote, quote_plus
 
-_NAME = re.compile(r"\$\{\s*([^${}]*?)\s*\}")
+_NAME = re.compile(r"\$\{([^${}]*+)\}")
 _IS_JSON = re.compile(r"application/(json|x-amz-json.*)|.*\+json")
 _IS_MARKUP = re.compile(r"(application|text)/xml|text/html|.*\+xml")
 _NOT_IN_MARKUP = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -58,9 +58,9 @@ def escape_for(content_type: str) -> Escape:
 
 def filled(text: str, values: Mapping[str, str], escape: Escape) -> str:
     """A name that nobody knows stands for nothing."""
-    return _NAME.sub(lambda match: escape(values.get(match[1], "")), text)
+    return _NAME.sub(lambda match: escape(values.get(match[1].strip(), "")), text)
 
 
 def names(text: str) -> Collection[str]:
     """Those in a text."""
-    return set(_NAME.findall(text))
+    return {name.strip() for name in _NAME.findall(text)}

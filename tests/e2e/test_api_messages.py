@@ -94,7 +94,74 @@ async def test_both_texts_files_and_an_image_in_the_text(scene: Scene) -> None:
     assert parts["Picture.png"].get_payload(decode=True) == picture
     assert parts["Picture.png"]["Content-ID"] == "<Picture.png>"
     assert parts["счёт.pdf"].get_payload(decode=True) == file
+    assert [parts[name].get_content_disposition() for name in ("Picture.png", "счёт.pdf")] == ["inline", "attachment"]
     assert mail.get_content_type() == "multipart/mixed"
+
+
+async def test_a_file_that_the_text_does_not_show_is_an_attachment(scene: Scene) -> None:
+    file = {"FileName": "y.pdf", "Data": base64.b64encode(b"%PDF-1.4").decode(), "ContentId": "y.pdf"}
+    mail = await sent(scene, {**MAIL, "Attachments": [file]})
+    assert [part.get_content_disposition() for part in mail.iter_attachments()] == ["attachment"]
+
+
+async def test_ten_megabytes_of_files_arrive_though_they_are_more_in_base64(scene: Scene) -> None:
+    data = bytes(range(256)) * (3 << 12)
+    files = [{"FileName": f"{number}.txt", "Data": base64.b64encode(data).decode()} for number in range(3)]
+    mail = await sent(scene, {**MAIL, "Attachments": files})
+    assert [part.get_payload(decode=True) for part in mail.iter_attachments()] == [data] * 3
+    check = await scene.api.post("/Policy/Check", {**MAIL, "Attachments": files})
+    assert check.result["Accepted"]
+    whole = b"From: shop@example.com\r\n\r\n" + b"x" * 70 + (b"\r\n" + b"x" * 70) * ((11 << 20) // 72)
+    check = await scene.api.post("/Policy/Check", {"Recipient": MAIL["Recipient"], "Message": base64.b64encode(whole).decode()})
+    assert check.result["Accepted"] is False
+
+
+async def test_what_is_null_is_not_said(scene: Scene) -> None:
+    nothing = dict.fromkeys(("Recipients", "Attachments", "Body", "UserMessageId", "UserCampaignId", "TemplateId", "SendAt"))
+    said = {**MAIL, **nothing, "Sender": {"Address": "shop@example.com", "Name": None}, "MergeFields": {"City": None}}
+    assert (await sent(scene, said))["From"] == "shop@example.com"
+    file = {"FileName": "a.txt", "Data": "aGVsbG8=", "ContentId": None}
+    assert (await sent(scene, {**said, "Attachments": [file], "UserMessageId": 7}))["Subject"] == "Order 42"
+    document = """<Message xmlns:i="http://www.w3.org/2001/XMLSchema-instance">
+        <Sender><Address>shop@example.com</Address><Name i:nil="true"/></Sender><UserMessageId i:nil="true"/>
+        <Recipient><Address>reader@example.net</Address></Recipient><Subject>Order</Subject><Text>x</Text></Message>"""
+    reply = await scene.api.call("POST", "/Messages", data=document.encode(), headers={"Content-Type": "application/xml"})
+    assert reply.status == 201, reply.text
+    reply = await scene.api.post("/Messages", {**MAIL, "Subject": None})
+    assert (reply.status, reply.code) == (400, "empty_value")
+
+
+async def test_of_several_each_hears_whether_his_address_is_one(scene: Scene) -> None:
+    before = len(scene.cloud.calls)
+    people = [{"Address": address} for address in ("a@several.example", "nobody", "", "ä@several.example", "b@several.example")]
+    said = {**{name: value for name, value in MAIL.items() if name != "Recipient"}, "Recipients": people}
+    reply = await scene.api.post("/Messages", said)
+    assert (reply.status, [each["Code"] for each in reply.result]) == (201, ["ok", *["invalid_email"] * 3, "ok"])
+    ids = [each["MessageId"] for each in reply.result]
+    assert (ids[0][26:], ids[1:4], ids[4]) == ("-1", [""] * 3, ids[0].replace("-1", "-2"))
+    await arrived(scene.relay, scene.cloud, before + 2)
+    assert {call.recipients[0] for call in list(scene.cloud.calls)[before:]} == {"a@several.example", "b@several.example"}
+    reply = await scene.api.post("/Messages", {**said, "Recipients": people[1:4]})
+    assert (reply.status, reply.code) == (400, "invalid_email")
+
+
+async def test_what_cannot_be_written_for_one_has_failed_and_was_not_sent(scene: Scene) -> None:
+    """Which only shows when his own words are put in."""
+    people = [
+        {"Address": "long@fields.example", "MergeFields": {"A": "x" * 200}},
+        {"Address": "short@fields.example", "MergeFields": {"A": "x"}},
+    ]
+    said = {**{name: value for name, value in MAIL.items() if name != "Recipient"}, "Subject": "[A]" * 6, "Recipients": people}
+    reply = await scene.api.post("/Messages", said)
+    ids = [each["MessageId"] for each in reply.result]
+    for _ in range(100):
+        states = {each["Email"]: each["State"] for each in (await scene.api.get(f"/Messages/{','.join(ids)}")).result}
+        if "NotSent" not in states.values():
+            break
+        await asyncio.sleep(0.1)
+    assert states["long@fields.example"] == "Rejected"
+    assert states["short@fields.example"] in ("Sent", "Delivered")
+    assert not [line for line in scene.relay.journal() if line["event"] == "bug"]
 
 
 async def test_it_is_known_by_its_id(scene: Scene) -> None:
@@ -108,7 +175,8 @@ async def test_it_is_known_by_its_id(scene: Scene) -> None:
         {"MessageId": reply.result, "Email": "reader@example.net", "State": states[0]["State"], "RecipientId": None}
     ]
     assert states[0]["State"] in ("Sent", "Delivered")
-    life = await scene.relay.life(reply.result)
+    assert reply.result[26:] == "-1"
+    life = await scene.relay.life(reply.result[:26])
     assert life is not None
     assert (life.message.labels.id, life.message.labels.campaign) == ("um-1", "uc-1")
 
@@ -183,7 +251,7 @@ async def test_xml_both_ways(scene: Scene) -> None:
     assert reply.status == 201, reply.text
     assert reply.headers["Content-Type"].startswith("application/xml")
     message_id = reply.xml.findtext("Result") or ""
-    assert (reply.xml.findtext("Code"), len(message_id)) == ("ok", 26)
+    assert (reply.xml.findtext("Code"), len(message_id)) == ("ok", 28)
     states = await scene.api.get(f"/Messages/{message_id}.xml")
     assert states.xml.findtext("Result/Item/MessageId") == message_id
 

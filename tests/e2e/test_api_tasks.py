@@ -170,6 +170,21 @@ async def test_a_task_is_changed_while_it_is_new_and_not_after(scene: Scene) -> 
     assert [part.get_content() for mail in got.values() for part in mail.iter_attachments()] == ["hello"] * 3
 
 
+async def test_of_contacts_and_groups_the_one_that_is_not_given_stays(scene: Scene) -> None:
+    first, second = await scene.group(people("stays.example", 3)), await scene.group(people("more.stays.example", 2))
+    contact = (await scene.api.get(f"/Contacts?ContactGroupId={first}", Range="items=1-1")).result[0]["ContactId"]
+    excluded = [{"Id": contact, "Included": False}]
+    reply = await scene.api.post("/Tasks", {**TASK, "ContactGroups": [{"Id": first}], "Contacts": excluded})
+    task = reply.result["TaskId"]
+    reply = await scene.api.patch(f"/Tasks/{task}", {"ContactGroups": [{"Id": first}, {"Id": second}]})
+    assert (reply.result["TotalContacts"], reply.result["Excluded"]) == (5, 1)
+    reply = await scene.api.patch(f"/Tasks/{task}", {"Contacts": []})
+    assert (reply.result["TotalContacts"], reply.result["Excluded"]) == (5, 0)
+    reply = await scene.api.put(f"/Tasks/{task}", {**TASK, "Contacts": excluded})
+    assert (reply.result["TotalContacts"], reply.result["Excluded"]) == (0, 0)
+    assert (await scene.api.get(f"/Tasks/{task}")).result["ContactGroups"] == []
+
+
 async def test_it_begins_at_its_time_and_a_stop_stops_it(scene: Scene) -> None:
     group = await scene.group(people("later.example", 5))
     later = time.strftime("%m/%d/%Y %H:%M:%S", time.gmtime(time.time() + 3600))
@@ -244,6 +259,17 @@ async def test_it_is_sent_evenly_until_its_end(scene: Scene) -> None:
     assert 5 <= len(scene.got("even.example")) <= 14
     await scene.until(task, "Finished")
     assert len(scene.got("even.example")) == 20
+
+
+async def test_who_came_into_a_group_after_the_release_changes_the_pace(scene: Scene) -> None:
+    now, group = time.time(), await scene.group(people("grown.example", 1))
+    times = {name: f"/Date({round(1000 * at)}-0000)/" for name, at in (("StartDateTime", now + 4), ("EndDateTime", now + 9))}
+    task = (await scene.task(group, **times)).result["TaskId"]
+    await scene.to(task, "Created")
+    more = {"ContactGroupId": group, "Contacts": people("more.grown.example", 20)}
+    assert (await scene.api.post("/ContactsImport", more)).status == 201
+    await scene.until(task, "Finished")
+    assert len(scene.got("grown.example", "more.grown.example")) == 21
 
 
 async def test_a_test_goes_to_whom_it_is_for_and_counts_for_nothing(scene: Scene) -> None:

@@ -312,7 +312,7 @@ async def test_the_suppression_list_is_the_relay_s_own(scene: Scene) -> None:
             await scene.call("sesv2", operation, EmailAddress="A+b@example.org")
     wrong = {"EmailAddress": "no address", "Reason": "BOUNCE"}
     assert (await fault(scene, "sesv2", "put_suppressed_destination", **wrong))[0] == "BadRequestException"
-    assert (await fault(scene, "sesv2", "list_suppressed_destinations", NextToken="\u00e9"))[0] == "BadRequestException"
+    assert (await fault(scene, "sesv2", "list_suppressed_destinations", NextToken="\u00e9"))[0] == "InvalidNextTokenException"
     assert (await fault(scene, "sesv2", "list_suppressed_destinations", PageSize=1001))[0] == "BadRequestException"
 
 

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,7 @@ async def test_the_formats_of_devino_have_its_words(relay: Relay, receiver: Rece
     in_json = [json.loads(each.body)["messageEventDtos"][0] for each in heard if each.path.endswith("json")]
     assert [each["event"] for each in in_json] == ["SENT", "BOUNCED"]
     moment = in_json[1].pop("dateTime")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}", moment)
     assert in_json[1] == {
         "messageId": f"{sent}-1",
         "taskId": 0,

@@ -15,7 +15,7 @@ from relay import address
 from relay.contact import Contact, ContactDetails
 from relay.errors import NotAscii
 from relay.web.api.codes import MISSING, WRONG, Code, Fault
-from relay.web.api.models import Wire, also, shown
+from relay.web.api.models import TextOrNumber, Wire, also, shown
 from relay.writing import macros
 from relay.writing.merging import NAME
 
@@ -88,7 +88,6 @@ def _shown(day: str) -> str:
     return shown((datetime.fromisoformat(day).replace(tzinfo=UTC) - _EPOCH).total_seconds())
 
 
-Text = Annotated[str, Field(coerce_numbers_to_str=True)]
 Number = Annotated[int, Field(ge=0, le=MOST_ID)]
 Birthday = Annotated[
     str,
@@ -105,16 +104,16 @@ class ContactFields(Wire):
     """
 
     contact_id: Number | None = None
-    phone_number: Annotated[Text, Field(json_schema_extra=also("Phone"))] | None = None
-    email: Text | None = None
-    first_name: Text | None = None
-    middle_name: Text | None = None
-    last_name: Text | None = None
+    phone_number: Annotated[TextOrNumber, Field(json_schema_extra=also("Phone"))] | None = None
+    email: TextOrNumber | None = None
+    first_name: TextOrNumber | None = None
+    middle_name: TextOrNumber | None = None
+    last_name: TextOrNumber | None = None
     gender: Gender | None = None
     date_of_birth: Birthday | None = None
-    extra_field1: Text | None = None
-    extra_field2: Text | None = None
-    merge_fields: dict[str, Text | None] | None = None
+    extra_field1: TextOrNumber | None = None
+    extra_field2: TextOrNumber | None = None
+    merge_fields: dict[str, TextOrNumber | None] | None = None
     contact_group_id: Number | None = None
 
 

@@ -13,10 +13,12 @@ from pydantic_core import PydanticCustomError
 from relay.model import File
 from relay.ports.templates import Template, Templates
 from relay.web.api.calls import Call
-from relay.web.api.codes import NO_TEMPLATE, Code, Fault, Text
+from relay.web.api.codes import NO_TEMPLATE, WRONG, Code, Fault, Text
 from relay.web.api.models import Wire, also
 
 MOST_IN_FILE = 3 * 1024 * 1024
+MOST_FILES = 100  # of one message
+_LONGEST_LABEL = 200
 _FILE_TOO_LARGE = Text("{name}: larger than {octets} octets", "{name}: больше {octets} байт")
 _SPACE = re.compile(r"\s+")
 
@@ -69,3 +71,11 @@ def check_file(attachment: Attachment) -> None:
     """Raises Fault."""
     if len(attachment.data) > MOST_IN_FILE:
         raise Fault(Code.SIZE_EXCEEDED, _FILE_TOO_LARGE, name=attachment.file_name, octets=MOST_IN_FILE)
+
+
+def check_label(field: str, value: str) -> None:
+    """As a header of ours can hold it. Raises Fault."""
+    if value and not (value.isascii() and value.isprintable() and value == value.strip() and len(value) <= _LONGEST_LABEL):
+        raise Fault(
+            Code.INVALID_VALUE, WRONG, field=field, why=f"is not printable ASCII of {_LONGEST_LABEL} characters at most"
+        )

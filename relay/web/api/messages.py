@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import count
 
 from relay.credential import OnSuppressed, Scope
 from relay.intake import Intake
@@ -16,8 +17,8 @@ from relay.ports.receipts import Receipts
 from relay.ports.templates import Template, Templates
 from relay.web.api.calls import Answer, Call, Operation
 from relay.web.api.codes import FOUND_THEM, MISSING, WRONG, Code, Fault, Text
-from relay.web.api.letters import check_file, template_of
-from relay.web.api.message_models import REJECTED, STATES, Accepted, MessageState, NewMessage, Recipient
+from relay.web.api.letters import check_file, check_label, template_of
+from relay.web.api.message_models import REJECTED, STATES, Accepted, Addressee, MessageState, NewMessage, Recipient
 from relay.web.api.once import Once
 from relay.writing import composing, merging
 from relay.writing.composing import Letter
@@ -70,9 +71,8 @@ class MessagesResource:
 
     async def post(self, call: Call) -> Answer:
         new: NewMessage = call.body
-        recipients = _recipients(new)
         message_id, is_repeated = await self._once.do(call, lambda receipt: self._accept(call, new, receipt))
-        return _answer(new, recipients, message_id, is_repeated=is_repeated)
+        return _answer(new, message_id, is_repeated=is_repeated)
 
     async def get(self, call: Call) -> Answer:
         wanted = list(dict.fromkeys(filter(None, (id.strip() for id in call.path["MessageIds"].split(",")))))
@@ -95,7 +95,7 @@ class MessagesResource:
         envelope, pieces = await self.drafted(call, new, receipt)
         if envelope.credential.on_suppressed is OnSuppressed.REJECT:
             await self._check_suppressed(envelope)
-        return (await self._intake.accept_pieces(envelope, pieces)).id
+        return (await self._intake.accept_pieces(envelope, pieces, composed=True)).id
 
     async def drafted(self, call: Call, new: NewMessage, receipt: Receipt | None = None) -> tuple[Envelope, Iterator[bytes]]:
         """The message as it comes in. Raises a refusal, or Fault."""
@@ -120,9 +120,12 @@ class MessagesResource:
 
 
 def _recipients(new: NewMessage) -> Sequence[Recipient]:
-    """Raises Fault."""
+    """Of several those who have an address. Raises Fault."""
     if new.recipients:
-        return new.recipients
+        found = [each.model_copy(update={"address": each.mailbox}) for each in new.recipients if each.mailbox]
+        if not found:
+            raise Fault(Code.INVALID_EMAIL, WRONG, field="Recipients", why="there is no mail address among them")
+        return found
     if new.recipient is None:
         raise Fault(Code.EMPTY_VALUE, MISSING, field="Recipient")
     return (
@@ -178,9 +181,8 @@ def _headers(new: NewMessage) -> list[tuple[str, str]]:
         ("X-Relay-Send-At", date(new.send_at) if new.send_at is not None else ""),
         ("X-Relay-Expires-At", date(new.expires_at) if new.expires_at is not None else ""),
     )
-    for field, (_, value) in zip(("UserMessageId", "UserCampaignId"), said, strict=False):
-        if value and not (value.isascii() and value.isprintable() and value == value.strip() and len(value) <= 200):
-            raise Fault(Code.INVALID_VALUE, WRONG, field=field, why="is not printable ASCII of 200 characters at most")
+    check_label("UserMessageId", new.user_message_id)
+    check_label("UserCampaignId", new.user_campaign_id)
     return [(name, value) for name, value in said if value]
 
 
@@ -196,11 +198,14 @@ def _values(recipient: Recipient, *, is_one_of_many: bool) -> dict[str, str]:
     return {**recipient.merge_fields, **own}
 
 
-def _answer(new: NewMessage, recipients: Sequence[Recipient], message_id: str, *, is_repeated: bool) -> Answer:
-    result: object = message_id
-    if new.recipients:
-        result = [
-            Accepted(index=index, address=each.address, message_id=f"{message_id}-{index + 1}")
-            for index, each in enumerate(recipients)
-        ]
-    return Answer(result=result, status=201, description=_QUEUED, is_repeated=is_repeated)
+def _answer(new: NewMessage, message_id: str, *, is_repeated: bool) -> Answer:
+    """By the identifiers that events, statistics and callbacks have: one for each recipient."""
+    made = (f"{message_id}-{number}" for number in count(1))
+    several = [_accepted(index, each, made) for index, each in enumerate(new.recipients)]
+    return Answer(result=several or next(made), status=201, description=_QUEUED, is_repeated=is_repeated)
+
+
+def _accepted(index: int, each: Addressee, made: Iterator[str]) -> Accepted:
+    if not each.mailbox:
+        return Accepted(index=index, address=each.address, code=Code.INVALID_EMAIL.value)
+    return Accepted(index=index, address=each.mailbox, message_id=next(made))

@@ -54,10 +54,12 @@ class Wire(BaseModel):
             data = data.as_object()
         if not isinstance(data, Mapping):
             return data
-        names = _names(cls)
+        names, fields = _names(cls), cls.model_fields
         known = [(names[str(key).lower()], value) for key, value in data.items() if str(key).lower() in names]
         return {
-            cls.model_fields[name].alias or name: _shaped(cls.model_fields[name].annotation, value) for name, value in known
+            fields[name].alias or name: _shaped(fields[name].annotation, value)
+            for name, value in known
+            if value is not None or _may_be_none(fields[name].annotation)
         }
 
     @model_validator(mode="after")
@@ -95,6 +97,11 @@ def _shaped(kind: Any, value: Any) -> Any:
     if value == "":
         return [] if origin in (list, tuple) else {} if origin is dict else value
     return value
+
+
+def _may_be_none(kind: Any) -> bool:
+    """Else a field that is null is one that is not there, as many programs write it."""
+    return kind is Any or NoneType in get_args(kind)
 
 
 def _without_none(kind: Any) -> Any:
@@ -151,7 +158,8 @@ def shown(seconds: float) -> str:
     return f"/Date({round(seconds * 1000)}-0000)/"
 
 
-def _mailbox(value: Any) -> str:
+def mailbox(value: Any) -> str:
+    """An address as mail goes to it. Raises PydanticCustomError or NotAscii."""
     try:
         return address.plain(str(value).strip().encode("utf-8"))
     except ValueError as error:
@@ -198,8 +206,9 @@ Moment = Annotated[
     WithJsonSchema(_READ, mode="validation"),
     WithJsonSchema(_SHOWN, mode="serialization"),
 ]
-Email = Annotated[str, BeforeValidator(_mailbox), Field(json_schema_extra={"format": "email", "examples": ["ann@example.com"]})]
+Email = Annotated[str, BeforeValidator(mailbox), Field(json_schema_extra={"format": "email", "examples": ["ann@example.com"]})]
 Needed = Annotated[str, Field(min_length=1)]
+TextOrNumber = Annotated[str, Field(coerce_numbers_to_str=True)]
 
 
 def as_written(result: Any) -> Any:

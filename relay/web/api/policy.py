@@ -79,7 +79,7 @@ class PolicyResource:
         if envelope.credential.on_suppressed is OnSuppressed.REJECT and len(envelope.recipients) == 1:
             refusals += [RecipientSuppressed(why) for why in suppressed.values()]
         try:
-            await self._intake.judge_pieces(envelope, pieces)
+            await self._intake.judge_pieces(envelope, pieces, composed=call.body.message is None)
         except RefusedForGood as error:
             refusals.append(error)
         return _verdict(refusals, suppressed)

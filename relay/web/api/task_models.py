@@ -9,7 +9,7 @@ from pydantic import Field
 
 from relay.mailing import TaskState
 from relay.web.api.message_models import Recipient
-from relay.web.api.models import EmailAddress, Moment, Wire, named
+from relay.web.api.models import EmailAddress, Moment, TextOrNumber, Wire, named
 
 MOST_TESTS = 10
 
@@ -42,10 +42,10 @@ class TaskFields(Wire):
     start_date_time: Moment | None = None
     end_date_time: Moment | None = None
     type: named(TaskType) | None = None  # type: ignore[valid-type]
-    user_campaign_id: str | None = None
+    user_campaign_id: TextOrNumber | None = None
     contacts: Annotated[list[ContactChoice], Field(max_length=100_000)] | None = None
     contact_groups: Annotated[list[ContactChoice], Field(max_length=1000)] | None = None
-    template_id: Annotated[str, Field(coerce_numbers_to_str=True)] | None = None
+    template_id: TextOrNumber | None = None
     send_duplicates: bool | None = None
     sms_resend_task: dict[str, Any] | None = None
 

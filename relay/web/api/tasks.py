@@ -16,7 +16,7 @@ from relay.ports.tasks import Tasks
 from relay.web.api import task_views
 from relay.web.api.calls import Answer, Call, Operation, listed
 from relay.web.api.codes import FOUND, FOUND_THEM, NO_TASK, NOT_YOURS, Code, Fault, Text
-from relay.web.api.letters import Attachment, check_file
+from relay.web.api.letters import MOST_FILES, Attachment, check_file, check_label
 from relay.web.api.once import Once
 from relay.web.api.task_models import (
     ListQuery,
@@ -38,6 +38,7 @@ _MOVED = Text("task state updated to {state}", "состояние задачи:
 _SAME = Text("the task is {state} already", "задача уже в состоянии {state}")
 _NO_MOVE = Text("a task that is {state} cannot become {to}", "задача в состоянии {state} не может перейти в {to}")
 _ATTACHED = Text("attachment added", "вложение добавлено")
+_ENOUGH_FILES = Text("a task has at most {most} attachments", "у задачи не больше {most} вложений")
 _DETACHED = Text("attachments deleted", "вложения удалены")
 _NO_SMS = Text("SMS are not sent", "SMS не отправляются")
 _NO_BIRTHDAYS = Text("tasks of the type Birthday are not run", "задачи типа Birthday не выполняются")
@@ -105,12 +106,18 @@ class TasksResource:
         return Answer(result=task_views.view(task, audience, reach), description=FOUND)
 
     async def patch(self, call: Call) -> Answer:
-        task = await self._of(call)
-        return await self._change(call, task, await self._mailing(call, call.body, task.mailing))
+        """What is not given stays: of contacts and groups, too, the one where only the other is."""
+        task, fields = await self._of(call), call.body
+        mailing = await self._mailing(call, fields, task.mailing)
+        audience = None
+        if fields.contacts is not None or fields.contact_groups is not None:
+            audience = await self._audience(call.credential, fields, await self._tasks.audience(task.id))
+        return await self._change(task, mailing, audience)
 
     async def put(self, call: Call) -> Answer:
         task = await self._of(call)
-        return await self._change(call, task, await self._mailing(call, call.body, EMPTY))
+        mailing = await self._mailing(call, call.body, EMPTY)
+        return await self._change(task, mailing, await self._audience(call.credential, call.body, Audience()))
 
     async def move(self, call: Call) -> Answer:
         task, to = await self._of(call), TaskState[call.body.state.name]
@@ -136,6 +143,8 @@ class TasksResource:
         task, file = await self._of(call), call.body
         check_file(file)
         files = [*await self._tasks.files(task.id), file.file]
+        if len(files) > MOST_FILES:
+            raise Fault(Code.NOT_AVAILABLE, _ENOUGH_FILES, most=MOST_FILES)
         check_size(task.mailing.html, task.mailing.text, files=sum(len(each.data) for each in files))
         await self._rules.judge(call.credential, task.mailing, files, peer=call.peer)
         if not await self._tasks.attach(task.id, files[-1]):
@@ -158,7 +167,7 @@ class TasksResource:
     async def _add(self, call: Call, receipt: Receipt | None) -> str:
         """Its number. Raises a refusal, or Fault."""
         mailing = await self._mailing(call, call.body, EMPTY)
-        audience = await self._audience(call.credential, call.body) or Audience()
+        audience = await self._audience(call.credential, call.body, Audience())
         return str(await self._tasks.add(call.credential.name, mailing, audience, at=self._clock(), receipt=receipt))
 
     async def _send_test(self, call: Call, task: Task, receipt: Receipt | None) -> str:
@@ -176,8 +185,7 @@ class TasksResource:
             raise Fault(Code.ACCESS_DENIED, NOT_YOURS, what=f"task {task.id}")
         return task
 
-    async def _change(self, call: Call, task: Task, mailing: Mailing) -> Answer:
-        audience = await self._audience(call.credential, call.body)
+    async def _change(self, task: Task, mailing: Mailing, audience: Audience | None) -> Answer:
         if not await self._tasks.change(task.id, mailing, audience):
             raise Fault(Code.NOT_AVAILABLE, _NOT_NEW)
         return await self._reach(task.id, _CHANGED)
@@ -194,6 +202,7 @@ class TasksResource:
             raise Fault(Code.NOT_AVAILABLE, _NO_SMS)
         if fields.type is TaskType.BIRTHDAY:
             raise Fault(Code.NOT_AVAILABLE, _NO_BIRTHDAYS)
+        check_label("UserCampaignId", fields.user_campaign_id or "")
         if fields.template_id:
             before = await self._rules.from_template(call.credential, fields.template_id, before)
         mailing = task_views.changed(before, fields)
@@ -201,16 +210,17 @@ class TasksResource:
         await self._rules.check(call.credential, mailing, peer=call.peer)
         return mailing
 
-    async def _audience(self, owner: Credential, fields: TaskFields) -> Audience | None:
-        """Raises NoGroup."""
-        if fields.contacts is None and fields.contact_groups is None:
-            return None
-        groups, contacts = fields.contact_groups or [], fields.contacts or []
-        found = await self._rules.audience(
-            owner, [each.id for each in groups if each.included], [each.id for each in groups if not each.included]
-        )
-        return replace(
-            found,
-            contacts=tuple(each.id for each in contacts if each.included),
-            excluded_contacts=tuple(each.id for each in contacts if not each.included),
-        )
+    async def _audience(self, owner: Credential, fields: TaskFields, before: Audience) -> Audience:
+        """That of before, with what is given in its place. Raises NoGroup."""
+        if (groups := fields.contact_groups) is not None:
+            found = await self._rules.audience(
+                owner, [each.id for each in groups if each.included], [each.id for each in groups if not each.included]
+            )
+            before = replace(before, groups=found.groups, excluded_groups=found.excluded_groups)
+        if (contacts := fields.contacts) is not None:
+            before = replace(
+                before,
+                contacts=tuple(each.id for each in contacts if each.included),
+                excluded_contacts=tuple(each.id for each in contacts if not each.included),
+            )
+        return before

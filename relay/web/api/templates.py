@@ -16,7 +16,7 @@ from relay.ports.templates import Template, Templates
 from relay.web.api.calls import Answer, Call, Operation, listed
 from relay.web.api.codes import FOUND, FOUND_THEM, MISSING, NO_TEMPLATE, WRONG, Code, Fault, Text
 from relay.web.api.letters import Body, template_of
-from relay.web.api.models import EmailAddress, Wire, also
+from relay.web.api.models import EmailAddress, TextOrNumber, Wire, also
 from relay.writing import macros, merging
 
 _ADDED = Text("template added", "шаблон добавлен")
@@ -33,7 +33,7 @@ class TemplateFields(Wire):
     subject: str = ""
     text: Annotated[str, Field(json_schema_extra=also("Html"))] = ""
     body: Body = Body()
-    user_template_id: Annotated[str | None, Field(max_length=100, coerce_numbers_to_str=True)] = None
+    user_template_id: Annotated[TextOrNumber, Field(max_length=100)] | None = None
 
 
 class TemplateView(Wire):

@@ -35,6 +35,7 @@ class Kind(Enum):
     DENIED = Words("AccessDenied", 403, "AccessDeniedException", 403)
     NO_ACTION = Words("InvalidAction", 400, "UnknownOperationException", 404)
     INVALID = Words("InvalidParameterValue", 400, "BadRequestException", 400)
+    NO_TOKEN = Words("InvalidNextToken", 400, "InvalidNextTokenException", 400)
     NOT_THERE = Words("InvalidParameterValue", 400, "NotFoundException", 404)
     REJECTED = Words("MessageRejected", 400, "MessageRejected", 400)
     TOO_FAST = Words("Throttling", 400, "TooManyRequestsException", 429)

@@ -127,4 +127,4 @@ def _opened(token: str) -> str:
     try:
         return urlsafe_b64decode(token.encode("ascii")).decode().replace("\0", "")
     except (binascii.Error, ValueError):
-        raise SesFault(Kind.INVALID, "The specified next token is invalid.") from None
+        raise SesFault(Kind.NO_TOKEN, "The specified next token is invalid.") from None

@@ -73,7 +73,7 @@ class QueryApi:
         if not text and not markup:
             raise _missing("Message.Body")
         content = Simple(
-            subject=_needed(form, "Message.Subject.Data"),
+            subject=_given(form, "Message.Subject.Data"),
             text=text,
             html=markup,
             reply_to=_members(form, "ReplyToAddresses"),
@@ -166,9 +166,16 @@ def _numbers(form: Form, name: str, parts: Sequence[str]) -> list[int]:
     return sorted(found)
 
 
+def _given(form: Form, name: str) -> str:
+    """It may be empty. Raises SesFault."""
+    if name not in form:
+        raise _missing(name)
+    return form[name]
+
+
 def _needed(form: Form, name: str) -> str:
     """Raises SesFault."""
-    if not (value := form.get(name, "")):
+    if not (value := _given(form, name)):
         raise _missing(name)
     return value
 
