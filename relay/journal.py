@@ -23,7 +23,8 @@ _stream: TextIO | None = None
 _addresses = True
 _clients = True
 _whose: dict[str, object] = {}
-_ADDRESS = re.compile(r"[^\s<>,;:\"'(\[{/?=&]+(?:@|%40)[^\s<>,;:\"')\]}/?&]+")
+_BEFORE = r"[^\s<>,;:\"'()\[\]{}/?=&]"  # looked through once, from its beginning
+_ADDRESS = re.compile(rf"(?<!{_BEFORE}){_BEFORE}+(?:@|%40)[^\s<>,;:\"')\]}}/?&]+")
 
 
 def open_journal(

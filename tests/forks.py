@@ -7,6 +7,7 @@ lets the harness have them so; without it, as in benchmarks, each is an interpre
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -93,6 +94,8 @@ def _serve(address: str) -> None:
     """Until standard input ends. What it forks first waits for the relay, and says how that ended."""
     for verb in VERBS:
         import_module(f"relay.cli.{verb}")
+    gc.collect()
+    gc.freeze()  # what is there now is not looked through by each fork, and so not copied
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(f"{address}.new")

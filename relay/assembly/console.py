@@ -94,14 +94,16 @@ def made(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes, lookout: L
     is_secure = bool(config.private.certificate or config.private.proxies)
     sessions = Sessions(operators, clock=base.clock, chance=os.urandom, is_secure=is_secure)
     chores = Chores(base.clock)
-    pages = [*_overview(base, lookout), *_pages(base, entrance, heard, at_ses, chores)]
+    guesses = _guesses(config)
+    operator_pages = OperatorPages(operators=operators, passwords=entrance.passwords, guesses=guesses, chance=os.urandom)
+    pages = [*_overview(base, lookout), *operator_pages.routes(), *_pages(base, entrance, heard, at_ses, chores)]
     console = Console(pages, files=Files(), sessions=sessions, operators=operators, clock=base.clock)
     login = LoginPages(
         console,
         operators=operators,
         sessions=sessions,
         passwords=entrance.passwords,
-        guesses=_guesses(config),
+        guesses=guesses,
         clock=base.clock,
         chance=os.urandom,
     )
@@ -115,7 +117,6 @@ def _overview(base: Base, lookout: Lookout) -> Iterator[Route]:
 
 def _pages(base: Base, entrance: Entrance, heard: Heard, at_ses: AtSes, chores: Chores) -> Iterator[Route]:
     store = base.store
-    yield from OperatorPages(operators=store.operators, passwords=entrance.passwords, chance=os.urandom).routes()
     logins = KnownLogins(store.credentials)
     yield from _logins(base, entrance, at_ses, chores, logins)
     yield from _feedback(base, entrance, heard, chores)

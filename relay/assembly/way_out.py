@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import time
 
 from relay.assembly.base import Base, patience
@@ -29,7 +28,6 @@ def ses_sender(base: Base, credentials: ChainCredentials, endpoint: str) -> SesS
         connections=config.ses.connections,
         connect_timeout=config.ses.connect_timeout_seconds,
         read_timeout=config.ses.read_timeout_seconds,
-        tls=ssl.create_default_context(),
         linker=base.linker,
     )
 

@@ -25,6 +25,8 @@ def run(step: Callable[..., Coroutine[Any, Any, T]]) -> Callable[..., T]:
                 return runner.run(step(*args, **options))
         except (ConfigError, StoreUnavailable) as error:
             raise Failure(str(error)) from error
+        except OSError as error:  # no right to the store, or a file in the place of a folder
+            raise Failure(f"{error.filename}: {error.strerror}" if error.filename else str(error)) from error
 
     return command
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import os
+from base64 import b64encode
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,6 +30,13 @@ def hash_password(password: str) -> str:
     return _HASHER.hash(password)
 
 
+def hash_of_nobody() -> str:
+    """A hash of no password, which takes as long to compare as any; to make a real one would take as long as well."""
+    salt, digest = (b64encode(os.urandom(size)).decode().rstrip("=") for size in (_HASHER.salt_len, _HASHER.hash_len))
+    costs = f"m={_HASHER.memory_cost},t={_HASHER.time_cost},p={_HASHER.parallelism}"
+    return f"$argon2id$v=19${costs}${salt}${digest}"
+
+
 class ArgonPasswords:
     """Implements ports.Passwords.
 
@@ -42,7 +50,7 @@ class ArgonPasswords:
         self._waiting = 0
         self._key = os.urandom(32)
         self._verified: OrderedDict[bytes, float] = OrderedDict()
-        self._decoy = (hash_password("nobody has this password"),)
+        self._decoy = (hash_of_nobody(),)
 
     def remembered(self, password: str, credential: HasPasswords | None) -> str | None:
         now = self._monotonic()

@@ -60,7 +60,8 @@ def _first_outside(hops: Sequence[str], networks: Sequence[IPv4Network | IPv6Net
     """The last one that no proxy of ours has vouched for: what stands before it anybody may have written."""
     for hop in reversed(hops):
         try:
-            found = ip_address(_WITH_PORT.sub(r"\1\2", hop))
+            with_port = _WITH_PORT.fullmatch(hop)
+            found = ip_address((with_port[1] or with_port[2] or "") if with_port else hop)
         except ValueError:
             return hops[-1]
         found = getattr(found, "ipv4_mapped", None) or found

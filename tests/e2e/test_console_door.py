@@ -88,6 +88,35 @@ async def test_who_guesses_is_stopped(tmp_path: Path) -> None:
             assert client.noop()[0] == 250
 
 
+async def test_who_has_stolen_a_session_does_not_guess_its_password(tmp_path: Path) -> None:
+    settings = {"RELAY_LOGINS__FAILURES_PER_ADDRESS": "3"}
+    async with running_relay(tmp_path, settings=settings) as (relay, _):
+        await admit(relay)
+        async with visiting(relay, "viewer") as thief:
+            given = {"password": "wrong", "new_password": "a longer password"}
+            guesses = [thief.post("/account/password", given, came_from="/account") for _ in range(6)]
+            said = [shown.text for shown in await asyncio.gather(*guesses)]
+            assert sum("The password that you have is another one." in text for text in said) == 3
+            shown = await thief.post("/account/password", {**given, "password": PASSWORD}, came_from="/account")
+            assert "Too many wrong passwords" in shown.text
+        assert (await relay.told("passwords_guessed"))["by"] == "address"
+
+
+async def test_a_form_that_cannot_be_read_is_none(relay: Relay) -> None:
+    part = "--b\r\nContent-Disposition: form-data; name=name\r\n{}\r\n\r\n{}\r\n--b--\r\n"
+    odd = (
+        part.format("Content-Transfer-Encoding: foo", "x"),
+        part.format("Content-Type: text/plain; charset=unicode_escape", "\\ud800"),
+        part.format("X" * 20_000, "x"),
+    )
+    async with visiting(relay, "") as stranger:
+        for body in odd:
+            headers = {"Content-Type": "multipart/form-data; boundary=b", "Sec-Fetch-Site": "same-origin"}
+            async with stranger.http.post(f"{stranger.base}/login", data=body, headers=headers) as answer:
+                assert answer.status in (400, 403), await answer.text()
+    assert relay.faults() == []
+
+
 async def test_who_guesses_many_at_once_has_no_more_of_them(tmp_path: Path) -> None:
     settings = {"RELAY_LOGINS__FAILURES_PER_ADDRESS": "3", "RELAY_LOGINS__FAILURE_SECONDS": "60"}
     async with running_relay(tmp_path, CRM, settings=settings) as (relay, _):

@@ -296,8 +296,10 @@ async def test_it_is_paused_and_goes_on_and_is_told_a_time_once_more(relay: Rela
             refused = await operator.post("/webhooks/crm/replay", wrong, came_from="/webhooks/crm")
             assert 'class="said objection"' in refused.source
         await operator.post("/webhooks/crm/replay", {"since": since}, came_from="/webhooks/crm")
-        told = {event["message_id"] for each in await receiver.until(2) for event in json.loads(each.body)["events"]}
-        assert told >= {f"{id}-1" for id in ids}
+        told = set[str]()  # those of other tests come as well, if they are as young
+        while not told >= {f"{id}-1" for id in ids}:
+            await asyncio.sleep(0.05)
+            told |= {event["message_id"] for each in receiver.heard for event in json.loads(each.body)["events"]}
         await shown_when(operator, "/webhooks/crm", "events are told once more.")
         entry = await audited(relay)
         assert (entry.action, entry.subject, entry.outcome) == ("webhook told once more", "crm", "done")

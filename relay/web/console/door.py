@@ -23,7 +23,7 @@ from relay.ports.clock import Clock
 from relay.web.console import saying
 from relay.web.console.files import Files
 from relay.web.console.rendering import Rendering
-from relay.web.console.sessions import Sessions, csrf_of, form_of, is_ours, path_within
+from relay.web.console.sessions import UNREADABLE, Sessions, csrf_of, form_of, is_ours, path_within
 from relay.web.console.visits import NO_FORM, Go, NotThere, Objection, Page, Route, Said, Visit
 from relay.web.console.words import chosen
 
@@ -230,6 +230,6 @@ async def _begun(request: web.Request) -> tuple[MultipartReader | None, MultiDic
         if isinstance(part, BodyPartReader) and part.name == "csrf":
             token = (await part.read_chunk(_LONGEST_FIELD)).decode("ascii", "replace")
             return upload, MultiDictProxy(MultiDict(csrf=token))
-    except ValueError:  # it is no such form
+    except UNREADABLE:  # it is no such form
         pass
     return None, NO_FORM

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from relay import web_version
 from relay.reading import charsets, mime, transfer
+from relay.reading.fields import storable
 from relay.reading.mime import Part
 from relay.writing import macros
 
@@ -46,7 +47,7 @@ def text(sent: bytes) -> str:
 
 def _text(sent: bytes, part: Part) -> str:
     body = macros.whole(sent, part)
-    return body.decode(charsets.of_text(part, body), "replace").removeprefix("\ufeff")
+    return storable(body.decode(charsets.of_text(part, body), "replace").removeprefix("\ufeff"))
 
 
 def fields(sent: bytes) -> tuple[Field, ...]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
+from relay import journal
 from relay.errors import TooBusy
+from relay.guesses import Guesses
 from relay.operators import NAME, Operator, OperatorRole, new_password
 from relay.ports.access import Operators
 from relay.ports.clock import Chance
@@ -21,10 +24,12 @@ _NOBODY_LEFT = "Nobody would be left who may admit others."
 class OperatorPages:
     """Its routes."""
 
-    def __init__(self, *, operators: Operators, passwords: Passwords, chance: Chance) -> None:
+    def __init__(self, *, operators: Operators, passwords: Passwords, guesses: Guesses, chance: Chance) -> None:
         self._operators = operators
         self._passwords = passwords
+        self._guesses = guesses
         self._chance = chance
+        self._turn = asyncio.Lock()
 
     def routes(self) -> Routes:
         admin, anybody = OperatorRole.ADMIN, OperatorRole.VIEWER
@@ -104,18 +109,27 @@ class OperatorPages:
     async def _change_own(self, visit: Visit) -> Go:
         """All of his sessions end: who has stolen one has lost it."""
         password, new = str(visit.form.get("password", "")), str(visit.form.get("new_password", ""))
-        if not await self._is_his(password, visit.operator):
-            raise Objection("The password that you have is another one.")
+        async with self._turn:  # who sends many at once has no more of them than who sends one after the other
+            await self._check(password, visit)
         if objection := objection_to(visit.operator.name, new):
             raise Objection(objection)
         await self._operators.renew(visit.operator.name, await self._passwords.hashed(new))
         return Go(path="/login", said=Said("The password is changed. Log in with the new one."))
 
-    async def _is_his(self, password: str, operator: Operator) -> bool:
+    async def _check(self, password: str, visit: Visit) -> None:
+        """It is his. Wrong ones are counted as those of the login are: a session may be stolen. Raises Objection."""
+        name, peer = visit.operator.name, visit.request.remote or ""
+        if self._guesses.is_stopped(peer):
+            raise Objection("Too many wrong passwords came from this address. Please wait a few minutes.")
         try:
-            return await self._passwords.verify(password[:LONGEST_PASSWORD], operator) is not None
+            found = await self._passwords.verify(password[:LONGEST_PASSWORD], visit.operator)
         except TooBusy:
             raise Objection("It cannot be done right now. Please try again in a moment.") from None
+        if found is None:
+            journal.login_refused(name=name, peer=peer, why="operator: wrong password for a new one")
+            for by in self._guesses.failed(name, peer):
+                journal.passwords_guessed(name=name, peer=peer, by=by)
+            raise Objection("The password that you have is another one.")
 
     async def _end_session(self, visit: Visit) -> Go:
         wanted = visit.asked("session")

@@ -10,7 +10,8 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from aiohttp import web
-from multidict import MultiDictProxy
+from aiohttp.http_exceptions import HttpProcessingError
+from multidict import MultiDict, MultiDictProxy
 
 from relay.operators import LONGEST_SECONDS, Operator, Session
 from relay.ports.access import Operators
@@ -97,12 +98,18 @@ def path_within(url: str, request: web.Request) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
+# What aiohttp raises for a form, or a part of one, that is none: in no charset or encoding that anybody knows, or cut short.
+UNREADABLE = (ValueError, LookupError, RuntimeError, HttpProcessingError)
+
+
 async def form_of(request: web.Request) -> MultiDictProxy[Any]:
     """Empty for what is no form, or in no charset that anybody knows."""
     try:
-        return await request.post()
-    except (ValueError, LookupError):
+        form = await request.post()
+    except UNREADABLE:
         return NO_FORM
+    said = ((name, _text(value) if isinstance(value, str) else value) for name, value in form.items())
+    return MultiDictProxy(MultiDict(said))
 
 
 def _hosts(request: web.Request) -> set[str]:

@@ -21,6 +21,7 @@ from relay.ports.suppressions import SortedList
 from relay.web.console.chores import Chores
 from relay.web.console.known_logins import KnownLogins
 from relay.web.console.list_import import ListImport, Plan, Progress
+from relay.web.console.sessions import UNREADABLE
 from relay.web.console.suppression_forms import MAIL, REASONS, clean, reason_of, scope_of
 from relay.web.console.visits import Go, Objection, Page, Route, Routes, Said, Visit, act, look
 
@@ -164,7 +165,7 @@ async def _received(upload: MultipartReader, path: Path, size: int) -> tuple[dic
             if len(fields) == _MOST_FIELDS:
                 break
             fields[part.name or ""] = clean((await part.read_chunk(_LONGEST_FIELD)).decode("utf-8", "replace"))
-    except ValueError:
+    except UNREADABLE:
         raise Objection("The file did not come whole.") from None
     raise Objection("Choose a file.")
 

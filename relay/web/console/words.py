@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -37,6 +38,7 @@ class Words:
         return text.replace(",", "\u00a0").replace(".", ",")
 
 
+@cache
 def _table(language: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for path in sorted((FOLDER / language).glob("*.toml")):
