@@ -110,7 +110,7 @@ class Connection(_Bare, SMTP):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._keeper.closed(self)
-        super().connection_lost(error)
+        super().connection_lost(None)  # it would keep the error in a future that nobody asks, and Python would complain of it
         # These two lead back to us: the buffers of a TLS connection would wait for the garbage collector.
         self._client_connected_cb = self._writer = None  # type: ignore[assignment]
         if not self.ended.done():

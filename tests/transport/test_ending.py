@@ -1,8 +1,9 @@
-"""A connection that is to end answers first what is under way."""
+"""How a connection ends: with an answer to what is under way, and with nothing left of it."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from types import SimpleNamespace
 from typing import cast
@@ -44,14 +45,20 @@ class Slow(Connection):
         return ACCEPTED
 
 
-@pytest.mark.parametrize("is_under_way", [True, False])
-async def test_what_is_under_way_is_answered_before_the_goodbye(is_under_way: bool) -> None:
+def connected() -> tuple[Slow, socket.socket]:
+    """One of ours, and the client's end of it."""
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
         end.setblocking(False)
-    reader, writer = await asyncio.open_connection(sock=theirs)
     connection = Slow()
     SocketTransport(asyncio.get_running_loop(), ours, "127.0.0.1").begin(connection)
+    return connection, theirs
+
+
+@pytest.mark.parametrize("is_under_way", [True, False])
+async def test_what_is_under_way_is_answered_before_the_goodbye(is_under_way: bool) -> None:
+    connection, theirs = connected()
+    reader, writer = await asyncio.open_connection(sock=theirs)
     assert (await reader.readline()).startswith(b"220")
     if is_under_way:
         writer.write(b".\r\n")
@@ -63,3 +70,13 @@ async def test_what_is_under_way_is_answered_before_the_goodbye(is_under_way: bo
     said = b"".join([ACCEPTED.line()] * is_under_way + [answers.DISABLED.line()])
     assert await reader.read() == said
     writer.close()
+
+
+async def test_a_reset_leaves_no_error_behind() -> None:
+    """The interpreter tells of those that nobody took, when it comes to them: in the journal, as an error of ours."""
+    connection, theirs = connected()
+    await asyncio.sleep(0.05)
+    theirs.close()  # the greeting was not read, so it is a reset
+    await connection.ended
+    futures = [found for found in gc.get_objects() if isinstance(found, asyncio.Future)]
+    assert [found for found in futures if found.done() and not found.cancelled() and found._log_traceback] == []
