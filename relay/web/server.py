@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from relay import journal
@@ -20,6 +22,15 @@ _WITH_PORT = re.compile(r"\[([^]]*)\](?::\d+)?|([\d.]+):\d+")  # as some proxies
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Not what strangers send that is no HTTP: it is answered 400, and aiohttp would tell of each as of an error."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_log = logging.getLogger("relay.web")
+_log.addFilter(_is_ours)
+
+
 class HttpServer:
     """Starts with `listen`, ends with `stop`."""
 
@@ -29,7 +40,7 @@ class HttpServer:
         app.add_routes(routes)
         self._name = name
         # Bodies are never decompressed: a small one could become a large one.
-        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=2.0)
+        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=2.0, logger=_log)
 
     async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None, is_shared: bool = False) -> int:
         """Opens the listener, on a port that other processes may share, and returns that."""
