@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from relay.reading.fields import without_comments
+from relay.reading.fields import codec, without_comments
 from relay.reading.mime import Part
 
 _CHARSET = re.compile(rb'(?<![\w-])charset\s*=\s*"?([^\s";]+)', re.IGNORECASE)
@@ -29,7 +29,7 @@ def of_text(part: Part, body: bytes) -> str:
 def _known(name: bytes) -> str:
     """The same for all spellings; UTF-8 for what nobody knows."""
     try:
-        found = codecs.lookup(name.decode("ascii")).name
+        found = codec(name.decode("ascii")) or "utf-8"
         b"\xff".decode(found, "replace"), "\n".encode(found)  # there are codecs that are not for texts, or for names alone
     except (LookupError, ValueError):
         return "utf-8"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import encodings
 import re
 from collections.abc import Sequence
 from email.errors import HeaderParseError
 from email.header import decode_header
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from pkgutil import iter_modules
 from typing import NamedTuple
 
 from relay.errors import Malformed
 
 _LONGEST_SHOWN = 1000
+_CODECS = frozenset((*aliases, *(module.name for module in iter_modules(encodings.__path__))))
 
 # A quote without its end runs to the end of the field: were it searched for again, from each further quote, time would
 # grow with the square of the length.
@@ -57,20 +62,20 @@ def text(value: bytes) -> str:
     return storable("".join(p if isinstance(p, str) else decoded(p, charset or "ascii") for p, charset in pieces))
 
 
-def is_known(charset: str) -> bool:
-    """Whether anything can be decoded from it here."""
+def codec(charset: str) -> str:
+    """Python's name of it; nothing where nobody knows it. Python would keep each name for good that it was ever asked for."""
+    name = normalize_encoding(charset).lower()
     try:
-        codecs.lookup(charset)
-    except (LookupError, ValueError):
-        return False
-    return True
+        return codecs.lookup(name).name if name in _CODECS else ""
+    except LookupError:  # one of another system
+        return ""
 
 
 def decoded(raw: bytes, charset: str) -> str:
     """In the charset named; in UTF-8 where nobody knows that one."""
     try:
-        return raw.decode(charset, "replace")
-    except (LookupError, ValueError):
+        return raw.decode(codec(charset) or "utf-8", "replace")
+    except (LookupError, ValueError):  # of octets, or of nothing at all
         return raw.decode("utf-8", "replace")
 
 

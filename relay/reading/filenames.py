@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import unquote_to_bytes
 
 from relay.errors import Malformed
-from relay.reading.fields import Header, decoded, is_known, parameters, storable, text, unfold, unquoted, without_comments
+from relay.reading.fields import Header, codec, decoded, parameters, storable, text, unfold, unquoted, without_comments
 from relay.reading.octets import NO_BASE64
 
 _FIELDS = ("content-disposition", "content-type")
@@ -216,7 +216,7 @@ def _texts(raw: bytes, charsets: Sequence[str]) -> Iterator[str]:
     for octet in octets:
         for charset in ("utf-8", *charsets, *(_ESCAPED_CHARSETS if b"\x1b" in octet else ())):
             yield _kept(decoded(octet, charset))
-            if not is_known(charset):
+            if not codec(charset):
                 yield _kept(decoded(octet, _EBCDIC))
         if b"=?" in octet:
             yield text(octet)
@@ -237,7 +237,7 @@ def _words(value: bytes, charset: str, *, unknown: str = "utf-8") -> str:
     for match in _WORD.finditer(line):
         shown.append(decoded(line[position : match.start()], charset))
         named = match[1].decode("ascii", "replace")
-        named = named if is_known(named) else unknown
+        named = codec(named) or unknown
         shown.append(decoded(_WORD_ENCODINGS[match[2].lower()](match[3]), named))
         position = match.end()
     return _kept("".join(shown) + decoded(line[position:], charset))
