@@ -178,16 +178,25 @@ def _looks_into_archives(policy: Attachments) -> bool:
 
 
 def _check_octets(octets: bytes, part: Part, policy: Attachments) -> None:
+    _check_whole(octets, policy)
+    if part.content_type in _TNEF_TYPES or octets.startswith(tnef.MARK):
+        for name, content in tnef.attachments(octets):
+            _check_enclosed((Enclosed(name, b""),), policy)
+            _check_whole(content, policy)
+    if part.content_type.startswith("text/") or octets[:5] == b"begin":
+        _check_enclosed(enclosed.find(_narrow(octets)), policy)
+
+
+def _check_whole(octets: bytes, policy: Attachments) -> None:
+    """A file, by how it begins and, if it is an archive, by what it holds."""
     _check_head(octets, policy)
+    if not _looks_into_archives(policy):
+        return
     kinds = set(magic.kinds(octets))
-    if part.content_type in _TNEF_TYPES or "tnef" in kinds:
-        _check_enclosed(tnef.attachments(octets), policy)
-    if _looks_into_archives(policy) and _ZIP_END in octets[-_LONGEST_ZIP_END:]:
+    if _ZIP_END in octets[-_LONGEST_ZIP_END:]:
         kinds.add("zip")
     for kind in kinds & _ARCHIVES:
         _check_archive("zip" if kind in _ZIPS else kind, octets, policy)
-    if part.content_type.startswith("text/") or octets[:5] == b"begin":
-        _check_enclosed(enclosed.find(_narrow(octets)), policy)
 
 
 def _check_head(octets: bytes, policy: Attachments) -> None:

@@ -1,4 +1,4 @@
-"""Reads what lies in a TNEF stream, the winmail.dat of Outlook: names and beginnings of files. [MS-OXTNEF] 2.1.
+"""Reads what lies in a TNEF stream, the winmail.dat of Outlook: names and contents of files. [MS-OXTNEF] 2.1.
 
 Raises Malformed for what cannot be read to its end: a reader that goes on elsewhere may find something else.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from struct import Struct, error
+from typing import NamedTuple
 
 from relay.errors import Malformed
-from relay.reading.enclosed import Enclosed
 from relay.reading.fields import storable
 from relay.reading.octets import Octets
 
@@ -18,7 +18,6 @@ _ATTRIBUTE = Struct("<BII")  # level, name and type, length; the data; then a ch
 _NUMBER = Struct("<I")
 _PROPERTY = Struct("<HH")  # type and name
 _TITLE, _TRANSPORT_NAME, _DATA, _PROPERTIES = 0x00018010, 0x00069001, 0x0006800F, 0x00069005
-_HEAD = 4096
 _MAX_DEPTH = 5
 _MAX_PROPERTIES = 10_000
 
@@ -30,7 +29,14 @@ _CONTENT = 0x3701
 _NAMES = frozenset((0x3001, 0x3703, 0x3704, 0x3707, 0x3708, 0x370D))  # shown, extension, short, long, with its path
 
 
-def attachments(content: Octets, depth: int = 0) -> Iterator[Enclosed]:
+class Found(NamedTuple):
+    """A name, or what a file holds; which of them belong together does not matter to who judges all."""
+
+    name: str = ""
+    content: bytes = b""
+
+
+def attachments(content: Octets, depth: int = 0) -> Iterator[Found]:
     """All files in the stream and in the messages within it. Raises Malformed."""
     if content[:4] != MARK or depth > _MAX_DEPTH:
         raise Malformed("TNEF that cannot be read")
@@ -40,7 +46,7 @@ def attachments(content: Octets, depth: int = 0) -> Iterator[Enclosed]:
         raise Malformed("TNEF that cannot be read") from None
 
 
-def _attributes(content: Octets, depth: int) -> Iterator[Enclosed]:
+def _attributes(content: Octets, depth: int) -> Iterator[Found]:
     position = len(MARK) + 2
     while position + _ATTRIBUTE.size <= len(content):
         _, name, length = _ATTRIBUTE.unpack(content[position : position + _ATTRIBUTE.size])
@@ -48,9 +54,9 @@ def _attributes(content: Octets, depth: int) -> Iterator[Enclosed]:
         if start + length > len(content):
             raise Malformed("TNEF that cannot be read")
         if name in (_TITLE, _TRANSPORT_NAME):
-            yield Enclosed(_text(content[start : start + length], _TEXT_8), b"")
+            yield Found(name=_text(content[start : start + length], _TEXT_8))
         elif name == _DATA:
-            yield Enclosed("", bytes(content[start : start + min(length, _HEAD)]))
+            yield Found(content=bytes(content[start : start + length]))
             if content[start : start + len(MARK)] == MARK:
                 yield from attachments(content[start : start + length], depth + 1)
         elif name == _PROPERTIES:
@@ -58,7 +64,7 @@ def _attributes(content: Octets, depth: int) -> Iterator[Enclosed]:
         position = start + length + 2
 
 
-def _properties(block: bytes, depth: int) -> Iterator[Enclosed]:
+def _properties(block: bytes, depth: int) -> Iterator[Found]:
     (count,) = _NUMBER.unpack_from(block)
     if count > _MAX_PROPERTIES:
         raise Malformed("TNEF that cannot be read")
@@ -104,13 +110,13 @@ def _padded(length: int) -> int:
     return (length + 3) // 4 * 4
 
 
-def _meant(name: int, kind: int, value: bytes, depth: int) -> Iterator[Enclosed]:
+def _meant(name: int, kind: int, value: bytes, depth: int) -> Iterator[Found]:
     if name in _NAMES:
-        yield Enclosed(_text(value, kind), b"")
+        yield Found(name=_text(value, kind))
     elif name == _CONTENT and kind == _OBJECT and value[16:20] == MARK:  # behind the id of its interface
         yield from attachments(value[16:], depth + 1)
     elif name == _CONTENT:
-        yield Enclosed("", value[16 if kind == _OBJECT else 0 :][:_HEAD])
+        yield Found(content=value[16 if kind == _OBJECT else 0 :])
 
 
 def _text(raw: bytes, kind: int) -> str:

@@ -584,6 +584,7 @@ TNEF = {
     "a title": (files.tnef("evil.exe"), "exe"),
     "a long name": (files.tnef("EVIL~1.TXT", long_name="evil.exe"), "exe"),
     "a program": (files.tnef("offer.pdf", data=files.PROGRAM), "exe"),
+    "a program whose mark lies far behind": (files.tnef("offer.pdf", data=files.FAR_PROGRAM), "exe"),
     "a name for the way": (files.tnef(way="evil.exe"), "exe"),
     "a stream that is a file": (files.tnef("winmail.dat", data=files.tnef("evil.exe")), "exe"),
     "a message within": (files.tnef("mail", within=files.tnef("evil.exe")), "exe"),

@@ -352,6 +352,12 @@ def test_names_in_a_zip_are_judged_where_it_is_listed(octets: bytes, refused: st
     assert refusal(content) is None
 
 
+def test_names_in_a_zip_within_tnef_are_judged_as_well() -> None:
+    content = hostile.attached(files.tnef("a.zip", data=files.zipped("evil.exe")), "application/ms-tnef", "winmail.dat")
+    assert refusal(content, permitted=frozenset(), lists_archives=True) == "exe"
+    assert refusal(content) is None
+
+
 def test_a_zip_of_too_many_files_is_malformed() -> None:
     content = hostile.attached(files.zipped(*(f"{number}" for number in range(10_001))), "application/zip", "a.zip")
     with pytest.raises(Malformed, match="too many files"):
