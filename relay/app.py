@@ -288,8 +288,7 @@ class App:
         return account
 
     async def _start_dispatch(self, base: Base, session: boto3.Session, endpoint: str) -> Dispatcher:
-        config = self._config
-        credentials = ChainCredentials(session, new_session=lambda: at_aws.session(config), clock=time.time)
+        credentials = ChainCredentials(session, clock=time.time)
         await credentials.refresh()
         self._sender = sender = way_out.ses_sender(base, credentials, endpoint)
         self._parts.ends_with(sender.close)

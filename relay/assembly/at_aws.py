@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 
-from relay.aws import clients
+from relay.aws import clients, credentials
 from relay.aws.asking import Aws
 from relay.aws.identities import BotoIdentities
 from relay.aws.suppressed import BotoAccountList
@@ -22,7 +22,7 @@ from relay.store.sql.store import SqlStore
 def session(config: Config) -> boto3.Session:
     """Raises ConfigError for a profile that is not there."""
     try:
-        return boto3.Session(profile_name=config.ses.profile or None, region_name=config.ses.region)
+        return credentials.session(profile=config.ses.profile, region=config.ses.region)
     except Exception as error:  # botocore raises its own kinds
         raise ConfigError(config.file, "ses.profile", str(error)) from error
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from threading import Lock
+from typing import Any
 
 import boto3
+import botocore.session
+from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import NoCredentialsError
 
 from relay import journal
 from relay.ports.clock import Clock
 from relay.sigv4 import AccessKey
 
+# It has ended, or was taken from us: the chain may hold another by now.
+KEY_REFUSED = ("ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId")
 # botocore asks for new ones 15 minutes before the end of the old, but only when it is asked itself. What lives for less is
 # looked at when half of its time is over.
 _LOOK_EVERY = 60.0
@@ -22,12 +30,76 @@ _MARGIN = 5.0  # seconds for a request to get to SES
 _PATIENCE = 5.0
 
 
-class ChainCredentials:
-    """The key to sign with. `run` keeps it fresh. `new_session` is for when SES refuses what the session still holds."""
+class Renewed(Credentials):  # type: ignore[misc]
+    """What all clients of a session sign with: what the chain finds, looked for anew once AWS refuses it. botocore itself looks
+    once; what somebody puts into a file later it never sees.
+    """
 
-    def __init__(self, session: boto3.Session, *, new_session: Callable[[], boto3.Session], clock: Clock) -> None:
-        self._session = session
-        self._new_session = new_session
+    method = "relay-chain"
+
+    def __init__(self, find: Callable[[], Credentials | None]) -> None:
+        self._find = find
+        self._found: Credentials | None = None
+        self._is_refused = False
+        self._looked_at = -math.inf
+        self._looking = Lock()
+
+    def refused(self) -> None:
+        """Who signs next looks for others, in files and at servers; not more often than once a second."""
+        self._is_refused = time.monotonic() - self._looked_at >= _PAUSE
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        """May take as long as a role's HTTP call. Raises NoCredentialsError, and what the chain raises."""
+        with self._looking:
+            if self._found is None or self._is_refused:
+                self._looked_at, self._is_refused = time.monotonic(), False
+                self._found = self._find() or self._found
+        if self._found is None:
+            raise NoCredentialsError
+        return self._found.get_frozen_credentials()
+
+    @property
+    def ends(self) -> float:
+        """When, in seconds since 1970; botocore says it nowhere else. What has no such time does not end."""
+        time_of_end = getattr(self._found, "_expiry_time", None)
+        return time_of_end.timestamp() if time_of_end else math.inf
+
+
+class _Chain:
+    """In place of botocore's own resolver."""
+
+    def __init__(self, found: Renewed) -> None:
+        self._found = found
+
+    def load_credentials(self) -> Renewed:
+        return self._found
+
+
+def session(*, profile: str, region: str | None) -> boto3.Session:
+    """One whose clients, all of them, take another key where AWS refuses theirs. Raises botocore's error for a profile that is
+    not there.
+    """
+
+    def fresh() -> boto3.Session:
+        return boto3.Session(profile_name=profile or None, region_name=region)
+
+    found = Renewed(lambda: fresh().get_credentials())
+    core = botocore.session.Session()
+    core.register_component("credential_provider", _Chain(found))
+
+    def heed(parsed: Mapping[str, Any], **_: object) -> None:
+        if str(parsed.get("Error", {}).get("Code", "")).startswith(KEY_REFUSED):
+            found.refused()
+
+    core.register("after-call", heed)
+    return boto3.Session(profile_name=profile or None, region_name=region, botocore_session=core)
+
+
+class ChainCredentials:
+    """The key to sign with, out of a `session` of ours. `run` keeps it fresh."""
+
+    def __init__(self, session: boto3.Session, *, clock: Clock) -> None:
+        self._found: Renewed = session.get_credentials()
         self._clock = clock
         self._key: AccessKey | None = None
         self._expires_at = math.inf
@@ -74,14 +146,12 @@ class ChainCredentials:
 
     def _from_chain(self) -> tuple[AccessKey, float] | None:
         if self._refused and self._refused == self._key:
-            self._session = self._new_session()
-        credentials = self._session.get_credentials()
-        if credentials is None:
+            self._found.refused()
+        try:
+            frozen = self._found.get_frozen_credentials()
+        except NoCredentialsError:
             return None
-        frozen = credentials.get_frozen_credentials()
-        ends = getattr(credentials, "_expiry_time", None)  # botocore says it nowhere else; without it nothing expires
-        key = AccessKey(id=frozen.access_key or "", secret=frozen.secret_key or "", token=frozen.token or "")
-        return key, ends.timestamp() if ends else math.inf
+        return AccessKey(id=frozen.access_key or "", secret=frozen.secret_key or "", token=frozen.token or ""), self._found.ends
 
     async def run(self) -> None:
         while True:

@@ -19,7 +19,7 @@ import pybase64
 
 from relay import address, ses_errors, sigv4
 from relay.aws.clock import SigningClock
-from relay.aws.credentials import ChainCredentials
+from relay.aws.credentials import KEY_REFUSED, ChainCredentials
 from relay.aws.http import Body, HttpClient, NoAnswer, NoConnection, NotSent
 from relay.aws.http_answers import Answer
 from relay.links import Linker
@@ -38,8 +38,6 @@ _LARGE_AT_ONCE = 4
 _NO_KEY_SECONDS = 30.0
 _NO_LINKS = 300.0
 _UNREACHABLE_SECONDS = 5.0  # no fault of any message: all wait, and one of them tries whether SES is back
-# It has ended, or was taken from us: the chain may hold another by now.
-_KEY_REFUSED = ("ExpiredToken", "UnrecognizedClient", "InvalidClientTokenId")
 _MARGIN = 5.0  # seconds of lease left when a call is given up
 
 
@@ -157,7 +155,7 @@ class SesSender:
         code = _clean(answer.headers.get("x-amzn-errortype") or fields.get("__type") or fields.get("code") or "")
         code = code.rpartition("#")[2]
         self._clock.heed(code, text, answer.headers.get("date", ""))
-        if code.startswith(_KEY_REFUSED):
+        if code.startswith(KEY_REFUSED):
             self._credentials.refused(key)
         outcome = ses_errors.outcome_of(answer.status, code, text, sender_domain=address.domain(claimed.message.sender))
         if isinstance(outcome, Hold) and outcome.scope is HoldScope.CONFIGURATION_SET:

@@ -13,11 +13,12 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
-import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from relay import journal
-from relay.aws.credentials import ChainCredentials
+from relay.aws import clients
+from relay.aws.credentials import ChainCredentials, session
 from relay.aws.ses import SesSender
 from relay.model import Claimed
 from relay.outcome import Hold, HoldScope, Outcome, Sent
@@ -81,7 +82,7 @@ class Sending:
     """A sender with keys that are kept fresh."""
 
     def __init__(self, cloud: Cloud) -> None:
-        self.credentials = ChainCredentials(boto3.Session(), new_session=boto3.Session, clock=time.time)
+        self.credentials = ChainCredentials(session(profile="", region="us-east-1"), clock=time.time)
         self._number = 0
         self.sender = SesSender(
             endpoint=f"http://127.0.0.1:{cloud.port}",
@@ -208,6 +209,19 @@ async def test_a_token_that_somebody_put_into_a_file_is_read_anew(cloud: Cloud, 
         static_key(tmp_path, "second")
         assert is_held(await relay.send(), "ExpiredToken")
         assert await first_sent(relay) < 3
+
+
+async def test_what_asks_and_does_not_send_takes_the_new_token_too(cloud: Cloud, tmp_path: Path) -> None:
+    """Of one session: the look at the account, SNS, and the queues of events."""
+    static_key(tmp_path, "first")
+    client = clients.client(session(profile="", region="us-east-1"), "sesv2", f"http://127.0.0.1:{cloud.port}")
+    await asyncio.to_thread(client.get_account)
+    cloud.revoked.add("first")
+    static_key(tmp_path, "second")
+    await asyncio.sleep(1.1)  # it does not look more often
+    with pytest.raises(ClientError, match="ExpiredToken"):
+        await asyncio.to_thread(client.get_account)
+    await asyncio.to_thread(client.get_account)
 
 
 async def first_sent(relay: Sending) -> float:

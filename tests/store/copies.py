@@ -48,6 +48,7 @@ def made(path: Path, rows: int = 23) -> str:
     """The URL of a new database on SQLite with so many rows in each table, two large messages among them."""
     path.parent.mkdir(parents=True)
     with closing(schema.open_writer(path)) as db:
+        db.execute("BEGIN")  # otherwise each row is synced
         for table in tables(db):
             _fill(db, table, 1 if table in ONE_ROW else rows)
         db.execute("DELETE FROM spooled")
@@ -56,6 +57,7 @@ def made(path: Path, rows: int = 23) -> str:
             db.execute("INSERT INTO spooled (lasts, message_id) VALUES (?, ?)", (number % 2, _text(number)))
             digest = blake3(LARGE + bytes([number])).digest()
             db.execute("UPDATE messages SET digest = ? WHERE id = ?", (digest, _text(number)))
+        db.execute("COMMIT")
     return sqlite_url(path)
 
 

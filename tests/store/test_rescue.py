@@ -29,10 +29,11 @@ MIDDLE = b"From: shop@example.com\r\n\r\n" + b"y" * 20_000 + b"\r\n"  # on sever
 ADDED = b"Received: by localhost\r\n"
 
 
-@pytest.fixture
-async def damaged(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+async def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """COUNT messages that are stored in the database, each of them open, and 20 that are over; no log."""
-    store = await SqliteStore.open(database(tmp_path))
+    path = database(tmp_path_factory.mktemp("sound"))
+    store = await SqliteStore.open(path)
     for number in range(20):
         await enqueue(store, 1000 + number)
     for claimed in await claim(store):
@@ -41,6 +42,13 @@ async def damaged(tmp_path: Path) -> Path:
         await enqueue(store, number)
     await store.suppressions.add(suppression("blocked@example.net"))
     await store.close()
+    return path
+
+
+@pytest.fixture
+def damaged(sound: Path, tmp_path: Path) -> Path:
+    """The same, to be spoilt."""
+    shutil.copytree(sound.parent, database(tmp_path).parent, dirs_exist_ok=True)
     return database(tmp_path)
 
 
