@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 from relay import address
@@ -40,6 +41,7 @@ _RECIPIENTS = {
 _NO_EVENTS = ("Received", "AMAZON_SES_SETUP_NOTIFICATION")  # inbound mail, and that it is set up
 _BRACKETED = re.compile(r"<([^<>]*)>[^<>]*\Z")
 _OURS = ("relay_id", "relay_try")
+_LONGEST = 500  # characters of what stands in an index: one of PostgreSQL holds 2,704 octets
 
 
 def parse(payload: str, *, received_at: float) -> tuple[Event, ...]:
@@ -75,7 +77,7 @@ def _events(
             at=at,
             sent_at=_time(mail.get("timestamp")),
             recipient=found,
-            ses_message_id=_text(mail.get("messageId")),
+            ses_message_id=_text(mail.get("messageId"))[:_LONGEST],
             relay_id=_first(tags.get("relay_id")),
             client_message_id=_client_message_id(mail),
             feedback_id=_text(about.get("feedbackId")),
@@ -106,7 +108,10 @@ def fingerprint(event: Event) -> str:
     Bounces and complaints carry a feedbackId that event publishing and classic notifications share.
     """
     moment = event.feedback_id or f"{event.at:.3f} {event.detail if event.type in _TOLD_APART_BY_DETAIL else ''}"
-    return " ".join((event.ses_message_id, event.type, address.key(event.recipient), moment))
+    whole = " ".join((event.ses_message_id, event.type, address.key(event.recipient), moment))
+    if len(whole) <= _LONGEST:
+        return whole
+    return f"{whole[:_LONGEST]} {blake2b(whole.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
 
 def _recipient(item: object) -> tuple[str, Mapping[str, Any]]:
@@ -120,7 +125,7 @@ def _recipient(item: object) -> tuple[str, Mapping[str, Any]]:
     for found in (text, bare):
         with suppress(ValueError):
             return address.mailbox(found.encode("utf-8")), extra
-    return text, extra
+    return text[:_LONGEST], extra
 
 
 def _detail(kind: EventType, name: str, about: Mapping[str, Any], extra: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -64,6 +65,16 @@ async def test_the_same_fact_under_two_notifications_is_one_fact(store: SqlStore
     assert await record(store, hard_bounce(of=first, detail="in other words"), notification_id="n-2") == ()
     assert await rows(store, "SELECT notification_id FROM events") == [("n-1",)]
     assert await rows(store, "SELECT id FROM notifications ORDER BY id") == [("n-1",), ("n-2",)]
+
+
+async def test_clicks_on_links_of_any_length_are_told_apart(store: SqlStore) -> None:
+    """Where somebody signs his links they have thousands of letters; an index takes no more than some hundreds."""
+    first = await enqueue(store)
+    links = [f"https://example.com/{random.Random(number).randbytes(4000).hex()}" for number in range(2)]
+    clicks = [event(EventType.CLICK, of=first, link=link, detail=link) for link in links]
+    for notification_id in ("n-1", "n-2"):
+        await record(store, *clicks, notification_id=notification_id)
+    assert await rows(store, "SELECT detail FROM events ORDER BY id") == [(link,) for link in links]
 
 
 async def test_a_new_fact_beside_a_known_one_is_recorded_alone(store: SqlStore) -> None:

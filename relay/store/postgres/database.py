@@ -31,7 +31,13 @@ _UNAVAILABLE: tuple[tuple[type[Exception], type[StoreUnavailable]], ...] = (
     (errors.DiskFull, DiskFull),
     (errors.LockNotAvailable, StoreLocked),
 )
-_OUR_FAULTS = (psycopg.IntegrityError, psycopg.DataError, psycopg.ProgrammingError, psycopg.NotSupportedError)
+_OUR_FAULTS = (
+    psycopg.IntegrityError,
+    psycopg.DataError,
+    psycopg.ProgrammingError,
+    psycopg.NotSupportedError,
+    errors.ProgramLimitExceeded,  # as what is too long for an index
+)
 _IN_THE_WAY = (errors.DeadlockDetected, errors.SerializationFailure)
 
 
