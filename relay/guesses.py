@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from enum import StrEnum
+from hashlib import blake2b
 
 from relay.windows import Window
 
 _MOST_KEYS = 10_000
 _STRANGERS_WAIT = 5.0
+_LONGEST_NAME = 200  # characters; strangers choose them, and they are keys, of the database too
 
 
 class Guessed(StrEnum):
@@ -48,11 +50,11 @@ class Guesses:
     def delay(self, name: str, peer: str) -> float:
         """Seconds that a password must wait before it is looked at."""
         is_stranger = (name, peer) not in self._known
-        return _STRANGERS_WAIT if is_stranger and self._windows[Guessed.NAME].is_full(name, self._monotonic()) else 0.0
+        return _STRANGERS_WAIT if is_stranger and self._windows[Guessed.NAME].is_full(_key(name), self._monotonic()) else 0.0
 
     def failed(self, name: str, peer: str) -> list[Guessed]:
         """What has too many failures from now on: the address, the name, both, or nothing."""
-        now, keys = self._monotonic(), {Guessed.ADDRESS: peer, Guessed.NAME: name}
+        now, keys = self._monotonic(), {Guessed.ADDRESS: peer, Guessed.NAME: _key(name)}
         for by, key in keys.items():
             self._tell(by, key)
         return [by for by, window in self._windows.items() if window.add(keys[by], now)]
@@ -67,3 +69,8 @@ class Guesses:
         self._known.move_to_end((name, peer))
         if len(self._known) > _MOST_KEYS:
             self._known.popitem(last=False)
+
+
+def _key(name: str) -> str:
+    is_long = len(name) > _LONGEST_NAME
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest() if is_long else name

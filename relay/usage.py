@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from relay import journal
-from relay.errors import StoreUnavailable
+from relay.errors import StoreRefuses, StoreUnavailable
 from relay.ports.clock import Clock
 from relay.ports.nodes import UsageStore, Used
 
@@ -61,15 +61,21 @@ class Usage:
     async def exchange(self) -> None:
         """Raises StoreUnavailable; then all is told the next time."""
         now = self._clock()
-        untold = sorted(self._untold)
-        if untold:
-            await self._store.tell(self._node, [Used(*mark, self._own[mark]) for mark in untold], now=now)
-            self._untold.difference_update(untold)
+        if self._untold:
+            await self._tell(sorted(self._untold), now)
         for node, used in await self._store.heard(self._node, since=self._since - _OVERLAP):
             self._learn(node, used)
         self._since = now
         if now - self._forgotten_at > _KEPT / 10:
             await self._forget(now)
+
+    async def _tell(self, untold: Sequence[_Key], now: float) -> None:
+        try:
+            await self._store.tell(self._node, [Used(*mark, self._own[mark]) for mark in untold], now=now)
+        except StoreRefuses:  # told again, it would be in the way of all others for good
+            self._untold.difference_update(untold)
+            raise
+        self._untold.difference_update(untold)
 
     def _learn(self, node: str, used: Used) -> None:
         mark = (node, (used.kind, used.key, used.period))

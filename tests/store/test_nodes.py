@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -11,6 +12,7 @@ from time import monotonic
 
 import pytest
 
+from relay.errors import StoreRefuses
 from relay.holds import Holder
 from relay.identities import Identity, IdentityState, KnownIdentities
 from relay.mailing import Audience, TaskState
@@ -270,6 +272,18 @@ async def test_what_was_told_before_a_node_began_is_not_heard(shared: Shared) ->
     heard = Counter[str]()
     await usage(shared, "two", heard).exchange()
     assert not heard
+
+
+async def test_what_the_database_does_not_take_is_in_nobody_s_way(shared: Shared) -> None:
+    heard = Counter[str]()
+    one, two = usage(shared, "one", Counter()), usage(shared, "two", heard)
+    one.note("accepted", random.Random(1).randbytes(4000).hex())
+    with pytest.raises(StoreRefuses):
+        await one.exchange()
+    one.note("accepted", "app")
+    await one.exchange()
+    await two.exchange()
+    assert heard == {"app": 1}
 
 
 async def test_old_periods_are_forgotten(shared: Shared, postgres_store: PostgresStore) -> None:

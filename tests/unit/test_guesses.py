@@ -65,3 +65,13 @@ def test_a_flood_of_addresses_does_not_grow_without_bound() -> None:
         counted.succeeded(f"name{number}", HOME)
     sizes = {*(len(window._counts) for window in counted._windows.values()), len(counted._known)}
     assert sizes == {10_000}
+
+
+def test_a_long_name_is_counted_by_a_short_key() -> None:
+    told: list[tuple[Guessed, str]] = []
+    counted = Guesses(monotonic=Time(), seconds=60, per_address=3, per_name=2, tell=lambda by, key: told.append((by, key)))
+    for name in ("a" * 5000, "a" * 5000, "b" * 5000):
+        counted.failed(name, HOME)
+    keys = [key for by, key in told if by is Guessed.NAME]
+    assert (keys[0] == keys[1] != keys[2], max(map(len, keys)) <= 200) == (True, True)
+    assert [counted.delay(name, HOME) > 0 for name in ("a" * 5000, "b" * 5000, "c" * 5000)] == [True, False, False]
