@@ -246,3 +246,13 @@ async def test_what_ended_long_ago_goes_step_by_step_and_its_links_stay(store: S
     assert gone == [100, 100, 50, 1]
     assert await store.tasks.get(begun.id) is None
     assert (await store.tasks.figures(begun.id)).counts == {}
+
+
+async def test_a_group_that_is_gone_is_nobody_else_s(store: SqlStore) -> None:
+    """Its number is not given again: whoever makes the next group is not mailed by another's mailing."""
+    mine = await group(store, ["own@x.example"])
+    begun, message = await started(store, Audience(groups=(mine,)))
+    assert await store.contacts.remove_group("crm", mine)
+    await group(store, ["secret@x.example"], owner="shop", name="customers")
+    assert await store.tasks.reach(begun.id, now=NOW) == Reach(contacts=0, duplicates=0, excluded=0, unsubscribed=0)
+    assert to(await all_steps(store, begun, message, 10)) == []

@@ -229,7 +229,7 @@ CREATE TABLE erased_addresses (
 ) WITHOUT ROWID;
 
 CREATE TABLE imports (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,  -- here as below: who still has a number of what is gone finds nothing
     source      TEXT NOT NULL,
     began_at    REAL NOT NULL,
     finished_at REAL  -- NULL while its rows come in
@@ -343,7 +343,7 @@ CREATE TABLE quarantine (
 
 -- Mailings: what their owners say of them, and how far they have come.
 CREATE TABLE tasks (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     credential TEXT NOT NULL,
     document   TEXT NOT NULL,  -- JSON
     state      TEXT NOT NULL,
@@ -405,7 +405,7 @@ CREATE TABLE task_counts (
 ) WITHOUT ROWID;
 
 CREATE TABLE templates (
-    id         INTEGER PRIMARY KEY,
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
     credential TEXT NOT NULL,
     user_id    TEXT NOT NULL,  -- what its owner calls it
     name       TEXT NOT NULL,  -- as in the document, which may be long
@@ -416,7 +416,7 @@ CREATE INDEX templates_credential ON templates (credential, id);
 CREATE UNIQUE INDEX templates_user_id ON templates (credential, user_id) WHERE user_id <> '';
 
 CREATE TABLE contact_groups (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     credential  TEXT NOT NULL,
     name        TEXT NOT NULL,
     description TEXT NOT NULL,
@@ -427,7 +427,7 @@ CREATE TABLE contact_groups (
 CREATE INDEX contact_groups_credential ON contact_groups (credential, id);
 
 CREATE TABLE contacts (
-    id          INTEGER PRIMARY KEY,
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
     group_id    INTEGER NOT NULL,
     email       TEXT NOT NULL,  -- '': none
     address_key TEXT NOT NULL,
