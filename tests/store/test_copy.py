@@ -25,6 +25,14 @@ from tests.store.kit import enqueue, make_impatient
 
 DIRECTIONS = ["sqlite-postgres", "postgres-postgres", "postgres-sqlite", "sqlite-sqlite"]
 NODE = "INSERT INTO nodes VALUES ('id', 'mail-1', '', '', 1, 0, extract(epoch FROM now()) - ?, 0)"
+_LIKE = """type, class, at, received_at, recipient, address_key, ses_message_id, detail, document, notification_id, message_id,
+    number, credential"""
+_FACT = {
+    "sqlite": f"INSERT INTO events (id, fingerprint, {_LIKE}) SELECT ?, ?, {_LIKE} FROM events WHERE id = 1",
+    "postgresql": f"""INSERT INTO events (id, fingerprint, {_LIKE}) OVERRIDING SYSTEM VALUE
+        SELECT ?, ?, {_LIKE} FROM events WHERE id = 1""",
+}
+_NEXT = f"INSERT INTO events (fingerprint, {_LIKE}) SELECT 'next', {_LIKE} FROM events WHERE id = 1"
 FIRST = "m0000000000000000000000007"  # the message of that number, as `made` calls it
 
 
@@ -113,6 +121,21 @@ def test_new_rows_get_numbers_behind_the_largest(pair: tuple[str, str]) -> None:
         with psycopg.connect(target) as connection:
             query = "SELECT nextval(pg_get_serial_sequence(%s, %s))"
             assert connection.execute(query, (table, number)).fetchone() == (24,)
+
+
+@pytest.mark.parametrize("pair", DIRECTIONS, indirect=True)
+def test_numbers_that_were_given_are_not_given_again_though_their_rows_are_gone(pair: tuple[str, str]) -> None:
+    """Webhooks have read all facts up to a number: one with a smaller number would be told to nobody."""
+    source, target = pair
+    for number in (60, 70):
+        change(source, _FACT[source.partition(":")[0]], number, f"print {number}")
+        change(source, "DELETE FROM events WHERE id = ?", number)
+    if not source.startswith("sqlite"):
+        change(source, "SELECT setval('events_id_seq', 70)")
+    assert copy(source, target).exit_code == 0
+    assert copy(source, target).exit_code == 0
+    change(target, _NEXT)
+    assert column(target, "SELECT max(id) FROM events") == [71]
 
 
 def test_numbers_of_an_empty_database_begin_at_1(tmp_path: Path, nowhere: str) -> None:

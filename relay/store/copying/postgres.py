@@ -112,6 +112,10 @@ class PostgresSide:
         query = f"SELECT {columns} FROM {table.name} {where} ORDER BY {key} LIMIT %s"
         return self._db.cursor(binary=True).execute(query.encode(), (*values, limit)).fetchall()
 
+    def numbers(self) -> dict[str, int]:
+        last = "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence(%s, %s)::regclass), 0)"
+        return {table: self._db.execute(last, (table, column)).fetchall()[0][0] for table, column in self._numbered.items()}
+
     def pieces(self, message_id: str) -> Iterator[bytes]:
         number, query = 0, b"SELECT content FROM chunks WHERE message_id = %s AND number = %s"
         while found := self._db.cursor(binary=True).execute(query, (message_id, number)).fetchone():
@@ -169,12 +173,12 @@ class PostgresTarget(PostgresSide):
             query = f"DELETE FROM {table.name} WHERE {condition} AND {same}"
             self._db.cursor().executemany(query.encode(), [[row[place] for place in places] for row in rows])
 
-    def finish(self, table: Table) -> None:
-        """The next number is behind the largest."""
+    def finish(self, table: Table, last: int) -> None:
+        """The next number is behind the largest, and behind the last that was given."""
         if column := self._numbered.get(table.name):
-            largest = f"coalesce(max({column}), 1), max({column}) IS NOT NULL"
-            query = f"SELECT setval(pg_get_serial_sequence(%s, %s), {largest}) FROM {table.name}"
-            self._db.execute(query.encode(), (table.name, column))
+            query = f"""SELECT setval(pg_get_serial_sequence(%s, %s), greatest(found.last, 1), found.last > 0)
+                FROM (SELECT greatest(max({column}), %s) AS last FROM {table.name}) AS found"""
+            self._db.execute(query.encode(), (table.name, column, last))
         self._db.execute(f"ANALYZE {table.name}".encode())
 
     def put(self, message_id: str, pieces: Iterable[bytes]) -> None:

@@ -69,7 +69,7 @@ def copy(source: Side, target: Target, table: Table) -> Iterator[Copied]:
         reached = table.key_of(rows[-1]) if rows else None
         total += seen
         yield seen
-    target.finish(table)
+    target.finish(table, source.numbers().get(table.name, 0))
     if source.is_still and count(target, table) != total.rows:
         raise StoreUnavailable(f"{table.name}: {total.rows} rows were copied, and there are {count(target, table)}")
 

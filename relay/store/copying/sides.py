@@ -32,6 +32,9 @@ class Side(Protocol):
     def rows(self, table: Table, within: Range, limit: int) -> list[Row]:
         """In the order of the key: text by its octets."""
 
+    def numbers(self) -> dict[str, int]:
+        """By table the last number that was given, of rows that are gone as well."""
+
     def pieces(self, message_id: str) -> Iterator[bytes]:
         """Large content; nothing where it is missing."""
 
@@ -45,8 +48,8 @@ class Target(Side, Protocol):
     def replace(self, table: Table, within: Range, rows: Sequence[Row]) -> None:
         """Just these are in the range afterwards."""
 
-    def finish(self, table: Table) -> None:
-        """All its rows are there."""
+    def finish(self, table: Table, last: int) -> None:
+        """All its rows are there; up to `last` numbers were given, which others may have kept."""
 
     def put(self, message_id: str, pieces: Iterable[bytes]) -> None:
         """Large content, in the place of what was there. Without any pieces there is none."""

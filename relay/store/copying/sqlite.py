@@ -21,6 +21,8 @@ from relay.store.sqlite.file import condition
 _LONE = re.compile("[\ud800-\udfff]")
 _TABLES = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 _COLUMNS = "SELECT name FROM pragma_table_info(?)"
+_NUMBERED = "SELECT 1 FROM sqlite_schema WHERE name = ? AND sql LIKE '%AUTOINCREMENT%'"
+_FIRST = "INSERT INTO sqlite_sequence SELECT ?1, 0 WHERE ?1 NOT IN (SELECT name FROM sqlite_sequence)"
 _KEY = "SELECT name FROM pragma_table_info(?) WHERE pk ORDER BY pk"
 _UNIQUE = """SELECT name FROM pragma_index_info((SELECT name FROM pragma_index_list(?) WHERE origin = 'u' ORDER BY seq LIMIT 1))
     ORDER BY seqno"""
@@ -95,6 +97,9 @@ class SqliteSide:
         query = f"SELECT {columns} FROM {table.name} {where} ORDER BY {key} LIMIT ?"
         return self.execute(query, (*values, limit)).fetchall()
 
+    def numbers(self) -> dict[str, int]:
+        return dict(self.execute("SELECT name, seq FROM sqlite_sequence").fetchall())
+
     def pieces(self, message_id: str) -> Iterator[bytes]:
         try:
             with self._file(message_id).open("rb") as file:
@@ -127,8 +132,13 @@ class SqliteTarget(SqliteSide):
             self._db.rollback()
             raise
 
-    def finish(self, table: Table) -> None:
-        """The next number is behind the largest by itself."""
+    def finish(self, table: Table, last: int) -> None:
+        """The next number is behind the largest by itself, and behind the last where numbers are never given again."""
+        if self.execute(_NUMBERED, (table.name,)).fetchone():
+            self.execute(
+                "INSERT INTO sqlite_sequence SELECT ?1, 0 WHERE ?1 NOT IN (SELECT name FROM sqlite_sequence)", (table.name,)
+            )
+            self.execute("UPDATE sqlite_sequence SET seq = ?2 WHERE name = ?1 AND seq < ?2", (table.name, last))
 
     def put(self, message_id: str, pieces: Iterable[bytes]) -> None:
         """Beside it first, and synced: a name that is there has its content."""
