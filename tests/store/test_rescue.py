@@ -15,12 +15,27 @@ from typing import Any
 
 import pytest
 
-from relay.model import Edit, State
+from relay.model import Delivery, Edit, State
 from relay.outcome import Sent
 from relay.store.bodies import INLINE, Spool
 from relay.store.rescue import Content, Rescued, rescue
 from relay.store.sqlite.store import SqliteStore
-from tests.store.kit import CONTENT, NOW, claim, database, delivery, enqueue, message, settle, suppressed, suppression
+from relay.webhooks.webhook import Webhook
+from tests.store.kit import (
+    CONTENT,
+    NOW,
+    change,
+    claim,
+    column,
+    database,
+    delivery,
+    enqueue,
+    event,
+    message,
+    settle,
+    suppressed,
+    suppression,
+)
 
 PAGE = 4096
 COUNT = 300
@@ -291,9 +306,9 @@ async def test_a_message_that_has_lost_its_deliveries_is_saved_for_it_may_not_be
 
 
 async def test_an_identifier_that_was_damaged_is_no_path(damaged: Path) -> None:
-    for table, column in (("messages", "id"), ("deliveries", "message_id"), ("bodies", "message_id")):
+    for table, name in (("messages", "id"), ("deliveries", "message_id"), ("bodies", "message_id")):
         with closing(sqlite3.connect(damaged)) as db:
-            db.execute(f"UPDATE {table} SET {column} = '../../../../evil' WHERE {column} = ?", (message(7).id,))
+            db.execute(f"UPDATE {table} SET {name} = '../../../../evil' WHERE {name} = ?", (message(7).id,))
             db.commit()
     done, to = saved(damaged)
     assert done.messages == {Content.WHOLE: COUNT}
@@ -350,3 +365,31 @@ async def test_flows_that_were_lost_are_made_again_and_counted(damaged: Path) ->
         assert {each.message.id for each in await claim(store, limit=1000)} == names()
     finally:
         await store.close()
+
+
+async def test_what_has_a_number_keeps_it_and_those_of_what_is_gone_are_not_given_again(tmp_path: Path) -> None:
+    """Others keep the number of a group, of a mailing and of a fact."""
+    store = await SqliteStore.open(database(tmp_path / "store"))
+    numbers = [
+        await store.contacts.add_group("crm", name=name, description="", at=NOW) for name in ("gone", "left us", "readers")
+    ]
+    assert await store.contacts.remove_group("crm", numbers[0])
+    await store.webhooks.put(Webhook(name="crm", url="https://crm.example.com/"))
+    delivery = await enqueue(store)
+    await hear(store, delivery, "first")
+    await change(store, "UPDATE notices_read SET fact = 60")
+    await store.close()
+    before = rows(database(tmp_path / "store"), "SELECT id, name FROM contact_groups")
+    done, to = saved(database(tmp_path / "store"))
+    assert (done.is_whole, rows(to / "relay.db", "SELECT id, name FROM contact_groups")) == (True, before)
+    store = await SqliteStore.open(to / "relay.db")
+    try:
+        await hear(store, delivery, "second")
+        assert await column(store, "SELECT id FROM events ORDER BY id") == [1, 61]
+    finally:
+        await store.close()
+
+
+async def hear(store: SqliteStore, delivery: Delivery, notification_id: str) -> None:
+    found = (event(of=delivery, at=NOW + len(notification_id)),)
+    await store.feedback.record(notification_id=notification_id, topic="topic", payload="{}", received_at=NOW, events=found)

@@ -16,6 +16,7 @@ from relay.store.sqlite.database import SqliteDatabase
 from relay.store.sqlite.file.pages import Pages, Record, Unreadable
 
 _BATCH = 1000
+_IS_ROWID = (NoneType,)  # which stands elsewhere
 _TYPES: dict[str, tuple[type, ...]] = {"TEXT": (str,), "INTEGER": (int,), "REAL": (int, float), "BLOB": (bytes,)}
 # Pages that were given back still show rows as they once were. Where the list of those is damaged, a delivery that is over, or
 # was tried more often, is the newer one, and a count that is higher.
@@ -50,6 +51,11 @@ class _Shape:
     columns: tuple[str, ...]
     types: tuple[tuple[type, ...], ...]
 
+    def row(self, rowid: int, record: Record) -> Record:
+        """With its number in the column that is another name for it, where the record has nothing."""
+        place = next((place for place, types in enumerate(self.types) if types == _IS_ROWID), len(record))
+        return (*record[:place], *([rowid] if place < len(record) else ()), *record[place + 1 :])
+
     def fits(self, record: Record) -> bool:
         """A row may be shorter, if its table got columns since."""
         return len(record) <= len(self.columns) and all(map(isinstance, record, self.types))
@@ -66,6 +72,8 @@ def salvage(damaged: Path, new: Path) -> Salvaged:
             db.execute("BEGIN")
             unreadable_rows = _copy(pages, db)
             flows.mend(SqliteDatabase(db))
+            for statement in _GO_ON:
+                db.execute(statement)
             db.execute("COMMIT")
         finally:
             db.close()
@@ -91,12 +99,12 @@ def _copy(pages: Pages, db: sqlite3.Connection) -> int:
         except Unreadable:
             continue
         lost += unreadable
-        for record in records:
+        for rowid, record in records:
             shape = _shape_of(record, owners[number], shapes)
             lost += shape is None
             if shape and shape.is_table:
                 batch = batches[shape, len(record)]
-                batch.append(record)
+                batch.append(shape.row(rowid, record))
                 if len(batch) == _BATCH:
                     _insert(db, shape, batch)
                     batch.clear()
@@ -128,7 +136,7 @@ def _owners(pages: Pages, shapes: Sequence[_Shape]) -> bytearray:
     numbers = {shape.name: number for number, shape in enumerate(shapes, 1)}
     owners = bytearray(pages.count + 1)
     for page in _claim_tree(pages, 1, numbers[_SCHEMA.name], owners):
-        for record in pages.records(page)[0]:
+        for _, record in pages.records(page)[0]:
             if _SCHEMA.fits(record) and record[1] in numbers:
                 for _ in _claim_tree(pages, record[3], numbers[record[1]], owners):
                     pass
@@ -155,6 +163,11 @@ _SCHEMA = _Shape(
     types=((str,), (str,), (str,), (int,), (str, NoneType)),
 )
 _NUMBERS = _Shape(name="sqlite_sequence", is_table=False, columns=("name", "seq"), types=((str,), (int,)))  # made anew
+# What webhooks have read tells of facts that are gone: one with a smaller number would be told to nobody.
+_GO_ON = (
+    "INSERT INTO sqlite_sequence SELECT 'events', 0 WHERE 'events' NOT IN (SELECT name FROM sqlite_sequence)",
+    "UPDATE sqlite_sequence SET seq = max(seq, (SELECT coalesce(max(fact), 0) FROM notices_read)) WHERE name = 'events'",
+)
 
 
 def _shapes(db: sqlite3.Connection) -> list[_Shape]:
@@ -177,6 +190,6 @@ def _shapes(db: sqlite3.Connection) -> list[_Shape]:
 
 def _types(kind: str, notnull: int, key: int, without_rowid: bool) -> tuple[type, ...]:
     if key and kind == "INTEGER" and not without_rowid:
-        return (NoneType,)  # it is the rowid, which stands elsewhere
+        return _IS_ROWID
     types = _TYPES.get(kind, (object,))
     return types if notnull or key else (*types, NoneType)

@@ -108,10 +108,10 @@ class Pages:
             return []
         return [*(_number(page, cell, 4) for cell in cells), _number(page, start + 8, 4)]
 
-    def records(self, number: int) -> tuple[list[Record], int]:
-        """The rows of one page, and how many of them cannot be read. Raises Unreadable."""
+    def records(self, number: int) -> tuple[list[tuple[int, Record]], int]:
+        """The rows of one page with their numbers, 0 where they have none, and how many cannot be read. Raises Unreadable."""
         page, start, kind = self._tree_page(number)
-        found: list[Record] = []
+        found: list[tuple[int, Record]] = []
         damaged = 0
         for cell in self._cells(page, start, kind) if kind != _TABLE_INTERIOR else ():
             try:
@@ -139,11 +139,12 @@ class Pages:
             raise Unreadable
         return cells
 
-    def _record(self, page: bytes, cell: int, kind: int) -> Record:
+    def _record(self, page: bytes, cell: int, kind: int) -> tuple[int, Record]:
         length, position = _varint(page, cell + _KINDS[kind][1])
+        rowid = 0
         if kind == _TABLE_LEAF:
-            _, position = _varint(page, position)  # its rowid
-        return _columns(self._payload(page, position, length, kind))
+            rowid, position = _varint(page, position)
+        return rowid, _columns(self._payload(page, position, length, kind))
 
     def _payload(self, page: bytes, position: int, length: int, kind: int) -> bytes:
         """A row's octets; what does not fit on its page lies in others. The formulas are those of fileformat2.html, 1.6."""
