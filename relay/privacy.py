@@ -151,8 +151,8 @@ class Eraser:
         self._pause = pause
 
     async def erase(self, erasure: Erasure) -> Erased:
-        """All that is kept of it but what keeps mail from it. Raises CannotErase, and then nothing went but what waited; or
-        StoreUnavailable, and then once more is right.
+        """All that is kept of it but what keeps mail from it. Raises CannotErase, where something of it is under way, or
+        StoreUnavailable; after both once more is right.
         """
         if not self._marks:
             raise CannotErase(_NO_KEY)
@@ -162,6 +162,8 @@ class Eraser:
         async for kind, count in self._store.everything_else(erasure.address):
             counts[kind] += count
             await asyncio.sleep(self._pause)
+        if reached := await self._store.reached(erasure.address):  # meanwhile
+            raise CannotErase(_CALLED.format(count=reached))
         await self._store.end(erasure.address, mark, now=self._clock())
         journal.erased(mark=mark, by=erasure.source, cancelled=cancelled, rows=counts.total())
         return Erased(mark=mark, counts={kind: count for kind, count in counts.items() if count}, cancelled=cancelled)

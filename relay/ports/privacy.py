@@ -49,6 +49,9 @@ class Erasing(Protocol):
     def cancel(self, address: str, *, now: float) -> AsyncIterator[Waits]:
         """Ends what waits to be sent to it."""
 
+    async def reached(self, address: str) -> int:
+        """How many mailings that are being made are just at it."""
+
     async def begin(self, erasure: Erasure, *, now: float) -> str:
         """Its mark. From now on only that keeps mail from it, and what is heard of it later is not kept."""
 

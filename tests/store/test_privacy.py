@@ -418,6 +418,24 @@ async def test_what_comes_to_keep_mail_from_it_meanwhile_stays(store: SqlStore, 
     assert (await suppressed(store, WHO))[WHO].reason is Reason.HARD_BOUNCE
 
 
+async def test_a_mailing_that_comes_to_it_meanwhile_keeps_its_place(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would begin anew, and all before it would get it twice."""
+    await sent(store)
+    task = await store.tasks.add("app", MAILING, Audience(), at=NOW)
+    forget = store.erasing.forget
+
+    async def reaches(some: Any) -> Any:
+        await change(store, "UPDATE tasks SET last_key = ? WHERE id = ?", (WHO.lower(), task))
+        return await forget(some)
+
+    monkeypatch.setattr(store.erasing, "forget", reaches)
+    with pytest.raises(CannotErase):
+        await erase(store)
+    assert await column(store, "SELECT last_key FROM tasks") == [WHO.lower()]
+    await change(store, "UPDATE tasks SET is_whole = 1 WHERE id = ?", (task,))
+    assert (await erase(store)).counts == {"mailings_being_made": 1}
+
+
 async def test_nothing_is_erased_while_a_mailing_is_just_at_it(store: SqlStore) -> None:
     task = await store.tasks.add("app", MAILING, Audience(), at=NOW)
     await change(store, "UPDATE tasks SET last_key = ? WHERE id = ?", (WHO.lower(), task))

@@ -70,8 +70,10 @@ class SqlErasing:
             cancelled = await self._writer.run(_cancel_all, (open_ones, now)) if open_ones else 0
             called = sum(state in lifecycle.OPEN for state in states) - cancelled
             yield Waits(cancelled, called)
-        made = await self._reader.rows(_IS_BEING_MADE, (address.key(wanted),))
-        yield Waits(0, len(made))
+        yield Waits(0, await self.reached(wanted))
+
+    async def reached(self, wanted: str) -> int:
+        return len(await self._reader.rows(_IS_BEING_MADE, (address.key(wanted),)))
 
     async def begin(self, erasure: Erasure, *, now: float) -> str:
         return await self._writer.run(_begin_all, (erasure, now))

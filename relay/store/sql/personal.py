@@ -123,7 +123,15 @@ PLACES = (
         source="contacts c LEFT JOIN contact_groups g ON g.id = c.group_id",
     ),
     Place("mailings", "task_contacts", "task, included, address_key, contact_id", "task AS mailing"),
-    Place("mailings_being_made", "tasks", "id", "credential, last_key", "last_key = :key", stays=("last_key",)),
+    # Without its place one that is still being made would begin anew.
+    Place(
+        "mailings_being_made",
+        "tasks",
+        "id",
+        "credential, last_key",
+        "last_key = :key AND (is_whole = 1 OR ended_at IS NOT NULL)",
+        stays=("last_key",),
+    ),
     Place(
         "links",
         "old_links",
