@@ -189,7 +189,7 @@ class App:
             refusals=refusals,
             linker=linker(config),
             wake=asyncio.Event(),
-            allowance=sharing.allowance(store),
+            allowance=sharing.allowance(store, clock),
             membership=membership,
         )
 

@@ -149,7 +149,7 @@ class Lookout:
             tables.desk.glance(now=now, flows=0), tables.webhooks.all(), tables.quarantine.listed(before=_NEWEST, count=1)
         )
         found = [
-            *standing.of_quota(status.account),
+            *standing.of_quota(status.account, now=now),
             *standing.of_holds(status.holds),
             *(standing.of_age(counted, most=self._limits.queue_age, now=now) if (counted := self._admission.counted) else ()),
             *standing.of_webhooks(webhooks, now=now),

@@ -15,6 +15,7 @@ from relay.model import Lane
 GENTLER = 0.7
 LEAST = 0.1
 REGAIN_PER_SECOND = 0.02
+RECENT = 3600.0
 _FIRST_RATE = 1.0  # recipients a second until GetAccount has answered: what every account may
 
 
@@ -63,28 +64,35 @@ class Account:
     sent: float
     at: float
 
+    def is_recent(self, now: float) -> bool:
+        """Whether the quota and what is used of it still say anything: at SES the 24 hours roll on."""
+        return abs(now - self.at) <= RECENT
+
 
 SHARE = {Lane.TRANSACTIONAL: 1.0, Lane.BULK: 0.9}
 
 
 class DailyQuota:
-    """What is left of the account's quota: what SES said last, less the calls since. Without a word of SES, no limit."""
+    """What is left of the account's quota: what SES said last, less the calls since. Without a recent word of SES, no limit:
+    it stops us itself.
+    """
 
     def __init__(self) -> None:
-        self._quota = -1.0
-        self._used = self._sent = 0.0
+        self._account = Account(rate=0.0, quota=-1.0, sent=0.0, at=0.0)
+        self._used = 0.0
 
     def told(self, account: Account) -> None:
         """Calls that SES may not have counted yet are forgotten: it stops us itself before the quota is passed."""
-        self._quota, self._used, self._sent = account.quota, account.sent, account.sent
+        self._account, self._used = account, account.sent
 
     def count(self, calls: int) -> None:
         """So many calls begin, or did not after all. Those whose end is not known count as well; what SES has counted stays."""
-        self._used = max(self._sent, self._used + calls)
+        self._used = max(self._account.sent, self._used + calls)
 
-    def left(self, lane: Lane) -> float:
+    def left(self, lane: Lane, now: float) -> float:
         """Recipients. Mail to many leaves the last tenth to mail that somebody waits for."""
-        return math.inf if self._quota < 0 else max(0.0, self._quota * SHARE[lane] - self._used)
+        quota = self._account.quota
+        return max(0.0, quota * SHARE[lane] - self._used) if quota >= 0 and self._account.is_recent(now) else math.inf
 
 
 class Grant(NamedTuple):
@@ -95,23 +103,25 @@ class Grant(NamedTuple):
 
 
 class OwnAllowance:
-    """Implements ports.Allowance for a relay that has the account for itself."""
+    """Implements ports.Allowance for a relay that has the account for itself. `clock` is the one of `Account.at`."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    def __init__(self, monotonic: Callable[[], float], clock: Callable[[], float]) -> None:
         self._monotonic = monotonic
+        self._clock = clock
         self._bucket = Bucket(_FIRST_RATE, monotonic())
         self._quota = DailyQuota()
 
     async def take(self, wanted: int) -> Grant:
-        lanes = tuple(lane for lane in Lane if self._quota.left(lane) >= 1)
-        left = min((self._quota.left(lane) for lane in lanes), default=0.0)
+        now = self._clock()
+        lanes = tuple(lane for lane in Lane if self._quota.left(lane, now) >= 1)
+        left = min((self._quota.left(lane, now) for lane in lanes), default=0.0)
         count = max(0, int(min(wanted, self._bucket.available(self._monotonic()), left)))
         self._bucket.take(count)
         self._quota.count(count)
         return Grant(count, lanes)
 
     def take_at_once(self, wanted: int, lane: Lane) -> bool:
-        if self._quota.left(lane) < wanted or self._bucket.available(self._monotonic()) < wanted:
+        if self._quota.left(lane, self._clock()) < wanted or self._bucket.available(self._monotonic()) < wanted:
             return False
         self._bucket.take(wanted)
         self._quota.count(wanted)

@@ -114,9 +114,9 @@ def of_holds(holds: Iterable[HoldRecord]) -> Iterator[Alarm]:
         yield Alarm(kind=Kind.HELD, level=level, subject=f"{hold.scope} {hold.subject}".rstrip(), words=words)
 
 
-def of_quota(account: Account | None) -> Iterator[Alarm]:
-    """A quota below 0 is none."""
-    if account and 0 <= account.quota <= account.sent:
+def of_quota(account: Account | None, *, now: float) -> Iterator[Alarm]:
+    """A quota below 0 is none, and one that SES told long ago holds nothing back."""
+    if account and account.is_recent(now) and 0 <= account.quota <= account.sent:
         yield Alarm(kind=Kind.QUOTA_USED_UP, level=Level.CRITICAL, words={})
 
 

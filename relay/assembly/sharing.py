@@ -41,9 +41,9 @@ def bodies(config: Config, store: SqlStore, clock: Clock) -> KeptBodies:
     return SharedBodies(config.store.spool, store.shared.content, clock) if store.shared else Spool(config.store.spool)
 
 
-def allowance(store: SqlStore) -> Allowance:
+def allowance(store: SqlStore, clock: Clock) -> Allowance:
     """What the account may send."""
-    return store.shared.allowance if store.shared else OwnAllowance(time.monotonic)
+    return store.shared.allowance if store.shared else OwnAllowance(time.monotonic, clock)
 
 
 def membership(

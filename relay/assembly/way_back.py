@@ -142,7 +142,7 @@ def redrive_alone(config: Config, store: SqlStore) -> Redrive:
         refusals=Refusals(store=store.counters, clock=clock, every=math.inf),  # nothing comes in
         linker=linker(config),
         wake=asyncio.Event(),
-        allowance=sharing.allowance(store),
+        allowance=sharing.allowance(store, clock),
         membership=sharing.membership(config, store, clock=clock, listening=heard, patience=patience(config))[0],
     )
     return redrive(base, feedback(base, session), queues(config, session))

@@ -33,7 +33,7 @@ async def queue_status(where: StoreConfig, *, for_scripts: bool) -> None:
         show(_flows(status.flows))
     if status.holds:
         show(_holds(status.holds, now))
-    click.echo(_account(status.account))
+    click.echo(_account(status.account, now))
 
 
 def _summary(status: QueueStatus, now: float) -> str:
@@ -69,13 +69,13 @@ def _until(hold: HoldRecord, now: float) -> str:
     return f"a probe gets through, in {lasting(hold.until - now)}" if hold.until > now else "a probe gets through, now"
 
 
-def _account(account: Account | None) -> str:
+def _account(account: Account | None, now: float) -> str:
     if account is None:
         return "SES has not said yet what the account may send."
     quota = DailyQuota()
     quota.told(account)
     used = "no limit a day" if account.quota < 0 else f"{account.sent:.0f} of {account.quota:.0f} used in 24 hours"
-    waits = next((words for lane, words in _USED_UP if quota.left(lane) < 1), "")
+    waits = next((words for lane, words in _USED_UP if quota.left(lane, now) < 1), "")
     return f"The account may send {account.rate:g} a second; {used}{waits} (SES, {when(account.at)})"
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from relay.cli.terminal import when
 from relay.rate import Account
 from relay.sandbox.cloud import Cloud
 from relay.sandbox.faults import SesError
@@ -302,7 +304,8 @@ async def test_the_status_shows_what_the_account_may_send(tmp_path: Path, quota:
     relay = Relay(tmp_path, 1)
     store = await SqliteStore.open(relay.path)
     assert (await said(relay, "status")).splitlines()[1] == "SES has not said yet what the account may send."
-    await store.account.put(Account(rate=14.0, quota=quota, sent=sent, at=0.0))
+    at = time.time()
+    await store.account.put(Account(rate=14.0, quota=quota, sent=sent, at=at))
     await store.close()
-    told = f"The account may send 14 a second; {shown} (SES, 1970-01-01 00:00:00)"
+    told = f"The account may send 14 a second; {shown} (SES, {when(at)})"
     assert (await said(relay, "status")).splitlines()[1] == told

@@ -219,6 +219,14 @@ async def test_the_day_s_quota_is_of_all_and_its_last_tenth_of_mail_that_somebod
     assert (await shared.allowance.take(50)).lanes == tuple(Lane)
 
 
+async def test_a_quota_that_ses_told_long_ago_stops_nobody(shared: Shared, postgres_store: PostgresStore) -> None:
+    await told(shared, 1000.0, quota=100.0, sent=100.0)
+    now = shared.clock()
+    for seconds, expected in ((3590, Grant(0, ())), (3610, Grant(7, tuple(Lane)))):
+        await postgres_store.account.put(Account(rate=1000.0, quota=100.0, sent=100.0, at=now - seconds))
+        assert await shared.allowance.take(7) == expected
+
+
 async def test_who_is_throttled_slows_all_down_and_the_rate_is_regained(shared: Shared, postgres_store: PostgresStore) -> None:
     await told(shared, 100.0)
     await shared.allowance.take(0)

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.model import Lane
-from relay.rate import Account, Bucket, DailyQuota
+from relay.rate import RECENT, Account, Bucket, DailyQuota, Grant, OwnAllowance
 
+NOW = 1_763_720_000.0
 rates = st.floats(0.5, 500)
 steps = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 600)), max_size=60)
 
@@ -170,37 +171,37 @@ def test_an_account_that_may_not_send_gets_no_tokens_and_no_error() -> None:
 
 
 def account(*, quota: float = 1000.0, sent: float = 0.0) -> Account:
-    return Account(rate=14.0, quota=quota, sent=sent, at=0.0)
+    return Account(rate=14.0, quota=quota, sent=sent, at=NOW)
 
 
 def test_until_ses_has_said_so_there_is_no_quota() -> None:
     quota = DailyQuota()
     quota.count(1_000_000)
-    assert [quota.left(lane) for lane in Lane] == [math.inf, math.inf]
+    assert [quota.left(lane, NOW) for lane in Lane] == [math.inf, math.inf]
 
 
 def test_an_account_without_a_limit_may_send_as_much_as_it_likes() -> None:
     quota = DailyQuota()
     quota.told(account(quota=-1.0, sent=5e6))
     quota.count(1_000_000)
-    assert [quota.left(lane) for lane in Lane] == [math.inf, math.inf]
+    assert [quota.left(lane, NOW) for lane in Lane] == [math.inf, math.inf]
 
 
 def test_mail_to_many_leaves_the_last_tenth_to_mail_that_somebody_waits_for() -> None:
     quota = DailyQuota()
     quota.told(account(sent=850.0))
-    assert (quota.left(Lane.TRANSACTIONAL), quota.left(Lane.BULK)) == (150, 50)
+    assert (quota.left(Lane.TRANSACTIONAL, NOW), quota.left(Lane.BULK, NOW)) == (150, 50)
     quota.count(50)
-    assert (quota.left(Lane.TRANSACTIONAL), quota.left(Lane.BULK)) == (100, 0)
+    assert (quota.left(Lane.TRANSACTIONAL, NOW), quota.left(Lane.BULK, NOW)) == (100, 0)
     quota.count(99)
-    assert (quota.left(Lane.TRANSACTIONAL), quota.left(Lane.BULK)) == (1, 0)
+    assert (quota.left(Lane.TRANSACTIONAL, NOW), quota.left(Lane.BULK, NOW)) == (1, 0)
 
 
 def test_a_quota_that_is_used_up_leaves_nothing_and_never_less() -> None:
     quota = DailyQuota()
     quota.told(account(sent=999.0))
     quota.count(5)
-    assert [quota.left(lane) for lane in Lane] == [0, 0]
+    assert [quota.left(lane, NOW) for lane in Lane] == [0, 0]
 
 
 def test_what_ses_counts_takes_the_place_of_what_was_counted_here() -> None:
@@ -208,20 +209,20 @@ def test_what_ses_counts_takes_the_place_of_what_was_counted_here() -> None:
     quota.told(account())
     quota.count(700)
     quota.told(account(sent=650.0))
-    assert quota.left(Lane.TRANSACTIONAL) == 350
+    assert quota.left(Lane.TRANSACTIONAL, NOW) == 350
 
 
 def test_a_quota_that_was_raised_counts_at_once() -> None:
     quota = DailyQuota()
     quota.told(account(quota=200.0, sent=200.0))
     quota.told(account(quota=50_000.0, sent=200.0))
-    assert quota.left(Lane.BULK) == 44_800
+    assert quota.left(Lane.BULK, NOW) == 44_800
 
 
 def test_an_account_that_was_shut_down_may_send_nothing() -> None:
     quota = DailyQuota()
     quota.told(account(quota=0.0))
-    assert [quota.left(lane) for lane in Lane] == [0, 0]
+    assert [quota.left(lane, NOW) for lane in Lane] == [0, 0]
 
 
 @given(st.integers(0, 10_000), st.lists(st.integers(0, 500), max_size=20))
@@ -229,8 +230,31 @@ def test_what_is_left_never_grows_by_sending(sent: int, counts: list[int]) -> No
     quota = DailyQuota()
     quota.told(account(quota=5000.0, sent=float(sent)))
     for count in counts:
-        before = {lane: quota.left(lane) for lane in Lane}
+        before = {lane: quota.left(lane, NOW) for lane in Lane}
         quota.count(count)
         for lane in Lane:
-            assert max(0, before[lane] - count) == pytest.approx(quota.left(lane))
-        assert quota.left(Lane.BULK) <= quota.left(Lane.TRANSACTIONAL)
+            assert max(0, before[lane] - count) == pytest.approx(quota.left(lane, NOW))
+        assert quota.left(Lane.BULK, NOW) <= quota.left(Lane.TRANSACTIONAL, NOW)
+
+
+def test_what_ses_said_long_ago_stops_nobody() -> None:
+    quota = DailyQuota()
+    quota.told(account(sent=1000.0))
+    quota.count(5)
+    assert [quota.left(Lane.TRANSACTIONAL, NOW + seconds) for seconds in (RECENT, RECENT + 1)] == [0, math.inf]
+    quota.told(account(quota=2000.0, sent=1000.0))
+    assert quota.left(Lane.TRANSACTIONAL, NOW) == 1000
+
+
+async def test_days_without_an_answer_are_sent_through_at_the_rate_that_was_known() -> None:
+    passed = 0.0
+    allowance = OwnAllowance(lambda: passed, lambda: NOW + passed)
+    await allowance.told(account(quota=50_000.0, sent=49_990.0))
+    passed = RECENT
+    assert await allowance.take(100) == Grant(10, (Lane.TRANSACTIONAL,))
+    assert await allowance.take(100) == Grant(0, ())
+    for _ in range(3):
+        passed += 86400.0
+        assert await allowance.take(100) == Grant(14, tuple(Lane))
+        await allowance.give_back(tokens=14, calls=14)
+        assert allowance.take_at_once(14, Lane.BULK)

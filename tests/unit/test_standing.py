@@ -81,8 +81,13 @@ def test_a_hold_of_the_account_names_it() -> None:
 
 @pytest.mark.parametrize(("quota", "sent", "count"), [(200, 199, 0), (200, 200, 1), (-1, 10**9, 0)])
 def test_a_quota_is_used_up_unless_there_is_none(quota: float, sent: float, count: int) -> None:
-    assert len(list(standing.of_quota(Account(rate=14, quota=quota, sent=sent, at=NOW)))) == count
-    assert list(standing.of_quota(None)) == []
+    assert len(list(standing.of_quota(Account(rate=14, quota=quota, sent=sent, at=NOW), now=NOW))) == count
+    assert list(standing.of_quota(None, now=NOW)) == []
+
+
+def test_a_quota_that_ses_told_long_ago_is_used_up_no_more() -> None:
+    account = Account(rate=14, quota=200, sent=200, at=NOW)
+    assert [len(list(standing.of_quota(account, now=NOW + seconds))) for seconds in (3600.0, 3601.0)] == [1, 0]
 
 
 @pytest.mark.parametrize("measure", Measure)

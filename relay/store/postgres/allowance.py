@@ -13,17 +13,18 @@ from typing import Any
 
 from relay.errors import StoreUnavailable
 from relay.model import Lane
-from relay.rate import GENTLER, LEAST, REGAIN_PER_SECOND, SHARE, Account, Grant
+from relay.rate import GENTLER, LEAST, RECENT, REGAIN_PER_SECOND, SHARE, Account, Grant
 from relay.store.postgres.pool import PostgresPool
 from relay.store.sql.session import Values
 
 _ANSWER_SECONDS = 5.0  # a stop waits for it
 _AT_ONCE = "set_config('synchronous_commit', 'off', true) = 'off'"
+_NOW = "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
+_QUOTA = f"CASE WHEN EXISTS (SELECT 1 FROM account WHERE abs({_NOW} - at) > {RECENT}) THEN -1 ELSE quota END"
 _FOR_BULK = f"quota * {SHARE[Lane.BULK]} - used"
 # As in rate.py: tokens flow in at the rate, and one second's worth is kept at most. A clock that is set back gives none.
 _TAKE = f"""WITH was AS (
-        SELECT *, CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION) AS now FROM allowance
-        WHERE {_AT_ONCE} FOR UPDATE
+        SELECT rate, factor, tokens, at, {_QUOTA} AS quota, used, {_NOW} AS now FROM allowance WHERE {_AT_ONCE} FOR UPDATE
     ), flowed AS (
         SELECT *, least(1, factor + greatest(0, now - at) * {REGAIN_PER_SECOND}) AS gentle FROM was
     ), full_ AS (
@@ -34,7 +35,7 @@ _TAKE = f"""WITH was AS (
         SELECT *, floor(greatest(0, least(:wanted, there, left_))) AS granted FROM full_
     )
     UPDATE allowance SET tokens = there - granted, factor = gentle, at = now, used = taken.used + granted
-    FROM taken RETURNING granted, allowance.tokens, allowance.rate * allowance.factor, allowance.quota, taken.used"""
+    FROM taken RETURNING granted, allowance.tokens, allowance.rate * allowance.factor, taken.quota, taken.used"""
 # What was taken before SES was asked is no call that SES has counted.
 _GIVE_BACK = f"UPDATE allowance SET tokens = tokens + ?, used = greatest(sent, used - ?) WHERE {_AT_ONCE}"
 _SLOW_DOWN = f"UPDATE allowance SET factor = greatest({LEAST}, factor * {GENTLER}), tokens = least(tokens, 0) WHERE {_AT_ONCE}"

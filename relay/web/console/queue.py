@@ -67,7 +67,7 @@ class QueuePages:
             "most_due": MOST_DUE,
             "waiting": sum(status.states.values()),
             "holds": [(hold, _until(hold, visit.now)) for hold in status.holds],
-            "lanes": _closed(status.account),
+            "lanes": _closed(status.account, visit.now),
             "scopes": [(scope.value, label) for scope, label in _SCOPES.items()],
             "verbs": [(name, verb.label) for name, verb in VERBS.items()],
             "ages": AGES,
@@ -171,9 +171,9 @@ def _until(hold: HoldRecord, now: float) -> float | None:
     return max(0.0, hold.until - now) if hold.holder is Holder.SES else None
 
 
-def _closed(account: Account | None) -> list[str]:
+def _closed(account: Account | None, now: float) -> list[str]:
     """Lanes whose mail waits, for the quota of the day is used up."""
     quota = DailyQuota()
     if account:
         quota.told(account)
-    return [lane.value for lane in Lane if quota.left(lane) < 1]
+    return [lane.value for lane in Lane if quota.left(lane, now) < 1]
