@@ -7,7 +7,7 @@ from collections import defaultdict
 from enum import StrEnum
 from typing import NamedTuple
 
-from relay import journal, metrics, reputation
+from relay import journal, metrics, reputation, statistics
 from relay.errors import StoreUnavailable
 from relay.holds import Holder
 from relay.lifecycle import NEVER
@@ -80,8 +80,10 @@ class Alarms:
         newest = await self._counters.newest_event()
         self._first = newest if self._first is None else self._first
         self._silence.hear(newest, now)
-        found = await self._counters.by_sender([SENT], since=self._silence.since, until=now)
-        is_silent = self._silence.look(sum(figures.of(SENT) for figures in found.values()), now)
+        since = self._silence.since
+        found = await self._counters.by_sender([SENT], since=since, until=now)
+        sent = sum(figures.of(SENT) for figures in found.values())
+        is_silent = self._silence.look(sent, now, first=statistics.first_hour(since, now))
         metrics.feedback_silent.set(is_silent)
         if is_silent and not self._is_silent:
             journal.feedback_silent(sent=self._silence.sent, since=self._silence.since)

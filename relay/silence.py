@@ -12,7 +12,8 @@ class Silence:
         self._after_sent = after_sent
         self._after_seconds = after_seconds
         self._heard = 0
-        self._before: int | None = None  # sent in the hour of `since` when it began
+        self._first: int | None = None  # hour of the sums
+        self._before = 0  # what is in them and was sent before `since`
         self._sent: deque[tuple[float, int]] = deque()
         self.since = now  # when anything was heard last
 
@@ -29,14 +30,14 @@ class Silence:
     def hear(self, newest: int, now: float) -> None:
         """The number of the newest event: they rise."""
         if newest > self._heard:
-            self.since, self._before = now, None
+            self.since, self._first = now, None
             self._sent.clear()
         self._heard = newest
 
-    def look(self, sent: int, now: float) -> bool:
-        """Whether it lasts. `sent` is what was sent in the hour of `since` and later."""
-        if self._before is None:
-            self._before = sent
+    def look(self, sent: int, now: float, *, first: int) -> bool:
+        """Whether it lasts. `sent` is what was sent in the hour `first`, which is that of `since` or before it, and later."""
+        if first != self._first:
+            self._first, self._before = first, sent - self.sent
         self._sent.append((now, sent - self._before))
         while len(self._sent) > 1 and self._sent[1][0] <= now - self._after_seconds:
             self._sent.popleft()

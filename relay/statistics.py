@@ -74,6 +74,12 @@ def of_latency(seconds: float) -> str:
     return _BUCKETS[bisect_left(BOUNDS, seconds)]
 
 
+def first_hour(since: float, until: float) -> int:
+    """With which a sum begins that is asked for `since`: for a longer time than hours are kept it is of whole days."""
+    whole = DAY if until - since > HOURS_KEPT else HOUR
+    return int(since // whole * whole)
+
+
 class By(StrEnum):
     """What sums are told apart by."""
 

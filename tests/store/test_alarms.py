@@ -168,3 +168,16 @@ async def test_mail_that_goes_out_while_nothing_comes_back_is_told_until_somethi
     )
     assert [line["event"] for line in await watched.said()] == ["feedback_heard"]
     assert metrics.registry.get_sample_value("relay_feedback_silent") == 0.0
+
+
+async def test_days_without_mail_after_a_busy_one_are_no_silence(watched: Watched) -> None:
+    watched.now = NOW // DAY * DAY + DAY / 2
+    await watched.counted(sent=100)
+    watched.now += 6 * 3600
+    await watched.store.feedback.record(
+        notification_id="n", topic="t", payload="{}", received_at=watched.now, events=(event(EventType.DELIVERY),)
+    )
+    for _ in range(6):
+        assert await watched.said() == []
+        watched.now += DAY
+    assert watched.alarms.hearing == Hearing(False, 0, watched.now - 6 * DAY, is_known=False)

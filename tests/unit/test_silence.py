@@ -16,7 +16,7 @@ def looks(watched: Silence, sent: dict[int, int], *, until: int) -> list[int]:
     found, total = [], 0
     for minute in range(until):
         total = sent.get(minute, total)
-        if watched.look(total, minute * MINUTE):
+        if watched.look(total, minute * MINUTE, first=0):
             found.append(minute)
     return found
 
@@ -38,11 +38,21 @@ def test_an_event_begins_it_all_anew() -> None:
     assert looks(watched, {0: 0, 1: 200}, until=40)
     watched.hear(17, 40 * MINUTE)
     assert watched.since == 40 * MINUTE
-    assert not watched.look(200, 40 * MINUTE)
-    assert not watched.look(299, 80 * MINUTE)
-    assert not watched.look(300, 81 * MINUTE)
-    assert watched.look(300, 111 * MINUTE)
+    assert not watched.look(200, 40 * MINUTE, first=0)
+    assert not watched.look(299, 80 * MINUTE, first=0)
+    assert not watched.look(300, 81 * MINUTE, first=0)
+    assert watched.look(300, 111 * MINUTE, first=0)
     assert watched.sent == 100
+
+
+def test_sums_that_begin_earlier_from_some_time_on_have_no_more_sent_in_them() -> None:
+    watched = silence()
+    assert not watched.look(900, 0.0, first=3600)
+    assert not watched.look(950, 60 * MINUTE, first=3600)
+    assert [watched.look(5950, minute * MINUTE, first=0) for minute in (61, 91, 121)] == [False] * 3
+    assert watched.sent == 50
+    assert not watched.look(6000, 130 * MINUTE, first=0)
+    assert watched.look(6000, 160 * MINUTE, first=0)
 
 
 def test_the_newest_event_told_again_is_nothing_heard_and_nor_is_one_that_was_removed() -> None:
@@ -51,7 +61,7 @@ def test_the_newest_event_told_again_is_nothing_heard_and_nor_is_one_that_was_re
     assert looks(watched, {0: 0, 1: 200}, until=32) == [31]
     for newest in (17, 3):
         watched.hear(newest, 32 * MINUTE)
-        assert watched.look(200, 33 * MINUTE)
+        assert watched.look(200, 33 * MINUTE, first=0)
 
 
 def test_either_number_turns_it_off() -> None:

@@ -127,8 +127,7 @@ class SqlCounters:
 
     async def by_sender(self, names: Collection[str], *, since: float, until: float) -> dict[tuple[str, str], Figures]:
         found: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
-        whole = DAY if until - since > HOURS_KEPT else HOUR
-        hours = range(int(since // whole * whole), int(until) + 1, int(HOUR))
+        hours = range(statistics.first_hour(since, until), int(until) + 1, int(HOUR))
         places, values = _named(names)
         statement = _BY_SENDER.format(first=hours[0], last=hours[-1], names=places)
         values["hours"] = json.dumps(list(hours))
