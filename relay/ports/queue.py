@@ -160,7 +160,9 @@ class Retention(Protocol):
         """Mailings that ended before that; and the deliveries of theirs that are over, which may be too many for one step."""
 
     async def flows_and_holds(self, now: float) -> int:
-        """Flows of which no delivery is left, and holds that ended before any open delivery came."""
+        """Flows of which no delivery is left, and holds that ended before any open delivery came. Those of SES on a sender
+        domain or a configuration set end where nothing is open under them.
+        """
 
     async def files_to_go(self, message_ids: Collection[str]) -> tuple[str, ...]:
         """Those of some messages whose content is not kept any more. A message that the store does not know is none of them."""

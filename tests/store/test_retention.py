@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from relay.event import EventType
+from relay.holds import Holder
 from relay.lifecycle import Cause
-from relay.model import Delivery, Message, State
+from relay.model import Delivery, Labels, Message, State
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, Unknown
 from relay.queueing import Selection
 from relay.store.sql import retention
@@ -278,6 +279,29 @@ async def test_a_hold_that_stands_stays_and_one_that_nobody_noticed_goes(store: 
     await store.desk.hold(Hold(HoldScope.ACCOUNT, "by hand", 600.0), now=NOW + 10)
     await store.desk.lift(HoldScope.ACCOUNT, "", now=NOW + 20)
     assert (await store.retention.flows_and_holds(NOW + 1000 * DAY), await count(store, "holds")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("scope", "subject", "holder", "ends"),
+    [
+        (HoldScope.IDENTITY, "example.com", Holder.SES, True),
+        (HoldScope.CONFIGURATION_SET, "", Holder.SES, True),
+        (HoldScope.ACCOUNT, "", Holder.SES, False),
+        (HoldScope.IDENTITY, "example.com", Holder.OPERATOR, False),
+        (HoldScope.CREDENTIAL_BULK, "app", Holder.RELAY, False),
+    ],
+)
+async def test_a_hold_of_ses_ends_where_no_mail_is_left_that_could_probe_it(
+    store: SqlStore, scope: HoldScope, subject: str, holder: Holder, ends: bool
+) -> None:
+    held = await enqueue(store)
+    await enqueue(store, 2, sender="shop@example.org", labels=Labels(configuration_set="other"))
+    await store.desk.hold(Hold(scope, "paused", 1e9, subject), now=NOW, holder=holder)
+    await store.retention.flows_and_holds(NOW + 100)
+    assert len((await store.desk.status(now=NOW)).holds) == 1
+    [_] = [step async for step in store.desk.move(Cause.CANCELLED, Selection(ids=(held.id,)), now=NOW + 150)]
+    await store.retention.flows_and_holds(NOW + 200)
+    assert len((await store.desk.status(now=NOW)).holds) == (not ends)
 
 
 # Steps.

@@ -8,12 +8,17 @@ from typing import Any
 
 from relay.holds import Holder, HoldRecord
 from relay.outcome import Hold, HoldScope
+from relay.store.sql.flows import OPEN_SUM
 from relay.store.sql.session import LOCK, Session
 
 _WORTH_KEEPING = 60.0  # seconds: a shorter hold made nobody wait
 _NEXT_PROBE = 5.0
 _RAREST_PROBE = 300.0
 COLUMNS = "id, scope, subject, holder, reason, since, until, ended_at"
+_OPEN = f"SELECT 1 FROM flows f WHERE {OPEN_SUM} > 0 AND f"
+_END_IDLE = f"""UPDATE holds SET ended_at = ? WHERE ended_at IS NULL AND holder = ? AND (
+    scope = '{HoldScope.IDENTITY}' AND NOT EXISTS ({_OPEN}.identity = holds.subject)
+    OR scope = '{HoldScope.CONFIGURATION_SET}' AND NOT EXISTS ({_OPEN}.configuration_set = holds.subject))"""
 STANDING = f"SELECT {COLUMNS} FROM holds WHERE ended_at IS NULL ORDER BY id"
 
 
@@ -96,6 +101,11 @@ def lift(db: Session, scope: HoldScope, subject: str, at: float, holder: Holder 
         (at, scope, subject, json.dumps([holder] if holder else list(Holder))),
     )
     return tuple(record_of(row) for row in ended.fetchall())
+
+
+def end_idle(db: Session, at: float) -> None:
+    """Those of SES on a sender domain or a configuration set of which nothing is open: no probe is left that could."""
+    db.execute(_END_IDLE, (at, Holder.SES))
 
 
 def forget(db: Session, before: float) -> int:

@@ -282,7 +282,9 @@ def _forget_flows(db: Session, items: Sequence[None]) -> list[int]:
 
 
 def _forget_holds(db: Session, items: Sequence[float]) -> list[int]:
-    """Those that no open delivery has waited under."""
+    """Those that no open delivery has waited under, after what nothing waits under any more has ended."""
+    for now in items:
+        holds.end_idle(db, now)
     oldest = db.execute(_OLDEST_OPEN).fetchone()
     return [holds.forget(db, oldest[0] if oldest else now) for now in items]
 
