@@ -115,8 +115,7 @@ class App:
         if base.store.shared is None:
             await self._start_control(base, sync, lists, heard.second_try)
         await self._start_http(base, feedback, heard.refused)
-        if does(Role.FEEDBACK):
-            self._start_queues(base, feedback, queues, heard.queues)
+        self._start_queues(base, feedback, queues, heard.queues)
         self._start_sync(base, sync)
         self._start_list_sync(base, lists)
         account = await self._start_account(base, sesv2)
@@ -274,8 +273,10 @@ class App:
         await self._doors.open_http("api", config.api.listen, routes, tls=context, proxies=config.api.proxies)
 
     def _start_queues(self, base: Base, feedback: Feedback, queues: tuple[SqsQueue, ...], watched: DeadLetterWatch) -> None:
-        self._collectors = tuple(way_back.collector(base, feedback, queue) for queue in queues)
-        for queue, collector in zip(queues, self._collectors, strict=True):
+        """The node looks at them whose turn the chores are, also where it reads none itself."""
+        read = queues if self._config.node.does(Role.FEEDBACK) else ()
+        self._collectors = tuple(way_back.collector(base, feedback, queue) for queue in read)
+        for queue, collector in zip(read, self._collectors, strict=True):
             self._parts.keep_running(collector.run, f"the reading of {queue.url}")
         if queues:
             self._chore(base, watched.run, "the look at the queues of events")

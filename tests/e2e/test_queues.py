@@ -24,6 +24,7 @@ import pytest
 
 from relay.sandbox.cloud import Cloud
 from relay.sandbox.events import Call, compose
+from tests.cluster import cluster
 from tests.harness import APPLICATION, TOPIC, Relay, mail, submit
 
 
@@ -197,6 +198,16 @@ async def test_dead_letters_are_told_of_and_redriven(aws: Aws, tmp_path: Path, r
         assert (await relay.cli("feedback", "redrive"))[1] == "1 recorded, 1 could not be used\n"
         assert await relay.status(message_id, "delivered") == ["delivered"]
         assert await aws.held(aws.dead_letters) == (0, 0)
+
+
+async def test_dead_letters_are_told_of_by_who_does_the_chores_though_another_reads(aws: Aws, tmp_path: Path, url: str) -> None:
+    await aws.send("no JSON", to=aws.dead_letters)
+    door = {"RELAY_NODE__ROLES": "smtp,dispatch,upkeep", "RELAY_API__LISTEN": "", "RELAY_CALLBACKS__LISTEN": ""}
+    back = {"RELAY_NODE__ROLES": "web,feedback", "RELAY_SMTP__SUBMISSION": "", "RELAY_SMTP__SUBMISSIONS": ""}
+    queues = {"RELAY_FEEDBACK__QUEUES": aws.queue}
+    async with cluster(tmp_path, url, door | queues, back | queues) as (relays, _):
+        assert (await relays[0].told("feedback_dead_letters"))["count"] == 1
+        assert relays[1].faults() == []
 
 
 async def test_a_queue_that_is_gone_ends_nothing_and_is_read_again_once_it_is_back(aws: Aws, relay: Relay) -> None:
