@@ -51,11 +51,12 @@ class Collector:
         self._helpers = 0
         self._back_off = 0.0
         self._told = ""
+        self._undeleted: QueueUnavailable | None = None
         self._put_aside = 0
 
     @property
     def trouble(self) -> tuple[str, str]:
-        """The queue's URL, and why it cannot be read; empty if it can."""
+        """The queue's URL, and why it cannot be read, or nothing in it be deleted; empty if all is well."""
         return self._queue.url, self._told
 
     async def run(self) -> None:
@@ -70,10 +71,14 @@ class Collector:
             self._queue.close()
 
     async def drain(self) -> Redriven:
-        """All that is in it now, and how much that was. Raises QueueUnavailable."""
+        """All that is in it now, and how much that was. Raises QueueUnavailable, also where nothing can be deleted: it would
+        come again without end.
+        """
         taken = 0
         while messages := await self._queue.receive(wait=_DRAIN_POLL):
             await self._work_off(messages)
+            if self._undeleted:
+                raise self._undeleted
             taken += len(messages)
         return Redriven(taken=taken - self._put_aside, put_aside=self._put_aside)
 
@@ -84,9 +89,11 @@ class Collector:
         except QueueUnavailable as error:
             await self._wait_out(error)
             return 0
-        self._is_well()
+        self._back_off = 0.0
+        self._tell(self._undeleted)
         if messages:
             await self._work_off(messages)
+            self._tell(self._undeleted)
         elif not self._in_hand:
             self._listening.polled_empty(self._queue.url)
         return len(messages)
@@ -105,18 +112,18 @@ class Collector:
     async def _wait_out(self, error: QueueUnavailable) -> None:
         """Whatever it is (no such queue, no right to it, too many requests), it may be mended. Told once."""
         self._listening.begin_anew(self._clock())
-        metrics.queue_readable.labels(self._queue.url).set(0)
-        if self._told != error.kind:
-            self._told = error.kind
-            journal.queue_unreadable(queue=self._queue.url, why=str(error))
+        self._tell(error)
         self._back_off = min(max(1.0, 2 * self._back_off), _LONGEST_BACK_OFF)
         await asyncio.sleep(self._back_off)
 
-    def _is_well(self) -> None:
-        if self._told:
+    def _tell(self, error: QueueUnavailable | None) -> None:
+        """What is wrong with it, or nothing."""
+        if error and error.kind != self._told:
+            journal.queue_unreadable(queue=self._queue.url, why=str(error))
+        elif self._told and not error:
             journal.queue_readable(queue=self._queue.url)
-        metrics.queue_readable.labels(self._queue.url).set(1)
-        self._told, self._back_off = "", 0.0
+        metrics.queue_readable.labels(self._queue.url).set(not error)
+        self._told = error.kind if error else ""
 
     async def _work_off(self, messages: Sequence[Queued]) -> None:
         """Until each is committed or in quarantine, and deleted. Cancelled, what is left is visible again."""
@@ -142,7 +149,8 @@ class Collector:
             outcomes = await asyncio.gather(*(self._take(message, tries) for message in left))
             done = [message for message, is_done in zip(left, outcomes, strict=True) if is_done]
             left[:] = [message for message in left if message not in done]
-            await self._delete(done)
+            if done:
+                await self._delete(done)
             if not left:
                 return
             await asyncio.sleep(pause)
@@ -185,10 +193,15 @@ class Collector:
         return True
 
     async def _delete(self, done: Sequence[Queued]) -> None:
-        """What is not deleted comes again, is known, and is deleted then."""
+        """What is not deleted comes again, is known, and is deleted then. Of two tries the last one counts."""
         with suppress(QueueUnavailable):
-            for _ in range(2):
-                done = await self._queue.delete(done) if done else ()
+            done = await self._queue.delete(done)
+        try:
+            if done:
+                await self._queue.delete(done)
+            self._undeleted = None
+        except QueueUnavailable as error:
+            self._undeleted = error
 
     async def _keep_hidden(self, left: list[Queued]) -> None:
         """While it is in hand. SQS ends that after twelve hours; then it comes again."""

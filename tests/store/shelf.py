@@ -28,10 +28,13 @@ class Lying:
 
 @dataclass
 class Shelf:
-    """One queue. `errors` are what the next polls raise, or answer; so many `lost_deletes` fail though the status is 200."""
+    """One queue. `errors` are what the next polls raise, or answer, `delete_errors` what the next deletes raise; so many
+    `lost_deletes` fail though the status is 200.
+    """
 
     lying: list[Lying] = field(default_factory=list)
     errors: list[Exception | dict[str, Any]] = field(default_factory=list)
+    delete_errors: list[Exception] = field(default_factory=list)
     lost_deletes: int = 0
     longest_poll: float = 0.05
     poll_takes: float = 0.0
@@ -92,6 +95,8 @@ class Shelf:
     def delete_message_batch(self, **options: Any) -> dict[str, Any]:
         handles = {entry["ReceiptHandle"]: entry["Id"] for entry in options["Entries"]}
         assert 0 < len(handles) <= 10
+        if self.delete_errors:
+            raise self.delete_errors.pop(0)
         if self.lost_deletes:
             self.lost_deletes -= 1
             return {"Failed": [{"Id": id, "SenderFault": False, "Code": "InternalError"} for id in handles.values()]}

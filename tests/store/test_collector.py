@@ -20,7 +20,7 @@ from relay.aws.certificates import PinnedCertificate
 from relay.aws.sqs import SqsQueue
 from relay.bounces import DEFAULT_RULES
 from relay.collector import Collector
-from relay.errors import NoCertificate, TryAgain
+from relay.errors import NoCertificate, QueueUnavailable, TryAgain
 from relay.feedback import Feedback
 from relay.listening import Listening
 from relay.ports.event_queues import Redriven
@@ -244,6 +244,33 @@ async def test_a_queue_that_cannot_be_read_is_not_listened_to(store: SqlStore, s
     assert not listening.has_caught_up(time.time(), wait=900)
 
 
+async def test_deletes_that_are_refused_are_told_of_once_until_one_is_taken(
+    store: SqlStore, shelf: Shelf, log: StringIO
+) -> None:
+    shelf.put(event())
+    shelf.delete_errors = [error("AccessDenied")] * 6
+    reads = collector(store, shelf)
+    async with running(reads):
+        for _ in range(3):
+            await until(lambda: shelf.lying[0].hidden_until and reads.trouble == (URL, "AccessDenied"))
+            shelf.lying[0].hidden_until = 0.0
+        await until(lambda: not shelf.lying)
+        await until(lambda: reads.trouble == (URL, ""))
+    assert [line["queue"] for line in told(log, "feedback_queue_unreadable")] == [URL]
+    assert len(told(log, "feedback_queue_readable")) == 1
+    assert await column(store, RECIPIENTS) == ["reader1@example.net"]
+
+
+async def test_a_delete_whose_answer_was_lost_is_no_trouble(store: SqlStore, shelf: Shelf, log: StringIO) -> None:
+    shelf.put(event())
+    shelf.delete_errors = [ReadTimeoutError(endpoint_url="https://sqs.us-east-1.amazonaws.com")]
+    async with running(collector(store, shelf)):
+        await until(lambda: not shelf.lying)
+        polls = len(shelf.polls)
+        await until(lambda: len(shelf.polls) > polls + 1)
+    assert told(log, "feedback_queue_unreadable") == []
+
+
 async def test_empty_polls_are_told_to_who_waits_for_events(store: SqlStore, shelf: Shelf) -> None:
     listening = Listening(time.time(), webhook=False, queues=[URL])
     async with running(collector(store, shelf, listening=listening)):
@@ -361,6 +388,15 @@ async def test_a_drain_takes_all_and_says_how_much_that_was(store: SqlStore, she
     shelf.put(*map(event, range(12)), "not json", "[]")
     assert await collector(store, shelf).drain() == Redriven(taken=12, put_aside=2)
     assert (len(await column(store, RECIPIENTS)), shelf.lying) == (12, [])
+
+
+async def test_a_drain_ends_where_nothing_can_be_deleted(store: SqlStore, shelf: Shelf, log: StringIO) -> None:
+    shelf.put(*map(event, range(12)))
+    shelf.delete_errors = [error("AccessDenied")] * 100
+    with pytest.raises(QueueUnavailable, match="AccessDenied"):
+        await collector(store, shelf).drain()
+    assert (len(await column(store, RECIPIENTS)), len(shelf.lying)) == (10, 12)
+    assert told(log, "feedback_queue_unreadable") == []
 
 
 class Named:
