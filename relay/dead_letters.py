@@ -26,12 +26,13 @@ class QueueSeen:
 
 
 class DeadLetterWatch:
-    """`run` until cancelled. A queue that cannot be asked is told of by who reads it."""
+    """`run` until cancelled. That a queue cannot be asked is told once for each kind of trouble."""
 
     def __init__(self, queues: Sequence[FeedbackQueue], clock: Clock) -> None:
         self._queues = queues
         self._clock = clock
         self._told: dict[str, int] = {}
+        self._troubles: dict[str, str] = {}
         self._seen = {queue.url: QueueSeen(url=queue.url) for queue in queues}
 
     @property
@@ -49,8 +50,15 @@ class DeadLetterWatch:
         for queue in self._queues:
             try:
                 self._seen[queue.url] = await self._look(queue)
+                self._troubles.pop(queue.url, None)
             except QueueUnavailable as error:
                 self._seen[queue.url] = QueueSeen(url=queue.url, at=self._clock(), trouble=str(error))
+                self._tell(queue.url, error)
+
+    def _tell(self, url: str, error: QueueUnavailable) -> None:
+        if self._troubles.get(url) != error.kind:
+            journal.trouble(f"the queue {url} cannot be looked at", error)
+        self._troubles[url] = error.kind
 
     async def _look(self, queue: FeedbackQueue) -> QueueSeen:
         """Raises QueueUnavailable."""

@@ -124,8 +124,13 @@ class Lookout:
         yield from standing.of_certificates(machine.certificates(), days=limits.certificate_days, now=now)
         yield from standing.of_refused_certificates(machine.refused_certificates())
         yield from standing.of_clock(machine.clock_ahead())
-        yield from standing.of_unreadable({url: why for url, why in machine.queues() if why})
+        yield from standing.of_unreadable(self._unreadable())
         yield from standing.of_logins(self._quota.used_up_today)
+
+    def _unreadable(self) -> dict[str, str]:
+        """By URL: why a queue cannot be read, or not be looked at by who does it for all."""
+        looked_at = ((seen.url, seen.trouble) for seen in self._leader.queues.seen) if self.leads else ()
+        return {url: why for url, why in (*looked_at, *self.machine.queues()) if why}
 
     async def all(self, now: float, also: Iterable[Alarm] = ()) -> tuple[Alarm, ...]:
         """What stands, for people: as it is seen now, and as other nodes saw it last; the worst first. What is there `also` is
@@ -181,7 +186,7 @@ class Lookout:
             yield Kind.FEEDBACK_SILENT
         if leader.alarms.findings is None:
             yield from (Kind.BOUNCES, Kind.COMPLAINTS)
-        if not all(seen.at for seen in leader.queues.seen):
+        if not all(seen.at and not seen.trouble for seen in leader.queues.seen):
             yield Kind.DEAD_LETTERS
         if leader.account() is None:
             yield Kind.ACCOUNT_STANDING

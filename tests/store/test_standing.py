@@ -16,6 +16,7 @@ from relay.alarm import Alarm, Kind, Level, Stands
 from relay.alarms import Alarms
 from relay.backlog import Admission, Backlog, BacklogLimits, Load
 from relay.dead_letters import DeadLetterWatch
+from relay.errors import QueueUnavailable
 from relay.event import EventType
 from relay.holds import Holder
 from relay.listening import Listening
@@ -134,10 +135,27 @@ class Told:
         return [(kind.value, state.value) for kind, state, _ in heard]
 
 
+class Queue:
+    """One of events that has given up seven; `fails` where AWS does not say so."""
+
+    url = "https://sqs.us-east-1.amazonaws.com/123456789012/relay-events"
+    fails = False
+
+    async def depth(self) -> int:
+        if self.fails:
+            raise QueueUnavailable("AccessDenied", "not authorized")
+        return 7
+
+    async def dead_letters(self) -> Any:
+        return self
+
+
 class Node:
     """A relay's telling over a store, at a time that the test sets."""
 
-    def __init__(self, store: SqlStore, *tellers: Teller, name: str = "", ends: float = NOW + 400 * DAY) -> None:
+    def __init__(
+        self, store: SqlStore, *tellers: Teller, name: str = "", ends: float = NOW + 400 * DAY, queues: Sequence[Any] = ()
+    ) -> None:
         self.now = NOW
         self.wall = 0.0  # where that differs
         self.store = store
@@ -148,6 +166,7 @@ class Node:
         self.alarms = Alarms(
             counters=store.counters, desk=store.desk, clock=self.clock, rules=ReputationConfig().rules, silence=silence
         )
+        self.watch = DeadLetterWatch(queues, self.clock)
         self.lookout = self._lookout()
         self.telling = Telling(
             lookout=self.lookout,
@@ -186,7 +205,7 @@ class Node:
             ),
             leader=Leader(
                 alarms=self.alarms,
-                queues=DeadLetterWatch((), self.clock),
+                queues=self.watch,
                 upkeep=self.upkeep,
                 account=lambda: ("HEALTHY", True, True),
             ),
@@ -362,6 +381,26 @@ async def test_silence_that_was_told_stands_on_after_a_restart_until_something_i
         await again.alarms.listen()
         await again.look(after=60.0)
     assert heard.words() == [("feedback_silent", "over")]
+
+
+async def test_dead_letters_stand_on_while_nobody_can_ask_for_them_and_that_is_told(
+    store: SqlStore, lines: io.StringIO
+) -> None:
+    heard, queue = Told(), Queue()
+    node = Node(store, heard, queues=[queue])
+
+    async def looks() -> list[tuple[str, str]]:
+        for _ in range(4):
+            await node.watch.look()
+            await node.look(after=60.0)
+        return heard.words()
+
+    assert await looks() == [("dead_letters", "begins")]
+    queue.fails = True
+    assert await looks() == [("queue_unreadable", "begins")]
+    assert [json.loads(line)["event"] for line in lines.getvalue().splitlines()] == ["feedback_dead_letters", "trouble"]
+    queue.fails = False
+    assert await looks() == [("queue_unreadable", "over")]
 
 
 async def test_what_an_operator_holds_himself_is_shown_and_told_to_nobody(store: SqlStore) -> None:
