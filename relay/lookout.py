@@ -190,3 +190,5 @@ class Lookout:
             yield Kind.DEAD_LETTERS
         if leader.account() is None:
             yield Kind.ACCOUNT_STANDING
+        if leader.upkeep.doubts_wait is None:
+            yield Kind.DOUBTS_WAIT

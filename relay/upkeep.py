@@ -52,7 +52,8 @@ class Upkeep:
         self._max_hold = max_hold
         self._every = every
         self._wake = wake
-        self.doubts_wait = False
+        self.doubts_wait: bool | None = None
+        """Whether mail stays in doubt; not known before all has been heard."""
         self.jump = (0.0, 0.0)
         """The last jump of the clock: by how many seconds, and when; 0.0 for none."""
         self._has_jumped = False
@@ -68,6 +69,7 @@ class Upkeep:
 
     async def run(self) -> None:
         """All chores, over and over, until cancelled."""
+        self.doubts_wait = None  # others may have decided since
         while True:
             try:
                 await self.keep_time()

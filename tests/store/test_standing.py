@@ -21,7 +21,7 @@ from relay.event import EventType
 from relay.holds import Holder
 from relay.listening import Listening
 from relay.lookout import Leader, Limits, Lookout, Machine, Tables
-from relay.outcome import Hold, HoldScope, Sent
+from relay.outcome import Hold, HoldScope, Sent, Unknown
 from relay.quota import Quota
 from relay.settings import ReputationConfig
 from relay.silence import Silence
@@ -158,6 +158,7 @@ class Node:
     ) -> None:
         self.now = NOW
         self.wall = 0.0  # where that differs
+        self.hears = True
         self.store = store
         self.ends = ends
         self.name = name
@@ -188,7 +189,7 @@ class Node:
             feedback=store.feedback,
             clock=self.steady,
             listening=Listening(NOW, webhook=True, queues=()),
-            hears=lambda _: True,
+            hears=lambda _: self.hears,
             is_alone=True,
             patience=PATIENCE,
             resends=False,
@@ -381,6 +382,30 @@ async def test_silence_that_was_told_stands_on_after_a_restart_until_something_i
         await again.alarms.listen()
         await again.look(after=60.0)
     assert heard.words() == [("feedback_silent", "over")]
+
+
+async def test_doubts_that_waited_stand_on_after_a_restart_until_it_is_known_whether_they_do(store: SqlStore) -> None:
+    heard = Told()
+    node = Node(store, heard)
+    await enqueue(store)
+    for each in await claim(store):
+        await settle(store, each, Unknown("no answer"))
+    node.now += PATIENCE.in_doubt
+    for _ in range(3):
+        await node.upkeep.decide()
+        await node.look(after=60.0)
+    assert heard.words() == [("doubts_wait", "begins")]
+    again = Node(store, heard)
+    again.now, again.hears = node.now, False
+    for again.hears in (False, False, False, True, True, True):
+        await again.upkeep.decide()
+        await again.look(after=60.0)
+    assert heard.words() == []
+    await store.queue.decide(now=again.now)
+    for _ in range(3):
+        await again.upkeep.decide()
+        await again.look(after=60.0)
+    assert heard.words() == [("doubts_wait", "over")]
 
 
 async def test_dead_letters_stand_on_while_nobody_can_ask_for_them_and_that_is_told(
