@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from relay.credential import MessageClass
+from relay.holds import Holder
+from relay.lifecycle import NEVER
+from relay.model import Labels
 from relay.outcome import Hold, HoldScope, Later, Never, Sent, Unknown
 from relay.ports.queue import Waiting
 from relay.store.sql.store import SqlStore
@@ -72,6 +78,22 @@ async def test_what_a_hold_of_its_sender_stops_is_no_backlog_of_others(store: Sq
     assert (await waiting(store)).oldest_at is None
     await enqueue(store, 4, sender="shop@example.org", due_at=NOW + 3)
     assert (await waiting(store)).oldest_at == NOW + 3
+
+
+@pytest.mark.parametrize("scope", sorted(set(HoldScope) - {HoldScope.ACCOUNT, HoldScope.DELIVERY}))
+async def test_no_hold_of_less_than_the_account_makes_it_a_backlog(store: SqlStore, scope: HoldScope) -> None:
+    news = replace(message(1), labels=Labels(message_class=MessageClass.MARKETING, configuration_set="news"), task=7)
+    await store.queue.enqueue(news, CONTENT, (delivery(news),))
+    subjects = {HoldScope.IDENTITY: "example.com", HoldScope.CONFIGURATION_SET: "news", HoldScope.TASK: "7"}
+    assert (await waiting(store)).oldest_at == NOW
+    await store.desk.hold(Hold(scope, "wrong list", NEVER, subjects.get(scope, "app")), now=NOW, holder=Holder.RELAY)
+    assert (await waiting(store)).oldest_at is None
+
+
+async def test_a_hold_of_bulk_mail_does_not_excuse_what_else_its_login_sends(store: SqlStore) -> None:
+    await store.desk.hold(Hold(HoldScope.CREDENTIAL_BULK, "5 % bounces", NEVER, "app"), now=NOW, holder=Holder.RELAY)
+    await enqueue(store)
+    assert (await waiting(store)).oldest_at == NOW
 
 
 async def test_what_a_hold_of_the_account_stops_grows_old(store: SqlStore) -> None:

@@ -12,6 +12,7 @@ _DUE_FIRST = "SELECT min(due_at) FROM deliveries d WHERE d.flow = f.id AND d.sta
 _OLDEST = f"""SELECT min(due_at) FROM (SELECT ({_DUE_FIRST}) due_at FROM flows f
     WHERE {MAY_BE_OPEN} AND NOT EXISTS (SELECT 1 FROM holds h WHERE h.ended_at IS NULL AND (
         (h.scope = 'identity' AND h.subject = f.identity) OR (h.scope = 'credential' AND h.subject = f.credential)
+        OR (h.scope = 'credential_bulk' AND f.lane = 'bulk' AND h.subject = f.credential)
         OR (h.scope = 'configuration_set' AND h.subject = f.configuration_set)
         OR (h.scope = 'task' AND h.subject = CAST(f.task AS TEXT))))) firsts WHERE due_at <= ?"""
 
