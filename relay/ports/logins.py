@@ -24,7 +24,7 @@ class Credentials(Protocol):
     async def last_uses(self) -> tuple[LastUse, ...]: ...
 
     async def accepted_since(self, at: float) -> dict[str, int]:
-        """Messages by the name of the credential."""
+        """Messages by the name of the credential, counted as limits count them."""
 
 
 class HasPasswords(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from relay.holds import Holder
 from relay.lifecycle import NEVER
-from relay.model import Labels
+from relay.model import Labels, State
 from relay.outcome import Hold, HoldScope, Sent, Unknown
 from relay.queueing import QueueStatus
 from relay.store.sql.store import SqlStore
@@ -133,3 +133,16 @@ async def test_pages_go_on_behind_an_address_with_all_of_its_entries(store: SqlS
     assert await behind("a@example.net") == [*["b@example.net"] * 3, "c@example.net"]
     assert await behind("b@example.net") == ["c@example.net"]
     assert await behind("c@example.net") == []
+
+
+async def test_what_it_had_accepted_is_counted_as_its_limits_count_it(store: SqlStore) -> None:
+    several, first_only, mailing, old = (accepted(NOW + at, number) for number, at in enumerate((0, 1, 2, -1)))
+    ignored = replace(delivery(first_only, number=2), state=State.IGNORED)
+    for message, deliveries in (
+        (several, tuple(delivery(several, number=number) for number in (1, 2, 3))),
+        (first_only, (delivery(first_only), ignored)),
+        (replace(mailing, credential="crm", task=7), tuple(delivery(mailing, number=number) for number in (1, 2))),
+        (old, (delivery(old),)),
+    ):
+        await store.queue.enqueue(message, CONTENT, deliveries)
+    assert await store.credentials.accepted_since(NOW) == {"app": 4, "crm": 1}

@@ -16,6 +16,11 @@ _FORGET = "DELETE FROM logins WHERE name = ? AND password_hash NOT IN (SELECT va
 _NOTE = """INSERT INTO logins (name, password_hash, at, peer, helo) VALUES (?,?,?,?,?) ON CONFLICT (name, password_hash)
     DO UPDATE SET at = excluded.at, peer = excluded.peer, helo = excluded.helo"""
 
+# A message to several is as many, and a mailing one.
+_ACCEPTED = """SELECT m.credential, count(*) FROM messages m LEFT JOIN deliveries d
+    ON d.message_id = m.id AND d.message_id >= :first AND d.state <> 'ignored' AND m.task = 0
+    WHERE m.id >= :first AND m.accepted_at >= :at GROUP BY m.credential"""
+
 
 def _put_all(db: Session, items: Sequence[Credential]) -> list[None]:
     for credential in items:
@@ -61,8 +66,4 @@ class SqlCredentials:
         return tuple(LastUse(name=name, password_hash=h, at=at, peer=peer, helo=helo) for name, h, at, peer, helo in rows)
 
     async def accepted_since(self, at: float) -> dict[str, int]:
-        rows = await self._reader.rows(
-            "SELECT credential, count(*) FROM messages WHERE id >= ? AND accepted_at >= ? GROUP BY credential",
-            (ids.ulid(at, bytes(10)), at),
-        )
-        return dict(rows)
+        return dict(await self._reader.rows(_ACCEPTED, {"at": at, "first": ids.ulid(at, bytes(10))}))
