@@ -13,6 +13,7 @@ import pytest
 
 from relay.event import EventType
 from relay.lifecycle import Cause
+from relay.mailing import Audience
 from relay.model import Labels, Lane
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
 from relay.ports.search import TOP, Query
@@ -39,6 +40,7 @@ from tests.store.kit import (
     suppressed,
     suppression,
 )
+from tests.store.test_tasks import started
 
 DAY = 86400.0
 LIST: dict[str, Any] = {"source": "list.csv", "again": False, "now": NOW}
@@ -274,6 +276,20 @@ async def test_of_a_message_only_some_deliveries_are_read(
     assert len(lines) > 20
     all_of_it = re.compile(r"SEARCH \S+ USING .*\(message_id[=>]\?( AND \(message_id,number\)<\(\?,\?\))?\)")
     assert [line for line in lines if all_of_it.fullmatch(line[0])] == []
+
+
+async def test_what_a_mailing_leaves_behind_is_let_go_without_sorting_all_of_it(
+    tmp_path: Path, sqlite_store: SqliteStore, statements: set[str]
+) -> None:
+    """Each step would, and nobody else writes meanwhile."""
+    begun, _ = await started(sqlite_store, Audience())
+    await sqlite_store.tasks.end(begun.id, at=NOW)
+    assert [count async for count in sqlite_store.retention.tasks(NOW + 1)] == [1]
+    parts = [each for each in statements if each.startswith("DELETE") and "ORDER BY" in each]
+    assert len(parts) == 4
+    with closing(sqlite3.connect(database(tmp_path))) as other:
+        plans = [str(row[3]) for each in parts for row in other.execute(f"EXPLAIN QUERY PLAN {each}")]
+    assert [line for line in plans if "TEMP B-TREE" in line] == []
 
 
 def test_a_statement_that_does_is_found(tmp_path: Path, sqlite_store: SqliteStore) -> None:

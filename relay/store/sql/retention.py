@@ -115,6 +115,14 @@ _KEEP_LINKS_OF_SOME = """INSERT INTO old_links (message_id, number, recipient, c
     FROM messages m JOIN deliveries d ON d.message_id = m.id
     WHERE m.id = ? AND m.has_links = 1 ORDER BY d.message_id, d.number LIMIT ? ON CONFLICT DO NOTHING"""
 
+# Of a mailing, the largest first: whose they are, what names one of them, and the order in which an index has them.
+_PARTS = (
+    ("events", "message_id", "id", "number"),
+    ("attempts", "message_id", "message_id, number, attempt, at", "number"),
+    ("deliveries", "message_id", "message_id, number", "number"),
+    ("task_contacts", "task", "task, included, address_key, contact_id", "included, address_key"),
+)
+
 
 class SqlRetention:
     """Implements ports.Retention."""
@@ -252,16 +260,12 @@ def _forget_task(db: Session, before: float) -> int:
     if not row:
         return 0
     task, message_id = row
-    for table, column, key, value in (
-        ("events", "message_id", "id", message_id),
-        ("attempts", "message_id", "message_id, number, attempt, at", message_id),
-        ("deliveries", "message_id", "message_id, number", message_id),
-        ("task_contacts", "task", "task, included, address_key, contact_id", task),
-    ):
+    values = {"message_id": message_id, "task": task}
+    for table, column, key, order in _PARTS:
         if table == "deliveries":
-            db.execute(_KEEP_LINKS_OF_SOME, (value, _STEP))
-        some = f"SELECT {key} FROM {table} WHERE {column} = ? ORDER BY {key} LIMIT {_STEP}"
-        if gone := value and db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({some})", (value,)).rowcount:
+            db.execute(_KEEP_LINKS_OF_SOME, (message_id, _STEP))
+        some = f"SELECT {key} FROM {table} WHERE {column} = ? ORDER BY {order} LIMIT {_STEP}"
+        if gone := values[column] and db.execute(f"DELETE FROM {table} WHERE ({key}) IN ({some})", (values[column],)).rowcount:
             return int(gone)
     for table in ("task_texts", "task_groups", "task_attachments", "task_counts"):
         db.execute(f"DELETE FROM {table} WHERE task = ?", (task,))
