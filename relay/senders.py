@@ -14,7 +14,7 @@ from relay.ports.clock import Clock
 from relay.ports.ses import IdentityStore, SesIdentities
 
 _LOOKS = 50
-_PAUSE = 1.0  # seconds; SES throttles what comes faster
+_PAUSE = 1.1  # seconds; the API takes one request a second
 
 
 class IdentitySync:
@@ -70,7 +70,7 @@ class IdentitySync:
         known = await self._list()
         found = next((identity for identity in known.identities if identity.name.lower() == name.lower()), None)
         if found:
-            known = await self._keep_details({found.name: await self._ses.look(found)})
+            known = await self._keep_details({found.name: await self._look(found)})
         return next((identity for identity in known.identities if found and identity.name == found.name), None)
 
     async def _list(self) -> KnownIdentities:
@@ -92,13 +92,17 @@ class IdentitySync:
         found: dict[str, Identity] = {}
         longest_ago = sorted(listed, key=lambda identity: identity.looked_at)[:_LOOKS]
         try:
-            for number, identity in enumerate(longest_ago):
-                await asyncio.sleep(self._pause if number else 0)
-                found[identity.name] = await self._ses.look(identity)
+            for identity in longest_ago:
+                found[identity.name] = await self._look(identity)
             self._told.clear()
         except SesUnavailable as error:  # the list was enough to judge by
             self._tell(error)
         return found
+
+    async def _look(self, identity: Identity) -> Identity:
+        """After a pause: something else was asked before."""
+        await asyncio.sleep(self._pause)
+        return await self._ses.look(identity)
 
     async def _keep(self, known: KnownIdentities) -> None:
         before = self.identities.known

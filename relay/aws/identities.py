@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from relay.ports.clock import Clock
 
 _PAGE = 1000  # the most that SES gives at once
 _MAX_PAGES = 100  # SES keeps 10,000 identities; what goes on and on is not SES
+_PAUSE = 1.1  # seconds; the API takes one request a second
 
 _HOSTED_ZONE = "dkim.amazonses.com"  # of regions whose SES does not name one
 _OWN_KEYS = "EXTERNAL"  # not made by SES: its records are for those to know who made them
@@ -26,11 +28,12 @@ _STATES = {
 
 
 class BotoIdentities:
-    """Implements ports.SesIdentities with a boto3 client."""
+    """Implements ports.SesIdentities with a boto3 client. `pause` is in seconds, between pages."""
 
-    def __init__(self, client: Any, clock: Clock) -> None:
+    def __init__(self, client: Any, clock: Clock, *, pause: float = _PAUSE) -> None:
         self._client = client
         self._clock = clock
+        self._pause = pause
 
     async def all(self) -> tuple[Identity, ...]:
         found: dict[str, Identity] = {}
@@ -43,6 +46,7 @@ class BotoIdentities:
             if not answer.get("NextToken"):
                 return tuple(found.values())
             page = {"NextToken": answer["NextToken"]}
+            await asyncio.sleep(self._pause)
         raise SesUnavailable("endless", "ListEmailIdentities has no last page")
 
     async def look(self, identity: Identity) -> Identity:

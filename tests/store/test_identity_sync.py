@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
+from time import monotonic
 
 import pytest
 
@@ -21,11 +23,14 @@ class Account:
         self.answers = answers
         self.now = NOW
         self.looked: list[str] = []
+        self.asked_at: list[float] = []
 
     async def all(self) -> tuple[Identity, ...]:
+        self.asked_at.append(monotonic())
         return self.listed
 
     async def look(self, identity: Identity) -> Identity:
+        self.asked_at.append(monotonic())
         if len(self.looked) >= self.answers:
             raise SesUnavailable("TooManyRequestsException", "slower")
         self.looked.append(identity.name)
@@ -33,8 +38,8 @@ class Account:
         return replace(identity, dkim="success", looked_at=self.now)
 
 
-def syncing(account: Account, store: SqlStore) -> IdentitySync:
-    return IdentitySync(ses=account, store=store.identities, clock=lambda: account.now, pause=0.0)
+def syncing(account: Account, store: SqlStore, *, pause: float = 0.0) -> IdentitySync:
+    return IdentitySync(ses=account, store=store.identities, clock=lambda: account.now, pause=pause)
 
 
 async def test_what_is_listed_is_known_and_kept(store: SqlStore) -> None:
@@ -70,6 +75,14 @@ async def test_a_ses_that_throttles_is_asked_for_the_rest_the_next_time(store: S
         known = await sync.once()
         assert account.looked == looked
     assert [found.dkim for found in known.identities] == ["success"] * 7
+
+
+async def test_there_is_a_pause_between_any_two_questions(store: SqlStore) -> None:
+    account = Account("example.com", "example.org")
+    await syncing(account, store, pause=0.05).once()
+    whole, account.asked_at = account.asked_at, []
+    await syncing(account, store, pause=0.05).look("example.org")
+    assert [later - sooner >= 0.05 for asked in (whole, account.asked_at) for sooner, later in pairwise(asked)] == [True] * 3
 
 
 async def test_an_account_with_very_many_is_looked_through_bit_by_bit(store: SqlStore) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -18,9 +20,11 @@ class Client:
     def __init__(self, *answers: dict[str, Any] | Exception) -> None:
         self.answers = list(answers)
         self.asked: list[dict[str, Any]] = []
+        self.asked_at: list[float] = []
 
     def list_email_identities(self, **options: Any) -> dict[str, Any]:
         self.asked.append(options)
+        self.asked_at.append(monotonic())
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
@@ -29,8 +33,8 @@ class Client:
     get_email_identity = list_email_identities
 
 
-def reading(client: Client) -> BotoIdentities:
-    return BotoIdentities(client, lambda: 7.0)
+def reading(client: Client, *, pause: float = 0.0) -> BotoIdentities:
+    return BotoIdentities(client, lambda: 7.0, pause=pause)
 
 
 def row(name: str = "example.com", status: str | None = "SUCCESS", may_send: bool | None = True) -> dict[str, Any]:
@@ -66,6 +70,13 @@ async def test_all_pages_are_read() -> None:
     client = Client(*pages, {"EmailIdentities": [row()]})
     assert [found.name for found in await reading(client).all()] == ["0.example", "1.example", "2.example", "example.com"]
     assert [asked.get("NextToken") for asked in client.asked] == [None, "0", "1", "2"]
+
+
+async def test_pages_are_asked_for_with_a_pause_between_them() -> None:
+    """SES answers one request a second."""
+    client = Client({"EmailIdentities": [row()], "NextToken": "1"}, {"EmailIdentities": []})
+    await reading(client, pause=0.05).all()
+    assert [later - sooner >= 0.05 for sooner, later in pairwise(client.asked_at)] == [True]
 
 
 @pytest.mark.parametrize(
