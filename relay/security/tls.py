@@ -78,6 +78,8 @@ class ServerTls:
             expires[name] = min(ends, expires.get(name, ends))
             for asked in ("", *names):
                 contexts.setdefault(asked, context)
+        for name in self.expires.keys() - expires.keys():
+            metrics.certificate_ends.remove(self.section, name)
         self._contexts, self.expires = contexts, expires
         for name, ends in expires.items():
             metrics.certificate_ends.labels(self.section, name).set(ends)

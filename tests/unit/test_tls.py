@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_pem_private_key
 from cryptography.x509.oid import NameOID
 
-from relay import journal
+from relay import journal, metrics
 from relay.errors import ConfigError
 from relay.security.certificates import make_server_pair, make_signing_pair, self_signed
 from relay.security.tls import Pair, ServerTls
@@ -160,6 +160,23 @@ def test_reading_anew_serves_the_new_certificate_and_says_until_when(
     assert [(line["event"], line["level"], line["section"], line["name"], line["ends"]) for line in lines()] == [
         ("certificate_loaded", "info", "smtp", "new.example", ends)
     ]
+
+
+def test_until_when_a_certificate_is_good_is_measured_while_it_is_served(tmp_path: Path) -> None:
+    def measured(name: str) -> float | None:
+        labels = {"section": "smtp", "name": name}
+        return metrics.registry.get_sample_value("relay_certificate_ends_timestamp_seconds", labels)
+
+    old, new, kept = (made(tmp_path, f"{name}.example") for name in ("old", "new", "kept"))
+    tls = served(old, kept)
+    assert measured("old.example") == measured("kept.example") == NOW - 3600 + 825 * DAY
+    new.certificate.replace(old.certificate)
+    new.key.replace(old.key)
+    assert tls.reload()
+    assert (measured("old.example"), measured("new.example")) == (None, measured("kept.example"))
+    old.certificate.write_text("no certificate\n")
+    assert not tls.reload()
+    assert measured("new.example") == measured("kept.example") == NOW - 3600 + 825 * DAY
 
 
 def lose_the_certificate(pair: Pair, other: Pair) -> None:
