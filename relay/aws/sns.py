@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from relay.errors import TryAgain
 
 
@@ -22,5 +20,5 @@ class SnsTopics:
             await asyncio.to_thread(
                 self._client.confirm_subscription, TopicArn=topic_arn, Token=token, AuthenticateOnUnsubscribe="true"
             )
-        except (BotoCoreError, ClientError) as error:
-            raise TryAgain(f"ConfirmSubscription failed: {error}") from error
+        except Exception as error:  # botocore's, urllib3's, a credential process's, and those of an answer that is none of AWS
+            raise TryAgain(f"ConfirmSubscription failed: {error!r}") from error
