@@ -55,7 +55,7 @@ class KnownIdentities:
 
 
 _WHY = {
-    IdentityState.PENDING: "verification at SES is pending since {since}",
+    IdentityState.PENDING: "verification at SES is pending{since}",
     IdentityState.FAILED: "verification at SES has failed",
     IdentityState.NOT_STARTED: "verification at SES was not started",
     IdentityState.UNKNOWN: "SES cannot tell whether it is verified",
@@ -121,7 +121,8 @@ def _covering(sender: str) -> Iterator[str]:
 
 def why_not(identity: Identity) -> str:
     """Empty for one that may be sent from."""
-    return _WHY.get(identity.state, "").format(since=strftime("%Y-%m-%d", gmtime(identity.since)))
+    since = strftime(" since %Y-%m-%d", gmtime(identity.since)) if identity.since else ""
+    return _WHY.get(identity.state, "").format(since=since)
 
 
 def merged(seen: Collection[Identity], known: KnownIdentities | None, *, at: float) -> KnownIdentities:

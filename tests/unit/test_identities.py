@@ -105,6 +105,12 @@ def test_every_state_but_one_has_its_words() -> None:
     assert silent == [IdentityState.VERIFIED]
 
 
+def test_since_when_is_said_where_it_is_known() -> None:
+    just_listed = Identity(name="example.com", state=IdentityState.PENDING)
+    assert why_not(just_listed) == "verification at SES is pending"
+    assert why_not(replace(just_listed, since=NOW)) == PENDING
+
+
 def test_the_first_sender_that_is_not_verified_is_refused_with_the_reason() -> None:
     book = identities(example_com="verified", example_org="paused")
     policy.verified(["shop@example.com", "anna@mail.example.com"], book)
