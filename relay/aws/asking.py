@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,7 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from relay.errors import AwsRefused, RightMissing
 
 _TRIES = 4
-_PAUSE = 1.1  # SES answers one request a second, of those that do not send
+PAUSE = 1.1  # seconds; SES answers one request a second, of those that do not send
+_MAX_PAGES = 100
 _SLOW_DOWN = ("TooManyRequests", "Throttl")
 _DENIED = ("AccessDenied", "AuthorizationError", "UnauthorizedOperation")
 _RIGHT = re.compile(r"not authorized to perform:? [`'\"]?([a-z0-9-]+:[A-Za-z]+)")
@@ -39,7 +40,7 @@ class Aws:
             except AwsRefused as error:
                 if not error.code.startswith(_SLOW_DOWN):
                     raise
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(PAUSE)
         return await self._ask(service, call, **options)
 
     async def _ask(self, service: str, call: str, **options: Any) -> Answer:
@@ -55,6 +56,19 @@ class Aws:
         except Exception as error:  # urllib3's, a credential process's, and those of an answer that is none of AWS
             raise AwsRefused(type(error).__name__, repr(error)) from error
         return answer
+
+
+async def pages(
+    ask: Callable[..., Awaitable[Answer]], service: str, call: str, *, pause: float = PAUSE, **options: Any
+) -> AsyncIterator[Answer]:
+    """All of a list, with a pause in seconds between its pages. Raises as `ask` does."""
+    for _ in range(_MAX_PAGES):
+        page = await ask(service, call, **options)
+        yield page
+        if not page.get("NextToken"):
+            return
+        options["NextToken"] = page["NextToken"]
+        await asyncio.sleep(pause)
 
 
 def _refused(error: ClientError, action: str) -> AwsRefused:

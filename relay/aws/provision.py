@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from relay import provisioning, statements
-from relay.aws.asking import Answer, Aws, is_missing
+from relay.aws.asking import Answer, Aws, is_missing, pages
 from relay.errors import AwsRefused
 from relay.provisioning import Part, Properties, Setup, Step, Transport
 
-_MAX_PAGES = 100
 _TRIES = 5
 _PAUSE = 2.0
 _PENDING = "PendingConfirmation"  # an attribute, and what stands in place of the ARN until then
@@ -117,7 +116,7 @@ class Provisioner:
 
     async def _listed(self) -> Answer | None:
         """Our subscription among those of the topic."""
-        async for page in self._pages("sns", "list_subscriptions_by_topic", TopicArn=self._setup.topic_arn):
+        async for page in pages(self._aws.ask, "sns", "list_subscriptions_by_topic", TopicArn=self._setup.topic_arn):
             for each in page.get("Subscriptions", []):
                 endpoint = provisioning.without_login(each["Endpoint"])
                 if (each["Protocol"], endpoint) == (self._setup.protocol, self._setup.endpoint):
@@ -192,14 +191,6 @@ class Provisioner:
             if is_missing(error):
                 return None
             raise
-
-    async def _pages(self, service: str, call: str, **options: Any) -> AsyncIterator[Answer]:
-        for _ in range(_MAX_PAGES):
-            page = await self._aws.ask(service, call, **options)
-            yield page
-            if not page.get("NextToken"):
-                return
-            options["NextToken"] = page["NextToken"]
 
 
 _TAKEN = {

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from relay.assembly import at_aws
-from relay.aws.asking import Answer, Aws
+from relay.aws.asking import PAUSE, Answer, Aws, pages
 from relay.errors import AwsRefused, ConfigError, RightMissing
 from relay.settings import Config
 
@@ -30,11 +30,14 @@ class Caller:
 
 
 class Look:
-    """`missing` are the IAM actions that were refused so far. A relay that looks by itself `runs`."""
+    """`missing` are the IAM actions that were refused so far. A relay that looks by itself `runs`. `pause` is in seconds,
+    between the pages of a list.
+    """
 
-    def __init__(self, config: Config, *, runs: bool = False) -> None:
+    def __init__(self, config: Config, *, runs: bool = False, pause: float = PAUSE) -> None:
         self.config = config
         self.runs = runs
+        self._pause = pause
         self.missing: set[str] = set()
         self._aws: Aws | None = None
         self._asked: dict[str, asyncio.Task[Any]] = {}
@@ -50,6 +53,10 @@ class Look:
         key = f"{service} {call} {json.dumps(options, sort_keys=True)}"
         answer: Answer = await self._once(key, lambda: self._answer(service, call, options))
         return answer
+
+    def pages(self, service: str, call: str, **options: Any) -> AsyncIterator[Answer]:
+        """All of a list. Raises as `ask` does."""
+        return pages(self.ask, service, call, pause=self._pause, **options)
 
     async def caller(self) -> Caller:
         """Raises AwsRefused."""

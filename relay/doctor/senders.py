@@ -59,9 +59,8 @@ async def forwarding(look: Look) -> Verdict:
 
 
 async def _listed(look: Look) -> list[Identity]:
-    """The first thousand."""
-    answer = await look.ask("sesv2", "list_email_identities", PageSize=1000)
-    return [listed(row) for row in answer.get("EmailIdentities", [])]
+    listing = look.pages("sesv2", "list_email_identities", PageSize=1000)
+    return [listed(row) async for page in listing for row in page.get("EmailIdentities", [])]
 
 
 async def _details(look: Look) -> dict[str, Mapping[str, Any]]:

@@ -166,10 +166,10 @@ async def _destinations(look: Look) -> list[Destination]:
 
 
 async def _subscriptions(look: Look, arn: str) -> list[Mapping[str, Any]]:
-    """The first hundred, their endpoints without a login."""
+    """Their endpoints without a login."""
+    listing = look.pages("sns", "list_subscriptions_by_topic", TopicArn=arn)
     try:
-        answer = await look.ask("sns", "list_subscriptions_by_topic", TopicArn=arn)
-        found = answer.get("Subscriptions", [])
+        found = [each async for page in listing for each in page.get("Subscriptions", [])]
         return [{**each, "Endpoint": provisioning.without_login(each["Endpoint"])} for each in found]
     except AwsRefused as error:
         if is_missing(error):

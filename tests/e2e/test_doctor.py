@@ -89,7 +89,7 @@ def settings(cloud: Cloud, **changed: str) -> Config:
 
 
 async def found(check: str, config: Config) -> Finding:
-    findings = await rounds.examine(Look(config), {check: CHECKS[check]})
+    findings = await rounds.examine(Look(config, pause=0.0), {check: CHECKS[check]})
     return findings[0]
 
 
@@ -127,6 +127,11 @@ def example_com(**details: object) -> Callable[[Cloud], None]:
     return lambda cloud: cloud.identities.details.update({"example.com": details})
 
 
+def verified_behind_a_thousand(cloud: Cloud) -> None:
+    pending = {f"d{number:04}.example": ("PENDING", False) for number in range(1000)}
+    cloud.identities.states = {**pending, "z.example": ("SUCCESS", True)}
+
+
 def nothing(cloud: Cloud) -> None:
     pass
 
@@ -159,8 +164,10 @@ CASES: list[tuple[str, Callable[[Cloud], None], Grade, str]] = [
     ),
     ("identities", nothing, Grade.OK, "example.com"),
     ("identities", set_on(lambda cloud: cloud.identities.states, "b.example", ("PENDING", False)), Grade.WARNING, "b.example"),
+    ("identities", verified_behind_a_thousand, Grade.WARNING, "d0000.example: verification at SES is pending;"),
     ("identities", lambda cloud: cloud.identities.states.clear(), Grade.FAIL, "no domain"),
     ("DKIM", nothing, Grade.OK, "example.com"),
+    ("DKIM", verified_behind_a_thousand, Grade.OK, "z.example"),
     ("DKIM", example_com(DkimAttributes={"Status": "PENDING"}), Grade.WARNING, "not signed for: example.com"),
     ("MAIL FROM", nothing, Grade.OK, "DKIM alone"),
     ("MAIL FROM", example_com(MailFromAttributes={"MailFromDomainStatus": "FAILED"}), Grade.WARNING, "example.com (failed)"),
