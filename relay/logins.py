@@ -35,6 +35,7 @@ class Login:
         self._guesses = guesses
         self._clock = clock
         self._known: dict[str, Credential] = {}
+        self._changes = 0  # so many were told of
         self._noted: dict[tuple[str, str], LastUse] = {}
 
     async def check(self, name: str, password: str, *, peer: str, helo: str, scope: Scope | None = None) -> Credential:
@@ -42,8 +43,7 @@ class Login:
 
         Raises WrongLogin, TooManyFailures, TooBusy or StoreUnavailable.
         """
-        is_key = scope is Scope.SMTP and access_keys.is_id(name)
-        credential = await (self._of_key(name) if is_key else self.find(name))
+        credential = await self._named(name, scope)
         password_hash = self._passwords.remembered(password, credential)
         if password_hash is None and self._guesses.is_stopped(peer):
             raise TooManyFailures
@@ -54,16 +54,19 @@ class Login:
         if objection := objection_to(credential, peer, scope):
             raise self.failed(name, peer, objection)
         await self.succeeded(name, password_hash, peer=peer, helo=helo)
-        return credential
+        return await self._still(name, password_hash, peer=peer, scope=scope)
 
     async def find(self, name: str) -> Credential | None:
-        """As it is now. Raises StoreUnavailable."""
-        if name in self._known:
-            return self._known[name]
-        found = await self._credentials.get(name)
-        if found:
+        """As it is now: who does not wait before he uses it misses no change. Raises StoreUnavailable."""
+        while name not in self._known:
+            changes = self._changes
+            found = await self._credentials.get(name)
+            if changes != self._changes:
+                continue  # it may have been read before
+            if found is None:
+                return None
             self._known[name] = found
-        return found
+        return self._known[name]
 
     def failed(self, name: str, peer: str, why: str) -> WrongLogin:
         """It was somebody else, or may not come in. What to raise."""
@@ -80,6 +83,11 @@ class Login:
     def forget(self, name: str) -> None:
         """The credential was changed."""
         self._known.pop(name, None)
+        self._changes += 1
+
+    async def _named(self, name: str, scope: Scope | None) -> Credential | None:
+        is_key = scope is Scope.SMTP and access_keys.is_id(name)
+        return await (self._of_key(name) if is_key else self.find(name))
 
     async def _of_key(self, id: str) -> Credential | None:
         """The login of an access key, with that one password; None for a key that is not for SMTP."""
@@ -88,6 +96,15 @@ class Login:
             return None
         credential = await self.find(key.credential)
         return replace(credential, password_hashes=(key.smtp_hash,)) if credential else None
+
+    async def _still(self, name: str, password_hash: str, *, peer: str, scope: Scope | None) -> Credential:
+        """Looks again: all that took its time, and nobody can be told yet. Raises WrongLogin or StoreUnavailable."""
+        credential = await self._named(name, scope)
+        if credential is None or password_hash not in credential.password_hashes:
+            raise self.failed(name, peer, "wrong password")
+        if objection := objection_to(credential, peer, scope):
+            raise self.failed(name, peer, objection)
+        return credential
 
     async def _note(self, use: LastUse) -> None:
         """Once a minute is enough, but for a new address. A store that cannot take it is no reason to refuse a login."""
