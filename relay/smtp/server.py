@@ -7,9 +7,9 @@ import ssl
 from collections.abc import Collection
 
 from relay import journal
-from relay.credential import Credential
+from relay.credential import Credential, Scope
 from relay.intake import Intake
-from relay.logins import Login
+from relay.logins import Login, objection_to
 from relay.smtp import answers
 from relay.smtp.connection import Connection
 from relay.smtp.limits import Crowd, Limits
@@ -69,15 +69,15 @@ class SmtpServer:
         self._connections.discard(connection)
 
     def credential_changed(self, credential: Credential) -> None:
-        """Open sessions go by the new settings at once; those of a disabled login end."""
+        """Open sessions go by the new settings at once; those that might not begin any more end."""
         self.login.forget(credential.name)
         for connection in list(self._connections):
             known = connection.dialogue.credential
             if known is None or known.name != credential.name:
                 continue
             connection.dialogue.credential = credential
-            if credential.disabled:
-                connection.part(answers.DISABLED)
+            if objection_to(credential, connection.dialogue.peer, Scope.SMTP):
+                connection.part(answers.DISABLED if credential.disabled else answers.LOGIN_CHANGED)
 
     async def stop(self, *, limit: float) -> None:
         """No new connections, 421 to those that wait, `limit` seconds for those in the middle of a message."""

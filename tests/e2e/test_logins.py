@@ -21,12 +21,13 @@ SETTINGS = {
 }
 TIRED = replace(APPLICATION, name="tired", password_hashes=(hash_password(PASSWORD),))
 SPENT = replace(APPLICATION, name="spent", per_day=2)
+MOVED = replace(APPLICATION, name="moved")
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def relay(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Relay]:
     folder = tmp_path_factory.mktemp("logins")
-    async with running_relay(folder, APPLICATION, PERSON, TIRED, SPENT, settings=SETTINGS) as (running, _):
+    async with running_relay(folder, APPLICATION, PERSON, TIRED, SPENT, MOVED, settings=SETTINGS) as (running, _):
         yield running
 
 
@@ -69,6 +70,18 @@ async def test_a_login_that_is_disabled_ends_at_once_and_can_be_enabled_again(re
     assert login(relay, "tired", PASSWORD, source="127.0.0.6")[0] == 535
     await relay.cli("credential", "enable", "tired")
     assert login(relay, "tired", PASSWORD, source="127.0.0.6")[0] == 235
+
+
+@pytest.mark.parametrize("change", [("--network", "192.0.2.0/24"), ("--network", "127.0.0.0/8", "--scope", "messages")])
+async def test_a_session_that_might_not_begin_any_more_ends_at_once(relay: Relay, change: tuple[str, ...]) -> None:
+    await relay.cli("credential", "change", "moved", "--network", "127.0.0.0/8")
+    with relay.smtp(login="moved") as client:
+        await relay.cli("credential", "change", "moved", "--network", "127.0.0.0/16")
+        assert client.noop()[0] == 250
+        await relay.cli("credential", "change", "moved", *change)
+        assert client.getreply() == (421, b"4.7.0 Your login may not be used here any more")
+        with pytest.raises(smtplib.SMTPServerDisconnected):
+            client.noop()
 
 
 async def test_an_open_session_goes_by_the_changed_senders_at_once(relay: Relay) -> None:
