@@ -20,7 +20,7 @@ from relay.credential import Credential
 from relay.errors import ConfigError
 from relay.identities import Identities
 from relay.lifecycle import DAY
-from relay.logins import LoginChanges
+from relay.logins import KeyChanges, LoginChanges
 from relay.parts import Parts
 from relay.ports.queue import Express
 from relay.security.passwords import ArgonPasswords
@@ -120,6 +120,8 @@ class Doors:
             shares_ports=bool(self._config.worker),
         )
         self._changed.append(server.credential_changed)
+        keys = KeyChanges(base.store.access_keys, server.access_keys, server.access_key_gone)
+        self._parts.keep_running(keys.run, "the look at the access keys in use")
         self._parts.ends_with(server.stop, limit=_STOP_SECONDS)
         guests = TrustedNetworks(config.trusted_networks, config.trusted_credential, entrance.login.find)
         self._listen(server, "submission", config.submission)

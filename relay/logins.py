@@ -1,5 +1,5 @@
 """Who is it? A name and a password from an address: a credential, or one answer for every failure. And what other nodes, and
-the command line, change of logins: heard of within a second.
+the command line, change of logins and access keys: heard of within a second.
 
 By SMTP the id of an access key is a name as well: its password is the one that SES makes of the secret.
 """
@@ -7,7 +7,7 @@ By SMTP the id of an access key is a name as well: its password is the one that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from dataclasses import replace
 
@@ -142,3 +142,21 @@ class LoginChanges:
                 for credential in changed:
                     self._tell(credential)
             await asyncio.sleep(_EVERY)
+
+
+class KeyChanges:
+    """`tell` hears of each access key `in_use` that is disabled or gone."""
+
+    def __init__(self, keys: AccessKeys, in_use: Callable[[], Set[str]], tell: Callable[[str], None]) -> None:
+        self._keys = keys
+        self._in_use = in_use
+        self._tell = tell
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY)
+            if in_use := self._in_use():
+                with suppress(StoreUnavailable):
+                    for id in in_use - {key.id for key in await self._keys.all() if not key.disabled}:
+                        self._tell(id)

@@ -237,7 +237,7 @@ class SubmissionProtocol(Connection):
             )
         except (WrongLogin, TooManyFailures) as refusal:
             return self._login_failed(refusal)
-        self.dialogue.log_in(found)
+        self.dialogue.log_in(found, name)
         return answers.LOGGED_IN
 
     def _login_failed(self, refusal: Refused) -> Reply:

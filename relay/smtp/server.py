@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Set
 
 from relay import journal
 from relay.credential import Credential, Scope
@@ -78,6 +78,16 @@ class SmtpServer:
             connection.dialogue.credential = credential
             if objection_to(credential, connection.dialogue.peer, Scope.SMTP):
                 connection.part(answers.DISABLED if credential.disabled else answers.LOGIN_CHANGED)
+
+    def access_keys(self) -> Set[str]:
+        """By which open sessions were logged in."""
+        return {connection.dialogue.access_key for connection in self._connections} - {""}
+
+    def access_key_gone(self, id: str) -> None:
+        """Its sessions end."""
+        for connection in list(self._connections):
+            if connection.dialogue.access_key == id:
+                connection.part(answers.DISABLED)
 
     async def stop(self, *, limit: float) -> None:
         """No new connections, 421 to those that wait, `limit` seconds for those in the middle of a message."""

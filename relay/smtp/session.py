@@ -9,7 +9,7 @@ import re
 from collections.abc import Coroutine
 from typing import Any
 
-from relay import failpoints, journal
+from relay import access_keys, failpoints, journal
 from relay.credential import Credential, OnSuppressed
 from relay.errors import (
     DoorClosed,
@@ -52,6 +52,8 @@ class Session:
         self.encrypted = encrypted
         self.helo = ""
         self.credential = guest
+        self.access_key = ""
+        """By which it was logged in, if by one."""
         self.has_logged_in = False
         self.message_id = ""
         """Of the message that comes in now."""
@@ -74,8 +76,10 @@ class Session:
         """How many there are."""
         return len(self._recipients)
 
-    def log_in(self, credential: Credential) -> None:
+    def log_in(self, credential: Credential, name: str) -> None:
+        """`name` is what was given for it: its own, or the id of an access key."""
         self.credential = credential
+        self.access_key = name if access_keys.is_id(name) else ""
         self.has_logged_in = True
 
     def hello(self, name: str) -> None:

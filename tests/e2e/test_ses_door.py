@@ -530,8 +530,10 @@ async def test_a_key_is_given_used_by_smtp_disabled_and_removed(scene: Scene) ->
         assert (await api.get("/Account")).status == 401  # by SMTP alone
     shown = (await relay.cli("credential", "key", "list"))[1]
     assert f"{id} │ split" in shown
-    await relay.cli("credential", "key", "disable", id)
-    await asyncio.sleep(1.1)
+    with relay.smtp(login="") as smtp:
+        smtp.login(id, password)
+        await relay.cli("credential", "key", "disable", id)
+        assert smtp.getreply() == (421, b"4.7.0 Your login was disabled")
     with pytest.raises(ClientError, match="UnrecognizedClientException"):
         await asyncio.to_thread(client.get_account)
     with relay.smtp(login="") as smtp, pytest.raises(Exception, match="535"):
