@@ -64,11 +64,10 @@ class Connection(_Bare, SMTP):
 
     dialogue: Session
 
-    def __init__(self, keeper: Keeper, *, unwelcome: Reply | None) -> None:
+    def __init__(self, keeper: Keeper) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(_NO_HOOKS, hostname=keeper.hostname, ident="relay", loop=loop)  # no name: a DNS look-up each
         self._keeper = keeper
-        self._unwelcome = unwelcome
         self.ended: asyncio.Future[None] = loop.create_future()
         self._buffer = b""  # bytes, not bytearray: content goes on as it came, without a copy
         self._position = 0  # so far the buffer was obeyed
@@ -97,8 +96,6 @@ class Connection(_Bare, SMTP):
         super().connection_made(transport)
         self._since = self._active_at = self._obeyed_at = self.loop.time()
         self._keeper.opened(self)
-        if self._unwelcome:
-            self.shut_down(self._unwelcome)
 
     async def _handle_client(self) -> None:
         """aiosmtpd starts this as a task; our steps need none. What was sent with the first octets is seen before it."""

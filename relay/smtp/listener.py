@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Collection
+from contextlib import closing
 from typing import Protocol
 
 from aiosmtpd.proxy_protocol import AF, V2_CMD, ProxyData, get_proxy
@@ -21,6 +22,8 @@ _BACKLOG = 1024
 _ACCEPTS_AT_ONCE = 64
 _PAUSE_WITHOUT_DESCRIPTORS = 0.5
 _LONGEST_PROXY_LINE = 107  # of version 1
+_TO_READ = 0.1  # seconds for who is turned away; a socket that is closed with octets unread is reset
+_MOST_TO_READ = 100  # at one time; more are closed at once
 
 
 class Guests(Protocol):
@@ -44,6 +47,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._socket: socket.socket | None = None
         self._serving = Tasks()
+        self._turned_away = 0
 
     def open(self, host: str, port: int, *, is_shared: bool = False) -> int:
         """Returns the port (asked for with port 0 in tests), which other processes may share. Raises OSError."""
@@ -85,13 +89,16 @@ class Listener:
             self._serving.begin(self._serve(accepted, address[0]))
 
     async def _serve(self, accepted: socket.socket, address: str) -> None:
-        """One connection, from its first octet to its end."""
+        """One connection, from its first octet to its end. Who is turned away takes nobody's place: he is not counted."""
         peer = address
         try:
-            with self._crowd.one_more() as crowded:
-                peer = await self._peer(accepted, address)
-                with self._crowd.one_more_of(peer) as crowded_there:
-                    await self._converse(accepted, peer, crowded or crowded_there)
+            with closing(accepted):
+                with self._crowd.one_more() as crowded:
+                    peer = await self._peer(accepted, address)
+                    with self._crowd.one_more_of(peer) as crowded_there:
+                        unwelcome = crowded or crowded_there or await self._converse(accepted, peer)
+                if unwelcome:
+                    await self._turn_away(accepted, unwelcome)
         except (OSError, EOFError) as error:
             journal.connection_failed(peer=peer, why=str(error) or type(error).__name__)
         except Exception:
@@ -103,32 +110,39 @@ class Listener:
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not policy.is_within(address, self._proxies):
             return address
-        try:
-            async with asyncio.timeout(self._crowd.limits.handshake_seconds):
-                header = await get_proxy(_Exact(self._loop, accepted))
-            if not header.valid:
-                raise ConnectionError(header.error)
-        except BaseException:
-            accepted.close()
-            raise
+        async with asyncio.timeout(self._crowd.limits.handshake_seconds):
+            header = await get_proxy(_Exact(self._loop, accepted))
+        if not header.valid:
+            raise ConnectionError(header.error)
         return _source(header) or address
 
-    async def _converse(self, accepted: socket.socket, peer: str, unwelcome: Reply | None) -> None:
-        """Until the end of the connection. Before TLS nobody can be told why he is not welcome."""
+    async def _converse(self, accepted: socket.socket, peer: str) -> Reply | None:
+        """Until the end of the connection. Returns what somebody is told instead who may not submit here."""
+        guest, unwelcome = await self._guests.welcome(peer) if self._guests else (None, None)
+        if unwelcome:
+            return unwelcome
         transport = SocketTransport(self._loop, accepted, peer)
         try:
             if self._implicit_tls:
-                if unwelcome:
-                    raise ConnectionError(unwelcome.text)
                 await transport.start_tls(self._door.tls, seconds=self._crowd.limits.handshake_seconds)
-            guest = None
-            if self._guests and not unwelcome:
-                guest, unwelcome = await self._guests.welcome(peer)
-            connection = SubmissionProtocol(self._door, peer=peer, guest=guest, unwelcome=unwelcome)
+            connection = SubmissionProtocol(self._door, peer=peer, guest=guest)
             transport.begin(connection)
             await connection.ended
         finally:
             transport.abort()
+        return None
+
+    async def _turn_away(self, accepted: socket.socket, why: Reply) -> None:
+        """Says why, and that it is over. Raises OSError; before TLS nobody can be told."""
+        if self._implicit_tls:
+            raise ConnectionError(why.text)
+        accepted.send(why.line())
+        accepted.shutdown(socket.SHUT_WR)
+        if self._turned_away >= _MOST_TO_READ:
+            return
+        self._turned_away += 1
+        await asyncio.sleep(_TO_READ)
+        self._turned_away -= 1
 
 
 def _source(header: ProxyData) -> str | None:

@@ -44,8 +44,8 @@ class Door(Keeper, Protocol):
 class SubmissionProtocol(Connection):
     """One connection's commands. A `guest` submits without a login."""
 
-    def __init__(self, door: Door, *, peer: str, guest: Credential | None = None, unwelcome: Reply | None = None) -> None:
-        super().__init__(door, unwelcome=unwelcome)
+    def __init__(self, door: Door, *, peer: str, guest: Credential | None = None) -> None:
+        super().__init__(door)
         self._door = door
         self._has_obeyed = False  # a command that exists has come
         self._has_refused_data = False  # by the last command

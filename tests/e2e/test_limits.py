@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 
@@ -49,6 +50,16 @@ async def test_one_address_may_not_take_all_connections(limited: Relay) -> None:
         assert [client.noop()[0] for client in first] == [250] * 3
         first[0].quit()
         stack.enter_context(await _until_welcome(limited))
+
+
+async def test_who_is_turned_away_takes_nobody_s_place(limited: Relay) -> None:
+    with ExitStack() as stack:
+        for _ in range(3):
+            stack.enter_context(await _until_welcome(limited, "127.0.0.3"))
+        for _ in range(120):
+            address = ("127.0.0.1", limited.ports["submission"])
+            stack.enter_context(socket.create_connection(address, source_address=("127.0.0.3", 0)))
+        assert stack.enter_context(_connect(limited)).noop()[0] == 250
 
 
 async def test_all_together_may_not_take_more_than_there_are(limited: Relay) -> None:

@@ -27,7 +27,7 @@ class Slow(Connection):
 
     def __init__(self) -> None:
         keeper = SimpleNamespace(hostname="relay", tasks=Tasks(), opened=lambda _: None, closed=lambda _: None)
-        super().__init__(cast(Keeper, keeper), unwelcome=None)
+        super().__init__(cast(Keeper, keeper))
         guest = Credential(name="app", kind=Kind.APPLICATION, password_hashes=(), senders=())
         self.dialogue = Session(cast(Intake, None), peer="127.0.0.1", encrypted=True, guest=guest)
         self.done = asyncio.Event()
