@@ -18,8 +18,8 @@ from relay.cli.supervisor import ADDRESS, WATCHED, Supervisor
 from relay.config import WORKER
 
 _STOP_SECONDS = 40.0  # a relay needs 35 at most
-_FIRST_SECONDS = 5.0  # who ends so early with an error cannot be helped by another try
-_AGAIN = 1.0
+_FIRST_SECONDS = 5.0  # who ends so early with an error cannot be helped by another try, unless it was ready before
+_AGAIN = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds to the next start: longer the more of them have ended early
 _ORPHANED = 1.0
 _MOST = 4096  # octets of what a worker says at once
 
@@ -36,7 +36,7 @@ class Workers:
         self._running: dict[int, Process] = {}
         self._ready: set[int] = set()
         self._were_ready = False
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -53,10 +53,10 @@ class Workers:
     def stop(self) -> None:
         """All of them, in good order; a second time at once."""
         self._supervisor.stopping()
-        self._tell(signal.SIGKILL if self._is_stopping else signal.SIGTERM)
-        if not self._is_stopping:
+        self._tell(signal.SIGKILL if self._stopping.is_set() else signal.SIGTERM)
+        if not self._stopping.is_set():
             asyncio.get_running_loop().call_later(_STOP_SECONDS, self._tell, signal.SIGKILL)
-        self._is_stopping = True
+        self._stopping.set()
 
     def _reload(self) -> None:
         self._supervisor.reloading()
@@ -83,17 +83,24 @@ class Workers:
     async def _keep(self, number: int, folder: Path) -> bool:
         """Until it is told to stop. Whether it failed."""
         loop = asyncio.get_running_loop()
-        while not self._is_stopping:
+        early = 0
+        while not self._stopping.is_set():
             began = loop.time()
             status = await self._once(number, folder / str(number))
-            if self._is_stopping:
+            if self._stopping.is_set():
                 return status != 0
             journal.trouble(f"worker {number} has ended with status {status}")
-            if status and loop.time() - began < _FIRST_SECONDS:
+            early = early + 1 if status and loop.time() - began < _FIRST_SECONDS else 0
+            if early and not self._were_ready:
                 self.stop()
                 return True
-            await asyncio.sleep(_AGAIN)
+            await self._pause(_AGAIN[min(early, len(_AGAIN) - 1)])
         return False
+
+    async def _pause(self, seconds: float) -> None:
+        """Shorter where it is told to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _once(self, number: int, address: Path) -> int:
         environment = os.environ | {WORKER: str(number), ADDRESS: str(address), WATCHED: ""}

@@ -13,7 +13,9 @@ from secrets import token_hex
 
 import pytest
 
+from relay.cli import workers
 from relay.cli.supervisor import Supervisor
+from relay.cli.workers import Workers
 from tests.cluster import cluster
 from tests.harness import APPLICATION, Relay, running_relay
 from tests.ports import reserved_port
@@ -144,6 +146,48 @@ async def test_workers_are_ready_when_all_are_and_a_silent_one_is_started_anew(t
             assert (await relay.told("trouble", within=1))["what"].endswith("has ended with status -9")
             assert await relay.stop() == 0
             assert {"STOPPING=1", "WATCHDOG=1"} <= {*told.read()}
+
+
+class Failing(Workers):
+    """Two workers that were ready once, and cannot be started again."""
+
+    def __init__(self) -> None:
+        super().__init__(2, [], Supervisor({}))
+        self.starts: list[int] = []
+
+    async def _once(self, number: int, address: Path) -> int:
+        self.starts.append(number)
+        self._heard(number)
+        await asyncio.sleep(0)
+        return 2
+
+    async def failed(self, number: int) -> bool:
+        return await self._keep(number, Path())
+
+
+async def test_a_worker_that_cannot_be_started_again_is_tried_less_often_and_leaves_the_others_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(workers, "_AGAIN", (0.001, 0.001, 0.001, 60.0))
+    failing = Failing()
+    failing._heard(2)
+    one = asyncio.create_task(failing.failed(1))
+    async with asyncio.timeout(5):
+        while len(failing.starts) < 3:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.05)
+        assert failing.starts == [1, 1, 1]
+        assert not one.done()
+        failing.stop()
+        assert not await one
+
+
+async def test_workers_that_cannot_be_started_at_all_end_together() -> None:
+    failing = Failing()
+    async with asyncio.timeout(5):
+        assert await failing.failed(1)
+        assert not await failing.failed(2)
+    assert failing.starts == [1]
 
 
 def workers_of(relay: Relay) -> list[int]:
