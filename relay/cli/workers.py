@@ -20,6 +20,8 @@ from relay.config import WORKER
 _STOP_SECONDS = 40.0  # a relay needs 35 at most
 _FIRST_SECONDS = 5.0  # who ends so early with an error cannot be helped by another try, unless it was ready before
 _AGAIN = (1.0, 2.0, 5.0, 10.0, 30.0)  # seconds to the next start: longer the more of them have ended early
+_IN_GOOD_ORDER = (0, -signal.SIGTERM)  # told while it started
+_PARENT = "RELAY_PARENT"
 _ORPHANED = 1.0
 _MOST = 4096  # octets of what a worker says at once
 
@@ -88,7 +90,7 @@ class Workers:
             began = loop.time()
             status = await self._once(number, folder / str(number))
             if self._stopping.is_set():
-                return status != 0
+                return status not in _IN_GOOD_ORDER
             journal.trouble(f"worker {number} has ended with status {status}")
             early = early + 1 if status and loop.time() - began < _FIRST_SECONDS else 0
             if early and not self._were_ready:
@@ -103,10 +105,13 @@ class Workers:
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
     async def _once(self, number: int, address: Path) -> int:
-        environment = os.environ | {WORKER: str(number), ADDRESS: str(address), WATCHED: ""}
+        environment = os.environ | {WORKER: str(number), _PARENT: str(os.getpid()), ADDRESS: str(address), WATCHED: ""}
         with closing(_Ear(address, lambda: self._heard(number))) as ear:
             process = await asyncio.create_subprocess_exec(sys.executable, "-m", "relay", *self._arguments, env=environment)
             self._running[number] = process
+            if self._stopping.is_set():  # all were told while it was not there yet
+                with suppress(ProcessLookupError):
+                    process.terminate()
             watch = asyncio.create_task(ear.kill_when_silent(process, self._supervisor.patience))
             try:
                 return await process.wait()
@@ -151,7 +156,7 @@ class _Ear:
 
 
 async def until_orphaned() -> None:
-    """Returns when the process that started this one is gone."""
-    parent = os.getppid()
+    """Returns when the process that started this one as a worker is gone, also where it was gone before this began."""
+    parent = int(os.environ[_PARENT])
     while os.getppid() == parent:  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(_ORPHANED)

@@ -190,5 +190,32 @@ async def test_workers_that_cannot_be_started_at_all_end_together() -> None:
     assert failing.starts == [1]
 
 
+@pytest.mark.parametrize(("told", "status"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
+async def test_workers_that_are_still_starting_end_with_their_supervisor(
+    tmp_path: Path, url: str, told: signal.Signals, status: int
+) -> None:
+    with reserved_port() as port, reserved_port() as private:
+        settings = {
+            "RELAY_SMTP__SUBMISSION": f"127.0.0.1:{port}",
+            "RELAY_SMTP__SUBMISSIONS": "",
+            "RELAY_PRIVATE__LISTEN": f"127.0.0.1:{private}",
+        }
+        async with cluster(tmp_path, url, settings) as (relays, _):
+            [relay] = relays
+            await relay.stop()
+            relay.arguments = ("serve", "--workers", "2")
+            last = relay.process_id
+            starting = asyncio.create_task(relay.start())
+            while relay.process_id == last or len(started := workers_of(relay)) < 2:  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.01)
+            relay.send(told)
+            with pytest.raises(RuntimeError, match="did not start"):
+                await starting
+            assert await relay.ended() == status
+            async with asyncio.timeout(10):
+                while any(Path(f"/proc/{worker}").exists() for worker in started):  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.05)
+
+
 def workers_of(relay: Relay) -> list[int]:
     return list(map(int, Path(f"/proc/{relay.process_id}/task/{relay.process_id}/children").read_text().split()))
