@@ -42,9 +42,11 @@ async def serve(file: Path | None, own: Path | None, workers: int) -> None:
     sys.setswitchinterval(_TURN)
     app, supervisor = App(config), Supervisor(os.environ)
     alive = asyncio.create_task(supervisor.stay_alive())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _reload, app, supervisor)
+    on_signal = asyncio.get_running_loop().add_signal_handler
+    on_signal(signal.SIGHUP, lambda: None)  # what starts reads all there is, and would say that it is ready
     await app.start()
     supervisor.ready(_open(app))
+    on_signal(signal.SIGHUP, _reload, app, supervisor)
     await until_told(app.failed.wait(), *([until_orphaned()] if config.worker else ()))
     supervisor.stopping()
     await app.stop()

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,14 +55,17 @@ class Workers:
     def stop(self) -> None:
         """All of them, in good order; a second time at once."""
         self._supervisor.stopping()
-        self._tell(signal.SIGKILL if self._stopping.is_set() else signal.SIGTERM)
+        self._tell(signal.SIGKILL if self._stopping.is_set() else signal.SIGTERM, self._running)
         if not self._stopping.is_set():
-            asyncio.get_running_loop().call_later(_STOP_SECONDS, self._tell, signal.SIGKILL)
+            asyncio.get_running_loop().call_later(_STOP_SECONDS, self._tell, signal.SIGKILL, self._running)
         self._stopping.set()
 
     def _reload(self) -> None:
+        """Who starts reads all there is, and may not know the signal yet: it would end by it."""
+        if not self._were_ready:
+            return
         self._supervisor.reloading()
-        self._tell(signal.SIGHUP)
+        self._tell(signal.SIGHUP, self._ready)
         self._supervisor.ready(self._count())
 
     def _heard(self, number: int) -> None:
@@ -77,10 +80,10 @@ class Workers:
     def _count(self) -> str:
         return f"{len(self._ready)} of {len(self._numbers)} workers are ready"
 
-    def _tell(self, what: signal.Signals) -> None:
-        for process in self._running.values():
+    def _tell(self, what: signal.Signals, whom: Iterable[int]) -> None:
+        for number in whom:
             with suppress(ProcessLookupError):
-                process.send_signal(what)
+                self._running[number].send_signal(what)
 
     async def _keep(self, number: int, folder: Path) -> bool:
         """Until it is told to stop. Whether it failed."""

@@ -84,6 +84,29 @@ async def test_it_is_ready_with_its_doors_open_reloads_and_stops(tmp_path: Path,
         assert "STOPPING=1" in told.read()
 
 
+async def test_who_is_told_to_reload_while_it_starts_does_not_say_that_it_is_ready(tmp_path: Path, told: Told) -> None:
+    async with running_relay(tmp_path, APPLICATION, settings=told.environment()) as (relay, _):
+        await relay.stop()
+        told.forget()
+        last = relay.process_id
+        starting = asyncio.create_task(relay.start())
+        while relay.process_id == last or not heeds(relay, signal.SIGHUP):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.002)
+        for _ in range(3):
+            relay.send(signal.SIGHUP)
+            await asyncio.sleep(0.01)
+            assert not relay.ports
+            assert {"RELOADING=1", "READY=1"}.isdisjoint(told.read())
+        await starting
+        await told.until("READY=1")
+
+
+def heeds(relay: Relay, number: signal.Signals) -> bool:
+    """Whether the process has a handler for that signal."""
+    status = Path(f"/proc/{relay.process_id}/status").read_text()
+    return bool(int(status.partition("SigCgt:")[2].split()[0], 16) >> number - 1 & 1)
+
+
 async def test_a_loop_that_stands_still_does_not_say_that_it_lives(tmp_path: Path, told: Told) -> None:
     async with running_relay(tmp_path, APPLICATION, settings=told.environment()) as (relay, _):
         await told.until("READY=1")
