@@ -49,6 +49,8 @@ def _json(first: str, lines: Iterator[str], given: Given) -> Numbered:
         document = json.loads("".join(lines))
     except (ValueError, RecursionError) as error:
         raise UnknownList(f"neither JSON nor a table: {error}") from None
+    if isinstance(document, dict) and document.get("NextToken"):
+        raise UnknownList("a page of SES's list, with more behind it (NextToken): `relay suppression sync` fetches all of it")
     items = _items(document)
     if items and not _found(items[0], given):
         raise UnknownList(f"JSON of a kind that is not known: {_shown(items[0])}")

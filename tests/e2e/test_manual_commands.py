@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import shlex
 import shutil
@@ -46,11 +45,6 @@ BEFORE = {
 PLACES = ((" ADDRESS", " reader@example.net"), (" FILE", " file"))
 ON_POSTGRES = {"scaling.md"}
 WITHOUT_A_RELAY = {"postgres.md"}
-LIST = {
-    "SuppressedDestinationSummaries": [
-        {"EmailAddress": "gone@example.net", "Reason": "BOUNCE", "LastUpdateTime": "2026-01-02T03:04:05.000000+00:00"}
-    ]
-}
 
 
 def is_elsewhere(command: str) -> bool:
@@ -105,7 +99,6 @@ async def prepared(relay: Relay, page: Path) -> str:
 
     shutil.copy(ROOT / "config" / "relay.toml", relay.folder)
     (relay.folder / "backups").mkdir()
-    (relay.folder / "list.json").write_text(json.dumps(LIST))
     for name, content in re.findall(r"```toml\n# (\w+\.toml)\n(.*?)```", page.read_text(), re.DOTALL):
         (relay.folder / name).write_text(content)
     await relay.cli("queue", "pause", "--credential", "app")

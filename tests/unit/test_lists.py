@@ -97,8 +97,7 @@ FILES = {
                 "SuppressedDestinationSummaries": [
                     {"EmailAddress": "a@example.net", "Reason": "COMPLAINT", "LastUpdateTime": "2019-12-17T13:58:33+00:00"},
                     {"EmailAddress": "b@example.net", "Reason": "BOUNCE", "LastUpdateTime": AT},
-                ],
-                "NextToken": "more",
+                ]
             }
         ),
         [("complaint", ALL, AT, ""), ("hard_bounce", ALL, AT, "")],
@@ -244,6 +243,13 @@ def test_a_first_line_without_an_end_is_no_table() -> None:
 def test_what_is_no_list_is_not_guessed_at(text: str, format: str) -> None:
     with pytest.raises(UnknownList):
         listed(text, format=format)
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+def test_a_page_of_sess_list_is_not_taken_for_the_list(indent: int | None) -> None:
+    page = {"SuppressedDestinationSummaries": [{"EmailAddress": "a@example.net", "Reason": "BOUNCE"}], "NextToken": "more"}
+    with pytest.raises(UnknownList, match="relay suppression sync"):
+        listed(json.dumps(page, indent=indent))
 
 
 def test_those_whom_sendgrid_blocks_are_imported_only_for_a_reason_that_is_named() -> None:
