@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from botocore.exceptions import NoCredentialsError
+
 from relay import config_rules, provisioning
 from relay.assembly import at_aws
 from relay.aws.asking import Aws
 from relay.aws.identities import listed
 from relay.aws.provision import Provisioner
-from relay.errors import NoWebhook
+from relay.errors import AwsRefused, NoWebhook
 from relay.identities import why_not
 from relay.provisioning import EVENT_TYPES, TRACKING, Setup, Step, Transport, Wishes
 from relay.settings import Config
+
+UNKNOWN = "ACCOUNT"  # stands for the number where there are no credentials
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
 
 class AwsSettingUp:
@@ -66,14 +71,33 @@ async def begun(config: Config, wishes: Wishes) -> AwsSettingUp:
     """
     asking = at_aws.asking(config, at_aws.session(config))
     caller = await asking.ask("sts", "get_caller_identity")
+    return AwsSettingUp(config, asking, _setup(config, wishes, caller["Arn"]), caller["Arn"])
+
+
+async def planned(config: Config, wishes: Wishes) -> Setup:
+    """The same, with nothing to be done about it: without credentials the account is called ACCOUNT. Raises as `begun` does."""
+    try:
+        return (await begun(config, wishes)).setup
+    except AwsRefused as error:
+        if error.code != NoCredentialsError.__name__:
+            raise
+    return _setup(config, wishes, f"arn:{_partition(config.ses.region)}:iam::{UNKNOWN}:root")
+
+
+def _partition(region: str) -> str:
+    return next((found for beginning, found in _PARTITIONS.items() if region.startswith(beginning)), "aws")
+
+
+def _setup(config: Config, wishes: Wishes, caller: str) -> Setup:
+    """In the account that the ARN of the caller is of. Raises NoWebhook."""
     feedback = config.feedback
     webhook = _webhook(config, wishes.public_url or config.callbacks.public_url) if wishes.transport is Transport.HTTPS else ""
     configuration_set = config.ses.configuration_set or "relay"
     named = [topic.rpartition(":")[2] for topic in feedback.topics]
-    setup = Setup(
-        partition=caller["Arn"].split(":")[1],
+    return Setup(
+        partition=caller.split(":")[1],
         region=config.ses.region,
-        account=caller["Account"],
+        account=caller.split(":")[4],
         configuration_set=configuration_set,
         topic=named[0] if len(named) == 1 else f"{configuration_set}-events",
         transport=wishes.transport,
@@ -83,7 +107,6 @@ async def begun(config: Config, wishes: Wishes) -> AwsSettingUp:
         suppresses=config.suppression.push,
         verifies=bool(config.api.listen or (config.private.listen and config.private.console)),
     )
-    return AwsSettingUp(config, asking, setup, caller["Arn"])
 
 
 def _webhook(config: Config, public_url: str) -> str:

@@ -87,20 +87,22 @@ async def aws_status(config: Config, **said: Any) -> None:
 @on_config
 async def aws_policy(config: Config, *, role: str, **said: Any) -> None:
     """The least-privilege IAM policy of the relay, of `relay doctor` or of `relay aws setup`."""
-    work = await _begun(config, **said, quietly=True)
-    _print_policy(Role(role), work.setup)
+    setup = await _answered(setting_up.planned(config, _wishes(**said)))
+    if setup.account == setting_up.UNKNOWN:
+        line(f"relay: no credentials of AWS: {setting_up.UNKNOWN} stands where the number of your account must", err=True)
+    _print_policy(Role(role), setup)
 
 
-async def _begun(
-    config: Config, *, transport: str, public_url: str | None, no_tracking: bool, quietly: bool = False
-) -> AwsSettingUp:
+async def _begun(config: Config, **said: Any) -> AwsSettingUp:
     """What is wanted, in the account that the credentials are of."""
-    wishes = Wishes(transport=Transport(transport), public_url=public_url or "", tracks=not no_tracking)
-    work = await _answered(setting_up.begun(config, wishes))
-    if not quietly:
-        line(f"Account {work.setup.account} in {work.setup.region}, as {work.caller}")
-        _tell_senders(await _answered(work.senders()))
+    work = await _answered(setting_up.begun(config, _wishes(**said)))
+    line(f"Account {work.setup.account} in {work.setup.region}, as {work.caller}")
+    _tell_senders(await _answered(work.senders()))
     return work
+
+
+def _wishes(*, transport: str, public_url: str | None, no_tracking: bool) -> Wishes:
+    return Wishes(transport=Transport(transport), public_url=public_url or "", tracks=not no_tracking)
 
 
 def _tell_senders(names: Sequence[str]) -> None:

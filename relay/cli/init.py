@@ -181,7 +181,7 @@ What is left:
 
   DNS     {smtp.hostname} leads to this machine, and SES has verified the domains that mail is sent from
   AWS     {verb} aws setup{transport}
-          prints what must stand in {file} then; {relay} aws policy prints the rights of the relay itself
+          prints what must stand in {file} then; {relay} aws policy{transport} prints the rights of the relay itself
   start   systemctl enable --now relay    (docs/install.md; by hand: {verb} serve)
   look    {verb} doctor
           and at the console, where it is on: http://{config.private.listen}

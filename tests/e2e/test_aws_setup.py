@@ -205,6 +205,23 @@ async def test_without_a_public_url_it_says_what_is_missing(cloud: Cloud, tmp_pa
     assert "callbacks.public_url is not set" in shown
 
 
+@pytest.mark.parametrize(
+    ("region", "partition"), [("eu-west-1", "aws"), ("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")]
+)
+async def test_whoever_has_no_credentials_yet_sees_the_rights_that_they_will_need(
+    stopped: Relay, region: str, partition: str
+) -> None:
+    stopped.settings["RELAY_SES__REGION"] = region
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        del stopped.settings[name]
+    _, shown = await stopped.cli("aws", "policy")
+    told, _, printed = shown.partition("\n")
+    assert told == "relay: no credentials of AWS: ACCOUNT stands where the number of your account must"
+    assert f"arn:{partition}:ses:{region}:ACCOUNT:identity/*" in json.loads(printed)["Statement"][0]["Resource"]
+    status, shown = await stopped.cli("aws", "setup", check=False)
+    assert (status, shown) == (2, "relay: Unable to locate credentials\n")
+
+
 async def test_a_webhook_that_wants_a_password_at_a_path_of_its_own_gets_it_and_nobody_sees_it(
     cloud: Cloud, tmp_path: Path, unused_tcp_port: int
 ) -> None:

@@ -81,6 +81,7 @@ def send(port: int, login: str, password: str) -> str:
 async def test_what_it_makes_relays_mail_and_stays_as_it_is(fresh: tuple[Fresh, Cloud], ports: list[int]) -> None:
     relay, cloud = fresh
     _, said = await relay.init(*FLAGS, "--login", "shop", "--sender", "@example.com", "--operator", "anna")
+    assert all(f"relay --config {relay.file} aws {verb} --transport sqs" in said for verb in ("setup", "policy"))
     settings = {"store": "path", "smtp": "hostname", "ses": "region", "secrets": "keys_file"}
     text = relay.file.read_text()
     assert [line.strip("[]") for line in text.splitlines() if line.startswith("[")] == list(settings)
