@@ -17,7 +17,7 @@ from relay.assembly.sealing import marks
 from relay.cli import arguments
 from relay.cli.access import find_credential, on_config, reading
 from relay.cli.terminal import Failure
-from relay.credential import Credential, Kind
+from relay.credential import Credential, Kind, MessageClass, OnSuppressed
 from relay.errors import MessageTooLarge, RecipientSuppressed, Refused
 from relay.identities import Identities
 from relay.judge import Case, Rule
@@ -27,7 +27,7 @@ from relay.settings import Config
 from relay.smtp.content import normalised
 from relay.writing import edits
 
-_ANYBODY = Credential(name="check", kind=Kind.APPLICATION, password_hashes=())
+_ANYBODY = Credential(name="", kind=Kind.APPLICATION, password_hashes=(), on_suppressed=OnSuppressed.REJECT)
 
 Step = tuple[str, str, Refused | None]
 """What was looked at, what was seen, and the refusal."""
@@ -47,9 +47,9 @@ async def message_check(config: Config, *, path: Path, name: str | None, sender:
     """
     if name and sender:
         raise Failure("--credential and --sender exclude each other")
-    octets = _octets(path)
-    steps = [await _recipient(config, recipient)] if recipient else []
-    steps += _content(config, octets, await _sending(config, name, sender), await _identities(config, name))
+    octets, sending = _octets(path), await _sending(config, name, sender)
+    steps = [await _recipient(config, recipient, sending)] if recipient else []
+    steps += _content(config, octets, sending, await _identities(config, name))
     for what, seen, refusal in steps:
         click.echo(f"{what:<12} {_reply(refusal) if refusal else seen}")
     refused = any(refusal for _, _, refusal in steps)
@@ -71,7 +71,7 @@ async def _sending(config: Config, name: str | None, sender: str | None) -> Cred
     return replace(_ANYBODY, senders=(sender,)) if sender else _ANYBODY
 
 
-async def _recipient(config: Config, text: str) -> Step:
+async def _recipient(config: Config, text: str, sending: Credential) -> Step:
     try:
         recipient = policy.recipient(text.encode("utf-8"))
     except Refused as refusal:
@@ -79,8 +79,12 @@ async def _recipient(config: Config, text: str) -> Step:
     if not database.exists(config.store):
         return "recipient", f"{recipient} is an address; there is no suppression list here", None
     async with reading(config.store, marks(config)) as store:
-        found = (await store.suppressions.find([recipient])).of(recipient, now=time.time())
-    return "recipient", recipient, RecipientSuppressed(found.why) if found else None
+        suppressed = await store.suppressions.find([recipient])
+    is_transactional = sending.message_class is MessageClass.TRANSACTIONAL
+    found = suppressed.of(recipient, credential=sending.name, is_transactional=is_transactional, now=time.time())
+    if found and sending.on_suppressed is OnSuppressed.REJECT:
+        return "recipient", "", RecipientSuppressed(found.why)
+    return "recipient", f"accepted, and not sent: suppressed, {found.why}" if found else recipient, None
 
 
 async def _identities(config: Config, name: str | None) -> Identities:

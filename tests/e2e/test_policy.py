@@ -119,6 +119,18 @@ CHECKS = [
     (mail(), ["--recipient", "reader@example.net"], 0, ["recipient reader@example.net"]),
     (mail(), ["--recipient", "nobody"], 1, ["recipient 554 5.1.3 Invalid recipient address: nobody"]),
     (mail(), ["--recipient", "gone@example.net"], 1, ["recipient 550 5.1.1 Recipient suppressed: manual since"]),
+    (
+        mail(),
+        ["--recipient", "gone@example.net", "--credential", "app"],
+        0,
+        ["recipient accepted, and not sent: suppressed, manual since", "It would pass."],
+    ),
+    (
+        mail(sender="anna@example.com"),
+        ["--recipient", "gone@example.net", "--credential", PERSON.name],
+        1,
+        ["recipient 550 5.1.1 Recipient suppressed: manual since", "It would be refused."],
+    ),
     (b"no header\n", [], 1, ["structure 554 5.6.0 Malformed message: a header line without a name and colon"]),
     (b"From: a@example.com\n\n\0", [], 1, ["structure 554 5.6.0 Malformed message: NUL octet"]),
     (mail(body="x" * 11_000_000), [], 1, ["size 554 5.3.4 Message exceeds fixed size limit"]),
