@@ -55,9 +55,9 @@ def _sections(wishes: Wishes) -> Mapping[str, Mapping[str, Value]]:
 
 
 def _callbacks(wishes: Wishes) -> Mapping[str, Value]:
-    """TLS ends here, at the port of the URL; or at a proxy, which comes to the usual listener."""
+    """TLS ends here, at the port of the URL; or at a proxy, which comes to the usual listener. Without a URL nobody comes."""
     if not wishes.public_url:
-        return {}
+        return {"listen": ""}
     if wishes.proxies or wishes.public_url.startswith("http:"):
         return {"public_url": wishes.public_url, "proxies": list(wishes.proxies)}
     return {

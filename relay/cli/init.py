@@ -117,6 +117,10 @@ def _written(file: Path, wishes: Wishes, said: Said, owner: Owner) -> Config:
     installing.write(file, text)
     owner.may_read(file)
     line(f"{file}: written")
+    if not wishes.public_url:
+        line(
+            "no public URL: events come by a queue, mail has no links, and callbacks.listen is empty: nobody listens for these"
+        )
     return settings.load(file, os.environ)
 
 

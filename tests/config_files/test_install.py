@@ -129,7 +129,7 @@ def first_line(log: Path) -> str:
 
 def look(machine: Machine, root: Path, said: dict[str, str]) -> None:
     """At the service that runs."""
-    assert 'open: callbacks 8080, private 8082, api 8081, submission 587, submissions 465"' in said["systemctl status"]
+    assert 'open: private 8082, api 8081, submission 587, submissions 465"' in said["systemctl status"]
     assert '"event": "started", "what": "smtp submission", "where": "0.0.0.0:587"' in said["journalctl --unit"]
     process, restarts = re.findall(r"=(\d+)", machine.run("systemctl show relay --property MainPID,NRestarts"))
     assert restarts == "0"

@@ -82,9 +82,10 @@ async def test_what_it_makes_relays_mail_and_stays_as_it_is(fresh: tuple[Fresh, 
     relay, cloud = fresh
     _, said = await relay.init(*FLAGS, "--login", "shop", "--sender", "@example.com", "--operator", "anna")
     assert all(f"relay --config {relay.file} aws {verb} --transport sqs" in said for verb in ("setup", "policy"))
-    settings = {"store": "path", "smtp": "hostname", "ses": "region", "secrets": "keys_file"}
+    assert "callbacks.listen is empty" in said
     text = relay.file.read_text()
-    assert [line.strip("[]") for line in text.splitlines() if line.startswith("[")] == list(settings)
+    sections = ["store", "smtp", "ses", "callbacks", "secrets"]
+    assert [line.strip("[]") for line in text.splitlines() if line.startswith("[")] == sections
     assert "docs/configuration.md" in text
     assert {
         path.stat().st_mode & 0o777 for path in relay.file.parent.rglob("*") if path.is_file() and path.suffix != ".pem"

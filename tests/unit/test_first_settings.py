@@ -24,13 +24,22 @@ LEAST = Wishes(
 
 
 def test_defaults_are_left_out() -> None:
-    written = tomllib.loads(first_settings.text(LEAST))
-    assert written == {"smtp": {"hostname": "relay.example.com"}, "ses": {"region": "eu-west-1"}}
+    written = tomllib.loads(first_settings.text(replace(LEAST, public_url="https://relay.example.com")))
+    assert {section: set(keys) for section, keys in written.items()} == {
+        "smtp": {"hostname"},
+        "ses": {"region"},
+        "callbacks": {"listen", "public_url", "certificate", "key"},
+    }
+
+
+def test_without_a_public_url_nobody_listens_for_posts_and_readers() -> None:
+    assert tomllib.loads(first_settings.text(LEAST))["callbacks"] == {"listen": ""}
 
 
 def test_with_a_public_url_it_is_what_the_quick_start_shows() -> None:
     [shown] = re.findall(r"(?ms)^```toml\n(.*?)^```", (DOCS / "quick-start.md").read_text())
-    written = first_settings.text(replace(LEAST, public_url="https://relay.example.com"))
+    wishes = replace(LEAST, public_url="https://relay.example.com")
+    written = first_settings.text(first_settings.with_keys(wishes, Path("/etc/relay/keys")))
     assert written.partition("\n\n")[2] == shown
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from relay import config, metrics, replies, ses_errors
+from relay.assembly import installing
 from relay.doctor.rounds import CHECKS
 from relay.lifecycle import MOVES
 from relay.model import State
@@ -101,8 +102,9 @@ def settings() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("page", "block"), list(settings()))
 def test_settings_in_the_manual_can_be_loaded(page: str, block: str, tmp_path: Path) -> None:
-    file = tmp_path / page
-    file.write_text(block)
+    file, keys = tmp_path / page, tmp_path / "keys"
+    installing.add_key(keys)
+    file.write_text(block.replace("/etc/relay/keys", str(keys)))
     assert config.load(file, {}).file == str(file)
 
 
