@@ -30,8 +30,8 @@ class Caller:
 
 
 class Look:
-    """`missing` are the IAM actions that were refused so far. A relay that looks by itself `runs`. `pause` is in seconds,
-    between the pages of a list.
+    """`missing` are the IAM actions that were refused so far; who `is_unknown` to AWS was refused all. A relay that looks by
+    itself `runs`. `pause` is in seconds, between the pages of a list.
     """
 
     def __init__(self, config: Config, *, runs: bool = False, pause: float = PAUSE) -> None:
@@ -39,6 +39,7 @@ class Look:
         self.runs = runs
         self._pause = pause
         self.missing: set[str] = set()
+        self.is_unknown = False
         self._aws: Aws | None = None
         self._asked: dict[str, asyncio.Task[Any]] = {}
 
@@ -49,6 +50,7 @@ class Look:
         except RightMissing:
             pass  # whoever it is: AWS knows him
         except AwsRefused as error:
+            self.is_unknown = True
             raise NotLooked("credentials") from error
         key = f"{service} {call} {json.dumps(options, sort_keys=True)}"
         answer: Answer = await self._once(key, lambda: self._answer(service, call, options))

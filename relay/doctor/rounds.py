@@ -66,7 +66,7 @@ async def _verdict(look: Look, check: Check) -> Verdict:
     except TimeoutError:
         return fail(f"no answer within {check.seconds:g} s", "see that what it looks at can be reached from here")
     except NotLooked as error:
-        return warning("not looked at", f"mend `{error}` first")
+        return _not_looked(error)
     except RightMissing as error:
         return warning(f"not looked at: {error.right} is not allowed", "allow it: `relay aws policy --for doctor`")
     except AwsRefused as error:
@@ -75,8 +75,14 @@ async def _verdict(look: Look, check: Check) -> Verdict:
         return fail(f"the check itself broke: {error!r}", "report it, with this line")
 
 
+def _not_looked(error: NotLooked) -> Verdict:
+    return warning("not looked at", f"mend `{error}` first")
+
+
 def _permissions(look: Look) -> Verdict:
     """Of what was asked. Whether mail may be sent, only mail can show."""
+    if look.is_unknown:
+        return _not_looked(NotLooked("credentials"))
     if not look.missing:
         return ok("all that was asked is allowed; --send shows whether sending is")
     missing, needed = ", ".join(sorted(look.missing)), look.missing & rights.of_relay()

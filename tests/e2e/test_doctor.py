@@ -292,7 +292,8 @@ async def test_a_wrong_key_is_one_failure_and_not_a_dozen(cloud: Cloud, monkeypa
     checks = {name: CHECKS[name] for name in ("credentials", "quota", "identities", "topic")}
     findings = await rounds.examine(Look(settings(cloud)), checks)
     assert [finding.grade for finding in findings[:4]] == [Grade.FAIL, *[Grade.WARNING] * 3]
-    assert {finding.remedy for finding in findings[1:4]} == {"mend `credentials` first"}
+    assert {(finding.seen, finding.remedy) for finding in findings[1:]} == {("not looked at", "mend `credentials` first")}
+    assert findings[-1].check == "permissions"
 
 
 @pytest.mark.parametrize(
