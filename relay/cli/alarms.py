@@ -32,11 +32,21 @@ async def alarms(config: Config, *, is_test: bool, patience: int) -> None:
         return
     async with reading(config.store) as store:
         stand = [each for each in await store.alarms.all() if not each.over_at and each.alarm.kind is not Kind.TEST]
+        is_looked_at = await _runs(config, store)
+    if not is_looked_at:
+        line("No relay runs: this is what the last one saw.")
     if not stand:
         line("Nothing stands.")
         return
     show(_table(stand))
     sys.exit(1)
+
+
+async def _runs(config: Config, store: SqlStore) -> bool:
+    if store.shared is None:
+        return relay_runs(config)
+    await store.shared.clock.look()
+    return bool((await store.shared.nodes.roster(now=store.shared.clock())).nodes)
 
 
 def _table(stand: list[Stands]) -> Table:

@@ -103,7 +103,10 @@ async def test_what_stands_is_told_once_and_again_when_it_is_over(running: tuple
     assert "The webhook crm is disabled" in said
     assert (await metrics(relay))['relay_alarm{alarm="webhook_disabled"}'] == 1
     assert len(await mails(cloud, "crm is disabled")) == 2
+    assert "No relay runs" not in said
     await relay.stop()
+    status, said = await relay.cli("alarms", check=False)
+    assert (status, said.splitlines()[0]) == (1, "No relay runs: this is what the last one saw.")
     await relay.start()
     await asyncio.sleep(2.5)  # as long as what is new takes to be told
     begun = [each for each in told(receiver.taken) if (each["alarm"], each["state"]) == ("webhook_disabled", "begins")]
