@@ -46,7 +46,7 @@ def _of_url(url: str, webhook: Webhook) -> Iterator[str]:
     if parts.scheme not in ("https", "http") or not parts.hostname or port == 0 or not url.isascii() or not url.isprintable():
         yield f"{url}: not a URL of the web"
     if parts.scheme == "http" and not webhook.is_private:
-        yield f"{url}: only https, but for hosts that nobody else reaches"
+        yield f"{url}: only https, unless its host is said to be private (`--private`; of alarms `webhook_private`)"
     if parts.username is not None or parts.fragment:
         yield f"{url}: neither passwords nor fragments"
     if "${" in f"{parts.scheme}{parts.netloc}":

@@ -174,6 +174,7 @@ def test_the_example_of_the_standard() -> None:
         ({"name": "a b"}, "", "a name has"),
         ({"url": "https://${event}.example.com/"}, "", "no names before its path"),
         ({"url": "https://crm.example.com/#a"}, "", "fragments"),
+        ({"url": "http://crm.example.com/", "is_private": False}, "", "said to be private (`--private`"),
         ({"url": "https://crm.example.com:99999/"}, "", "not a URL"),
         ({"url": "https://[::1/"}, "", "not a URL"),
         ({"url": "https://crm.example.com/\N{SNOWMAN}"}, "", "not a URL"),
