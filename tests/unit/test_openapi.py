@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 from enum import IntEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +19,10 @@ from relay.credential import Scope
 from relay.event_words import EVENT_WORDS, reason_for
 from relay.mailing import TaskState, may_move
 from relay.settings import ApiConfig
+from relay.web import api
 from relay.web.api import openapi, reference, statistics
 from relay.web.api.calls import Answer, Call, Operation
-from relay.web.api.codes import STATUS, Code
+from relay.web.api.codes import STATUS, Code, Text
 from relay.web.api.letters import Base64
 from relay.web.api.models import EmailAddress, Moment, Wire, also, as_written, named, read
 
@@ -268,3 +271,11 @@ def test_the_manual_has_the_words_of_events() -> None:
     table = rows("| Event | |")
     assert {word for event, _ in table for word in words(event)} == set(EVENT_WORDS)
     assert set(map(reason_for, BounceClass)) <= {word for _, text in table for word in words(text)}
+
+
+def test_every_sentence_of_the_api_is_said_in_russian() -> None:
+    modules = [import_module(f"{api.__name__}.{found.name}") for found in pkgutil.iter_modules(api.__path__)]
+    texts = {value for module in modules for value in vars(module).values() if isinstance(value, Text)}
+    assert len(texts) > 30
+    with_words = [text for text in texts if re.sub(r"\{\w+\}|\W", "", text.en)]
+    assert [text.en for text in with_words if not re.search("[а-я]", text.ru)] == ["ok"]
