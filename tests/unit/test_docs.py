@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
+
 from relay import lifecycle, rights
+from relay.cli import main
 from relay.doctor.rounds import CHECKS
 from relay.model import State
 from relay.provisioning import Part
@@ -53,6 +56,11 @@ def test_the_readme_says_of_every_part_of_the_relay_what_it_is_for() -> None:
     told = set(re.findall(r"(?m)^ {6,8}(\w+(?:\.py|/)) ", (ROOT / "README.md").read_text()))
     there = {f"{path.name}/" if path.is_dir() else path.name for path in (ROOT / "relay").glob("[a-z]*")}
     assert there - {"py.typed"} <= told
+
+
+def test_the_readme_has_every_verb() -> None:
+    table = (ROOT / "README.md").read_text().partition("| verb | what it does |")[2].partition("\n\n")[0]
+    assert [verb for verb in main.list_commands(click.Context(main)) if f"`relay {verb}" not in table] == []
 
 
 def test_every_test_that_the_threat_model_names_is_there() -> None:
