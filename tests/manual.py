@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[1]
 
 _SETTINGS = """# Every setting
 
-Settings come from a TOML file: `relay serve --config FILE`, else `/etc/relay/relay.toml` where it exists, else none.
-`RELAY_CONFIG` names the file for all other verbs. What it leaves out has the default given here.
+Settings come from a TOML file: `relay serve --config FILE`, else what `RELAY_CONFIG` names, else `/etc/relay/relay.toml` where
+it exists, else none. `RELAY_CONFIG` holds for all verbs. What the file leaves out has the default given here.
 
 * A variable of the environment goes before the file: `RELAY_SMTP__MAX_SIZE=20971520`. Lists have commas there, or a line for
   each item.
