@@ -14,6 +14,7 @@ import pytest
 from relay import config, metrics, replies, ses_errors
 from relay.assembly import installing
 from relay.doctor.rounds import CHECKS
+from relay.judge import Rule
 from relay.lifecycle import MOVES
 from relay.model import State
 from relay.settings import Config
@@ -86,9 +87,30 @@ def test_every_code_of_the_api_is_in_the_page_of_troubles_with_its_status() -> N
 def test_every_check_of_the_doctor_is_in_the_page_of_troubles_with_words_that_it_says() -> None:
     rows = {row[0]: row for row in cells("troubleshooting.md")}
     assert rows.keys() >= {*CHECKS, "permissions"}
-    source = "".join(path.read_text() for path in (ROOT / "relay" / "doctor").glob("*.py"))
+    source = [ast.parse(path.read_text()) for path in (ROOT / "relay" / "doctor").glob("*.py")]
+    sentences = "|".join(pattern for tree in source for pattern in patterns(tree))
     said = [word for check in (*CHECKS, "permissions") for word in re.findall(r"`([^`]+)`", rows[check][1])]
-    assert [word for word in said if word not in source] == []
+    assert [word for word in said if not re.fullmatch(sentences, word)] == []
+
+
+def patterns(part: ast.AST) -> Iterator[str]:
+    """Of the texts in it, each as a whole; anything may stand where the program puts a value."""
+    if isinstance(part, ast.JoinedStr):
+        made = "".join(
+            ".+" if isinstance(each, ast.FormattedValue) else re.escape(ast.literal_eval(each)) for each in part.values
+        )
+        yield from [made] if re.search(r"[A-Za-z]{3}", made) else []
+    elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+        yield re.escape(part.value)
+    else:
+        for child in ast.iter_child_nodes(part):
+            yield from patterns(child)
+
+
+def test_every_rule_is_in_the_page_of_policy_and_beside_the_setting_that_observes_it() -> None:
+    assert first_cells("policy.md") >= set(Rule)
+    told = manual.meanings((ROOT / "config" / "relay.toml").read_text())["policy.observed"]
+    assert [rule for rule in Rule if not re.search(rf" {rule}[,. ]", told)] == []
 
 
 def settings() -> Iterator[tuple[str, str]]:
