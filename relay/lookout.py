@@ -112,6 +112,11 @@ class Lookout:
         self._node = node
         self.leads = False
 
+    @property
+    def jumped_at(self) -> float:
+        """When the clock did so last, as who leads knows; 0.0 for never."""
+        return self._leader.upkeep.jump[1]
+
     def own(self, now: float) -> Seen:
         """What this node sees by itself."""
         return Seen(tuple(self._own(now)))

@@ -82,7 +82,8 @@ class Telling:
         await self._put("", seen, now)
         known = await self._store.all()
         unseen = now - self._pace.after - self._every
-        if has_led_for >= self._pace.after and any(each.seen_at < unseen for each in known):  # each node has spoken by now
+        have_spoken = has_led_for >= self._pace.after and self._lookout.jumped_at <= unseen  # all nodes, by the clock of now
+        if have_spoken and any(each.seen_at < unseen for each in known):
             await self._store.end(unseen_since=unseen, now=now)
             known = await self._store.all()
         for way in self._tellers:

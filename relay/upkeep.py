@@ -90,12 +90,12 @@ class Upkeep:
             journal.clock_jumped(seconds=jump)
             await self._queue.shift(jump)
         self._clock.follow()
-        if self._has_jumped:
-            await self._queue.straighten(self._clock())
-        self._has_jumped = bool(jump)
         if jump:
             self.jump = (jump, self._clock())
             self._listening.begin_anew(self._clock())
+        if self._has_jumped:
+            await self._queue.straighten(self._clock())
+        self._has_jumped = bool(jump)
 
     async def beat(self) -> None:
         """A sign of life, by which the next start knows whether the clock was set back."""

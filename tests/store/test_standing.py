@@ -338,6 +338,21 @@ async def test_a_clock_that_jumped_stands_for_an_hour(store: SqlStore) -> None:
     assert heard.words() == [("clock_jumped", "begins"), ("clock_jumped", "over")]
 
 
+async def test_when_the_clock_jumps_nothing_is_over_before_all_have_spoken(store: SqlStore) -> None:
+    heard = Told()
+    node = Node(store, heard, ends=NOW + 2 * DAY)
+    await node.look()
+    await node.look(after=60.0)
+    assert heard.words() == [("certificate_ends", "begins")]
+    node.wall = node.now + 3600
+    await node.upkeep.keep_time()
+    node.now += 3600
+    await node.telling._look(has_led_for=1e6)
+    for _ in range(12):
+        await node.look(after=10.0)
+    assert heard.words() == [("clock_jumped", "begins")]
+
+
 async def test_mail_that_may_go_and_does_not(store: SqlStore) -> None:
     heard = Told()
     node = Node(store, heard)
