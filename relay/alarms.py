@@ -66,13 +66,23 @@ class Alarms:
 
     async def run(self, *, every: float) -> None:
         """A look every so many seconds, until cancelled."""
-        while True:
-            try:
-                await self.listen()
-                await self.weigh()
-            except StoreUnavailable as error:
-                journal.trouble("the counters cannot be looked at", error)
-            await asyncio.sleep(every)
+        try:
+            while True:
+                try:
+                    await self.listen()
+                    await self.weigh()
+                except StoreUnavailable as error:
+                    journal.trouble("the counters cannot be looked at", error)
+                await asyncio.sleep(every)
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """From now on another may know better."""
+        self.hearing = self.findings = None
+        metrics.feedback_silent.set(0)
+        metrics.reputation_rate.clear()
+        metrics.reputation_level.clear()
 
     async def listen(self) -> None:
         """Whether events come."""

@@ -41,9 +41,13 @@ class DeadLetterWatch:
         return tuple(self._seen.values())
 
     async def run(self) -> None:
-        while True:
-            await self.look()
-            await asyncio.sleep(_EVERY)
+        try:
+            while True:
+                await self.look()
+                await asyncio.sleep(_EVERY)
+        finally:  # from now on another may know better
+            metrics.queue_depth.clear()
+            metrics.dead_letters.clear()
 
     async def look(self) -> None:
         """At all of them, now."""

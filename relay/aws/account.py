@@ -24,7 +24,9 @@ class AccountWatch:
         self._clock = clock
         self._standing = (_HEALTHY, True)
         self.standing: tuple[str, bool, bool] | None = None
-        """What SES thinks of it, whether it lets it send, whether all is well; None before the first answer."""
+        """What SES thinks of it, whether it lets it send, whether all is well; None before the first answer, and where
+        another looks.
+        """
 
     async def restore(self) -> None:
         """What SES said last, until it says more. Raises StoreUnavailable."""
@@ -33,12 +35,21 @@ class AccountWatch:
 
     async def run(self) -> None:
         """Until cancelled. A failure leaves all as it is."""
-        while True:
-            try:
-                await self._look()
-            except Exception as error:  # whatever it answers, mail goes on at the rate we know
-                journal.trouble("GetAccount does not answer", error)
-            await asyncio.sleep(_EVERY)
+        try:
+            while True:
+                try:
+                    await self._look()
+                except Exception as error:  # whatever it answers, mail goes on at the rate we know
+                    journal.trouble("GetAccount does not answer", error)
+                await asyncio.sleep(_EVERY)
+        finally:
+            self._forget()
+
+    def _forget(self) -> None:
+        """From now on another may know better."""
+        self.standing = None
+        metrics.account_healthy.set(0)
+        metrics.account_sending.set(0)
 
     async def _look(self) -> None:
         answer = await asyncio.to_thread(self._client.get_account)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import Iterator
@@ -181,3 +182,26 @@ async def test_days_without_mail_after_a_busy_one_are_no_silence(watched: Watche
         assert await watched.said() == []
         watched.now += DAY
     assert watched.alarms.hearing == Hearing(False, 0, watched.now - 6 * DAY, is_known=False)
+
+
+async def test_who_looks_no_more_shows_nothing(watched: Watched) -> None:
+    labels = {"measure": "bounced.hard", "scope": "account", "name": ""}
+
+    def shown() -> tuple[float | None, float | None]:
+        found = metrics.registry.get_sample_value
+        return found("relay_feedback_silent"), found("relay_reputation_level", labels)
+
+    await watched.alarms.listen()
+    await watched.counted(sent=2000, bounced=400)
+    await watched.alarms.listen()
+    watched.now += 1800
+    run = asyncio.create_task(watched.alarms.run(every=60.0))
+    for _ in range(500):
+        if shown() == (1.0, 2.0):
+            break
+        await asyncio.sleep(0.01)
+    assert shown() == (1.0, 2.0)
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    assert shown() == (0.0, None)
+    assert (watched.alarms.hearing, watched.alarms.findings) == (None, None)

@@ -443,6 +443,18 @@ async def test_dead_letters_stand_on_while_nobody_can_ask_for_them_and_that_is_t
     assert await looks() == [("queue_unreadable", "over")]
 
 
+async def test_who_looks_at_the_queues_no_more_counts_nothing_in_them(store: SqlStore) -> None:
+    watch, labels = Node(store, queues=[Queue()]).watch, {"queue": Queue.url}
+    gauges = ("relay_feedback_dead_letters", "relay_feedback_queue_messages")
+    run = asyncio.create_task(watch.run())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert [metrics.registry.get_sample_value(gauge, labels) for gauge in gauges] == [7.0, 7.0]
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    assert [metrics.registry.get_sample_value(gauge, labels) for gauge in gauges] == [None, None]
+
+
 async def test_what_an_operator_holds_himself_is_shown_and_told_to_nobody(store: SqlStore) -> None:
     heard = Told()
     node = Node(store, heard)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay import metrics
+from relay.aws.account import AccountWatch
 from relay.model import Lane
 from relay.rate import RECENT, Account, Bucket, DailyQuota, Grant, OwnAllowance
 
@@ -258,3 +262,38 @@ async def test_days_without_an_answer_are_sent_through_at_the_rate_that_was_know
         assert await allowance.take(100) == Grant(14, tuple(Lane))
         await allowance.give_back(tokens=14, calls=14)
         assert allowance.take_at_once(14, Lane.BULK)
+
+
+# Who asks for them.
+
+
+class Kept:
+    """What SES said last, and SES that says it: 14 a second, and 200 a day."""
+
+    def __init__(self) -> None:
+        self.account: Account | None = None
+        self.is_told = asyncio.Event()
+
+    def get_account(self) -> dict[str, Any]:
+        return {"SendQuota": {"MaxSendRate": 14.0, "Max24HourSend": 200.0, "SentLast24Hours": 0.0}}
+
+    async def known(self) -> Account | None:
+        return self.account
+
+    async def put(self, account: Account) -> None:
+        self.account = account
+        self.is_told.set()
+
+
+async def test_who_asks_no_more_does_not_say_that_all_is_well() -> None:
+    kept, gauges = Kept(), ("relay_account_healthy", "relay_account_sending_enabled")
+    allowance = OwnAllowance(lambda: 0.0, lambda: NOW)
+    watch = AccountWatch(client=kept, store=kept, allowance=allowance, clock=lambda: NOW)
+    run = asyncio.create_task(watch.run())
+    await kept.is_told.wait()
+    assert watch.standing == ("HEALTHY", True, True)
+    assert [metrics.registry.get_sample_value(gauge) for gauge in gauges] == [1.0, 1.0]
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+    assert watch.standing is None
+    assert [metrics.registry.get_sample_value(gauge) for gauge in gauges] == [0.0, 0.0]
