@@ -78,7 +78,9 @@ class Alarms:
             self._forget()
 
     def _forget(self) -> None:
-        """From now on another may know better."""
+        """From now on another may know better, and somebody may resume what it pauses."""
+        self._levels.clear()
+        self._has_looked = False
         self.hearing = self.findings = None
         metrics.feedback_silent.set(0)
         metrics.reputation_rate.clear()

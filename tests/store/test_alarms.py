@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -132,6 +132,33 @@ async def test_what_was_resumed_by_hand_is_not_paused_again_for_the_same_crossin
     assert (await store.desk.status(now=NOW)).holds == ()
 
 
+async def test_who_looks_again_after_others_does_not_pause_what_was_resumed(watched: Watched, lines: io.StringIO) -> None:
+    store, other = watched.store, Watched(watched.store, lines)
+    await looks_for_a_while(watched.alarms)
+    await other.said()
+    await watched.counted(sent=2000, bounced=400)
+    assert ("credential", "pause") in told(await other.said(), "scope", "standing")
+    assert len(await store.desk.lift(HoldScope.CREDENTIAL_BULK, "app", now=NOW)) == 1
+    await looks_for_a_while(watched.alarms)
+    assert (await store.desk.status(now=NOW)).holds == ()
+
+
+async def looks_for_a_while(alarms: Alarms) -> None:
+    """As the node does whose turn it is."""
+    run = asyncio.create_task(alarms.run(every=0.01))
+    await until(lambda: alarms.findings is not None)
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come to pass")
+
+
 async def test_without_the_setting_nothing_is_paused(store: SqlStore, lines: io.StringIO) -> None:
     watched = Watched(store, lines, pauses=False)
     await watched.said()
@@ -196,11 +223,7 @@ async def test_who_looks_no_more_shows_nothing(watched: Watched) -> None:
     await watched.alarms.listen()
     watched.now += 1800
     run = asyncio.create_task(watched.alarms.run(every=60.0))
-    for _ in range(500):
-        if shown() == (1.0, 2.0):
-            break
-        await asyncio.sleep(0.01)
-    assert shown() == (1.0, 2.0)
+    await until(lambda: shown() == (1.0, 2.0))
     run.cancel()
     await asyncio.gather(run, return_exceptions=True)
     assert shown() == (0.0, None)
