@@ -48,6 +48,7 @@ class Quota:
     def take(self, credential: Credential, count: int = 1) -> None:
         """So many messages more, to be given back if they are not accepted. Raises TooManyMessages."""
         self.check(credential)
+        self._told.discard((credential.name, "day"))  # it was given more since
         self._this_minute[credential.name] += count
         self._today[credential.name] += count
         self._tell(credential.name, count)
@@ -85,7 +86,7 @@ class Quota:
             self._told.clear()
 
     def _refuse(self, credential: Credential, time: str) -> None:
-        """The alarm comes once for each minute or day."""
+        """The alarm comes once for each minute or day, and again where the login was given more meanwhile."""
         if (credential.name, time) not in self._told:
             self._told.add((credential.name, time))
             journal.quota_used_up(credential=credential.name, time=time)

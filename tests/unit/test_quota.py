@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
 
+from relay import journal
 from relay.credential import Credential, Kind
 from relay.errors import TooManyMessages
 from relay.quota import Quota
@@ -102,3 +104,20 @@ def test_a_message_to_several_is_as_many_and_the_last_may_have_more_than_are_lef
     quota.take(credential())
     assert refused_for(quota, credential()) == "minute"
     assert told == [4, 800, -800, 1]
+
+
+def test_a_login_that_was_given_more_has_used_up_nothing_until_it_has_again() -> None:
+    lines = io.StringIO()
+    journal.open_journal(stream=lines)
+    quota = Quota(clock=Time(), per_minute=100, per_day=1)
+    quota.take(credential())
+    for _ in range(2):
+        assert refused_for(quota, credential()) == "day"
+    assert list(quota.used_up_today) == ["shop"]
+    more = credential(per_day=2)
+    quota.take(more)
+    assert list(quota.used_up_today) == []
+    assert refused_for(quota, more) == "day"
+    assert list(quota.used_up_today) == ["shop"]
+    assert [line.count("quota_used_up") for line in lines.getvalue().splitlines()] == [1, 1]
+    journal.open_journal(stream=io.StringIO())
