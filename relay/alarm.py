@@ -24,6 +24,7 @@ class Kind(StrEnum):
     DOOR_CLOSED = "door_closed"
     ACCOUNT_STANDING = "account_standing"
     QUOTA_USED_UP = "quota_used_up"
+    ACCOUNT_UNKNOWN = "account_unknown"
     HELD = "held"
     QUEUE_AGE = "queue_age"
     DISK_LOW = "disk_low"
@@ -80,6 +81,12 @@ MEANINGS: Mapping[Kind, Meaning] = {
         "/queue",
         "lanes_open",
         "lanes_open",
+    ),
+    Kind.ACCOUNT_UNKNOWN: Meaning(
+        "SES has not said for an hour what the account may send.",
+        "Give the relay the right ses:GetAccount, or look at the network. Mail goes out at the rate that was known.",
+        "/queue",
+        "trouble",
     ),
     Kind.HELD: Meaning(
         "{what} is held: {why}", "What SES caused ends by itself; what the relay did is lifted by hand.", "/queue", "held"

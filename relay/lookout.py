@@ -160,6 +160,7 @@ class Lookout:
         )
         found = [
             *standing.of_quota(status.account, now=now),
+            *standing.of_known(status.account, now=now),
             *standing.of_holds(status.holds),
             *(standing.of_age(counted, most=self._limits.queue_age, now=now) if (counted := self._admission.counted) else ()),
             *standing.of_webhooks(webhooks, now=now),

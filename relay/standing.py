@@ -120,6 +120,12 @@ def of_quota(account: Account | None, *, now: float) -> Iterator[Alarm]:
         yield Alarm(kind=Kind.QUOTA_USED_UP, level=Level.CRITICAL, words={})
 
 
+def of_known(account: Account | None, *, now: float) -> Iterator[Alarm]:
+    """That SES has said something once, and has not for long."""
+    if account and not account.is_recent(now):
+        yield alarm(Kind.ACCOUNT_UNKNOWN, Level.WARNING)
+
+
 def of_account(enforcement: str, *, sends: bool, is_well: bool) -> Iterator[Alarm]:
     """What SES thinks of it."""
     if not is_well:

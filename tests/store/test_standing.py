@@ -23,6 +23,7 @@ from relay.listening import Listening
 from relay.lookout import Leader, Limits, Lookout, Machine, Tables
 from relay.outcome import Hold, HoldScope, Sent, Unknown
 from relay.quota import Quota
+from relay.rate import Account
 from relay.settings import ReputationConfig
 from relay.silence import Silence
 from relay.standing import Certificate, News, Pace, State, Way
@@ -397,6 +398,22 @@ async def test_silence_that_was_told_stands_on_after_a_restart_until_something_i
         await again.alarms.listen()
         await again.look(after=60.0)
     assert heard.words() == [("feedback_silent", "over")]
+
+
+async def test_an_account_of_which_ses_says_nothing_for_an_hour(store: SqlStore) -> None:
+    heard = Told()
+    node = Node(store, heard)
+    await store.account.put(Account(rate=14.0, quota=200.0, sent=200.0, at=NOW))
+    for _ in range(3):
+        await node.look(after=60.0)
+    assert heard.words() == [("quota_used_up", "begins")]
+    for _ in range(4):
+        await node.look(after=1200.0)
+    assert sorted(heard.words()) == [("account_unknown", "begins"), ("quota_used_up", "over")]
+    await store.account.put(Account(rate=14.0, quota=200.0, sent=0.0, at=node.now))
+    for _ in range(3):
+        await node.look(after=60.0)
+    assert heard.words() == [("account_unknown", "over")]
 
 
 async def test_doubts_that_waited_stand_on_after_a_restart_until_it_is_known_whether_they_do(store: SqlStore) -> None:

@@ -88,6 +88,8 @@ def test_a_quota_is_used_up_unless_there_is_none(quota: float, sent: float, coun
 def test_a_quota_that_ses_told_long_ago_is_used_up_no_more() -> None:
     account = Account(rate=14, quota=200, sent=200, at=NOW)
     assert [len(list(standing.of_quota(account, now=NOW + seconds))) for seconds in (3600.0, 3601.0)] == [1, 0]
+    assert [len(list(standing.of_known(account, now=NOW + seconds))) for seconds in (3600.0, 3601.0)] == [0, 1]
+    assert list(standing.of_known(None, now=NOW)) == []
 
 
 @pytest.mark.parametrize("measure", Measure)
