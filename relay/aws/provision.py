@@ -15,6 +15,7 @@ from relay.provisioning import Part, Properties, Setup, Step, Transport
 _TRIES = 5
 _PAUSE = 2.0
 _PENDING = "PendingConfirmation"  # an attribute, and what stands in place of the ARN until then
+_DELETED = "Deleted"  # what stands there for a while of one that is gone
 
 
 class Provisioner:
@@ -115,12 +116,13 @@ class Provisioner:
         return {"PendingConfirmation": "false", "RawMessageDelivery": raw, "DeliveryPolicy": retrying}
 
     async def _listed(self) -> Answer | None:
-        """Our subscription among those of the topic."""
+        """Our subscription among those of the topic. One that is gone may be listed still, before one that is there."""
         async for page in pages(self._aws.ask, "sns", "list_subscriptions_by_topic", TopicArn=self._setup.topic_arn):
-            for each in page.get("Subscriptions", []):
-                endpoint = provisioning.without_login(each["Endpoint"])
-                if (each["Protocol"], endpoint) == (self._setup.protocol, self._setup.endpoint):
-                    return each if each["SubscriptionArn"] != "Deleted" else None
+            rows: Sequence[Answer] = page.get("Subscriptions", [])
+            for each in rows:
+                there = (each["Protocol"], provisioning.without_login(each["Endpoint"]))
+                if there == (self._setup.protocol, self._setup.endpoint) and each["SubscriptionArn"] != _DELETED:
+                    return each
         return None
 
     async def _make_subscription(self, step: Step) -> None:

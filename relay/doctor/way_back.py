@@ -166,11 +166,12 @@ async def _destinations(look: Look) -> list[Destination]:
 
 
 async def _subscriptions(look: Look, arn: str) -> list[Mapping[str, Any]]:
-    """Their endpoints without a login."""
+    """Those that are there, their endpoints without a login. SNS lists for a while what was deleted."""
     listing = look.pages("sns", "list_subscriptions_by_topic", TopicArn=arn)
     try:
         found = [each async for page in listing for each in page.get("Subscriptions", [])]
-        return [{**each, "Endpoint": provisioning.without_login(each["Endpoint"])} for each in found]
+        there = [each for each in found if each["SubscriptionArn"] != "Deleted"]
+        return [{**each, "Endpoint": provisioning.without_login(each["Endpoint"])} for each in there]
     except AwsRefused as error:
         if is_missing(error):
             raise NotLooked("topic") from error

@@ -18,12 +18,12 @@ from relay.sandbox.events import ACCOUNT
 from relay.sandbox.sns import Topic
 
 Form = dict[str, str]
-_PENDING = "PendingConfirmation"
+_PENDING, _DELETED = "PendingConfirmation", "Deleted"
 
 
 @dataclass(slots=True)
 class Subscription:
-    """`arn` tells its number; `is_confirmed` once the endpoint has shown that it is ours."""
+    """`arn` tells its number; `is_confirmed` once the endpoint has shown that it is ours. What `is_deleted` is listed still."""
 
     arn: str
     topic: str
@@ -31,6 +31,14 @@ class Subscription:
     endpoint: str
     is_confirmed: bool
     attributes: Form = field(default_factory=dict)
+    is_deleted: bool = False
+
+    @property
+    def listed_as(self) -> str:
+        """What stands in a list as its ARN."""
+        if self.is_deleted:
+            return _DELETED
+        return self.arn if self.is_confirmed else _PENDING
 
 
 class QueryError(Exception):
@@ -104,7 +112,8 @@ class TopicBook:
         """One that is there already is the same one; while it is not confirmed it is asked again."""
         topic, protocol, endpoint = form["TopicArn"], form["Protocol"], form["Endpoint"]
         self._found(topic)
-        there = [each for each in self.subscriptions if (each.topic, each.endpoint) == (topic, endpoint)]
+        alike = [each for each in self.subscriptions if (each.topic, each.endpoint) == (topic, endpoint)]
+        there = [each for each in alike if not each.is_deleted]
         if not there:
             arn = f"{topic}:{len(self.subscriptions) + 1}"
             there = [Subscription(arn, topic, protocol, endpoint, is_confirmed=protocol == "sqs")]
@@ -131,7 +140,7 @@ class TopicBook:
     def _list(self, form: Form) -> str:
         self._found(form["TopicArn"])
         members = (
-            f"<member><SubscriptionArn>{each.arn if each.is_confirmed else _PENDING}</SubscriptionArn>"
+            f"<member><SubscriptionArn>{each.listed_as}</SubscriptionArn>"
             f"<Protocol>{each.protocol}</Protocol><Endpoint>{escape(_masked(each.endpoint))}</Endpoint>"
             f"<TopicArn>{each.topic}</TopicArn><Owner>{ACCOUNT}</Owner></member>"
             for each in self.subscriptions
@@ -141,7 +150,7 @@ class TopicBook:
 
     def _subscription(self, form: Form) -> Subscription:
         for each in self.subscriptions:
-            if each.arn == form["SubscriptionArn"]:
+            if each.arn == form["SubscriptionArn"] and not each.is_deleted:
                 return each
         raise QueryError("NotFound", "Subscription does not exist", 404)
 

@@ -101,6 +101,15 @@ BY_HAND: list[tuple[Callable[[Cloud], None], str, str]] = [
 ]
 
 
+async def test_a_subscription_that_somebody_has_deleted_is_made_anew(relay: Relay, cloud: Cloud) -> None:
+    """SNS goes on listing what is gone, for a while."""
+    await relay.cli("aws", "setup")
+    cloud.topics.subscriptions[0].is_deleted = True
+    status, shown = await relay.cli("aws", "setup")
+    assert (status, "The subscription is confirmed." in shown, len(cloud.topics.subscriptions)) == (0, True, 2)
+    assert re.findall(r"(?m)^(\w+) .*: made$", shown) == ["subscription"]
+
+
 async def test_what_was_changed_by_hand_is_mended_and_said(relay: Relay, cloud: Cloud) -> None:
     """One after the other, as each is mended before the next."""
     await relay.cli("aws", "setup")

@@ -33,6 +33,7 @@ from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from relay.sandbox.faults import SesError
 from relay.sandbox.sns import Topic
 from relay.sandbox.suppressed import Entry
+from relay.sandbox.topics import Subscription
 from relay.security.certificates import make_server_pair, self_signed
 from relay.settings import Config
 from relay.store.sqlite.store import SqliteStore
@@ -132,6 +133,10 @@ def verified_behind_a_thousand(cloud: Cloud) -> None:
     cloud.identities.states = {**pending, "z.example": ("SUCCESS", True)}
 
 
+def gone(cloud: Cloud) -> Subscription:
+    return replace(cloud.topics.subscriptions[0], is_deleted=True)
+
+
 def nothing(cloud: Cloud) -> None:
     pass
 
@@ -195,6 +200,13 @@ CASES: list[tuple[str, Callable[[Cloud], None], Grade, str]] = [
     ("topic", set_on(lambda cloud: cloud.topics.attributes[TOPIC], "KmsMasterKeyId", "alias/own"), Grade.WARNING, "encrypted"),
     ("subscription", nothing, Grade.OK, f"confirmed: {URL}/sns"),
     ("subscription", lambda cloud: cloud.topics.subscriptions.clear(), Grade.FAIL, "is not subscribed"),
+    (
+        "subscription",
+        attribute(lambda cloud: cloud.topics.subscriptions[0], "is_deleted", True),
+        Grade.FAIL,
+        "is not subscribed",
+    ),
+    ("subscription", lambda cloud: cloud.topics.subscriptions.append(gone(cloud)), Grade.OK, f"confirmed: {URL}/sns"),
     (
         "subscription",
         attribute(lambda cloud: cloud.topics.subscriptions[0], "is_confirmed", False),
