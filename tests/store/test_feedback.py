@@ -287,6 +287,17 @@ async def test_a_bounce_is_not_later_than_it_was_heard_of(store: SqlStore) -> No
     assert (await suppressed(store, first.recipient))[first.recipient].created_at == NOW + 9
 
 
+@pytest.mark.parametrize(("sent_at", "is_suppressed"), [(NOW + 1, True), (NOW - 1300, False), (0.0, False)])
+async def test_a_bounce_is_not_before_its_message_was_sent(store: SqlStore, sent_at: float, is_suppressed: bool) -> None:
+    """By a clock that is slow it was before the address was let be mailed again; but so was nothing that was sent since."""
+    await store.suppressions.remove(release(at=NOW - 1200))
+    first = await enqueue(store)
+    (recorded,) = await record(store, replace(hard_bounce(of=first), at=NOW - 2400, sent_at=sent_at))
+    assert (recorded.suppressed is not None) is is_suppressed
+    found = await suppressed(store, first.recipient)
+    assert [entry.created_at for entry in found.values()] == [sent_at] * is_suppressed
+
+
 async def test_what_is_no_address_keeps_nobody_from_mail(store: SqlStore) -> None:
     await record(store, hard_bounce(recipient="MAILER-DAEMON"))
     assert (await store.suppressions.find(["MAILER-DAEMON"])).entries("MAILER-DAEMON") == ()

@@ -66,12 +66,14 @@ def _leaves(db: Session, event: Event) -> bool:
 
 
 def suppression(event: Event, reason: Reason, *, heard_at: float, scope: str = EVERYWHERE) -> Suppression:
-    """What follows from an event. The time of a bounce is another server's clock: it is not later than we heard of it."""
+    """What follows from an event. The time of a bounce is another server's clock: it is not before SES took the message, and
+    not later than we heard of it.
+    """
     return Suppression(
         address=event.recipient,
         reason=reason,
         source=event.ses_message_id or _SOURCE,
-        created_at=min(event.at, heard_at),
+        created_at=min(max(event.at, event.sent_at), heard_at),
         note=event.detail[:_NOTE],
         scope=scope,
     )
