@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import random
 from dataclasses import replace
 from typing import Any
@@ -117,6 +118,14 @@ async def test_our_tag_is_believed_before_the_identifier_of_ses(store: SqlStore)
 
 
 # What a fact proves.
+
+
+async def test_a_tag_with_digits_of_another_script_names_no_delivery(store: SqlStore) -> None:
+    """The databases do not read them, and what came with it would fail as well."""
+    first = await enqueue(store)
+    strange = event(relay_id=f"{first.message_id}-\u0661", ses_message_id="of another")
+    (stranger,), (ours,) = await asyncio.gather(record(store, strange), record(store, event(of=first), notification_id="n-2"))
+    assert (stranger.delivery_id, ours.delivery_id) == ("", first.id)
 
 
 @pytest.mark.parametrize("type", [EventType.SEND, EventType.DELIVERY, EventType.BOUNCE])

@@ -149,7 +149,7 @@ def _prove(db: Session, event: Event, about: _About, counts: Counts) -> None:
 def key(event: Event) -> tuple[str, int] | None:
     """The delivery that its tag names, if it names one."""
     message_id, _, number = event.relay_id.rpartition("-")
-    is_one = len(message_id) == 26 and number.isdecimal() and len(number) < 10
+    is_one = len(message_id) == 26 and number.isascii() and number.isdecimal() and len(number) < 10
     return (message_id, int(number)) if is_one else None
 
 
