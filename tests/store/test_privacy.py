@@ -285,6 +285,15 @@ async def test_a_late_report_does_not_bring_an_erased_address_back(store: SqlSto
     assert await record(store, event(recipient=OTHER), notification_id="stranger", payload="{}") != ()
 
 
+async def test_a_late_report_about_others_as_well_is_kept_without_its_post(store: SqlStore) -> None:
+    await erase(store)
+    told = [event(EventType.DELIVERY, recipient=each) for each in (WHO, OTHER)]
+    [fact] = await record(store, *told, notification_id="late", payload=f'{{"to": ["{WHO}", "{OTHER}"]}}')
+    assert fact.event.recipient == OTHER
+    assert WHO not in await everything(store)
+    assert await rows(store, "SELECT id, payload FROM notifications WHERE id = 'late'") == [("late", b"")]
+
+
 async def test_ses_own_list_does_not_bring_it_back(store: SqlStore) -> None:
     await erase(store)
     listed = Listed(address=WHO, reason=Reason.HARD_BOUNCE, at=NOW)

@@ -115,7 +115,7 @@ def _record(
     if not cursor.rowcount:
         return ()
     new = [facts.record(db, event, rules, counts, notification_id=notification_id, received_at=received_at) for event in events]
-    if not any(new) and any(facts.is_of_erased(db, event) for event in events):
+    if any(fact is None and facts.is_of_erased(db, event) for event, fact in zip(events, new, strict=True)):
         db.execute("UPDATE notifications SET payload = ? WHERE id = ?", (b"", notification_id))
     return tuple(fact for fact in new if fact)
 
