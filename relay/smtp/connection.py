@@ -72,6 +72,7 @@ class Connection(_Bare, SMTP):
         self._buffer = b""  # bytes, not bytearray: content goes on as it came, without a copy
         self._position = 0  # so far the buffer was obeyed
         self._is_waiting = False  # something is under way that must end before the next step
+        self._is_working = False  # and it is ours, with a result that must not be lost
         self._is_closing = False
         self._has_greeted = False
         self._has_ended = False  # the client sends no more
@@ -88,7 +89,7 @@ class Connection(_Bare, SMTP):
     @property
     def is_busy(self) -> bool:
         """In the middle of a message, or waiting for something of ours."""
-        return self._is_waiting
+        return self._is_working
 
     # Its life.
 
@@ -200,7 +201,7 @@ class Connection(_Bare, SMTP):
             if (answer := self._guarded(step)) is not None:
                 lines.append(self._answered(answer))
             if len(lines) == _ANSWERS_AT_ONCE and not self._is_waiting:
-                self._wait_for(asyncio.sleep(0))
+                self._pause(0)
         if self.transport is None:
             return
         if lines:
@@ -229,10 +230,15 @@ class Connection(_Bare, SMTP):
         self.dialogue.reset()
         return reply
 
-    def _wait_for(self, work: Coroutine[Any, Any, Answer]) -> None:
-        """Goes on with the next step when `work` has its answer."""
-        self._is_waiting = True
+    def _wait_for(self, work: Coroutine[Any, Any, Answer], *, is_ours: bool = True) -> None:
+        """Goes on with the next step when `work` has its answer. What is not ours but the client's may be broken off."""
+        self._is_waiting, self._is_working = True, is_ours
         self._keeper.tasks.begin(self._finish(work))
+
+    def _pause(self, seconds: float) -> None:
+        """Goes on with the next step after so long."""
+        self._is_waiting = True
+        self.loop.call_later(seconds, self._resume, None)
 
     async def _finish(self, work: Coroutine[Any, Any, Answer]) -> None:
         try:
@@ -241,7 +247,10 @@ class Connection(_Bare, SMTP):
             answer = self.dialogue.refused(refusal)
         except Exception:
             answer = self._our_fault()
-        self._is_waiting = False
+        self._resume(answer)
+
+    def _resume(self, answer: Answer) -> None:
+        self._is_waiting = self._is_working = False
         if self.transport is None:
             return
         self._active_at = self.loop.time()
@@ -272,7 +281,7 @@ class Connection(_Bare, SMTP):
             self._is_closing = True
             return answers.TOO_MANY_ERRORS.line(enhanced=self.dialogue.enhanced)
         if self._errors >= limits.soft_errors and not self._is_waiting:
-            self._wait_for(asyncio.sleep(limits.error_seconds))
+            self._pause(limits.error_seconds)
         return b""
 
     def _message_accepted(self) -> None:

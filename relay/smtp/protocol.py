@@ -69,7 +69,7 @@ class SubmissionProtocol(Connection):
     @property
     def is_busy(self) -> bool:
         """In the middle of a message, or waiting for something of ours."""
-        return self._is_waiting or self._content is not None
+        return super().is_busy or self._content is not None
 
     def _is_slow(self, now: float, limits: Limits) -> bool:
         content = self._content
@@ -179,7 +179,7 @@ class SubmissionProtocol(Connection):
             return answers.NO_ARGUMENT
         if self.dialogue.encrypted:
             return answers.TLS_TWICE
-        self._wait_for(self._shake_hands())
+        self._wait_for(self._shake_hands(), is_ours=False)
         return None
 
     async def _shake_hands(self) -> Answer:

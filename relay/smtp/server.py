@@ -95,9 +95,10 @@ class SmtpServer:
             listener.close()
         loop = asyncio.get_running_loop()
         ends = loop.time() + limit
+        self._close_idle()
         while any(connection.is_busy for connection in self._connections) and loop.time() < ends:
-            self._close_idle()
             await asyncio.sleep(_LOOK_AT_STOP)
+            self._close_idle()
         if self.tasks:
             await asyncio.wait(self.tasks, timeout=max(1.0, ends - loop.time()))
         for connection in list(self._connections):

@@ -39,6 +39,7 @@ class SocketTransport(asyncio.Transport):
         self._is_closing = False
         self._is_lost = False
         self._last_resort: asyncio.TimerHandle | None = None
+        self._handshake: asyncio.Event | None = None  # set when it may go on
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._about.get(name, default)
@@ -51,7 +52,7 @@ class SocketTransport(asyncio.Transport):
 
     async def start_tls(self, context: ssl.SSLContext, *, seconds: float) -> None:
         """The server's side of a handshake. Raises OSError, TimeoutError being one; then the transport is to be aborted."""
-        if self._outgoing:
+        if self._outgoing or self._is_lost:
             raise ConnectionError("the client does not read")
         self.pause_reading()
         self._socket = tls = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
@@ -70,13 +71,17 @@ class SocketTransport(asyncio.Transport):
             self.resume_reading()
 
     async def _until(self, add: Callable[..., Any], remove: Callable[[int], bool]) -> None:
-        ready = asyncio.Event()
+        """Raises ConnectionError where it was aborted meanwhile."""
+        self._handshake = ready = asyncio.Event()
         descriptor = self._socket.fileno()
         add(descriptor, ready.set)
         try:
             await ready.wait()
         finally:
+            self._handshake = None
             remove(descriptor)
+        if self._is_lost:
+            raise ConnectionError("it was broken off")
 
     # Reading.
 
@@ -136,7 +141,7 @@ class SocketTransport(asyncio.Transport):
     # Writing.
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if self._is_closing or self._is_lost:
+        if self._is_closing or self._is_lost or self._handshake:
             return
         self._has_answered = True
         left = self._outgoing + data if self._outgoing else self._sent(bytes(data))
@@ -177,8 +182,11 @@ class SocketTransport(asyncio.Transport):
         return self._is_closing or self._is_lost
 
     def close(self) -> None:
-        """What was written is sent; nothing more is read. Over after two seconds at the latest."""
+        """What was written is sent; nothing more is read. Over after two seconds at the latest; in a handshake at once."""
         if self._is_closing or self._is_lost:
+            return
+        if self._handshake:
+            self.abort()
             return
         self._is_closing = True
         self._last_resort = self._loop.call_later(_LINGER, self._cut_off)
@@ -224,6 +232,8 @@ class SocketTransport(asyncio.Transport):
         if self._last_resort:
             self._last_resort.cancel()
         self._is_lost = True
+        if self._handshake:
+            self._handshake.set()  # its end comes before ours: the descriptor is no longer looked at when it is closed
         self._loop.call_soon(self._end, error)
 
     def _end(self, error: Exception | None) -> None:

@@ -7,6 +7,7 @@ import socket
 import ssl
 import time
 from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,35 @@ async def test_a_second_relay_on_the_same_folder_does_not_start(running: tuple[R
     status, said = await relay.cli("serve", check=False)
     assert status == 2
     assert f"store.path: another relay runs on {relay.folder}" in said
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_strangers_do_not_hold_up_a_stop(tmp_path: Path, again: bool) -> None:
+    async with running_relay(tmp_path) as (relay, _):
+        clients = await asyncio.gather(*(asyncio.to_thread(_stranger, relay, said) for said in STRANGERS))
+        began = time.monotonic()
+        relay.terminate()
+        if again:
+            relay.terminate()
+        assert await relay.ended() in ((0, 1) if again else (0,))
+        assert time.monotonic() - began < 3
+        assert relay.faults() == []
+        for client in clients:
+            client.close()
+
+
+# In the middle of a handshake, made to wait for its errors, and with more commands than anybody answers at once.
+STRANGERS = (b"STARTTLS\r\n", b"FOO\r\n" * 15, b"NOOP\r\n" * 200_000)
+
+
+def _stranger(relay: Relay, said: bytes) -> socket.socket:
+    client = socket.create_connection(("127.0.0.1", relay.ports["submission"]))
+    client.recv(1000)
+    client.settimeout(0.2)
+    with suppress(TimeoutError):
+        client.sendall(said)
+        client.recv(1000)
+    return client
 
 
 async def test_what_is_queued_survives_a_stop(tmp_path: Path) -> None:
