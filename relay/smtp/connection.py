@@ -194,7 +194,9 @@ class Connection(_Bare, SMTP):
     # From octets to steps, and from answers to octets.
 
     def _advance(self) -> None:
-        """Obeys what has come, as far as it goes; the replies go out in one write (RFC 2920)."""
+        """Obeys what has come, as far as it goes; the replies go out in one write (RFC 2920). Not once nobody reads them."""
+        if self.transport is None or self._stream.is_closing():
+            return
         lines = []
         while not (self._is_waiting or self._is_closing or self._is_choked) and (step := self._next_step()):
             self._obeyed_at = self._active_at
@@ -202,8 +204,6 @@ class Connection(_Bare, SMTP):
                 lines.append(self._answered(answer))
             if len(lines) == _ANSWERS_AT_ONCE and not self._is_waiting:
                 self._pause(0)
-        if self.transport is None:
-            return
         if lines:
             self._stream.write(b"".join(lines))
         if (self._is_closing or (self._has_ended and not self._is_choked)) and not self._is_waiting:

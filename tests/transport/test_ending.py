@@ -31,11 +31,13 @@ class Slow(Connection):
         guest = Credential(name="app", kind=Kind.APPLICATION, password_hashes=(), senders=())
         self.dialogue = Session(cast(Intake, None), peer="127.0.0.1", encrypted=True, guest=guest)
         self.done = asyncio.Event()
+        self.obeyed = b""
 
     def _next_step(self) -> Step | None:
         return self._begin if self._position < len(self._buffer) else None
 
     def _begin(self) -> Answer:
+        self.obeyed += self._buffer[self._position :]
         self._position = len(self._buffer)
         self._wait_for(self._answer())
         return None
@@ -70,6 +72,20 @@ async def test_what_is_under_way_is_answered_before_the_goodbye(is_under_way: bo
     said = b"".join([ACCEPTED.line()] * is_under_way + [answers.DISABLED.line()])
     assert await reader.read() == said
     writer.close()
+
+
+async def test_what_a_client_that_has_gone_said_is_not_obeyed() -> None:
+    connection, theirs = connected()
+    for said in (b"first", b"second"):
+        await asyncio.sleep(0.05)
+        theirs.send(said)
+    theirs.shutdown(socket.SHUT_WR)
+    await asyncio.sleep(0.05)
+    assert connection.is_busy
+    theirs.close()
+    connection.done.set()
+    await connection.ended
+    assert connection.obeyed == b"first"
 
 
 async def test_a_reset_leaves_no_error_behind() -> None:
