@@ -104,9 +104,10 @@ class SubmissionProtocol(Connection):
         command = _COMMANDS.get(verb)
         if command is None:
             return self._unknown(verb)
-        self._has_obeyed = True
+        self._has_obeyed, self._has_refused_data = True, verb == b"DATA"
         answer = command(self, argument.strip())
-        self._has_refused_data = verb == b"DATA" and answer is not answers.GO_AHEAD
+        if answer is answers.GO_AHEAD:
+            self._has_refused_data = False
         return answer
 
     def _unknown(self, verb: bytes) -> Reply:
