@@ -54,11 +54,26 @@ def _unraisable(found: sys.UnraisableHookArgs) -> None:
 
 
 class _Others(logging.Handler):
-    """What libraries log."""
+    """What libraries log, the same once a second: without descriptors asyncio says so a hundred times for each connection."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second = 0
+        self._told: set[tuple[str, ...]] = set()  # in that second
 
     def emit(self, record: logging.LogRecord) -> None:
         exception = "".join(traceback.format_exception(*record.exc_info)) if record.exc_info else ""
-        _write("library", record.levelname.lower(), logger=record.name, text=record.getMessage(), exception=exception)
+        text = record.getMessage()
+        if self._is_new(int(record.created), text, exception):
+            _write("library", record.levelname.lower(), logger=record.name, text=text, exception=exception)
+
+    def _is_new(self, second: int, *what: str) -> bool:
+        if second != self._second:
+            self._second = second
+            self._told.clear()
+        is_new = what not in self._told
+        self._told.add(what)
+        return is_new
 
 
 def _write(event: str, level: str = INFO, **facts: object) -> None:

@@ -3,8 +3,10 @@ from __future__ import annotations
 import ast
 import inspect
 import json
+import logging
 import os
 import re
+import time
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -42,6 +44,16 @@ def test_a_reader_of_the_log_that_has_gone_stops_nobody() -> None:
     journal.door_opened()
     with pytest.raises(BrokenPipeError):
         log.close()
+
+
+def test_what_libraries_log_without_end_is_told_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = StringIO()
+    journal.open_journal(stream=log)
+    for second in (1000.0, 1001.0):
+        monkeypatch.setattr(time, "time", lambda second=second: second)
+        for number in range(200):
+            logging.getLogger("asyncio").error("socket.accept() out of system resource\nsocket: %d", number % 2)
+    assert [json.loads(line)["text"][-1] for line in log.getvalue().splitlines()] == ["0", "1", "0", "1"]
 
 
 # What is about no message: a listener, a login, an address, a queue, a number of messages. All other lines bear an id.
