@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from relay import failpoints, journal, lifecycle, metrics
+from relay import failpoints, journal, lifecycle, metrics, statistics
 from relay.errors import DamagedBody, Malformed, StoreUnavailable
 from relay.lifecycle import Patience
 from relay.model import Claimed, Lane, Settlement, State
@@ -29,7 +29,6 @@ _CLAIM_SECONDS = 5.0  # that a stop waits for one; what a store that hangs gives
 _DAMAGED = 86400.0
 _LOOK = 4  # one in so many of the free calls is kept for a look at the queue
 _TOLD_ONCE = 60.0  # seconds: a hold that was lifted meanwhile and met again is told again
-_SIMULATOR = "@simulator.amazonses.com"  # SES counts no mail to it (SES developer guide, "Using the mailbox simulator")
 _CALLS = {
     kind: metrics.ses_calls.labels(word)
     for kind, word in {
@@ -161,7 +160,7 @@ class Dispatcher:
             call = asyncio.create_task(self._send(each, ticket.lease_ends), name=each.delivery.id)
             self._calls.add(call)
             call.add_done_callback(self._finished)
-        counted = sum(not each.delivery.recipient.lower().endswith(_SIMULATOR) for each in claimed)
+        counted = sum(not statistics.is_simulated(each.delivery.recipient) for each in claimed)
         if counted < ticket.calls:
             await self._allowance.give_back(tokens=ticket.calls - len(claimed), calls=ticket.calls - counted)
 

@@ -44,6 +44,10 @@ _EVENTS: dict[tuple[EventType, str | None], str] = {
     (EventType.CLICK, None): "clicked",
     **{(EventType.BOUNCE, found): f"bounced.{found}" for found in BounceClass},
 }
+# What rings, under names of its own where SES counts it nowhere: sums have it, and rates that ring do not.
+_SIMULATED = {name: f"{name}.simulated" for name in (HARD_BOUNCE, COMPLAINED)}
+NOT_COUNTED = tuple(_SIMULATED.values())
+_SIMULATOR = "@simulator.amazonses.com"
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
 
 
@@ -52,11 +56,17 @@ def origin(credential: str, sender: str, campaign: str, task: int = 0) -> Origin
     return Origin(credential, address.domain(sender), campaign, task)
 
 
+def is_simulated(recipient: str) -> bool:
+    """Whether SES counts no mail to it (SES developer guide, "Using the mailbox simulator")."""
+    return recipient.lower().endswith(_SIMULATOR)
+
+
 def of_event(event: Event, found: str) -> str:
     """What an event of our class `found` counts as; empty for those that are not counted."""
     if event.type is EventType.SUBSCRIPTION:
         return UNSUBSCRIBED if event.opted_out else ""
-    return _EVENTS.get((event.type, found)) or _EVENTS.get((event.type, None), "")
+    name = _EVENTS.get((event.type, found)) or _EVENTS.get((event.type, None), "")
+    return _SIMULATED.get(name, name) if is_simulated(event.recipient) else name
 
 
 def of_end(state: State, reason: str) -> str:
@@ -129,7 +139,7 @@ class Figures:
 
     @property
     def bounce_rate(self) -> float | None:
-        """Of hard bounces, as SES counts them."""
+        """Of hard bounces."""
         return self._rate(HARD_BOUNCE)
 
     @property

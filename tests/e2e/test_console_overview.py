@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from relay.sandbox import mailbox
 from tests.e2e.console import Shown, Visitor, admit, visiting
 from tests.harness import APPLICATION, CRM, Relay, mail, running_relay, submit
 
@@ -87,8 +88,10 @@ async def test_what_nobody_means_is_nothing(viewer: Visitor, query: str) -> None
     assert (await viewer.get(f"/?{query}")).status == 200
 
 
-async def test_what_is_wrong_is_said_with_what_to_do(relay: Relay, viewer: Visitor) -> None:
-    await sent(relay, *(f"bounce+{number}@simulator.amazonses.com" for number in range(3)))
+async def test_what_is_wrong_is_said_with_what_to_do(relay: Relay, viewer: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as far_side:
+        far_side.setattr(mailbox, "events_for", lambda *_, **__: ("send", "bounce"))
+        await sent(relay, *(f"bounce{number}@example.net" for number in range(3)))
     await relay.cli("queue", "pause", "--reason", "<b>stop</b>")
     shown = await viewer.get("/")
     assert "Hard bounces:" in shown.text

@@ -62,7 +62,7 @@ async def test_mail_refusals_and_events_are_counted_and_told(relay: Relay, cloud
     assert await relay.status(bounced, "bounced hard") == ["bounced hard"]
     (row,) = await counted(relay, "refused.sender_not_allowed")
     counts = {name: count for name, count in row["counts"].items() if not name.startswith("latency")}
-    assert counts == {"accepted": 4, "sent": 4, "delivered": 3, "bounced.hard": 1, "refused.sender_not_allowed": 1}
+    assert counts == {"accepted": 4, "sent": 4, "delivered": 3, "bounced.hard.simulated": 1, "refused.sender_not_allowed": 1}
     assert (row["delivery_rate"], row["bounce_rate"], row["complaint_rate"]) == (0.75, 0.25, 0.0)
     assert 0 < row["latency_seconds"]["p50"] <= row["latency_seconds"]["p99"] < 30
     assert [(row["campaign"], row["counts"]["sent"]) for row in await stats(relay, "--by", "campaign")] == [

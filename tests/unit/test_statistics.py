@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
-from relay import bounces, statistics
+from relay import bounces, reputation, statistics
 from relay.bounces import BOT, DEFAULT_RULES, BounceClass, ComplaintClass
 from relay.errors import MessageTooLarge, StoreUnavailable
 from relay.event import Event, EventType
@@ -41,6 +42,16 @@ def event(type: EventType, **said: object) -> Event:
 )
 def test_each_event_counts_under_one_name(kind: EventType, found: str, name: str) -> None:
     assert statistics.of_event(event(kind), found) == name
+
+
+def test_what_ses_counts_nowhere_is_in_sums_and_not_in_rates_that_ring() -> None:
+    told = ((EventType.BOUNCE, BounceClass.HARD), (EventType.COMPLAINT, ComplaintClass.COMPLAINT), (EventType.DELIVERY, ""))
+    to = "Bounce+1@Simulator.AmazonSES.com"
+    names = [statistics.of_event(replace(event(kind), recipient=to), found) for kind, found in told]
+    assert names == ["bounced.hard.simulated", "complained.simulated", "delivered"]
+    assert not set(names) & set(reputation.NAMES)
+    figures = statistics.Figures(dict.fromkeys(names, 1))
+    assert (figures.of("bounced.hard"), figures.bounced, figures.of("complained")) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("found", BounceClass)

@@ -15,7 +15,7 @@ from relay.lookout import Lookout
 from relay.ports.operators import Counters
 from relay.ports.queue import Desk
 from relay.reputation import DOCTOR, WINDOWS, Finding, Level, Measure, ReputationRules
-from relay.statistics import COMPLAINED, DAY, DELIVERED, HOUR, SENT, UNIQUE, By, Figures, Wanted
+from relay.statistics import COMPLAINED, DAY, DELIVERED, HOUR, NOT_COUNTED, SENT, UNIQUE, By, Figures, Wanted
 from relay.web.console.visits import Page, Routes, Said, Visit, look
 
 _WEEK = 7 * DAY
@@ -28,7 +28,7 @@ _PERIODS: Mapping[str, tuple[str, float, float]] = {
 }
 _SERIES = ("Sent", "Delivered", "Bounced", "Complained", "Opened", "Clicked")
 # What these are made of.
-_NAMES = (SENT, DELIVERED, COMPLAINED, *UNIQUE.values(), *(f"bounced.{found}" for found in BounceClass))
+_NAMES = (SENT, DELIVERED, COMPLAINED, *UNIQUE.values(), *(f"bounced.{found}" for found in BounceClass), *NOT_COUNTED)
 _GROUPS = (By.CREDENTIAL, By.DOMAIN, By.CAMPAIGN)  # as an origin has them
 
 
