@@ -92,13 +92,9 @@ async def test_who_is_told_to_reload_while_it_starts_does_not_say_that_it_is_rea
         starting = asyncio.create_task(relay.start())
         while relay.process_id == last or not heeds(relay, signal.SIGHUP):  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.002)
-        for _ in range(3):
-            relay.send(signal.SIGHUP)
-            await asyncio.sleep(0.01)
-            assert not relay.ports
-            assert {"RELOADING=1", "READY=1"}.isdisjoint(told.read())
+        relay.send(signal.SIGHUP)
         await starting
-        await told.until("READY=1")
+        assert "RELOADING=1" not in await told.until("READY=1")
 
 
 def heeds(relay: Relay, number: signal.Signals) -> bool:
