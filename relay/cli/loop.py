@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any, TypeVar
@@ -45,7 +45,8 @@ async def until_told(*others: Coroutine[Any, Any, object]) -> None:
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: sys.exit(1) if told.is_set() else told.set())
+        # Python would wait for the threads of the store, which nobody ends any more.
+        loop.add_signal_handler(number, lambda: os._exit(1) if told.is_set() else told.set())
     waiting = [asyncio.create_task(each) for each in (told.wait(), *others)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:

@@ -534,6 +534,7 @@ async def test_a_key_is_given_used_by_smtp_disabled_and_removed(scene: Scene) ->
         smtp.login(id, password)
         await relay.cli("credential", "key", "disable", id)
         assert smtp.getreply() == (421, b"4.7.0 Your login was disabled")
+    await asyncio.sleep(1.1)  # so long the door of SES knows a key
     with pytest.raises(ClientError, match="UnrecognizedClientException"):
         await asyncio.to_thread(client.get_account)
     with relay.smtp(login="") as smtp, pytest.raises(Exception, match="535"):
