@@ -143,7 +143,7 @@ async def queues(look: Look) -> Verdict:
                 f"{count} messages lie in {dead}", "see in the relay's journal why they were not taken, then redrive them"
             )
         waiting.append(f"{attributes.get('ApproximateNumberOfMessages', '?')} wait in {url.rpartition('/')[2]}")
-    return ok("; ".join(waiting) or "none are read")
+    return ok("; ".join(waiting) or "none: events come to the webhook")
 
 
 async def _queue(look: Look, url: str) -> Mapping[str, str]:
