@@ -11,6 +11,7 @@ from pathlib import Path
 from relay.sandbox.cloud import Cloud
 from relay.sandbox.sns import Topic
 from tests.harness import APPLICATION, TOPIC, Relay, Settings
+from tests.ports import reserved_port
 
 
 class Health:
@@ -123,3 +124,18 @@ async def cluster(
         await cloud.topic.start()
         await cloud.topic.subscribe()
         yield relays, cloud
+
+
+@asynccontextmanager
+async def two_workers(folder: Path, url: str) -> AsyncIterator[Relay]:
+    """A relay that stands still; its next start is one with two workers."""
+    with reserved_port() as port, reserved_port() as private:
+        settings = {
+            "RELAY_SMTP__SUBMISSION": f"127.0.0.1:{port}",
+            "RELAY_SMTP__SUBMISSIONS": "",
+            "RELAY_PRIVATE__LISTEN": f"127.0.0.1:{private}",
+        }
+        async with cluster(folder, url, settings) as ([relay], _):
+            await relay.stop()
+            relay.arguments = ("serve", "--workers", "2")
+            yield relay

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import cluster
+from tests.cluster import cluster, two_workers
 from tests.harness import PASSWORD, Relay, mail, submit, unverified
-from tests.ports import reserved_port
 
 NO_SMTP = {"RELAY_SMTP__SUBMISSION": "", "RELAY_SMTP__SUBMISSIONS": ""}
 NO_HTTP = {"RELAY_API__LISTEN": "", "RELAY_CALLBACKS__LISTEN": ""}
@@ -129,22 +128,17 @@ async def test_a_node_that_stops_in_good_order_leaves_the_chores_at_once(tmp_pat
 
 
 async def test_workers_share_the_ports_of_one_machine_and_end_together(tmp_path: Path, url: str) -> None:
-    with reserved_port() as port, reserved_port() as private:
-        settings = {"RELAY_SMTP__SUBMISSION": f"127.0.0.1:{port}", "RELAY_PRIVATE__LISTEN": f"127.0.0.1:{private}"}
-        async with cluster(tmp_path, url, settings | {"RELAY_SMTP__SUBMISSIONS": ""}) as (relays, _):
-            [relay] = relays
-            await relay.stop()
-            relay.arguments = ("serve", "--workers", "2")
-            await relay.start()
-            said = await until_listed(relay, "its turn")
-            assert said.count("node1") == 2
-            for worker in (1, 2):  # a node is listed before its doors are open
-                await relay.told("started", what="smtp submission", worker=worker)
-            ids = [await sent(relay) for _ in range(12)]
-            assert [await relay.status(id, "delivered") for id in ids] == [["delivered"]] * 12
-            assert {line["worker"] for line in relay.journal() if line["event"] == "accepted"} == {1, 2}
-            assert await relay.stop() == 0
-            assert (await relay.cli("nodes"))[1] == "No relay runs.\n"
+    async with two_workers(tmp_path, url) as relay:
+        await relay.start()
+        said = await until_listed(relay, "its turn")
+        assert said.count("node1") == 2
+        for worker in (1, 2):  # a node is listed before its doors are open
+            await relay.told("started", what="smtp submission", worker=worker)
+        ids = [await sent(relay) for _ in range(12)]
+        assert [await relay.status(id, "delivered") for id in ids] == [["delivered"]] * 12
+        assert {line["worker"] for line in relay.journal() if line["event"] == "accepted"} == {1, 2}
+        assert await relay.stop() == 0
+        assert (await relay.cli("nodes"))[1] == "No relay runs.\n"
 
 
 async def test_workers_need_postgresql(tmp_path: Path) -> None:

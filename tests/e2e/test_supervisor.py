@@ -16,9 +16,8 @@ import pytest
 from relay.cli import workers
 from relay.cli.supervisor import Supervisor
 from relay.cli.workers import Workers
-from tests.cluster import cluster
+from tests.cluster import two_workers
 from tests.harness import APPLICATION, Relay, running_relay
-from tests.ports import reserved_port
 
 PATIENCE = 0.6
 
@@ -143,16 +142,8 @@ def test_whose_silence_is_borne_how_long(environ: dict[str, str], patience: floa
 
 
 async def test_workers_are_ready_when_all_are_and_a_silent_one_is_started_anew(tmp_path: Path, url: str) -> None:
-    with closing(Told(str(tmp_path / "notify"))) as told, reserved_port() as port, reserved_port() as private:
-        settings = {
-            "RELAY_SMTP__SUBMISSION": f"127.0.0.1:{port}",
-            "RELAY_SMTP__SUBMISSIONS": "",
-            "RELAY_PRIVATE__LISTEN": f"127.0.0.1:{private}",
-        }
-        async with cluster(tmp_path, url, settings) as (relays, _):
-            [relay] = relays
-            await relay.stop()
-            relay.arguments = ("serve", "--workers", "2")
+    with closing(Told(str(tmp_path / "notify"))) as told:
+        async with two_workers(tmp_path, url) as relay:
             await relay.start(**told.environment(WATCHDOG_USEC="5500000"))
             lines = await told.until("READY=1")
             assert "STATUS=1 of 2 workers are ready" in lines
@@ -213,27 +204,18 @@ async def test_workers_that_cannot_be_started_at_all_end_together() -> None:
 async def test_workers_that_are_still_starting_end_with_their_supervisor(
     tmp_path: Path, url: str, told: signal.Signals, status: int
 ) -> None:
-    with reserved_port() as port, reserved_port() as private:
-        settings = {
-            "RELAY_SMTP__SUBMISSION": f"127.0.0.1:{port}",
-            "RELAY_SMTP__SUBMISSIONS": "",
-            "RELAY_PRIVATE__LISTEN": f"127.0.0.1:{private}",
-        }
-        async with cluster(tmp_path, url, settings) as (relays, _):
-            [relay] = relays
-            await relay.stop()
-            relay.arguments = ("serve", "--workers", "2")
-            last = relay.process_id
-            starting = asyncio.create_task(relay.start())
-            while relay.process_id == last or len(started := workers_of(relay)) < 2:  # noqa: ASYNC110 - nobody tells
-                await asyncio.sleep(0.01)
-            relay.send(told)
-            with pytest.raises(RuntimeError, match="did not start"):
-                await starting
-            assert await relay.ended() == status
-            async with asyncio.timeout(10):
-                while any(Path(f"/proc/{worker}").exists() for worker in started):  # noqa: ASYNC110 - nobody tells
-                    await asyncio.sleep(0.05)
+    async with two_workers(tmp_path, url) as relay:
+        last = relay.process_id
+        starting = asyncio.create_task(relay.start())
+        while relay.process_id == last or len(started := workers_of(relay)) < 2:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
+        relay.send(told)
+        with pytest.raises(RuntimeError, match="did not start"):
+            await starting
+        assert await relay.ended() == status
+        async with asyncio.timeout(10):
+            while any(Path(f"/proc/{worker}").exists() for worker in started):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(0.05)
 
 
 def workers_of(relay: Relay) -> list[int]:
