@@ -146,7 +146,7 @@ def _linked(content: Octets, part: Part, found: Sequence[Edit], change: Edit, lo
     """The edits of one: it is encoded anew, or if it was not encoded and its lines stay short, it is not."""
     place = (part.start, part.end)
     changes = [edit for edit in found if (edit.start, edit.end) == place]
-    is_plain = not part.is_encoded and change.footer.isascii() and not change.fields
+    is_plain = not part.is_encoded and change.footer.isascii() and b"\0" not in change.footer and not change.fields
     if not changes and is_plain and macros.longest_line(content, part, longest) <= fields.MAX_LINE:
         changes = [change]
     for edit in changes or recoding.changes(content, part):

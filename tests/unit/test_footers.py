@@ -32,6 +32,12 @@ def test_a_text_that_is_not_encoded_stays_so() -> None:
     assert received(sent(content, ENGLISH)) == content + f"\r\nLeave: {OUT}\r\n".encode()
 
 
+def test_a_text_that_is_not_encoded_gets_no_nul_with_a_footer_of_two_octets_a_character() -> None:
+    changed = sent(message(b"", kind="text/plain; charset=utf-16be"), ENGLISH)
+    assert b"\0" not in changed
+    assert text(changed).endswith(f"Leave: {OUT}")
+
+
 CHARSETS = {
     "utf-8": "utf-8",
     "koi8-r": "koi8-r",
