@@ -9,7 +9,7 @@ import re
 from collections.abc import Coroutine
 from typing import Any
 
-from relay import access_keys, failpoints, journal
+from relay import access_keys, address, failpoints, journal
 from relay.credential import Credential, OnSuppressed
 from relay.errors import (
     DoorClosed,
@@ -58,7 +58,7 @@ class Session:
         self.message_id = ""
         """Of the message that comes in now."""
         self._sender: str | None = None
-        self._recipients: dict[str, None] = {}  # in their order
+        self._recipients: dict[str, str] = {}  # by what their spellings have in common, in their order
         self._spoiled: Refused | None = None
 
     @property
@@ -151,7 +151,7 @@ class Session:
         return self._add(recipient)
 
     def _add(self, recipient: str) -> Reply:
-        self._recipients[recipient] = None
+        self._recipients.setdefault(address.key(recipient), recipient)
         return answers.RECIPIENT_OK
 
     def check_data(self) -> Reply | None:
@@ -175,7 +175,7 @@ class Session:
             raise InternalFault
         return Envelope(
             sender=self._sender,
-            recipients=tuple(self._recipients),
+            recipients=tuple(self._recipients.values()),
             credential=credential,
             peer=self.peer,
             helo=self.helo,
@@ -201,7 +201,7 @@ class Session:
             credential=credential,
             reply=reply.line().decode("ascii").rstrip(),
             sender=self._sender or "",
-            recipients=tuple(self._recipients),
+            recipients=tuple(self._recipients.values()),
         )
         return reply
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import PERSON, Relay, running_relay
+from tests.harness import PERSON, Relay, queued_id, running_relay
 
 SPLIT = replace(PERSON, name="split", senders=("@example.com",))
 FEW = replace(SPLIT, name="few", per_minute=5, per_day=5)
@@ -35,3 +35,13 @@ def test_one_message_to_several_counts_as_many(relay: Relay) -> None:
     with relay.smtp(login="few") as client:
         client.sendmail("shop@example.com", [f"{number}@example.net" for number in range(7)], BODY)
         assert client.mail("shop@example.com")[0] == 451
+
+
+async def test_an_address_in_another_case_is_no_further_recipient(relay: Relay) -> None:
+    with relay.smtp(login="split") as client:
+        client.mail("shop@example.com")
+        for recipient in ("Anna@example.net", "anna@EXAMPLE.NET", "ben@xn--bcher-kva.example", "ben@XN--Bcher-KVA.example"):
+            assert client.rcpt(recipient)[0] == 250
+        life = await relay.life(queued_id(client.data(BODY)))
+    assert life
+    assert [each.recipient for each in life.deliveries] == ["Anna@example.net", "ben@xn--bcher-kva.example"]
