@@ -29,6 +29,7 @@ _ARCHIVES = _ZIPS | {"7z", "rar"}
 _ZIP_END, _LONGEST_ZIP_END = b"PK\x05\x06", 22 + 0xFFFF  # APPNOTE.TXT 4.3.16: it is looked for from the end
 _OLD_NAMES = ("content-name", "x-sun-data-name")  # which name a file for some
 _OLD_MULTIPART = "x-sun-attachment"
+_SAVED_MESSAGES = frozenset(("eml", "mht", "mhtml", "nws"))  # message/rfc822 to some, where the type says nothing
 _QUOTES = re.compile(r"[\"\\]")
 _TYPE = re.compile(r"(?<![A-Za-z0-9.+_-])[A-Za-z0-9.+_-]++/[A-Za-z0-9.+_-]++")
 _PART_FIELD = re.compile(rb"\ncontent-", re.IGNORECASE)
@@ -53,12 +54,13 @@ def _check(content: Octets, parsed: Parsed, policy: Attachments, depth: int) -> 
             _check_type(part, policy)
         if not part.is_leaf:
             continue
-        if part.content_type.startswith("message/"):
+        is_message = part.content_type.startswith("message/")
+        if is_message or _is_saved_message(part):
             _check_message(content, part, policy, depth)
-        elif is_attached:
-            _check_file(content, part, policy)
-        else:
+        if not is_attached:
             _check_text(content, part, policy)
+        elif not is_message:
+            _check_file(content, part, policy)
 
 
 def _legible(parsed: Parsed, attached: Sequence[bool]) -> Iterator[tuple[int, int]]:
@@ -129,6 +131,10 @@ def _is_attached(part: Part) -> bool:
     if part.filenames or part.content_type.partition("/")[0] not in ("", "text"):
         return True
     return any(f.name == "content-disposition" and unfold(f.value)[:10].lower() == b"attachment" for f in part.headers)
+
+
+def _is_saved_message(part: Part) -> bool:
+    return any(extension in _SAVED_MESSAGES for name in _names(part) for extension in extensions(name))
 
 
 def _matches(content_type: str, rules: Iterable[str]) -> bool:

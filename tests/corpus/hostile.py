@@ -457,6 +457,12 @@ def deep(depth: int) -> bytes:
 
 MESSAGES_WITHIN = {
     "a message": Case(nested((NESTED_TYPE,), INNER), "exe"),
+    "a file that is one": Case(nested((b"Content-Type: application/octet-stream; name=mail.eml",), INNER), "exe"),
+    "a file that is one, without a type": Case(nested((D + b"filename=Mail.EML",), INNER), "exe"),
+    "a file that is one, in base64": Case(
+        nested((b"Content-Type: application/octet-stream; name=mail.eml", DECLARED + b"base64"), INNER_64), "exe"
+    ),
+    "a saved web page": Case(nested((b"Content-Type: application/octet-stream; name=page.mht",), INNER), "exe"),
     "a global message": Case(nested((b"Content-Type: message/global",), INNER), "exe"),
     "a message of an unknown kind": Case(nested((b"Content-Type: message/x-mail",), INNER), "exe"),
     "news": Case(nested((b"Content-Type: message/news",), INNER), "exe"),
@@ -681,6 +687,10 @@ LOOK_ALIKES: dict[str, bytes] = {
     "dashes": mixed(b"\r\n-- \r\nAnna\r\n--\r\n-----\r\n--out\r\n--- outer ---\r\n"),
     "a message": nested((NESTED_TYPE,), mixed(TEXT, section(D + b"filename=a.pdf"), boundary=b"inner")),
     "a message in base64": nested((NESTED_TYPE, DECLARED + b"base64"), in_lines(mixed(TEXT, boundary=b"inner"))),
+    "a file that is a message": nested(
+        (b"Content-Type: application/octet-stream; name=mail.eml", DECLARED + b"base64"),
+        in_lines(mixed(TEXT, section(D + b"filename=a.pdf"), boundary=b"inner")),
+    ),
     "the same message twice": mixed(*[NESTED_TYPE + b"\r\n\r\n" + mixed(TEXT, boundary=b"inner")] * 2),
     "a delivery report": mixed(
         TEXT,
