@@ -29,6 +29,8 @@ _ARCHIVES = _ZIPS | {"7z", "rar"}
 _ZIP_END, _LONGEST_ZIP_END = b"PK\x05\x06", 22 + 0xFFFF  # APPNOTE.TXT 4.3.16: it is looked for from the end
 _OLD_NAMES = ("content-name", "x-sun-data-name")  # which name a file for some
 _OLD_MULTIPART = "x-sun-attachment"
+_LEGIBLE_TYPES = ("text/", "application/mac-binhex")
+_ENCLOSING = (b"begin", b"(This file must be converted with BinHex")
 _SAVED_MESSAGES = frozenset(("eml", "mht", "mhtml", "nws"))  # message/rfc822 to some, where the type says nothing
 _QUOTES = re.compile(r"[\"\\]")
 _TYPE = re.compile(r"(?<![A-Za-z0-9.+_-])[A-Za-z0-9.+_-]++/[A-Za-z0-9.+_-]++")
@@ -189,7 +191,7 @@ def _check_octets(octets: bytes, part: Part, policy: Attachments) -> None:
         for name, content in tnef.attachments(octets):
             _check_enclosed((Enclosed(name, b""),), policy)
             _check_whole(content, policy)
-    if part.content_type.startswith("text/") or octets[:5] == b"begin":
+    if part.content_type.startswith(_LEGIBLE_TYPES) or octets.startswith(_ENCLOSING):
         _check_enclosed(enclosed.find(_narrow(octets)), policy)
 
 

@@ -433,6 +433,8 @@ PLACES: dict[str, Callable[[bytes], bytes]] = {
     "base64 with LF": lambda block: single(in_lines(b"Hello\n" + block.replace(b"\r\n", b"\n")), DECLARED + b"base64"),
     "base64 with a footer": lambda block: single(in_lines(b"Hello\r\n" + block) + b"-- \r\nA list\r\n", DECLARED + b"base64"),
     "an attached text": lambda block: attached(b"Hello\r\n" + block, "text/plain", "notes.txt"),
+    "an attached file": lambda block: attached(block, "application/octet-stream", "notes.dat"),
+    "a file of BinHex": lambda block: attached(b"Hello\r\n" + block, "application/mac-binhex40", "notes.hqx"),
     "a nested message": lambda block: mixed(b"Content-Type: message/rfc822\r\n\r\n" + single(block)),
 }
 
