@@ -28,6 +28,10 @@ _ZIPS = frozenset(("zip", "jar", "odf", "ooxml"))
 _ARCHIVES = _ZIPS | {"7z", "rar"}
 _ZIP_END, _LONGEST_ZIP_END = b"PK\x05\x06", 22 + 0xFFFF  # APPNOTE.TXT 4.3.16: it is looked for from the end
 _OLD_NAMES = ("content-name", "x-sun-data-name")  # which name a file for some
+_NO_NAMES = {  # what stands mostly where some look for a name: a sentence or an identifier that ends with a domain; a URL
+    "content-description": re.compile(r".* .*\.com", re.DOTALL),
+    "content-location": re.compile(r"https?://.*|.*@.*\.com", re.DOTALL | re.IGNORECASE),
+}
 _OLD_MULTIPART = "x-sun-attachment"
 _LEGIBLE_TYPES = ("text/", "application/mac-binhex")
 _ENCLOSING = (b"begin", b"(This file must be converted with BinHex")
@@ -117,13 +121,13 @@ def _types(part: Part) -> list[str]:
 
 
 def _names(part: Part) -> Sequence[str]:
-    """Its description is the name of a file that has no other, for some."""
+    """Its description or location is the name of a file that has no other, for some."""
     old = (text(unfold(field.value)) for field in part.headers if field.name in _OLD_NAMES)
     named = (*part.filenames, *old)
     if named or part.content_type in _BODIES or part.content_type.startswith(("multipart/", "message/")):
         return named
-    shown = [text(unfold(field.value)) for field in part.headers if field.name == "content-description"]
-    return [name for name in shown if not (" " in name and name.endswith(".com"))]  # a sentence that ends with a domain
+    shown = [(text(unfold(field.value)), _NO_NAMES[field.name]) for field in part.headers if field.name in _NO_NAMES]
+    return [name for name, no_name in shown if not no_name.fullmatch(name)]
 
 
 def _is_attached(part: Part) -> bool:

@@ -98,6 +98,8 @@ NAMES: dict[str, list[bytes]] = {
     "html part": [b"Content-Type: text/html; name=evil.exe"],
     "image part": [b"Content-Type: image/png; name=evil.exe"],
     "description": [b"Content-Type: application/octet-stream", b"Content-Description: evil.exe"],
+    "location": [b"Content-Type: application/octet-stream", b"Content-Location: evil.exe"],
+    "location like a URL": [b"Content-Type: application/octet-stream", b"Content-Location: cid:evil.exe"],
     "a name in a field of its own": [T, b"Content-Name: evil.exe"],
     "a name as Sun had it": [T + b"name=ok.pdf", b"X-Sun-Data-Name: evil.exe"],
     "many blanks before the sign": [D + b"filename*" + b" " * 45 + b"=utf-8''evil%2Eexe"],
@@ -659,6 +661,8 @@ LOOK_ALIKES: dict[str, bytes] = {
     "a description that ends with a domain": mixed(
         section(b"Content-Type: image/png", b"Content-Description: a logo of shop.com")
     ),
+    "a location that is a domain": mixed(section(b"Content-Type: image/png", b"Content-Location: http://shop.com")),
+    "a location that is an identifier": mixed(section(b"Content-Type: image/png", b"Content-Location: cid:logo@shop.com")),
     "a description": mixed(section(b"Content-Type: text/html", b"Content-Description: from shop.com", body=b"x")),
     "a text that begins with MZ": attached(
         b"MZ is how programs begin, as everybody knows who has seen one.\r\n" * 9, "text/plain", "a.txt"
