@@ -71,7 +71,8 @@ def _macros(case: Case) -> None:
     """For logins that must have the link in every message."""
     if case.credential.macros is not Macros.REQUIRED:
         return
-    if not any(macros.UNSUBSCRIBE in macros.found(case.content, part) for part in filter(macros.may_have, case.parsed.parts)):
+    texts = (part for part in filter(macros.may_have, case.parsed.parts) if macros.may_change(case.content, part))
+    if not any(macros.UNSUBSCRIBE in macros.found(case.content, part) for part in texts):
         raise MissingMacro(f"[{macros.UNSUBSCRIBE}]")
 
 

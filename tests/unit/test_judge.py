@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from relay import judge
-from relay.credential import Credential, Kind
-from relay.errors import AttachmentNotAllowed, Malformed, SenderNotAllowed, SenderNotVerified
+from relay.credential import Credential, Kind, Macros
+from relay.errors import AttachmentNotAllowed, Malformed, MissingMacro, SenderNotAllowed, SenderNotVerified
 from relay.identities import Identities, Identity, IdentityState, KnownIdentities
 from relay.judge import Case, Rule
 
@@ -48,6 +48,13 @@ def test_what_observed_rules_found_is_told() -> None:
         (Rule.FROM, "boss@example.com"),
         (Rule.ATTACHMENTS, "exe"),
     ]
+
+
+@pytest.mark.parametrize(("before", "is_missing"), [(b"", False), (b"-----BEGIN PGP SIGNED MESSAGE-----\r\n", True)])
+def test_a_macro_where_nothing_is_changed_is_none(before: bytes, is_missing: bool) -> None:
+    must_have = replace(SHOP, macros=Macros.REQUIRED)
+    found = judge.case(b"From: shop@example.com\r\n\r\n" + before + b"[Unsubscribe]\r\n", must_have)
+    assert [type(finding.refusal) for finding in judge.findings(found)] == [MissingMacro] * is_missing
 
 
 CUT = [
