@@ -40,6 +40,7 @@ _WORD = re.compile(rb"=\?([^?*\s]*)(?:\*[^?]*)?\?([bq])\?([^?]*)\?=", re.IGNOREC
 _BETWEEN_WORDS = re.compile(rb"(\?=)\s+(?==\?)")
 _STREAM = re.compile(r"(?::[^:]*)?:\$data\Z", re.IGNORECASE)  # NTFS: a file's content by its full name
 _CONTROL = re.compile(r"[\0-\x1f\x7f]")
+_CLASS_ID = re.compile(r"\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}")
 _EBCDIC = "cp500"  # its letters and its dot lie where all others of these have them, of which Python knows few
 _ESCAPED_CHARSETS = ("iso2022_jp", "iso2022_kr")
 
@@ -107,7 +108,8 @@ def extension(name: str) -> str:
     shown = name if name.isascii() and name.isprintable() else _visible(name)
     shown = _STREAM.sub("", shown.rstrip(_DROPPED_BEHIND)).rstrip(_DROPPED_BEHIND)
     base = shown.replace("\\", "/").rpartition("/")[2]
-    return base.rpartition(".")[2].strip().lower() if "." in base else ""
+    found = base.rpartition(".")[2].strip().lower() if "." in base else ""
+    return "hta" if _CLASS_ID.fullmatch(found) else found  # Windows hides it, and opens the file with the class: of HTA, say
 
 
 def _visible(name: str) -> str:

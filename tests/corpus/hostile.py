@@ -618,6 +618,7 @@ def _messages() -> dict[str, Case]:
     found = {f"name: {title}": Case(named(*fields), "exe") for title, fields in NAMES.items()}
     found |= {f"name: {title}": Case(named(field), MALFORMED) for title, field in TOO_LONG.items()}
     found |= {f"name of {word}": Case(named(D + b'filename="' + name + b'"'), word) for word, name in EXTENSIONS.items()}
+    found["name that ends with a class id"] = Case(named(D + b'filename="a.pdf.{3050F4D8-98B5-11CF-BB82-00AA00BDCE0B}"'), "hta")
     found |= {
         f"type {kind}": Case(mixed(TEXT, section(b"Content-Type: " + kind.encode())), word) for kind, word in TYPES.items()
     }
@@ -651,6 +652,7 @@ LOOK_ALIKES: dict[str, bytes] = {
             "20251121.pdf filename-12345.pdf"
         ).split()
     },
+    "a class id for a name": named(D + b'filename="{3050F4D8-98B5-11CF-BB82-00AA00BDCE0B}.pdf"'),
     "a name of digits alone": named(D + b"filename=20251121.pdf"),
     "a name with digits behind a blank": named(D + b"filename*=utf-8''Dateiname%202025.pdf"),
     "a name in pieces": named(D + b'filename*0="a very long name of a "; filename*1="file.exe.pdf"'),
