@@ -101,7 +101,7 @@ def needed(
             found += recoding.changes(content, leaf)
     _shorten(content, parsed, found)
     if send_as:
-        found.append(rewritten_from(parsed, send_as))
+        found += _sent_as(parsed, send_as)
     if merged:
         found += _merged_fields(content, parsed, merged)
     if links or merged:
@@ -264,6 +264,13 @@ def _folded(content: Octets, part: Part, field: Header) -> Edit:
         raise Malformed("header line too long") from None
 
 
+def _sent_as(parsed: Parsed, address: str) -> Iterator[Edit]:
+    """A Reply-To that says nothing goes: there may be one, and From becomes it."""
+    yield rewritten_from(parsed, address)
+    if not parsed.first("reply-to"):
+        yield from (Edit(header.start, header.end) for header in parsed.headers if header.name == "reply-to")
+
+
 def rewritten_from(parsed: Parsed, address: str) -> Edit:
     """The one From header, which address.mailbox has read, as one of `address`: `"Anna via anna at example.net" <...>`.
 
@@ -274,7 +281,7 @@ def rewritten_from(parsed: Parsed, address: str) -> Edit:
     came_from = addresses.mailbox(mime.unfold(header.value)).replace("@", " at ")  # in a name an @ is what forgers write
     shown = mime.text(name.encode()).replace("@", " at ")[:_LONGEST_NAME]
     lines = _from(f"{shown} via {came_from}" if shown else came_from, address)
-    if not any(other.name == "reply-to" for other in parsed.headers):
+    if not parsed.first("reply-to"):
         lines += _reply_to(header.value)
     return Edit(header.start, header.end, lines)
 

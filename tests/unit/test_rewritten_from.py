@@ -49,6 +49,16 @@ def test_answers_go_where_the_message_came_from(value: bytes) -> None:
     assert rewritten(value, own).count(b"eply-To") == 1
 
 
+@pytest.mark.parametrize("empty", [b"Reply-To:\r\n", b"Reply-To: \r\n", b"reply-to:\t\r\n"])
+def test_a_reply_to_that_says_nothing_is_none(empty: bytes) -> None:
+    content = b"From: anna@example.net\r\n" + empty + b"\r\nx\r\n"
+    changes = edits.needed(
+        content, mime.read(content), message_id="1", hostname="relay.example.com", protocol="ESMTPSA", now=0.0, send_as=OURS
+    )
+    sent = email.message_from_bytes(b"".join(edits.edited(content, changes)))
+    assert sent.get_all("Reply-To") == ["anna@example.net"]
+
+
 def test_a_name_in_raw_8_bit_is_encoded_for_answers_too() -> None:
     assert rewritten(" Süden <a@example.net>".encode()).endswith(
         b"\r\nReply-To: =?utf-8?b?U8O8ZGVu?= <a@example.net>\r\n\r\nx\r\n"
