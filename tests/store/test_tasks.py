@@ -37,7 +37,10 @@ async def group(store: SqlStore, addresses: Sequence[str], *, owner: str = "crm"
 
 
 async def started(store: SqlStore, audience: Audience, *, mailing: Mailing = MAILING) -> tuple[Task, Message]:
-    id = await store.tasks.add("crm", mailing, audience, at=NOW)
+    return await begin(store, await store.tasks.add("crm", mailing, audience, at=NOW))
+
+
+async def begin(store: SqlStore, id: int) -> tuple[Task, Message]:
     assert await store.tasks.move(id, [TaskState.NEW], TaskState.CREATED, at=NOW)
     edits = (Edit(0, 4, fields=("FirstName", RECIPIENT), place=Place.HEADER),)
     message = accepted(NOW, id, sender="news@example.com", content=CONTENT)
@@ -94,6 +97,27 @@ async def test_single_contacts_in_and_out(store: SqlStore) -> None:
     begun, message = await started(store, audience)
     assert to(await all_steps(store, begun, message, 100)) == ["1@x.example"]
     assert await store.tasks.audience(begun.id) == audience
+
+
+async def test_single_contacts_are_in_and_out_by_the_addresses_that_they_have_when_it_begins(store: SqlStore) -> None:
+    one = await group(store, ["in@x.example", "out@x.example", "stays@x.example"])
+    (came, left, _), _ = await store.contacts.of_group("crm", one, skipped=0, count=10)
+    audience = Audience(groups=(one,), contacts=(came.id,), excluded_contacts=(left.id,))
+    id = await store.tasks.add("crm", MAILING, audience, at=NOW)
+    for contact, email in ((came, "came@x.example"), (left, "left@x.example")):
+        assert await store.contacts.change("crm", replace(contact, email=email), was=contact)
+    assert await store.tasks.reach(id, now=NOW) == Reach(contacts=3, excluded=1)
+    begun, message = await begin(store, id)
+    assert to(await all_steps(store, begun, message, 100)) == ["came@x.example", "stays@x.example"]
+
+
+async def test_a_single_contact_whose_address_changes_as_it_begins_gets_it_there(store: SqlStore) -> None:
+    one = await group(store, ["old@x.example"])
+    ((contact,), _) = await store.contacts.of_group("crm", one, skipped=0, count=10)
+    id = await store.tasks.add("crm", MAILING, Audience(contacts=(contact.id,)), at=NOW)
+    assert await store.contacts.change("crm", replace(contact, email="new@x.example"), was=contact)
+    begun, message = await begin(store, id)
+    assert to(await all_steps(store, begun, message, 100)) == ["new@x.example"]
 
 
 async def test_contacts_of_another_login_are_nobody(store: SqlStore) -> None:

@@ -35,6 +35,10 @@ _AT_WORK = f"""{_NO_TEXTS} WHERE state IN ({", ".join(f"'{state}'" for state in 
 _SINGLE = """INSERT INTO task_contacts (task, included, address_key, contact_id)
     SELECT ?, ?, c.address_key, c.id FROM contacts c JOIN contact_groups g ON g.id = c.group_id
     WHERE c.id IN (SELECT CAST(value AS BIGINT) FROM json_each(?)) AND g.credential = ? ON CONFLICT DO NOTHING"""
+_ELSEWHERE = "FROM contacts c WHERE c.id = task_contacts.contact_id AND c.address_key <> task_contacts.address_key"
+_FOLLOW = f"""UPDATE task_contacts SET address_key = (SELECT c.address_key {_ELSEWHERE})
+    WHERE task = (SELECT id FROM tasks WHERE id = ? AND message_id = '') AND EXISTS (SELECT 1 {_ELSEWHERE})"""
+_ARE_ELSEWHERE = f"SELECT 1 FROM task_contacts WHERE task = ? AND EXISTS (SELECT 1 {_ELSEWHERE}) LIMIT 1"
 _OVER = (TaskState.FINISHED, TaskState.FAILED)
 _SENDS_NOTHING = (TaskState.STOPPED, TaskState.CANCELED, TaskState.DELETED)
 _COUNTED_OF_MANY = """SELECT task, name, sum(count) FROM task_counts
@@ -106,6 +110,8 @@ class SqlTasks:
         task = await self.get(task_id)
         if task is None:
             return Reach()
+        if not task.message_id and await self._reader.rows(_ARE_ELSEWHERE, (task_id,)):
+            await self._writer.run(_follow_all, task_id)
         found = await audiences.reach(self._reader, task, now)
         if found != task.reach:
             await self._writer.run(_note_all, (task_id, found))
@@ -251,7 +257,15 @@ def _note_all(db: Session, items: Sequence[tuple[int, Reach]]) -> list[None]:
 
 
 @beside_others
+def _follow_all(db: Session, items: Sequence[int]) -> list[None]:
+    """Single contacts are in a mailing by the addresses that they have when it begins."""
+    db.executemany(_FOLLOW, [(task_id,) for task_id in items])
+    return [None] * len(items)
+
+
+@beside_others
 def _begin_all(db: Session, items: Sequence[tuple[int, str]]) -> list[bool]:
+    _follow_all(db, [task_id for task_id, _ in items])
     begin = "UPDATE tasks SET state = 'started', message_id = ? WHERE id = ? AND state = 'created'"
     return [db.execute(begin, (message_id, task_id)).rowcount == 1 for task_id, message_id in items]
 
