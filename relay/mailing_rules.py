@@ -115,11 +115,11 @@ class MailingRules:
         await self.move(task, TaskState.CREATED)
 
     async def move(self, task: Task, to: TaskState) -> None:
-        """Anywhere else. Raises CannotMove."""
-        if not may_move(task.state, to):
-            raise CannotMove(task.state, to)
-        if not await self._tasks.move(task.id, [task.state], to, at=self._clock()):
-            raise CannotMove(task.state, to)
+        """Anywhere else, also if it has begun since it was read. Raises CannotMove."""
+        states = [state for state in TaskState if may_move(state, to)]
+        if not await self._tasks.move(task.id, states, to, at=self._clock()):
+            found = await self._tasks.get(task.id)
+            raise CannotMove((found or task).state, to)
 
     async def test(
         self, credential: Credential, task: Task, testers: Sequence[Tester], *, peer: str, receipt: Receipt | None = None

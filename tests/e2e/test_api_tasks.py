@@ -170,6 +170,13 @@ async def test_a_task_is_changed_while_it_is_new_and_not_after(scene: Scene) -> 
     assert [part.get_content() for mail in got.values() for part in mail.iter_attachments()] == ["hello"] * 3
 
 
+async def test_a_release_that_comes_twice_at_once_counts_once_and_the_other_hears_so(scene: Scene) -> None:
+    task = (await scene.task(StartDateTime=f"/Date({round(1000 * (time.time() + 600))})/")).result["TaskId"]
+    replies = await asyncio.gather(*(scene.to(task, "Created") for _ in range(3)))
+    assert sorted((reply.status, reply.code) for reply in replies) == [(200, "not_changed"), (200, "not_changed"), (200, "ok")]
+    assert "the task is Created already" in {reply.document["Description"] for reply in replies}
+
+
 async def test_of_contacts_and_groups_the_one_that_is_not_given_stays(scene: Scene) -> None:
     first, second = await scene.group(people("stays.example", 3)), await scene.group(people("more.stays.example", 2))
     contact = (await scene.api.get(f"/Contacts?ContactGroupId={first}", Range="items=1-1")).result[0]["ContactId"]

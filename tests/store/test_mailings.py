@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from relay.contact import ContactDetails
 from relay.mailing import Audience, TaskState
+from relay.mailing_rules import CannotMove, MailingRules
 from relay.model import File
 from relay.ports.tasks import Member
 from relay.ports.templates import Template
@@ -16,7 +20,7 @@ from relay.tokens import Kind, Link
 from relay.web.console.audience_counts import AudienceCounts
 from relay.web.console.chores import Chores
 from tests.store.kit import NOW
-from tests.store.test_tasks import MAILING, all_steps, group, started
+from tests.store.test_tasks import MAILING, all_steps, group, started, task
 
 ANYWHERE = 2**62
 ANN = ContactDetails(first_name="Ann")
@@ -39,6 +43,17 @@ async def test_how_far_several_have_come(store: SqlStore) -> None:
     draft = await store.tasks.add("crm", MAILING, Audience(), at=NOW)
     seen = await store.tasks.progress([begun.id, draft])
     assert [(each.figures.of(ACCEPTED), each.waiting) for each in (seen[begun.id], seen[draft])] == [(3, 3), (0, 0)]
+
+
+async def test_a_stop_counts_for_what_has_begun_since_it_was_read(store: SqlStore) -> None:
+    nobody: Any = None
+    rules = MailingRules(tasks=store.tasks, intake=nobody, contacts=nobody, templates=nobody, clock=lambda: NOW)
+    begun, _ = await started(store, Audience())
+    await rules.move(replace(begun, state=TaskState.CREATED), TaskState.STOPPED)
+    assert (await task(store, begun.id)).state is TaskState.STOPPED
+    with pytest.raises(CannotMove) as refused:
+        await rules.move(begun, TaskState.FINISHED)
+    assert refused.value.subject is TaskState.STOPPED
 
 
 async def test_what_is_changed_while_it_is_counted_is_counted_once_more(store: SqlStore) -> None:

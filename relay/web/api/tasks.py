@@ -122,14 +122,16 @@ class TasksResource:
     async def move(self, call: Call) -> Answer:
         task, to = await self._of(call), TaskState[call.body.state.name]
         if task.state is to:
-            return Answer(code=Code.NOT_CHANGED, description=_SAME, values={"state": name_of(to)})
+            return _same(to)
         try:
             if to is TaskState.CREATED:
                 await self._rules.release(call.credential, task, peer=call.peer)
             else:
                 await self._rules.move(task, to)
-        except CannotMove:
-            raise Fault(Code.NOT_AVAILABLE, _NO_MOVE, state=name_of(task.state), to=name_of(to)) from None
+        except CannotMove as error:
+            if error.subject == to:
+                return _same(to)
+            raise Fault(Code.NOT_AVAILABLE, _NO_MOVE, state=name_of(TaskState(str(error.subject))), to=name_of(to)) from None
         return Answer(description=_MOVED, values={"state": name_of(to)})
 
     async def files(self, call: Call) -> Answer:
@@ -224,3 +226,7 @@ class TasksResource:
                 excluded_contacts=tuple(each.id for each in contacts if not each.included),
             )
         return before
+
+
+def _same(state: TaskState) -> Answer:
+    return Answer(code=Code.NOT_CHANGED, description=_SAME, values={"state": name_of(state)})
