@@ -61,8 +61,12 @@ class Tasks(Protocol):
     ) -> int:
         """Its number; it is new. Raises StoreRefuses where the login has used the key of the receipt before."""
 
-    async def change(self, task_id: int, mailing: Mailing, audience: Audience | None) -> bool:
-        """Only while it is new: False if it is not. None leaves the audience as it is."""
+    async def change(
+        self, task_id: int, mailing: Mailing, audience: Audience | None, *, was: tuple[Mailing, Audience | None] | None = None
+    ) -> bool:
+        """Only while it is new, and says what it did, where `was` is given: False if it is not. None leaves the audience as it
+        is.
+        """
 
     async def get(self, task_id: int) -> Task | None: ...
     async def audience(self, task_id: int) -> Audience: ...

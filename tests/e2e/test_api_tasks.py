@@ -170,6 +170,19 @@ async def test_a_task_is_changed_while_it_is_new_and_not_after(scene: Scene) -> 
     assert [part.get_content() for mail in got.values() for part in mail.iter_attachments()] == ["hello"] * 3
 
 
+async def test_changes_at_once_are_all_kept(scene: Scene) -> None:
+    group = await scene.group(people("at.once.example", 1))
+    contact = (await scene.api.get("/Contacts?Query=0@at.once.example", Range="items=1-1")).result[0]["ContactId"]
+    task = (await scene.task()).result["TaskId"]
+    said = {"Name": "autumn", "Subject": "Other", "Text": f"{TEXT}<p>more</p>", "UserCampaignId": "c1", "SendDuplicates": True}
+    chosen = {"Contacts": [{"Id": contact, "Included": True}], "ContactGroups": [{"Id": group, "Included": True}]}
+    changes = [{name: value} for name, value in {**said, **chosen}.items()]
+    replies = await asyncio.gather(*(scene.api.patch(f"/Tasks/{task}", change) for change in changes))
+    assert {reply.code for reply in replies} == {"ok"}
+    found = (await scene.api.get(f"/Tasks/{task}")).result
+    assert {name: found[name] for name in (*said, *chosen)} == {**said, **chosen}
+
+
 async def test_a_release_that_comes_twice_at_once_counts_once_and_the_other_hears_so(scene: Scene) -> None:
     task = (await scene.task(StartDateTime=f"/Date({round(1000 * (time.time() + 600))})/")).result["TaskId"]
     replies = await asyncio.gather(*(scene.to(task, "Created") for _ in range(3)))

@@ -8,7 +8,7 @@ from relay.model import File
 from relay.store.sql.session import Reader, Session, beside_others
 
 _OF_TASK = "FROM task_attachments WHERE task = ? ORDER BY number"
-_LOCK_NEW = "UPDATE tasks SET state = 'new' WHERE id = ? AND state = 'new'"  # nobody starts it, or attaches more, meanwhile
+LOCK_NEW = "UPDATE tasks SET state = 'new' WHERE id = ? AND state = 'new'"  # nobody starts it, or attaches more, meanwhile
 
 
 async def read(reader: Reader, task_id: int) -> tuple[File, ...]:
@@ -29,7 +29,7 @@ def attach_all(db: Session, items: Sequence[tuple[int, File]]) -> list[bool]:
 
 
 def _attach(db: Session, task_id: int, file: File) -> bool:
-    if not db.execute(_LOCK_NEW, (task_id,)).rowcount:
+    if not db.execute(LOCK_NEW, (task_id,)).rowcount:
         return False
     db.execute(
         "INSERT INTO task_attachments (task, number, file_name, content_id, data)"
@@ -42,7 +42,7 @@ def _attach(db: Session, task_id: int, file: File) -> bool:
 @beside_others
 def detach_all(db: Session, items: Sequence[int]) -> list[bool]:
     """All of each; as above."""
-    found = [bool(db.execute(_LOCK_NEW, (task_id,)).rowcount) for task_id in items]
+    found = [bool(db.execute(LOCK_NEW, (task_id,)).rowcount) for task_id in items]
     gone = [task_id for task_id, is_found in zip(items, found, strict=True) if is_found]
     db.executemany("DELETE FROM task_attachments WHERE task = ?", [(task_id,) for task_id in gone])
     return found

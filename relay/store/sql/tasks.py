@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from relay import documents
 from relay.holds import Holder
@@ -39,6 +39,8 @@ _ELSEWHERE = "FROM contacts c WHERE c.id = task_contacts.contact_id AND c.addres
 _FOLLOW = f"""UPDATE task_contacts SET address_key = (SELECT c.address_key {_ELSEWHERE})
     WHERE task = (SELECT id FROM tasks WHERE id = ? AND message_id = '') AND EXISTS (SELECT 1 {_ELSEWHERE})"""
 _ARE_ELSEWHERE = f"SELECT 1 FROM task_contacts WHERE task = ? AND EXISTS (SELECT 1 {_ELSEWHERE}) LIMIT 1"
+_GROUPS = "SELECT group_id, included FROM task_groups WHERE task = ? ORDER BY 1"
+_CONTACTS = "SELECT contact_id, included FROM task_contacts WHERE task = ? ORDER BY 1"
 _OVER = (TaskState.FINISHED, TaskState.FAILED)
 _SENDS_NOTHING = (TaskState.STOPPED, TaskState.CANCELED, TaskState.DELETED)
 _COUNTED_OF_MANY = """SELECT task, name, sum(count) FROM task_counts
@@ -60,24 +62,18 @@ class SqlTasks:
     ) -> int:
         return await self._writer.run(_add_all, (credential, mailing, audience, at, receipt))
 
-    async def change(self, task_id: int, mailing: Mailing, audience: Audience | None) -> bool:
-        return await self._writer.run(_change_all, (task_id, mailing, audience))
+    async def change(
+        self, task_id: int, mailing: Mailing, audience: Audience | None, *, was: tuple[Mailing, Audience | None] | None = None
+    ) -> bool:
+        return await self._writer.run(_change_all, _Change(task_id, mailing, audience, was))
 
     async def get(self, task_id: int) -> Task | None:
         rows = await self._reader.rows(_WHOLE, (task_id,))
         return _task_of(rows[0]) if rows else None
 
     async def audience(self, task_id: int) -> Audience:
-        groups = await self._reader.rows("SELECT group_id, included FROM task_groups WHERE task = ? ORDER BY 1", (task_id,))
-        contacts = await self._reader.rows(
-            "SELECT contact_id, included FROM task_contacts WHERE task = ? ORDER BY 1", (task_id,)
-        )
-        return Audience(
-            groups=tuple(id for id, is_in in groups if is_in),
-            contacts=tuple(id for id, is_in in contacts if is_in),
-            excluded_groups=tuple(id for id, is_in in groups if not is_in),
-            excluded_contacts=tuple(id for id, is_in in contacts if not is_in),
-        )
+        groups = await self._reader.rows(_GROUPS, (task_id,))
+        return _audience_of(groups, await self._reader.rows(_CONTACTS, (task_id,)))
 
     async def of(self, credential: str, *, skipped: int, count: int) -> tuple[tuple[Task, ...], int]:
         rows = await self._reader.rows(_LISTED, (credential, count, skipped))
@@ -180,6 +176,15 @@ def _task_of(row: Sequence[Any]) -> Task:
     )
 
 
+def _audience_of(groups: Sequence[Sequence[int]], contacts: Sequence[Sequence[int]]) -> Audience:
+    return Audience(
+        groups=tuple(id for id, is_in in groups if is_in),
+        contacts=tuple(id for id, is_in in contacts if is_in),
+        excluded_groups=tuple(id for id, is_in in groups if not is_in),
+        excluded_contacts=tuple(id for id, is_in in contacts if not is_in),
+    )
+
+
 @beside_others
 def _add_all(db: Session, items: Sequence[tuple[str, Mailing, Audience, float, Receipt | None]]) -> list[int]:
     return [_add(db, *item) for item in items]
@@ -207,9 +212,27 @@ def _address(db: Session, task_id: int, credential: str, audience: Audience) -> 
             db.execute(_SINGLE, (task_id, included, json.dumps(contacts), credential))
 
 
+class _Change(NamedTuple):
+    task_id: int
+    mailing: Mailing
+    audience: Audience | None
+    was: tuple[Mailing, Audience | None] | None
+
+
 @beside_others
-def _change_all(db: Session, items: Sequence[tuple[int, Mailing, Audience | None]]) -> list[bool]:
-    return [_change(db, *item) for item in items]
+def _change_all(db: Session, items: Sequence[_Change]) -> list[bool]:
+    return [(item.was is None or _is_still(db, item.task_id, *item.was)) and _change(db, *item[:3]) for item in items]
+
+
+def _is_still(db: Session, task_id: int, mailing: Mailing, audience: Audience | None) -> bool:
+    """And stays so until the change is there."""
+    db.execute(task_files.LOCK_NEW, (task_id,))
+    rows = db.execute(_WHOLE, (task_id,)).fetchall()
+    if not rows or _task_of(rows[0]).mailing != mailing:
+        return False
+    return audience is None or audience == _audience_of(
+        *(db.execute(each, (task_id,)).fetchall() for each in (_GROUPS, _CONTACTS))
+    )
 
 
 def _change(db: Session, task_id: int, mailing: Mailing, audience: Audience | None) -> bool:

@@ -106,18 +106,32 @@ class TasksResource:
         return Answer(result=task_views.view(task, audience, reach), description=FOUND)
 
     async def patch(self, call: Call) -> Answer:
-        """What is not given stays: of contacts and groups, too, the one where only the other is."""
-        task, fields = await self._of(call), call.body
+        """What is not given stays: of contacts and groups, too, the one where only the other is. Once more where another call
+        has changed it meanwhile: what that has changed stays changed.
+        """
+        task = await self._of(call)
+        while not await self._patched(call, task):
+            if task.state is not TaskState.NEW:
+                raise Fault(Code.NOT_AVAILABLE, _NOT_NEW)
+            task = await self._of(call)
+        return await self._reach(task.id, _CHANGED)
+
+    async def _patched(self, call: Call, task: Task) -> bool:
+        """Raises a refusal, or Fault."""
+        fields, audience, before = call.body, None, None
         mailing = await self._mailing(call, fields, task.mailing)
-        audience = None
         if fields.contacts is not None or fields.contact_groups is not None:
-            audience = await self._audience(call.credential, fields, await self._tasks.audience(task.id))
-        return await self._change(task, mailing, audience)
+            before = await self._tasks.audience(task.id)
+            audience = await self._audience(call.credential, fields, before)
+        return await self._tasks.change(task.id, mailing, audience, was=(task.mailing, before))
 
     async def put(self, call: Call) -> Answer:
         task = await self._of(call)
         mailing = await self._mailing(call, call.body, EMPTY)
-        return await self._change(task, mailing, await self._audience(call.credential, call.body, Audience()))
+        audience = await self._audience(call.credential, call.body, Audience())
+        if not await self._tasks.change(task.id, mailing, audience):
+            raise Fault(Code.NOT_AVAILABLE, _NOT_NEW)
+        return await self._reach(task.id, _CHANGED)
 
     async def move(self, call: Call) -> Answer:
         task, to = await self._of(call), TaskState[call.body.state.name]
@@ -186,11 +200,6 @@ class TasksResource:
         if task.credential != call.credential.name:
             raise Fault(Code.ACCESS_DENIED, NOT_YOURS, what=f"task {task.id}")
         return task
-
-    async def _change(self, task: Task, mailing: Mailing, audience: Audience | None) -> Answer:
-        if not await self._tasks.change(task.id, mailing, audience):
-            raise Fault(Code.NOT_AVAILABLE, _NOT_NEW)
-        return await self._reach(task.id, _CHANGED)
 
     async def _reach(self, task_id: int, description: Text, *, status: int = 200, is_repeated: bool = False) -> Answer:
         reach = await self._tasks.reach(task_id, now=self._clock())
