@@ -17,6 +17,8 @@ from relay import journal
 # SNS posts 256 KB at most unless the topic allows more; nothing else on these routes is as large.
 MAX_BODY = 256 * 1024
 
+_LONGEST_LINE = 16 * 1024  # octets: GET /Messages/ has up to 300 ids in it
+
 _WITH_PORT = re.compile(r"\[([^]]*)\](?::\d+)?|([\d.]+):\d+")  # as some proxies write addresses
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -40,7 +42,9 @@ class HttpServer:
         app.add_routes(routes)
         self._name = name
         # Bodies are never decompressed: a small one could become a large one.
-        self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=2.0, logger=_log)
+        self._runner = web.AppRunner(
+            app, access_log=None, auto_decompress=False, shutdown_timeout=2.0, logger=_log, max_line_size=_LONGEST_LINE
+        )
 
     async def listen(self, host: str, port: int, *, tls: ssl.SSLContext | None, is_shared: bool = False) -> int:
         """Opens the listener, on a port that other processes may share, and returns that."""

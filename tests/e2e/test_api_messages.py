@@ -317,3 +317,13 @@ async def test_it_may_not_be_sent_much_later(scene: Scene) -> None:
     reply = await scene.api.post("/Messages", {**MAIL, "SendAt": "2030-01-01T00:00:00Z"})
     assert (reply.status, reply.code) == (400, "invalid_value")  # more than 30 days ahead
     assert "30 days" in reply.document["Description"]
+
+
+async def test_three_hundred_are_asked_for_at_once(scene: Scene) -> None:
+    recipients = [{"Address": f"{number}@many.example"} for number in range(300)]
+    made = (await scene.api.post("/Messages", {**MAIL, "Recipient": None, "Recipients": recipients})).result
+    ids = [each["MessageId"] for each in made]
+    for comma in (",", "%2C"):
+        reply = await scene.api.get(f"/Messages/{comma.join(ids)}")
+        assert (reply.status, len(reply.result)) == (200, 300)
+    assert (await scene.api.get(f"/Messages/{','.join([*ids, 'one-more'])}")).code == "invalid_value"
