@@ -274,6 +274,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "no such template": ({"TemplateId": 77}, 404, "not_found", "template"),
     "an end that is over": ({"ExpiresAt": "01/01/2020 00:00:00"}, 400, "invalid_value", "X-Relay-Expires-At"),
     "a date that is none": ({"SendAt": "tomorrow"}, 400, "invalid_value", "SendAt"),
+    "a number beyond all dates": ({"SendAt": 10**400}, 400, "invalid_value", "SendAt"),
 }  # fmt: skip
 
 

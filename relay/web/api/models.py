@@ -133,7 +133,7 @@ def _fault(error: ValidationError) -> Fault:
 def moment(value: Any) -> Any:
     """Seconds since the epoch out of a date as requests have it, as answers have it, or by ISO 8601; UTC, unless it says."""
     if isinstance(value, int | float) and not isinstance(value, bool):
-        seconds = float(value)
+        seconds = value
     elif not isinstance(value, str):
         raise PydanticCustomError("invalid_value", "is no date")
     elif match := _SERVICE_STACK.fullmatch(value.strip()):
@@ -142,7 +142,7 @@ def moment(value: Any) -> Any:
         seconds = _parsed(value.strip())
     if not 0 <= seconds < _LATEST:
         raise PydanticCustomError("invalid_value", "is no date of ours")
-    return seconds
+    return float(seconds)
 
 
 def _parsed(text: str) -> float:
