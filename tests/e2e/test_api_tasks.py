@@ -303,6 +303,19 @@ async def test_a_test_goes_to_whom_it_is_for_and_counts_for_nothing(scene: Scene
     assert (await scene.api.get(f"/Statistics?TaskId={task}")).result["Total"] == 0
 
 
+async def test_what_ses_rejects_counts_once(scene: Scene) -> None:
+    group = await scene.group(people("virus.example", 2))
+    task = (await scene.task(group, Text=f"{TEXT}\nEICAR-STANDARD-ANTIVIRUS-TEST-FILE")).result["TaskId"]
+    await scene.to(task, "Created")
+    for _ in range(100):
+        numbers = (await scene.api.get(f"/Statistics?TaskId={task}")).result
+        if numbers["Rejected"] == 2:
+            break
+        await asyncio.sleep(0.1)
+    others = dict.fromkeys(("NotSent", "Sent", "Delivered", "Read", "Clicked", "Bounced"), 0)
+    assert numbers == {**others, "Rejected": 2, "Total": 2}
+
+
 WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "no name": ({"Name": ""}, 400, "empty_value", "Name"),
     "no sender": ({"Sender": None}, 400, "empty_value", "Sender"),

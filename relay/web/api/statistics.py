@@ -20,7 +20,7 @@ from relay.web.api.message_models import REJECTED, STATES
 from relay.web.api.models import Moment, Wire
 
 _AT_ONCE = 1000
-_ENDED_UNSENT = ("suppressed", "failed", "expired", "cancelled", "ignored", "rejected")
+_ENDED_UNSENT = ("suppressed", "failed", "expired", "cancelled", "ignored")
 
 
 class Period(Wire):
@@ -165,21 +165,23 @@ def _line(line: Line) -> MessageLine:
 
 
 def numbers(figures: Figures) -> Numbers:
-    """Out of sums of what has ever happened: who has clicked has read, and what was read was delivered."""
+    """Out of sums of what has ever happened: who has clicked has read, what was read was delivered, and what SES rejected it
+    had taken before.
+    """
     total = figures.of(ACCEPTED)
     clicked = figures.of("clicked_unique")
     read = max(figures.of("opened_unique"), clicked)
     delivered = max(figures.of(DELIVERED), read)
-    bounced = figures.bounced
-    sent = max(figures.of(SENT), delivered + bounced)
-    rejected = sum(figures.of(name) for name in _ENDED_UNSENT)
+    bounced, rejected = figures.bounced, figures.of("rejected")
+    sent = max(figures.of(SENT), delivered + bounced + rejected)
+    unsent = sum(figures.of(name) for name in _ENDED_UNSENT)
     return Numbers(
-        not_sent=max(0, total - sent - rejected),
-        sent=sent - delivered - bounced,
+        not_sent=max(0, total - sent - unsent),
+        sent=sent - delivered - bounced - rejected,
         delivered=delivered - read,
         read=read - clicked,
         clicked=clicked,
         bounced=bounced,
-        rejected=rejected,
-        total=max(total, sent + rejected),
+        rejected=unsent + rejected,
+        total=max(total, sent + unsent),
     )
