@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from relay import journal
+from relay import ids, journal
 from relay.contact import STANDARD_FIELDS
 from relay.credential import Credential, ListUnsubscribe, Macros, MessageClass, Scope
 from relay.errors import DoorClosed, Malformed, RefusedForGood, RefusedForNow, StoreUnavailable
@@ -170,9 +170,9 @@ class Campaigns:
         return min(room, int((self._clock() + _EVENLY_AHEAD - pace.start_at) / pace.every) + 1 - task.made)
 
     def _pace(self, task: Task) -> Pace:
-        """Evenly between its two times, if it has a last one; what is left then goes at once."""
+        """Evenly from when it begins to its last time, if it has one; what is left then goes at once."""
         mailing, now, every = task.mailing, self._clock(), 0.0
-        start_at = max(mailing.start_at, task.created_at)
+        start_at = max(mailing.start_at, ids.moment(task.message_id))
         if mailing.end_at > max(start_at, now):
             every = (mailing.end_at - start_at) / max(1, task.reach.recipients)
         return Pace(now=now, lifetime=self._lifetime, start_at=start_at, every=every, playpen=self._playpen)

@@ -281,6 +281,19 @@ async def test_it_is_sent_evenly_until_its_end(scene: Scene) -> None:
     assert len(scene.got("even.example")) == 20
 
 
+async def test_what_was_a_draft_for_long_is_sent_evenly_as_well(scene: Scene) -> None:
+    ends, group = time.time() + 12, await scene.group(people("draft.example", 40))
+    task = (await scene.task(group, EndDateTime=f"/Date({round(1000 * ends)}-0000)/")).result["TaskId"]
+    await asyncio.sleep(ends - 6 - time.time())
+    await scene.to(task, "Created")
+    await scene.until(task, "Started")
+    await scene.some("draft.example")
+    await asyncio.sleep(0.5)
+    assert len(scene.got("draft.example")) < 15
+    await scene.until(task, "Finished")
+    assert len(scene.got("draft.example")) == 40
+
+
 async def test_who_came_into_a_group_after_the_release_changes_the_pace(scene: Scene) -> None:
     now, group = time.time(), await scene.group(people("grown.example", 1))
     times = {name: f"/Date({round(1000 * at)}-0000)/" for name, at in (("StartDateTime", now + 4), ("EndDateTime", now + 9))}
