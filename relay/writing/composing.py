@@ -13,7 +13,7 @@ from relay.writing import recoding
 from relay.writing.merging import plain
 
 _TYPES = MimeTypes()  # what Python knows by itself: the same on all machines
-_LONGEST_NAME = 200  # characters
+LONGEST_NAME = 200  # characters
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SPECIAL = re.compile(r'(["\\])')
 _MEDIA_TYPE = re.compile(r"(?!multipart/|message/)[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", re.ASCII | re.IGNORECASE)
@@ -36,7 +36,7 @@ class Letter:
 
 def mailbox(address: str, name: str = "") -> str:
     """As From and To have it. A name that is too long is cut, so that the address is always there."""
-    shown = _SPECIAL.sub(r"\\\1", plain(name).strip()[:_LONGEST_NAME])
+    shown = _SPECIAL.sub(r"\\\1", plain(name).strip()[:LONGEST_NAME])
     return f'"{shown}" <{address}>' if shown else address
 
 

@@ -190,6 +190,15 @@ async def test_a_release_that_comes_twice_at_once_counts_once_and_the_other_hear
     assert "the task is Created already" in {reply.document["Description"] for reply in replies}
 
 
+async def test_a_list_is_short_whatever_its_tasks_are_called(scene: Scene) -> None:
+    said = {"Name": "n" * 255, "Sender": {"Address": "news@example.com", "Name": "s" * 1_000_000}}
+    task = (await scene.task(**said)).result["TaskId"]
+    found = (await scene.api.get(f"/Tasks/{task}")).result
+    assert (found["Name"], found["Sender"]["Name"]) == ("n" * 255, "s" * 200)
+    reply = await scene.api.get("/Tasks", Range="items=1-1")
+    assert len(reply.text) < 5000
+
+
 async def test_of_contacts_and_groups_the_one_that_is_not_given_stays(scene: Scene) -> None:
     first, second = await scene.group(people("stays.example", 3)), await scene.group(people("more.stays.example", 2))
     contact = (await scene.api.get(f"/Contacts?ContactGroupId={first}", Range="items=1-1")).result[0]["ContactId"]
@@ -331,6 +340,7 @@ async def test_what_ses_rejects_counts_once(scene: Scene) -> None:
 
 WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "no name": ({"Name": ""}, 400, "empty_value", "Name"),
+    "a name that is a book": ({"Name": "x" * 256}, 400, "invalid_value", "Name"),
     "no sender": ({"Sender": None}, 400, "empty_value", "Sender"),
     "no macro": ({"Text": "<p>[Unsubscribe]</p>"}, 400, "missing_macros", "WebVersion"),
     "somebody else's sender": ({"Sender": {"Address": "a@other.example"}}, 400, "invalid_value", "a@other.example"),

@@ -12,6 +12,7 @@ from types import NoneType
 from typing import Annotated, Any, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -29,6 +30,7 @@ from pydantic_core import PydanticCustomError
 from relay import address
 from relay.web.api.codes import MISSING, WRONG, Code, Fault
 from relay.web.api.wire import Branch
+from relay.writing.composing import LONGEST_NAME
 
 M = TypeVar("M", bound=BaseModel)
 _SERVICE_STACK = re.compile(r"/Date\((-?\d{1,14})(?:[+-]\d{4})?\)/")
@@ -220,7 +222,7 @@ _ANY: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 class EmailAddress(Wire):
-    """A mailbox with the name that readers see."""
+    """A mailbox with the name that readers see, as far as a header has it."""
 
     address: Email
-    name: str = ""
+    name: Annotated[str, AfterValidator(lambda name: name.strip()[:LONGEST_NAME])] = ""

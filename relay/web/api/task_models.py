@@ -34,7 +34,7 @@ class ContactChoice(Wire):
 class TaskFields(Wire):
     """What a task says. Contacts and groups are replaced as a whole where they are given."""
 
-    name: str | None = None
+    name: Annotated[str, Field(max_length=255)] | None = None
     sender: EmailAddress | None = None
     subject: str | None = None
     text: str | None = None
