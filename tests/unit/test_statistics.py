@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,11 @@ from relay.bounces import BOT, DEFAULT_RULES, BounceClass, ComplaintClass
 from relay.errors import MessageTooLarge, StoreUnavailable
 from relay.event import Event, EventType
 from relay.model import State
+from relay.ports.operators import Line
 from relay.statistics import Figures
+from relay.web.api.calls import Call, Range
+from relay.web.api.statistics import MessagesQuery, StatisticsResource
+from tests.harness import CRM
 
 
 def event(type: EventType, **said: object) -> Event:
@@ -106,3 +112,40 @@ def test_percentiles_are_read_out_of_the_buckets() -> None:
 
 def test_a_name_is_not_the_beginning_of_another() -> None:
     assert Figures({"opened": 1, "opened_bot": 2, "opened_unique": 4}).of("opened") == 1
+
+
+class _Many:
+    """Of mail to so many; every third is bounced."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    async def history(self, *, credential: str, after: tuple[str, int], until: str, count: int) -> tuple[Line, ...]:
+        first = after[1] + 1
+        numbers = range(first, min(first + count, self._count + 1))
+        return tuple(Line(("m", n), f"{n}@x.example", "delivered" if n % 3 else "bounced hard", 1.0, 2.0) for n in numbers)
+
+
+async def _ids(range: Range, *, state: str = "") -> list[str]:
+    """Of mail to thirty thousand."""
+    nobody: Any = None
+    many: Any = _Many(30_000)
+    resource = StatisticsResource(counters=nobody, messages=many, tasks=nobody, clock=lambda: 9.0)
+    query = MessagesQuery(start_date_time="2015-08-31", state=state)  # type: ignore[arg-type]
+    answer = await resource.messages(Call(credential=CRM, peer="", path={}, query=query, body=None, range=range))
+    return [line.id for line in answer.result]
+
+
+async def test_a_range_is_of_what_is_asked_for() -> None:
+    assert await _ids(Range(999, 1002)) == ["m-999", "m-1000", "m-1001", "m-1002"]
+    assert await _ids(Range(333, 335), state="bounced") == ["m-999", "m-1002", "m-1005"]
+    assert await _ids(Range(29_999, 30_005)) == ["m-29999", "m-30000"]
+    assert await _ids(Range(30_001, 30_002)) == []
+
+
+async def test_what_stands_before_a_range_is_not_kept() -> None:
+    tracemalloc.start()
+    await _ids(Range(29_001, 30_000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000

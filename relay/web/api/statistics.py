@@ -114,13 +114,16 @@ class StatisticsResource:
             raise Fault(Code.INVALID_VALUE, WRONG, field="State", why=f"is none of {', '.join(sorted(set(_BY_NAME.values())))}")
         after, until = await self._bounds(query)
         lines: list[MessageLine] = []
-        while len(lines) < call.range.last:
+        skipped = call.range.skipped
+        while len(lines) < call.range.count:
             found = await self._messages.history(credential=call.credential.name, after=after, until=until, count=_AT_ONCE)
-            lines += [line for line in map(_line, found) if not query.state or line.state == _BY_NAME[query.state.lower()]]
+            wanted = [line for line in found if not query.state or _state(line) == _BY_NAME[query.state.lower()]]
+            lines += map(_line, wanted[skipped:])
+            skipped = max(0, skipped - len(wanted))
             if len(found) < _AT_ONCE:
                 break
             after = found[-1].key
-        return Answer(result=lines[call.range.skipped : call.range.last], total=-1, status=206, description=FOUND_THEM)
+        return Answer(result=lines[: call.range.count], total=-1, status=206, description=FOUND_THEM)
 
     async def _bounds(self, period: Period) -> tuple[tuple[str, int], str]:
         """Behind which delivery, and before which message."""
@@ -154,11 +157,15 @@ class StatisticsResource:
 _BY_NAME = {name.lower(): name for name in (*STATES.values(), REJECTED)}
 
 
+def _state(line: Line) -> str:
+    return STATES.get(line.status, REJECTED)
+
+
 def _line(line: Line) -> MessageLine:
     return MessageLine(
         id=f"{line.key[0]}-{line.key[1]}",
         destination_email=line.recipient,
-        state=STATES.get(line.status, REJECTED),
+        state=_state(line),
         created_date_utc=line.created_at,
         last_update_utc=line.changed_at,
     )
