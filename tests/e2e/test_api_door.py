@@ -100,6 +100,29 @@ async def test_it_speaks_russian(api: Api) -> None:
     assert (reply.document["Description"], reply.headers["Content-Language"]) == ("такой задачи нет", "ru")
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        "08/31/2015 13:30:38",
+        "/Date(1440501564737-0000)/",
+        "2015-08-31T13:30:38Z",
+        "20150831",
+        "1440501564",
+        "1440501564.5",
+        "0",
+    ],
+)
+async def test_a_date_is_read_in_each_of_its_forms(api: Api, date: str) -> None:
+    reply = await api.get(f"/Statistics?StartDateTime={date}")
+    assert (reply.status, reply.code) == (200, "ok"), reply.text
+
+
+@pytest.mark.parametrize("date", ["", "-1", "1e9", "9" * 400, "0x10", "١٤٤٠٥٠١٥٦٤", "NaN", "31/08/2015 13:30:38"])
+async def test_what_is_no_date_is_said_so(api: Api, date: str) -> None:
+    reply = await api.get(f"/Statistics?StartDateTime={date}")
+    assert (reply.status, reply.code) == (400, "invalid_value"), reply.text
+
+
 async def test_names_are_read_in_any_case_and_others_ignored(api: Api) -> None:
     body = {
         "sender": {"ADDRESS": "shop@example.com"},

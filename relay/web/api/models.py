@@ -34,6 +34,7 @@ from relay.writing.composing import LONGEST_NAME
 
 M = TypeVar("M", bound=BaseModel)
 _SERVICE_STACK = re.compile(r"/Date\((-?\d{1,14})(?:[+-]\d{4})?\)/")
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")  # as text: in XML, and in a query
 _LARGEST = 2**63 - 1
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
@@ -133,7 +134,9 @@ def _fault(error: ValidationError) -> Fault:
 
 
 def moment(value: Any) -> Any:
-    """Seconds since the epoch out of a date as requests have it, as answers have it, or by ISO 8601; UTC, unless it says."""
+    """Seconds since the epoch out of a date as requests have it, as answers have it, or by ISO 8601; UTC, unless it says. Or
+    out of these seconds.
+    """
     if isinstance(value, int | float) and not isinstance(value, bool):
         seconds = value
     elif not isinstance(value, str):
@@ -152,6 +155,8 @@ def _parsed(text: str) -> float:
         with suppress(ValueError, OverflowError):
             found = datetime.strptime(text, form) if form else datetime.fromisoformat(text)
             return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+    if _SECONDS.fullmatch(text):
+        return float(text)
     raise PydanticCustomError("invalid_value", "is no date: 08/31/2015 13:30:38 is one, in UTC")
 
 
