@@ -105,7 +105,7 @@ def needed(
     if merged:
         found += _merged_fields(content, parsed, merged)
     if links or merged:
-        found += _with_macros(content, parsed, found, links or _NO_EDITS, merged)
+        found += _with_macros(content, parsed, found, links or _NO_EDITS, _of_senders(merged))
     return _in_order(found)
 
 
@@ -117,8 +117,13 @@ def _in_order(found: Sequence[Edit]) -> tuple[Edit, ...]:
 
 def _merged_fields(content: Octets, parsed: Parsed, merged: Collection[str]) -> Iterator[Edit]:
     for header in parsed.headers:
-        if header.name in _MERGED_FIELDS and (names := merging.found(header.value, merged)):
+        may_have = merged if header.name == "to" else _of_senders(merged)
+        if header.name in _MERGED_FIELDS and (names := merging.found(header.value, may_have)):
             yield Edit(header.start, header.end, fields=names, place=Place.HEADER)
+
+
+def _of_senders(merged: Collection[str]) -> Collection[str]:
+    return frozenset(merged) - {merging.RECIPIENT}
 
 
 def _with_macros(

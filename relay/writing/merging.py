@@ -21,7 +21,7 @@ RECIPIENT_ID = "@Id"  # what the sender calls him
 NAME = re.compile(r"[^\W\d][\w .-]{0,63}")
 Values = Mapping[str, str]
 
-_FIELD = re.compile(r"\[(@?[^\W\d][\w .-]{0,63})\]")
+_FIELD = re.compile(rf"\[({RECIPIENT}|{NAME.pattern})\]")
 _LONGEST_IN_HEADER = 200
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0080-\u009f\u2028\u2029]+")
 

@@ -328,3 +328,18 @@ async def test_three_hundred_are_asked_for_at_once(scene: Scene) -> None:
         reply = await scene.api.get(f"/Messages/{comma.join(ids)}")
         assert (reply.status, len(reply.result)) == (200, 300)
     assert (await scene.api.get(f"/Messages/{','.join([*ids, 'one-more'])}")).code == "invalid_value"
+
+
+async def test_what_can_be_no_name_of_a_field_is_none(scene: Scene) -> None:
+    given = {"@Recipient": "<b>", "@Id": "7", "1st": "one", "City": "Bonn"}
+    text = "<p>[@Recipient] [@Id] [1st] [City]</p>"
+    reply = await scene.api.post(
+        "/Messages", {**MAIL, "Recipient": {"Address": "a@names.example"}, "Text": text, "MergeFields": given}
+    )
+    [state] = (await scene.api.get(f"/Messages/{reply.result}")).result
+    assert state["RecipientId"] is None
+    for _ in range(200):
+        if found := [call for call in list(scene.cloud.calls) if call.recipients == ("a@names.example",)]:
+            break
+        await asyncio.sleep(0.05)
+    assert b"<p>[@Recipient] [@Id] [1st] Bonn</p" in found[0].raw

@@ -64,6 +64,15 @@ def test_what_is_no_field_stays(text: str) -> None:
     assert body(mail, "plain").split() == f"Ann {text}".split()
 
 
+def test_what_stands_for_the_recipient_stands_in_to_alone() -> None:
+    mark = f"[{merging.RECIPIENT}]"
+    values = {"Name": "Ann", merging.RECIPIENT: composing.mailbox("ann@example.net", "<b>Ann</b>")}
+    mail = read(letter(subject=f"[Name] {mark}", html=f"<p>[Name] {mark}</p>", text=f"[Name] {mark}", recipient=mark), values)
+    assert mail["To"] == '"<b>Ann</b>" <ann@example.net>'
+    assert mail["Subject"] == body(mail, "plain").strip() == f"Ann {mark}"
+    assert body(mail, "html").strip() == f"<p>Ann {mark}</p>"
+
+
 def test_who_has_no_value_gets_none() -> None:
     assert body(read(letter(text="Hello [City]!"), {"Name": "Ann"}), "plain").strip() == "Hello !"
 

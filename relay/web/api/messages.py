@@ -195,7 +195,7 @@ def _values(recipient: Recipient, *, is_one_of_many: bool) -> dict[str, str]:
     own = {merging.RECIPIENT: composing.mailbox(recipient.address, recipient.name)} if is_one_of_many else {}
     if recipient.recipient_id:
         own[merging.RECIPIENT_ID] = recipient.recipient_id
-    return {**recipient.merge_fields, **own}
+    return {**{name: value for name, value in recipient.merge_fields.items() if merging.NAME.fullmatch(name)}, **own}
 
 
 def _answer(new: NewMessage, message_id: str, *, is_repeated: bool) -> Answer:
