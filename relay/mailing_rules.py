@@ -127,7 +127,7 @@ class MailingRules:
         """Sends it to these, as all others will get it; it is counted for no task, and waits for none. The message's id.
         Raises a refusal.
         """
-        names = STANDARD_FIELDS | {name for each in testers for name in each.fields}
+        names = STANDARD_FIELDS | await self._tasks.fields(task.id) | {name for each in testers for name in each.fields}
         envelope = self._envelope(credential, task.mailing, [each.address for each in testers], names, peer)
         values = tuple(json.dumps(_values_of(each), ensure_ascii=False) for each in testers)
         made = letter(task.mailing, await self._tasks.files(task.id))

@@ -325,6 +325,15 @@ async def test_a_test_goes_to_whom_it_is_for_and_counts_for_nothing(scene: Scene
     assert (await scene.api.get(f"/Statistics?TaskId={task}")).result["Total"] == 0
 
 
+async def test_a_test_leaves_out_what_its_reader_has_no_value_for_as_the_mailing_does(scene: Scene) -> None:
+    group = await scene.group([{"Email": "a@tried.example", "MergeFields": {"City": "Bonn"}}])
+    task = (await scene.task(group, Text=f"{TEXT}<p>[Nobody]</p>")).result["TaskId"]
+    await scene.api.post(f"/Tasks/{task}/Test", {"Recipients": [{"Address": "me@tries.example", "Name": "Maria"}]})
+    text = html((await scene.some("tries.example"))["me@tries.example"])
+    assert "<p>Hello Maria, </p>" in text
+    assert "<p>[Nobody]</p>" in text
+
+
 async def test_what_ses_rejects_counts_once(scene: Scene) -> None:
     group = await scene.group(people("virus.example", 2))
     task = (await scene.task(group, Text=f"{TEXT}\nEICAR-STANDARD-ANTIVIRUS-TEST-FILE")).result["TaskId"]
