@@ -48,6 +48,7 @@ ODD = '"><img src=x onerror=alert(1)>'
 ODD_PATHS = {
     ODD: "%22%3E%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E",
     "a/b?c#%2F d": "a%2Fb%3Fc%23%252F%20d",
+    "A {name}": "A%20%7Bname%7D",
     "Zoë": "Zo%C3%AB",
 }
 PASSWORD_SHOWN = re.compile(r"<code data-copy[^>]*>([a-z2-7]{24})</code>")

@@ -46,7 +46,7 @@ _SECRETS = ("csrf", "password", "new_password", "secret", "headers")  # what web
 _LONGEST_DETAIL = 2000
 _LONGEST_FIELD = 200
 _BEFORE_ALL = ("/login", "/welcome")
-_IN_PATH = re.compile(r"{\w+}")
+_IN_PATH = re.compile(r"{(\w+)}")
 _DEEPEST = 3  # pages above a path
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -71,7 +71,7 @@ class Console:
         return [
             *self._files.routes(),
             web.get("/language/{language}", self._choose_language),
-            *(web.route(route.method, route.path, self._handler(route)) for route in self._found),
+            *(web.route(route.method, _with_braces(route.path), self._handler(route)) for route in self._found),
         ]
 
     def language(self, request: web.Request) -> str:
@@ -207,6 +207,11 @@ class Console:
         answer = self.gone(self._back(request))
         self._sessions.keep(answer, _LANGUAGE, chosen(request.match_info["language"], ""), seconds=_YEAR)
         return answer
+
+
+def _with_braces(path: str) -> str:
+    """As aiohttp writes a path whose parts may have braces in them as well, as the names of logins may."""
+    return _IN_PATH.sub(r"{\1:[^/]+}", path)
 
 
 def _entry(route: Route, visit: Visit) -> AuditEntry:
