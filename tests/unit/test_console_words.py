@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from relay.alarm import MEANINGS, Kind
+from relay.event import EventType
+from relay.model import State
 from relay.operators import OperatorRole
 from relay.web.console.words import FOLDER, LANGUAGES, Words, chosen
 
@@ -42,7 +44,8 @@ def in_code() -> Iterator[str]:
 
 
 ALARMS = {said for kind, meaning in MEANINGS.items() if kind is not Kind.TEST for said in (meaning.seen, meaning.remedy)}
-SENTENCES = sorted({*in_templates(), *in_code(), *ALARMS, *(role.value for role in OperatorRole)} - {""})
+EVENTS = {word.replace("_", " ") for word in (*EventType, *State)}
+SENTENCES = sorted({*in_templates(), *in_code(), *ALARMS, *EVENTS, *OperatorRole} - {""})
 
 
 def test_there_are_sentences_to_look_at() -> None:
