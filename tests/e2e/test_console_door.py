@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
@@ -62,6 +63,15 @@ async def test_he_goes_where_he_wanted_to_and_nowhere_else(relay: Relay) -> None
         async with visiting(relay, "") as stranger:
             shown = await stranger.post("/login", {"name": "viewer", "password": PASSWORD, "next": wanted})
             assert (shown.status, shown.url) == (200, leads_to)
+
+
+async def test_a_wrong_password_does_not_lead_elsewhere(relay: Relay) -> None:
+    async with visiting(relay, "") as stranger:
+        asked = await stranger.get("/?period=week")
+        for password in ("wrong", PASSWORD):
+            [wanted] = re.findall('name="next" value="([^"]*)"', asked.source)
+            asked = await stranger.post("/login", {"name": "viewer", "password": password, "next": wanted})
+        assert (asked.status, asked.url) == (200, "/?period=week")
 
 
 @pytest.mark.parametrize(

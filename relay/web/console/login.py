@@ -64,22 +64,23 @@ class LoginPages:
         return "" if await self._operators.all() else f"/welcome?key={self._welcome}"
 
     async def _show(self, request: web.Request) -> web.Response:
-        return self._page(request, "")
+        return self._page(request, "", wanted=_within(request.query.get("next", "")))
 
     async def _enter(self, request: web.Request) -> web.StreamResponse:
         form = await form_of(request)
-        name, password = _name(form), str(form.get("password", ""))
+        name, wanted = _name(form), _within(str(form.get("next", "")))
         if not is_ours(request):
             return self._console.shown(request, Page(template="foreign", status=403))
         try:
-            operator = await self._checked(name, password, request.remote or "")
+            operator = await self._checked(name, str(form.get("password", "")), request.remote or "")
             if isinstance(operator, str):
-                return self._page(request, operator, name=name, status=403)
-            answer = self._console.gone(_within(str(form.get("next", ""))))
+                return self._page(request, operator, name=name, wanted=wanted, status=403)
+            answer = self._console.gone(wanted)
             await self._sessions.begin(operator, request, answer)
         except (StoreUnavailable, TooBusy) as error:
             journal.trouble("an operator cannot log in", error)
-            return self._page(request, "It cannot be done right now. Please try again in a moment.", name=name, status=503)
+            objection = "It cannot be done right now. Please try again in a moment."
+            return self._page(request, objection, name=name, wanted=wanted, status=503)
         return answer
 
     async def _checked(self, name: str, password: str, peer: str) -> Operator | str:
@@ -137,8 +138,10 @@ class LoginPages:
         facts = {"objection": objection, "name": name, "shortest": SHORTEST_PASSWORD}
         return self._console.shown(request, Page(template="welcome", facts=facts, status=400 if objection else 200))
 
-    def _page(self, request: web.Request, objection: str, *, name: str = "", status: int = 200) -> web.Response:
-        facts = {"objection": objection, "name": name, "next": _within(request.query.get("next", ""))}
+    def _page(
+        self, request: web.Request, objection: str, *, name: str = "", wanted: str = "/", status: int = 200
+    ) -> web.Response:
+        facts = {"objection": objection, "name": name, "next": wanted}
         return self._console.shown(request, Page(template="login", facts=facts, status=status))
 
 
