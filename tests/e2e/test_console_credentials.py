@@ -257,6 +257,24 @@ async def test_what_cannot_be_is_said_and_what_was_typed_stays(relay: Relay, adm
     assert await stored(relay, "nobody") is None
 
 
+async def test_what_somebody_else_has_changed_meanwhile_is_not_undone_unseen(relay: Relay, admin: Visitor) -> None:
+    before = await stored(relay, "person")
+    assert before
+    seen, others = await seen_of(admin), replace(before, networks=("127.0.0.0/8",))
+    await admin.post("/credentials/person/change", {**form(others), "seen": seen})
+    refused = await admin.post("/credentials/person/change", {**form(before, per_day="7"), "seen": seen})
+    assert (refused.status, "person was changed since you opened this form." in refused.text) == (400, True)
+    assert 'name="per_day" value="7"' in refused.source
+    assert await stored(relay, "person") == others
+    await admin.post("/credentials/person/change", {**form(before), "seen": await seen_of(admin)})
+    assert await stored(relay, "person") == before
+
+
+async def seen_of(admin: Visitor) -> str:
+    [found] = re.findall('name="seen" value="([0-9a-f]+)"', (await admin.get("/credentials/person/change")).source)
+    return str(found)
+
+
 async def test_one_that_is_there_is_not_replaced(relay: Relay, admin: Visitor) -> None:
     before = await stored(relay, "app")
     fields = {"name": "app", "kind": "person", "senders": "@example.com", **ticks("smtp"), **usual()}

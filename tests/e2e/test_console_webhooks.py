@@ -259,6 +259,19 @@ async def test_one_that_is_there_is_not_replaced(relay: Relay, receiver: Receive
     assert await stored(relay) == before
 
 
+async def test_what_somebody_else_has_changed_meanwhile_is_not_undone_unseen(
+    relay: Relay, receiver: Receiver, admin: Visitor
+) -> None:
+    await put(relay, receiver.url)
+    opened = await admin.get("/webhooks/crm/change")
+    others = await put(relay, receiver.url, credentials=frozenset({"app"}))
+    [seen] = re.findall('name="seen" value="([0-9a-f]+)"', opened.source)
+    refused = await admin.post("/webhooks/crm/change", form(receiver.url, most="7", seen=seen))
+    assert (refused.status, "crm was changed since you opened this form." in refused.text) == (400, True)
+    assert 'name="most" value="7"' in refused.source
+    assert await stored(relay) == others
+
+
 async def test_it_is_tried_and_what_it_answers_is_shown(relay: Relay, receiver: Receiver, admin: Visitor) -> None:
     await put(relay, receiver.url, events=frozenset({"COMPLAINED"}))
     async with visiting(relay, "operator") as operator:

@@ -15,7 +15,7 @@ from relay.ports.clock import Chance
 from relay.ports.logins import Credentials, Passwords
 from relay.ports.operators import Admin, Counters
 from relay.statistics import ACCEPTED, COMPLAINED, DAY, DELIVERED, SENT, By, Figures, Wanted
-from relay.web.console import client_settings
+from relay.web.console import client_settings, unchanged
 from relay.web.console.client_settings import Doors
 from relay.web.console.credential_forms import CHOICES, differences, new, read, written
 from relay.web.console.key_ring import KeyRing, NewKey
@@ -149,6 +149,7 @@ class CredentialPages:
             "login": login,
             "own_path": path_of(login.name),
             "fields": fields,
+            "seen": unchanged.mark_of(written(login)),
             "kinds": _KINDS,
             "choices": CHOICES,
             "scopes": list(Scope),
@@ -179,6 +180,7 @@ class CredentialPages:
         async with self._logins.changing:
             found = await self._of(visit)
             try:
+                unchanged.check(fields, written(found), name=found.name)
                 changed = read(fields, found)
             except Objection as objection:
                 return self._filled_in(found, fields, objection)

@@ -17,7 +17,7 @@ from relay.ports.clock import Chance
 from relay.ports.notices import Answer, Requested, Standing, Webhooks
 from relay.ports.operators import Admin
 from relay.ports.sealing import Seal
-from relay.web.console import webhook_forms
+from relay.web.console import unchanged, webhook_forms
 from relay.web.console.chores import Chores
 from relay.web.console.queries import moment
 from relay.web.console.visits import Go, NotThere, Objection, Page, Routes, Said, Visit, act, look
@@ -133,6 +133,7 @@ class WebhookPages:
 
     def _made(self, fields: Mapping[str, str], before: Webhook) -> tuple[Webhook, str]:
         """As the form says, and the secret that was made for it. Raises Objection and Refused."""
+        unchanged.check(fields, webhook_forms.written(before), name=before.name)
         made = webhook_forms.read(fields, before)
         new = webhook_forms.new_secret(fields, made, before, self._chance)
         secret = "" if made.proof is Proof.NONE else fields.get("secret", "") or new
@@ -211,6 +212,7 @@ def _filled_in(webhook: Webhook, fields: Mapping[str, str], objections: Sequence
         "webhook": webhook,
         "own_path": path_of(webhook.name),
         "fields": fields,
+        "seen": unchanged.mark_of(webhook_forms.written(webhook)),
         "events": EVENT_WORDS,
         "formats": FORMATS.items(),
         "methods": [(method, method) for method in METHODS],
