@@ -246,6 +246,19 @@ async def test_a_draft_is_changed_and_nothing_else_is(scene: Scene) -> None:
         assert "Only a draft can be changed." in shown.text
 
 
+async def test_what_somebody_else_has_changed_meanwhile_is_not_undone_unseen(scene: Scene) -> None:
+    async with visiting(scene.relay, "operator") as visitor:
+        id = await made(scene, visitor)
+        path = f"/mailings/{id}/change"
+        [seen] = re.findall('name="seen" value="([0-9a-f]+)"', (await visitor.get(path)).source)
+        assert "It is changed." in (await sent(visitor, path, draft(scene, name="a", subject="Mended", seen=seen))).text
+        refused = await sent(visitor, path, draft(scene, name="b", included=[], seen=seen))
+        assert (refused.status, "a was changed since you opened this form." in refused.text) == (400, True)
+        assert 'name="name" value="b"' in refused.source
+        task = await scene.task(id)
+        assert (task["Name"], task["Subject"], len(task["ContactGroups"])) == ("a", "Mended", 1)
+
+
 async def test_a_recipient_is_shown_what_he_would_get(scene: Scene) -> None:
     async with visiting(scene.relay, "operator") as visitor:
         id = await made(scene, visitor)

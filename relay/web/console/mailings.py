@@ -16,6 +16,7 @@ from relay.ports.contacts import Contacts
 from relay.ports.logins import Credentials
 from relay.ports.tasks import Progress, Tasks
 from relay.ports.templates import Templates
+from relay.web.console import unchanged
 from relay.web.console.audience_counts import AudienceCounts
 from relay.web.console.chores import Chores
 from relay.web.console.known_logins import KnownLogins
@@ -151,6 +152,7 @@ class MailingPages:
     ) -> Page:
         facts = {
             "task": task,
+            "seen": unchanged.mark_of(await self._draft(task)) if task else "",
             "template": "",
             **fields,
             "objection": objection.said if objection else None,
@@ -174,6 +176,7 @@ class MailingPages:
         task = await self._draft_of(visit)
         login = await self.login_of(task.credential)
         try:
+            unchanged.check(visit.form, await self._draft(task), name=task.mailing.name)
             mailing, audience = await self._read(visit, login, task.mailing)
         except Objection as objection:
             return await self._form(login, task, typed(visit), objection)
@@ -181,6 +184,10 @@ class MailingPages:
             raise Objection("Only a draft can be changed.")
         self._counts.begin(task.id)
         return Go(path=f"/mailings/{task.id}?watch=on", said=Said("It is changed."))
+
+    async def _draft(self, task: Task) -> Mapping[str, str]:
+        """All that its form may change."""
+        return {"mailing": repr(task.mailing), "audience": repr(await self._tasks.audience(task.id))}
 
     async def _count(self, visit: Visit) -> Go:
         task = await self.task_of(visit)
