@@ -31,7 +31,7 @@ from relay.sandbox.faults import SesError
 from relay.suppression import Reason, Suppression
 from tests.e2e.browser import running_browser, violations
 from tests.e2e.console import Visitor, admit, base_of, browsing, visiting
-from tests.harness import APPLICATION, PERSON, Relay, arrived, mail, running_relay, submit
+from tests.harness import APPLICATION, PERSON, Relay, arrived, mail, queued_id, running_relay, submit
 
 ATTACK = '"><img src=x onerror=alert(1)>'
 ESCAPED = "&#34;&gt;&lt;img src=x onerror=alert(1)&gt;"
@@ -400,6 +400,24 @@ async def test_what_waits_is_held_back_retried_and_cancelled(scene: Scene, opera
     assert await scene.relay.status(other, "cancelled") == ["cancelled"]
     entry = await scene.audit("message cancelled")
     assert (entry.operator, entry.subject, entry.outcome) == ("operator", other, "done")
+
+
+async def test_what_waits_behind_the_first_recipients_is_stopped_with_the_rest(scene: Scene, operator: Visitor) -> None:
+    def sent() -> str:
+        with scene.relay.smtp(login="person") as client:
+            assert client.mail("anna@example.com")[0] == 250
+            assert {client.rcpt(f"{number}@many.example")[0] for number in range(23)} == {250}
+            return queued_id(client.data(mail(sender="anna@example.com")))
+
+    stopped = {"scope": "credential", "subject": "person"}
+    await operator.post("/queue/pause", {**stopped, "reason": "a test"})
+    id = await asyncio.to_thread(sent)
+    for number in range(1, 21):
+        await operator.post(f"/messages/{id}-{number}/cancel")
+    assert "Cancel all that waits" in (await operator.get(f"/messages/{id}")).text
+    assert "It is cancelled." in (await operator.post(f"/messages/{id}/cancel")).text
+    assert "Cancel all that waits" not in (await operator.get(f"/messages/{id}")).text
+    await operator.post("/queue/resume", stopped)
 
 
 async def test_a_mailing_is_stopped_as_a_whole_by_itself_alone(scene: Scene, operator: Visitor) -> None:

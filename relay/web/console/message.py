@@ -90,7 +90,7 @@ class MessagePages:
             "recipients": shown,
             "is_one_of_many": len(recipients) == 1 < len(life.deliveries),
             "are_more": len(recipients) > _SHOWN,
-            "waiting": sum(each.is_movable for each in shown),
+            "waiting": sum(each.is_movable for each in recipients),
             "badge": statuses.badge,
             "lines": list(timeline.of(life.moments, reports, [each.delivery.recipient for each in shown])),
             "has_content": life.has_content,
