@@ -8,6 +8,7 @@ import re
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
@@ -15,7 +16,7 @@ import pytest
 
 from relay.cli.access import changing
 from relay.operators import Operator, OperatorRole
-from tests.e2e.console import PASSWORD, Visitor, admit, base_of, visiting
+from tests.e2e.console import OPERATORS, PASSWORD, Visitor, admit, base_of, visiting
 from tests.harness import CRM, Relay, running_relay
 
 PAGES = ("/", "/account")
@@ -418,6 +419,18 @@ async def test_a_file_of_another_version_is_not_kept(relay: Relay) -> None:
         other = await stranger.get("/static/console.css?v=0123456789abcdef")
         assert ["immutable" in shown.headers["Cache-Control"] for shown in (kept, other)] == [True, False]
         assert other.headers["Cache-Control"] == "no-store"
+
+
+async def test_what_somebody_did_who_is_removed_can_be_looked_for(relay: Relay) -> None:
+    async with changing(relay.where) as to:
+        assert await to.add_operator(replace(OPERATORS[1], name="leaver"))
+    async with visiting(relay, "leaver") as leaver, visiting(relay) as visitor:
+        await leaver.post("/suppressions", {"address": "left@example.net", "reason": "manual"})
+        await visitor.post("/operators/leaver/remove")
+        assert '<a href="?operator=leaver">' in (await visitor.get("/audit")).source
+        shown = await visitor.get("/audit?operator=leaver")
+        assert '<option value="leaver" selected>' in shown.source
+        assert ("left@example.net" in shown.text, "operator removed" in shown.text) == (True, False)
 
 
 async def test_what_was_done_is_told_where_the_audit_log_takes_nothing_any_more(tmp_path: Path) -> None:

@@ -146,7 +146,8 @@ class OperatorPages:
         )
         entries = await self._operators.audit(before=before, count=_ENTRIES + 1, operator=wanted)
         older = entries[_ENTRIES - 1].id if len(entries) > _ENTRIES else 0
-        names = [("", "–"), *((each.name, each.name) for each in await self._operators.all())]
+        known = {each.name for each in await self._operators.all()} | {wanted}  # who is removed did something as well
+        names = [("", "–"), *((name, name) for name in sorted(known - {""}))]
         facts = {"entries": entries[:_ENTRIES], "older": older, "names": names, "wanted": wanted}
         return Page(template="audit", facts=facts)
 
