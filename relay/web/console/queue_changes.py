@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ AGES = (
     (2 * _DAY, "older than 2 days"),
     (3 * _DAY, "older than 3 days"),
 )
+_MOMENT = re.compile(r"[1-9][0-9]{0,9}(\.[0-9]{3})?")  # seconds, to the millisecond: as ids have it
 FIELDS = ("verb", "credential", "recipient_domain", "age", "before", "everything")
 
 
@@ -82,8 +84,8 @@ def meant(said: Mapping[str, str], now: float) -> Meant:
     if said.get("verb", "") not in VERBS:
         raise NotThere
     age = whole_number(said.get("age", ""))
-    given = whole_number(said.get("before", ""), most=2**36)
-    before = given or (int(now) - age if age else int(now) + 1)
+    given = _MOMENT.fullmatch(said.get("before", ""))
+    before = given[0] if given else f"{now - age:.3f}"
     credential, domain = clean(said.get("credential", "")), clean(said.get("recipient_domain", ""))
     is_everything, is_named = said.get("everything") == "on", bool(credential or domain or age)
     if is_everything == is_named and (is_named or not given):
@@ -97,7 +99,7 @@ def meant(said: Mapping[str, str], now: float) -> Meant:
         "verb": said["verb"],
         "credential": selection.credential,
         "recipient_domain": selection.recipient_domain,
-        "before": str(before),
+        "before": before,
         "everything": "on" if is_everything else "",
     }
     return Meant(said["verb"], selection, fields)
