@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from relay.operators import OperatorRole
@@ -18,10 +18,11 @@ _UNITS = ("octets", "KB", "MB", "GB", "TB")
 
 
 class Rendering:
-    """Has the templates of all languages, each made once."""
+    """Has the templates of all languages, read once: a new version may be put in the place of ours while we run."""
 
     def __init__(self, files: Files) -> None:
-        self._environments = {language: _environment(Words(language), files) for language in LANGUAGES}
+        templates = {path.name: path.read_text("utf-8") for path in (FOLDER / "templates").glob("*.html")}
+        self._environments = {language: _environment(Words(language), files, templates) for language in LANGUAGES}
 
     def page(self, template: str, language: str, facts: Mapping[str, Any]) -> str:
         """HTML."""
@@ -33,9 +34,9 @@ class Rendering:
         return words(said.text, **said.words)
 
 
-def _environment(words: Words, files: Files) -> Environment:
+def _environment(words: Words, files: Files, templates: Mapping[str, str]) -> Environment:
     made = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"),
+        loader=DictLoader(templates),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
