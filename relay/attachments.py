@@ -36,6 +36,7 @@ _OLD_MULTIPART = "x-sun-attachment"
 _LEGIBLE_TYPES = ("text/", "application/mac-binhex")
 _ENCLOSING = (b"begin", b"(This file must be converted with BinHex")
 _SAVED_MESSAGES = frozenset(("eml", "mht", "mhtml", "nws"))  # message/rfc822 to some, where the type says nothing
+_BEFORE_MESSAGE = re.compile(rb"(?:\xef\xbb\xbf)?(?:>?From [^\n]*\n)?")  # in files, from editors and mailboxes
 _QUOTES = re.compile(r"[\"\\]")
 _TYPE = re.compile(r"(?<![A-Za-z0-9.+_-])[A-Za-z0-9.+_-]++/[A-Za-z0-9.+_-]++")
 _PART_FIELD = re.compile(rb"\ncontent-", re.IGNORECASE)
@@ -267,7 +268,9 @@ def _check_message(content: Octets, part: Part, policy: Attachments, depth: int)
         _check_inner(_lines(transfer.joined(decode(content, part.start, part.end))), policy, depth)
 
 
-def _check_inner(inner: Octets, policy: Attachments, depth: int) -> None:
+def _check_inner(inner: bytes, policy: Attachments, depth: int) -> None:
+    if before := _BEFORE_MESSAGE.match(inner):
+        inner = inner[before.end() :]
     if inner.find(b"\0") >= 0:
         raise Malformed("NUL in a message")
     _check(inner, mime.read(inner), policy, depth + 1)

@@ -466,6 +466,10 @@ MESSAGES_WITHIN = {
     "a file that is one, in base64": Case(
         nested((b"Content-Type: application/octet-stream; name=mail.eml", DECLARED + b"base64"), INNER_64), "exe"
     ),
+    "a file of one, out of a mailbox": Case(
+        nested((b"Content-Type: application/octet-stream; name=mail.eml",), b"From anna Mon Nov 23 10:00:00 2026\r\n" + INNER),
+        "exe",
+    ),
     "a saved web page": Case(nested((b"Content-Type: application/octet-stream; name=page.mht",), INNER), "exe"),
     "a global message": Case(nested((b"Content-Type: message/global",), INNER), "exe"),
     "a message of an unknown kind": Case(nested((b"Content-Type: message/x-mail",), INNER), "exe"),
@@ -698,6 +702,14 @@ LOOK_ALIKES: dict[str, bytes] = {
     "a file that is a message": nested(
         (b"Content-Type: application/octet-stream; name=mail.eml", DECLARED + b"base64"),
         in_lines(mixed(TEXT, section(D + b"filename=a.pdf"), boundary=b"inner")),
+    ),
+    "a file that is a message, out of a mailbox": nested(
+        (b"Content-Type: application/octet-stream; name=mail.eml", DECLARED + b"base64"),
+        in_lines(b"From anna@example.net Mon Nov 23 10:00:00 2026\n" + mixed(TEXT, boundary=b"inner").replace(b"\r\n", b"\n")),
+    ),
+    "a file that is a message, from an editor": nested(
+        (b"Content-Type: application/octet-stream; name=mail.eml", DECLARED + b"base64"),
+        in_lines(b"\xef\xbb\xbf" + mixed(TEXT, boundary=b"inner")),
     ),
     "the same message twice": mixed(*[NESTED_TYPE + b"\r\n\r\n" + mixed(TEXT, boundary=b"inner")] * 2),
     "a delivery report": mixed(
