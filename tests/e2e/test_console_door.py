@@ -235,6 +235,13 @@ async def test_only_an_admin_decides_on_operators(relay: Relay, role: OperatorRo
             assert (shown.status, "role admin" in shown.text) == (403, True)
 
 
+@pytest.mark.parametrize(("role", "is_led"), [("viewer", False), ("operator", False), ("admin", True)])
+async def test_the_menu_leads_only_to_what_one_may_see(relay: Relay, role: str, is_led: bool) -> None:
+    async with visiting(relay, role) as visitor:
+        for page, target in (("/", "/operators"), ("/feedback", "/feedback/setup")):
+            assert (f'href="{target}"' in (await visitor.get(page)).source) is is_led
+
+
 async def test_an_operator_is_admitted_changed_and_removed(relay: Relay) -> None:
     async with visiting(relay) as visitor:
         shown = await visitor.post("/operators", {"name": "carla", "role": "operator"})
