@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -35,6 +36,7 @@ async def queue_rescue(where: StoreConfig, to: Path) -> None:
     FOLDER gets each message that is not over as a file, a list of them, and a database with every row that could be read. Exit
     status: 0 nothing is missing, 1 something is, 2 it could not be done.
     """
+    os.umask(0o077)  # FOLDER may be open to others, and what it gets is mail
     with nobody_there(where):
         if not where.path.exists() and not where.spool.exists():
             raise Failure(f"{where.path}: there is nothing to rescue")

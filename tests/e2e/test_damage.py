@@ -81,6 +81,7 @@ async def test_a_damaged_database_is_refused_rescued_and_replaced_and_its_mail_i
         assert "20 as they would be sent" in said
         assert {path.stem for path in rescued.glob("*.eml")} == accepted
         assert sum(LARGE in path.read_bytes() for path in rescued.glob("*.eml")) == 10
+        assert {path.stat().st_mode & 0o077 for path in rescued.rglob("*")} == {0}
         _, said = await relay.cli("queue", "accept-loss", "--yes", "--use", str(rescued / "relay.db"))
         [aside] = tmp_path.glob("damaged-*")
         assert str(aside) in said

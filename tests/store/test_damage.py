@@ -228,6 +228,15 @@ async def test_a_log_that_is_gone_is_missed_although_somebody_has_read_the_datab
     assert (await refusal(crashed)).is_usable
 
 
+async def test_who_only_reads_is_told_which_file_it_is(tmp_path: Path) -> None:
+    path = database(tmp_path)
+    with pytest.raises(ConfigError, match=f"{path}: store.path: there is no database to read"):
+        await SqliteStore.open_to_read(path)
+    path.write_bytes(b"nothing of ours")
+    with pytest.raises(ConfigError, match=f"{path}: store.path: the database cannot be read: file is not a database"):
+        await SqliteStore.open_to_read(path)
+
+
 async def test_without_its_log_it_is_opened_once_that_was_accepted(crashed: Path) -> None:
     log(crashed).unlink()
     with pytest.raises(StoreDamaged):

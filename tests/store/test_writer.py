@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sqlite3
 import threading
@@ -243,3 +244,19 @@ async def test_only_what_is_lazy_alone_is_not_synced(writer: Writer) -> None:
     with pytest.raises(ZeroDivisionError):
         await writer.run(lambda db, items: [1 // 0 for _ in items], None, lazily=True)
     assert await writer.run(synchronous, None) == 2
+
+
+@pytest.fixture
+def no_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("no_umask")
+async def test_a_new_database_and_its_log_are_for_their_owner_alone(tmp_path: Path) -> None:
+    """The folder may be one that others can look into."""
+    path = database(tmp_path)
+    with closing(schema.open_writer(path)):
+        found = {each.name: oct(each.stat().st_mode & 0o777) for each in path.parent.glob("relay.db*")}
+    assert found == dict.fromkeys(("relay.db", "relay.db-shm", "relay.db-wal"), "0o600")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from math import inf
 from pathlib import Path
 
@@ -62,7 +64,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """
     condition.check(path)
     try:
-        with ExitStack() as undo:
+        with _for_its_owner_alone(), ExitStack() as undo:
             connection = sqlite3.connect(
                 path,
                 timeout=_BUSY_SECONDS,
@@ -81,6 +83,16 @@ def open_writer(path: Path) -> sqlite3.Connection:
     except (sqlite3.Error, OSError) as error:
         raise ConfigError(str(path), "store.path", f"the database cannot be opened: {error}") from error
     return connection
+
+
+@contextmanager
+def _for_its_owner_alone() -> Iterator[None]:
+    """What is made meanwhile, whatever the folder is; SQLite gives a log the rights of its database."""
+    earlier = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(earlier)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, *, to: int | None = None) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from relay.erasure import NO_MARKS, Marks
@@ -12,6 +14,7 @@ from relay.store.sql.store import SqlStore
 from relay.store.sql.writer import Writer
 from relay.store.sqlite import schema
 from relay.store.sqlite.database import SqliteDatabase, SqliteReaders
+from relay.store.sqlite.file import condition
 
 
 class SqliteStore(SqlStore):
@@ -30,9 +33,12 @@ class SqliteStore(SqlStore):
     @classmethod
     async def open_to_read(cls, path: Path, *, marks: Marks = NO_MARKS) -> SqliteStore:
         """For any process: whatever writes raises StoreUnavailable. Raises ConfigError where there is no database."""
-        if not path.is_file():  # aiosqlite would leave a thread behind that outlives the loop
+        if not path.is_file():
             raise ConfigError(str(path), "store.path", "there is no database to read")
         try:
+            with closing(condition.reading(path)) as looked:  # aiosqlite would leave a thread behind that outlives the loop
+                looked.execute("PRAGMA schema_version").fetchall()
             return cls(Writer(None), await SqliteReaders.open(path), marks=marks)
         except sqlite3.Error as error:
-            raise ConfigError(str(path), "store.path", f"there is no database to read: {error}") from error
+            whose = "" if os.access(path, os.R_OK | os.W_OK) else "; the user of the relay and root may"
+            raise ConfigError(str(path), "store.path", f"the database cannot be read: {error}{whose}") from error
