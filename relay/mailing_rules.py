@@ -40,7 +40,7 @@ class Missing(Unfit):
 
 
 class EndsTooEarly(Unfit):
-    """Not after it begins."""
+    """Not after it begins, or now."""
 
 
 class TooLarge(Unfit):
@@ -100,6 +100,8 @@ class MailingRules:
     async def check(self, credential: Credential, mailing: Mailing, *, files: Sequence[File] = (), peer: str) -> None:
         """It is complete, and its message would be taken. Raises Unfit, or a refusal."""
         check_whole(mailing)
+        if 0 < mailing.end_at <= self._clock():  # all of it would go at once
+            raise EndsTooEarly
         await self.judge(credential, mailing, files, peer=peer)
 
     async def judge(self, credential: Credential, mailing: Mailing, files: Sequence[File], *, peer: str) -> None:

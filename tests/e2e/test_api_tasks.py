@@ -303,6 +303,14 @@ async def test_what_was_a_draft_for_long_is_sent_evenly_as_well(scene: Scene) ->
     assert len(scene.got("draft.example")) == 40
 
 
+async def test_what_would_have_ended_is_not_released(scene: Scene) -> None:
+    ends, group = time.time() + 1, await scene.group(people("late.example", 1))
+    task = (await scene.task(group, EndDateTime=f"/Date({round(1000 * ends)}-0000)/")).result["TaskId"]
+    await asyncio.sleep(ends + 0.1 - time.time())
+    reply = await scene.api.put(f"/Tasks/{task}/State", {"State": "Created"})
+    assert (reply.status, reply.code, "EndDateTime" in reply.document["Description"]) == (400, "invalid_value", True)
+
+
 async def test_who_came_into_a_group_after_the_release_changes_the_pace(scene: Scene) -> None:
     now, group = time.time(), await scene.group(people("grown.example", 1))
     times = {name: f"/Date({round(1000 * at)}-0000)/" for name, at in (("StartDateTime", now + 4), ("EndDateTime", now + 9))}
@@ -364,6 +372,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
         "invalid_value",
         "EndDateTime",
     ),
+    "an end that is over": ({"EndDateTime": "01/01/2026 00:00:00"}, 400, "invalid_value", "EndDateTime"),
 }
 
 

@@ -193,7 +193,7 @@ async def test_a_running_one_is_watched_and_stopped(scene: Scene) -> None:
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"name": " "}, "The name is missing."),
     ({"sender": "news@elsewhere.example"}, "Sender: this login may not send from news@elsewhere.example"),
-    ({"start_at": "2026-01-02T00:00", "end_at": "2026-01-01T00:00"}, "It would end before it begins."),
+    ({"start_at": "2026-01-02T00:00", "end_at": "2026-01-01T00:00"}, "It would end before it begins, or has ended already."),
     ({"start_at": "soon"}, "soon is no time."),
     ({"template": "999"}, "There is no such template."),
     ({"included": ["999999"]}, "There is no such group."),

@@ -15,7 +15,9 @@ _ATTACHMENT = Text("attachments of type {subject} are not allowed", "вложе�
 _MALFORMED = Text("{subject}", "{subject}")
 _QUOTA = Text("too many messages this {subject}, try again later", "слишком много писем ({subject}), повторите позже")
 _MISSING = Text("{subject}: a value is missing", "{subject}: значение не задано")
-_EARLY = Text("EndDateTime: is not after StartDateTime", "EndDateTime: должно быть позже StartDateTime")
+_EARLY = Text(
+    "EndDateTime: is not after StartDateTime, or over already", "EndDateTime: должно быть позже StartDateTime и ещё не пройти"
+)
 _NO_MACRO = Text("the text has no [{subject}]", "в тексте нет [{subject}]")
 _LARGE_TEXT = Text(
     "text, subject and attachments are larger than {subject} octets", "текст, тема и вложения больше {subject} байт"

@@ -102,7 +102,7 @@ def objection(error: Unfit | Refused, language: str) -> Objection:
         case Missing():
             return Objection(_MISSING[str(error.subject)])
         case EndsTooEarly():
-            return Objection("It would end before it begins.")
+            return Objection("It would end before it begins, or has ended already.")
         case TooLarge():
             return Objection("It is larger than {octets} octets.", octets=error.subject)
         case NoMacro():
