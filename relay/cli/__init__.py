@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -61,6 +62,13 @@ class _Verbs(click.Group):
         return found
 
 
+def _open_streams() -> None:
+    """Whoever starts us may have closed them: a socket would get such a number, and libuv gives up the process for that."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - to the end of the process
+
+
 @click.group(cls=_Verbs)
 @click.version_option(__version__, prog_name="relay")
 @click.option(
@@ -73,6 +81,7 @@ class _Verbs(click.Group):
 @click.pass_context
 def main(context: click.Context, file: Path | None) -> None:
     """A durable SMTP relay in front of Amazon SES, with its feedback brought home."""
+    _open_streams()
     for word in sys.argv[1:]:
         if not word.isascii() and word.encode("utf-8", "replace").decode("utf-8") != word:
             raise Failure(f"{word.encode('utf-8', 'backslashreplace').decode()}: not UTF-8")
