@@ -51,6 +51,8 @@ def check(config: Config) -> None:
     if not _REGION.fullmatch(config.ses.region):
         raise ConfigError(config.file, "ses.region", "must be the name of an AWS region, like us-east-1")
     _check_numbers(config)
+    if not config.store.path.name or "\0" in str(config.store.path):
+        raise ConfigError(config.file, "store.path", "must name a file, like /var/lib/relay/relay.db")
     if len(bytes(config.store.control)) > _LONGEST_SOCKET:
         why = f"the folder's path is too long: of {config.store.control}, a socket, it may be {_LONGEST_SOCKET} octets"
         raise ConfigError(config.file, "store.path", why)

@@ -436,6 +436,9 @@ def test_a_variable_of_the_wrong_type_is_refused_by_its_name(variable: str, text
         ("RELAY_WEBHOOKS__DELAYS_SECONDS", "", "webhooks.delays_seconds"),
         ("RELAY_FEEDBACK__TOPICS", "relay-events", "feedback.topics"),
         ("RELAY_FEEDBACK__SIGNATURE_VERSIONS", "0", "feedback.signature_versions"),
+        ("RELAY_STORE__PATH", "", "store.path"),
+        ("RELAY_STORE__PATH", "/var/lib/relay\0/relay.db", "store.path"),
+        ("RELAY_STORE__URL", "sqlite:", "store.path"),
     ],
 )
 def test_a_bad_value_is_refused_by_its_key_wherever_it_came_from(variable: str, text: str, key: str) -> None:
