@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -45,6 +45,19 @@ def domain(text: str) -> str:
         return address.domain(address.plain(f"x@{text}".encode()))
     except ValueError:
         raise Failure(f"{text}: not a domain") from None
+
+
+def secret(file: TextIO) -> str:
+    """The one line of a file."""
+    try:
+        found = file.read().strip()
+    except UnicodeDecodeError:
+        raise Failure(f"{file.name}: not UTF-8") from None
+    if not found:
+        raise Failure(f"{file.name}: there is nothing in it")
+    if not found.isprintable():
+        raise Failure(f"{file.name}: more than one line of text")
+    return found
 
 
 def duration(text: str) -> float:

@@ -34,7 +34,9 @@ from relay.security.passwords import hash_password
 from relay.settings import StoreConfig
 
 _password_file = click.option(
-    "--password-file", type=click.File("r"), help="Where the password stands; without it one is made and shown once."
+    "--password-file",
+    type=click.File(encoding="utf-8"),
+    help="Where the password stands; without it one is made and shown once.",
 )
 
 
@@ -241,6 +243,7 @@ def _last_use(use: LastUse | None) -> str:
 
 def _password(file: TextIO | None) -> tuple[str, str]:
     """The password, and how it is shown: once, and only where it was made here."""
-    given = file.read().strip() if file else ""
-    password = given or secrets.token_urlsafe(18)
-    return password, "" if given else f", password {password}"
+    if file:
+        return arguments.secret(file), ""
+    password = secrets.token_urlsafe(18)
+    return password, f", password {password}"

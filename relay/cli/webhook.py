@@ -39,7 +39,11 @@ _SETTINGS = (
     click.option("--user", help="The user of basic, the access key id of sigv4."),
     click.option("--region", help="Of sigv4."),
     click.option("--service", help="Of sigv4: sns, sqs, events, lambda ..."),
-    click.option("--secret-file", type=click.File("r"), help="Where the secret stands; for standard one is made otherwise."),
+    click.option(
+        "--secret-file",
+        type=click.File(encoding="utf-8"),
+        help="Where the secret stands; for standard one is made otherwise.",
+    ),
     click.option("--private/--public", "is_private", default=None, help="Its host may be one of our own network, without TLS."),
 )
 
@@ -134,7 +138,7 @@ def _texts(file: BinaryIO) -> tuple[Text, ...]:
 def _secret(file: TextIO | None, made: Webhook, before: Webhook) -> str | None:
     """None for that of before."""
     if file:
-        return file.read().strip()
+        return arguments.secret(file)
     if made.proof is Proof.STANDARD and before.proof is not Proof.STANDARD:
         return signatures.new_secret(secrets.token_bytes)
     return None if before.secret and made.proof is before.proof else ""

@@ -53,6 +53,23 @@ async def test_both_passwords_work_until_the_rotation_is_finished(relay: Relay, 
     assert login(relay, "app", PASSWORD, source="127.0.0.5")[0] == 535
 
 
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "there is nothing in it"),
+        (b" \n", "there is nothing in it"),
+        (b"\xff", "not UTF-8"),
+        (b"a\nb", "more than one line"),
+    ],
+)
+async def test_a_file_without_a_password_makes_none(relay: Relay, tmp_path: Path, content: bytes, why: str) -> None:
+    (file := tmp_path / "password").write_bytes(content)
+    words = ("--sender", "@example.com", "--password-file", str(file))
+    status, said = await relay.cli("credential", "add", "nobody", *words, check=False)
+    assert (status, said.startswith(f"relay: {file}: {why}")) == (2, True), said
+    assert "nobody" not in (await relay.cli("credential", "list"))[1]
+
+
 async def test_the_list_shows_when_and_from_where_a_password_was_used_last(relay: Relay) -> None:
     assert login(relay, "person", PASSWORD, source="127.0.0.7")[0] == 235
     lines = (await relay.cli("credential", "list"))[1].splitlines()
