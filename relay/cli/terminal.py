@@ -23,7 +23,8 @@ class Failure(click.ClickException):
     exit_code = 2
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(f"relay: {printable(self.message)}", file, err=True)
+        told = " ".join(each.strip() for each in self.message.splitlines())  # PostgreSQL's words have several lines
+        click.echo(f"relay: {printable(told)}", file, err=True)
 
 
 def printable(text: str) -> str:

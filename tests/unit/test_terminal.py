@@ -31,6 +31,11 @@ def test_a_table_shows_what_others_wrote_as_they_wrote_it(capsys: pytest.Capture
     assert f" {subject} " in capsys.readouterr().out
 
 
+def test_a_failure_of_several_lines_is_told_in_one(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.Failure("connection refused\n\tIs the server running?\n").show()
+    assert capsys.readouterr().err == "relay: connection refused Is the server running?\n"
+
+
 def test_what_others_wrote_does_not_move_the_cursor_or_turn_the_line(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.line("a\x1b[31mb\rc\u202ed\x9be\nf é 中 \U0001f600")
     table = Table("subject")
