@@ -90,9 +90,12 @@ class ServerTls:
         except FileNotFoundError as error:
             key, missing = ("key", pair.key) if pair.certificate.exists() else ("certificate", pair.certificate)
             raise ConfigError(self._file, f"{self.section}.{key}", f"{missing} does not exist") from error
-        except (ssl.SSLError, OSError) as error:
+        except ssl.SSLError as error:
             why = f"{pair.key} does not fit {pair.certificate}: {error}"
             raise ConfigError(self._file, f"{self.section}.key", why) from error
+        except OSError as error:
+            key, unread = ("key", pair.key) if _is_readable(pair.certificate) else ("certificate", pair.certificate)
+            raise ConfigError(self._file, f"{self.section}.{key}", f"{unread} cannot be read: {error.strerror}") from error
         return context
 
     def _names_and_end(self, certificate: Path) -> tuple[tuple[str, ...], float]:
@@ -115,6 +118,14 @@ class ServerTls:
 
     def _versions(self) -> list[tuple[int, int, int] | None]:
         return [_version(path) for pair in self._pairs for path in (pair.certificate, pair.key)]
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        path.open("rb").close()
+    except OSError:
+        return False
+    return True
 
 
 def _context() -> ssl.SSLContext:

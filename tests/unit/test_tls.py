@@ -214,9 +214,22 @@ def encrypt_the_key(pair: Pair, other: Pair) -> None:
     pair.certificate.write_bytes(self_signed(key, name="x.example", now=NOW).public_bytes(Encoding.PEM))
 
 
+def put_a_folder_for_the_certificate(pair: Pair, other: Pair) -> None:
+    """Root, who runs tests, may read all files; a folder nobody can."""
+    pair.certificate.unlink()
+    pair.certificate.mkdir()
+
+
+def put_a_folder_for_the_key(pair: Pair, other: Pair) -> None:
+    pair.key.unlink()
+    pair.key.mkdir()
+
+
 MISHAPS: list[tuple[Callable[[Pair, Pair], None], str]] = [
     (lose_the_certificate, "relay.toml: smtp.certificate: {pair.certificate} does not exist"),
     (lose_the_key, "relay.toml: smtp.key: {pair.key} does not exist"),
+    (put_a_folder_for_the_certificate, "relay.toml: smtp.certificate: {pair.certificate} cannot be read: Is a directory"),
+    (put_a_folder_for_the_key, "relay.toml: smtp.key: {pair.key} cannot be read: Is a directory"),
     (write_no_pem, "relay.toml: smtp.key: {pair.key} does not fit {pair.certificate}: "),
     (write_half_a_certificate, "relay.toml: smtp.key: {pair.key} does not fit {pair.certificate}: "),
     (take_another_key, "relay.toml: smtp.key: {pair.key} does not fit {pair.certificate}: "),
