@@ -128,6 +128,8 @@ async def owning(where: StoreConfig, marks: Marks = NO_MARKS) -> AsyncIterator[S
 @contextmanager
 def nobody_there(where: StoreConfig) -> Iterator[None]:
     """For as long as no relay runs; what the disk or the database refuses becomes a Failure."""
+    if not where.path.parent.exists():
+        raise Failure(f"{where.path.parent}: there is no such folder")
     lock = Lock(where.lock)
     try:
         if not lock.take():

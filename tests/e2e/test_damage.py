@@ -119,6 +119,12 @@ async def test_a_database_that_is_gone_is_missed_and_its_spool_files_are_kept(tm
         assert {path.stem for path in (tmp_path / "spool" / "lost").iterdir()} == set(accepted)
 
 
+async def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    relay = Relay(tmp_path, 9, RELAY_STORE__PATH=str(tmp_path / "nowhere" / "relay.db"))
+    for verb in (("rescue", str(tmp_path / "rescued")), ("accept-loss", "--yes")):
+        assert await relay.cli("queue", *verb, check=False) == (2, f"relay: {tmp_path}/nowhere: there is no such folder\n")
+
+
 async def test_nothing_is_done_without_a_yes_and_nothing_while_a_relay_runs(tmp_path: Path) -> None:
     async with running_relay(tmp_path, APPLICATION) as (relay, _):
         for verb in (("rescue", str(tmp_path / "rescued")), ("accept-loss", "--yes")):
