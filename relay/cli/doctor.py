@@ -44,7 +44,7 @@ async def _mailed(config: Config, sender: str, patience: int) -> tuple[Finding, 
     try:
         async with reading(config.store) as store, changing(config.store) as admin:
             return await Mailing(config, admin, store.messages, sender=sender, patience=patience).findings()
-    except (ConfigError, StoreUnavailable) as error:
+    except (ConfigError, StoreUnavailable, OSError) as error:
         return (Finding("mail", Grade.FAIL, str(error), "run this as the relay's user, on its machine"),)
 
 

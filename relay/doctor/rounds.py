@@ -71,6 +71,8 @@ async def _verdict(look: Look, check: Check) -> Verdict:
         return warning(f"not looked at: {error.right} is not allowed", "allow it: `relay aws policy --for doctor`")
     except AwsRefused as error:
         return fail(f"AWS does not answer as it should: {error}", "see that its endpoint can be reached from here")
+    except PermissionError as error:
+        return fail(f"{error.filename}: {error.strerror}", "run this as the relay's user, on its machine")
     except Exception as error:  # a fault of the check must not hide what the others saw
         return fail(f"the check itself broke: {error!r}", "report it, with this line")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import ssl
 import time
@@ -356,11 +357,16 @@ async def test_a_check_that_hangs_or_breaks_is_a_finding(cloud: Cloud) -> None:
     async def breaks(look: Look) -> Verdict:
         raise KeyError("a field that AWS left out")
 
-    checks = {"hangs": Check(hangs, 0.05), "breaks": Check(breaks), "region": CHECKS["region"]}
-    hung, broken, sound, _ = await rounds.examine(Look(settings(cloud)), checks)
+    async def may_not(look: Look) -> Verdict:
+        raise PermissionError(errno.EACCES, "Permission denied", "/srv/relay.db")
+
+    checks = {"hangs": Check(hangs, 0.05), "breaks": Check(breaks), "rights": Check(may_not), "region": CHECKS["region"]}
+    hung, broken, refused, sound, _ = await rounds.examine(Look(settings(cloud)), checks)
     assert (hung.grade, hung.seen) == (Grade.FAIL, "no answer within 0.05 s")
     assert broken.grade is Grade.FAIL
     assert "a field that AWS left out" in broken.seen
+    assert (refused.grade, refused.seen) == (Grade.FAIL, "/srv/relay.db: Permission denied")
+    assert "the relay's user" in refused.remedy
     assert sound.grade is Grade.OK
 
 
@@ -548,6 +554,18 @@ async def test_the_table_has_a_row_for_every_check_and_a_remedy_for_what_fails(t
     for check in (*CHECKS, "permissions", "mail"):
         assert f"│ {check} " in shown
     assert "no relay runs here" in shown
+
+
+async def test_who_may_not_mail_hears_so_in_the_report(cloud: Cloud, tmp_path: Path) -> None:
+    """A lock that is a folder is one that even root cannot open."""
+    relay = Relay(tmp_path, cloud.port)
+    await relay.cli("migrate")
+    lock = tmp_path / "relay.lock"
+    lock.unlink()
+    lock.mkdir()
+    status, findings = await report_of(relay, "--send", "shop@example.com")
+    assert status == 1
+    assert (findings["mail"].grade, findings["mail"].remedy) == (Grade.FAIL, "run this as the relay's user, on its machine")
 
 
 async def test_moto_shows_queues_and_what_lies_in_the_one_for_dead_letters(moto_port: int, tmp_path: Path) -> None:
