@@ -78,7 +78,7 @@ def name(text: str) -> str:
 def store_url(text: str) -> StoreConfig:
     """A database. A wrong one is not told: it may have a password in it."""
     found = named_by_url(StoreConfig(url=text))
-    if found.url and not found.is_postgres:
+    if (found.url and not found.is_postgres) or not found.path.name:
         raise Failure("a database is like sqlite:/var/lib/relay/relay.db or postgresql://relay@db.example.com/relay")
     return found
 

@@ -75,3 +75,9 @@ def test_a_domain_is_kept_in_lower_case_and_as_a_labels(text: str, expected: str
 def test_what_is_no_domain_is_a_failure(text: str) -> None:
     with pytest.raises(Failure, match="not a domain"):
         arguments.domain(text)
+
+
+@pytest.mark.parametrize("text", ["sqlite:", "sqlite:/", "mysql://db.example.com/relay"])
+def test_a_database_that_has_no_name_is_refused(text: str) -> None:
+    with pytest.raises(Failure, match="a database is like"):
+        arguments.store_url(text)
