@@ -44,6 +44,10 @@ async def store_copy(source: StoreConfig, target: StoreConfig, yes: bool) -> Non
     """
     if source == target:
         raise Failure("FROM and TO are the same")
+    if not (source.is_postgres or target.is_postgres) and source.path.parent.resolve() == target.path.parent.resolve():
+        raise Failure(
+            f"FROM and TO are both in {source.path.parent}: each wants a folder of its own, for large messages and its lock"
+        )
     with opened_source(source) as ours, opened_target(target) as theirs:
         tables = shared(ours.tables(), theirs.tables())
         _ask(ours, theirs, tables, yes)

@@ -211,3 +211,10 @@ async def test_migrate_says_what_it_did_to_a_database_of_a_relay(scene: Scene) -
     status, said = await relay.cli("migrate", check=False)
     assert (status, f"a relay runs on {relay.path.parent}: stop it first" in said) == (2, True)
     assert (await relay.cli("migrate", "--check"))[1].endswith(" is up to date\n")
+
+
+async def test_two_databases_in_one_folder_are_refused(tmp_path: Path) -> None:
+    relay = Relay(tmp_path, 1)
+    await relay.cli("migrate")
+    status, said = await relay.cli("store", "copy", f"sqlite:{relay.path}", f"sqlite:{tmp_path}/other.db", check=False)
+    assert (status, "each wants a folder of its own" in said) == (2, True), said
