@@ -89,7 +89,9 @@ async def test_all_nodes_together_send_at_the_rate_of_the_account(tmp_path: Path
     async with many(tmp_path, url, rate=RATE, keep_bodies=True) as found:
         found.cloud.plan.append(throttling := Throttling())
         clients = [Clients(found, 1, body=SMALL, name=f"r{number}-") for number in range(10)]
+        await found.relays[0].cli("queue", "pause")  # so that there is always enough to send, however slowly it comes in
         await asyncio.gather(*(each.send(QUEUED // 10) for each in clients))
+        await found.relays[0].cli("queue", "resume")
         await found.verdict(*clients, within=QUEUED / RATE + 30)
         at = sorted(call.at.timestamp() for call in found.cloud.calls)
         steady = [moment for moment in at if at[0] + 3 <= moment <= at[-1] - 2]
