@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, compress
 
 from relay.credential import Attachments
@@ -27,10 +27,11 @@ _TNEF_TYPES = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 _ZIPS = frozenset(("zip", "jar", "odf", "ooxml"))
 _ARCHIVES = _ZIPS | {"7z", "rar"}
 _ZIP_END, _LONGEST_ZIP_END = b"PK\x05\x06", 22 + 0xFFFF  # APPNOTE.TXT 4.3.16: it is looked for from the end
+_WEB = ("http://", "https://")
 _OLD_NAMES = ("content-name", "x-sun-data-name")  # which name a file for some
-_NO_NAMES = {  # what stands mostly where some look for a name: a sentence or an identifier that ends with a domain; a URL
-    "content-description": re.compile(r".* .*\.com", re.DOTALL),
-    "content-location": re.compile(r"https?://.*|.*@.*\.com", re.DOTALL | re.IGNORECASE),
+_NO_NAMES: dict[str, Callable[[str], bool]] = {  # mostly a sentence or an identifier that ends with a domain, or a URL
+    "content-description": lambda text: " " in text and text.endswith(".com"),
+    "content-location": lambda text: text.lower().startswith(_WEB) or ("@" in text and text.lower().endswith(".com")),
 }
 _OLD_MULTIPART = "x-sun-attachment"
 _LEGIBLE_TYPES = ("text/", "application/mac-binhex")
@@ -128,7 +129,7 @@ def _names(part: Part) -> Sequence[str]:
     if named or part.content_type in _BODIES or part.content_type.startswith(("multipart/", "message/")):
         return named
     shown = [(text(unfold(field.value)), _NO_NAMES[field.name]) for field in part.headers if field.name in _NO_NAMES]
-    return [name for name, no_name in shown if not no_name.fullmatch(name)]
+    return [name for name, is_no_name in shown if not is_no_name(name)]
 
 
 def _is_attached(part: Part) -> bool:
