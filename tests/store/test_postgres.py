@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from threading import Event
 from typing import cast
 
 import psycopg
@@ -170,6 +171,40 @@ async def test_a_table_that_somebody_locks_is_waited_for_once_whatever_the_group
         assert await try_all(postgres_store, *range(30)) == ["StoreLocked"] * 30
         assert time.monotonic() - began < 5.0
     assert await try_all(postgres_store, 1) == ["Delivery"]
+
+
+def stand_still(is_over: Event, *, within: bool) -> Verb[object, None]:
+    """In a transaction after a pipeline whose answer took a moment, or `within` it."""
+
+    def rows() -> Iterator[tuple[float]]:
+        yield (0.2,)
+        if within:
+            is_over.wait(60)
+
+    def verb(db: Session, items: Sequence[object]) -> list[None]:
+        db.execute("SET LOCAL idle_in_transaction_session_timeout = '100ms'")
+        db.each("SELECT pg_sleep(?)", rows())
+        is_over.wait(60)
+        return [None] * len(items)
+
+    return verb
+
+
+@pytest.mark.parametrize("within", [False, True])
+async def test_a_node_that_stands_still_after_a_pipeline_or_within_one_is_in_nobody_s_way_for_long(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, within: bool
+) -> None:
+    monkeypatch.setattr(database, "STILL_SECONDS", 1.5)
+    await make_impatient(pair[0], milliseconds=500)
+    is_over = Event()
+    still = asyncio.ensure_future(pair[1]._writer.run(stand_still(is_over, within=within), None))
+    await asyncio.sleep(0.5)
+    heard = [await try_all(pair[0], number) for number in range(6)]
+    is_over.set()
+    assert (heard[0], heard[-1]) == (["StoreLocked"], ["Delivery"])
+    with pytest.raises(StoreUnavailable):
+        await still
+    assert await try_all(pair[1], 7) == ["Delivery"]
 
 
 # Two on one database.

@@ -21,7 +21,7 @@ from relay.store.sql.session import Cursor
 _CONNECT_SECONDS = 5
 _APPLICATION = "relay store copy"
 _WAIT = "SET lock_timeout = '5s'"
-_WRITING = "SELECT pg_advisory_lock(7310)"  # which all take that write: see connections.py
+_WRITING = "SELECT pg_advisory_lock(7310)"  # which all take that write: see database.py
 _RUNNING = "SELECT name FROM nodes WHERE seen_at > extract(epoch FROM clock_timestamp()) - 30 ORDER BY name"
 
 _UNKEPT = re.compile("[\0\ud800-\udfff]")

@@ -15,7 +15,7 @@ from psycopg.types.string import StrDumper
 
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 20.0
-_APPLICATION = "relay"
+APPLICATION = "relay"
 # Both sides notice within half a minute that the other is gone; the server by options, which a pooler lets nobody set.
 _KEEPALIVE = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 _SERVER_KEEPALIVE = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
@@ -40,7 +40,7 @@ class Server:
             "autocommit": True,
             "context": Context(),
             "connect_timeout": CONNECT_SECONDS,
-            "application_name": _APPLICATION,
+            "application_name": APPLICATION,
             **_KEEPALIVE,
         }
         return options | ({"prepare_threshold": None} if self.direct else {"options": _SERVER_KEEPALIVE})

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import psycopg
 from psycopg import errors
 
 from relay.erasure import NO_MARKS, Marks
 from relay.errors import DiskFull, StoreLocked, StoreRefuses, StoreUnavailable
-from relay.store.postgres.connections import ANSWER_SECONDS, Connection, Server
+from relay.store.postgres.connections import ANSWER_SECONDS, APPLICATION, Connection, Server
 from relay.store.postgres.dialect import translated
 from relay.store.sql.session import Cursor, Values
 
+STILL_SECONDS = 10.0
 _LONG_SECONDS = 300.0  # for what changes all that waits
 # For one transaction, since a pooler may give the next one another session. What a node has locked that was stopped in the
 # middle of one is free again after a while. All verbs find what they need by an index, which PostgreSQL does not believe before
@@ -26,6 +28,13 @@ _BEGIN = """BEGIN; SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_se
 _LOCK = """SELECT 1 FROM deliveries d JOIN json_each(%s) t
     ON d.message_id = substr(t.value, 1, 26) AND d.number = CAST(substr(t.value, 28) AS INTEGER)
     ORDER BY d.message_id, d.number FOR UPDATE OF d"""
+
+# Nodes that stand still within a transaction. The server's own watch, idle_in_transaction_session_timeout, begins with the end
+# of a Sync: it sees nobody who stopped within a pipeline, and nobody after one, since psycopg sends a Flush behind the Sync.
+_END_WHO_STAND_STILL = """SELECT pg_terminate_backend(a.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+    WHERE l.locktype = 'advisory' AND l.objid = 7310 AND l.granted AND a.datname = current_database()
+    AND a.application_name = %s AND a.wait_event_type = 'Client'
+    AND a.state_change < clock_timestamp() - make_interval(secs => %s)"""
 
 _UNAVAILABLE: tuple[tuple[type[Exception], type[StoreUnavailable]], ...] = (
     (errors.DiskFull, DiskFull),
@@ -114,8 +123,14 @@ class PostgresDatabase:
         """A server that only lets read was the one that lets write until another was promoted: it is looked for anew."""
         if isinstance(error, errors.ReadOnlySqlTransaction):
             self._connection.close()
+        if isinstance(error, errors.LockNotAvailable):
+            self._end_who_stand_still()
         kind = next((kind for cause, kind in _UNAVAILABLE if isinstance(error, cause)), StoreUnavailable)
         return kind(repr(error))
+
+    def _end_who_stand_still(self) -> None:
+        with suppress(psycopg.Error):
+            self._connection.execute(_END_WHO_STAND_STILL, (APPLICATION, STILL_SECONDS))
 
     def is_worth_repeating(self, error: Exception) -> bool:
         return isinstance(error, _IN_THE_WAY)
