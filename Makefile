@@ -76,6 +76,7 @@ clean: ## Remove what the other targets made
 	@$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# Most of what the tests need is never imported, and need not be compiled.
 .venv/dev.stamp: .venv/run.stamp requirements-dev.txt
-	@$(PIP) --require-hashes --requirement requirements-dev.txt
+	@$(PIP) --no-compile --require-hashes --requirement requirements-dev.txt
 	@touch $@

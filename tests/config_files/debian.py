@@ -1,4 +1,4 @@
-"""Clean roots of Debian, made by debootstrap from the mirror of this machine, and lines of a shell carried out in them."""
+"""Clean roots of Debian, made by mmdebstrap from the mirror of this machine, and lines of a shell carried out in them."""
 
 from __future__ import annotations
 
@@ -49,27 +49,26 @@ def needs(*programs: str) -> None:
         pytest.skip("no namespaces may be made here")
 
 
-def fresh(folder: Path, session: Path, *packages: str) -> Path:
-    """A root at `folder`: a copy of one that was made with these packages, kept in RELAY_TEST_ROOTS or for this session."""
+def fresh(folder: Path, session: Path) -> Path:
+    """A root at `folder`, with systemd: a copy of one that was made once, kept in RELAY_TEST_ROOTS or for this session."""
     workers = session.parent if "PYTEST_XDIST_WORKER" in os.environ else session
     kept = Path(os.environ.get("RELAY_TEST_ROOTS", workers))
-    lists = _asked("$(FILENAME)")
-    known = sha256("\n".join([SUITE, *packages]).encode() + b"".join(Path(each).read_bytes() for each in lists))
+    known = sha256(SUITE.encode() + b"".join(Path(each).read_bytes() for each in _asked("$(FILENAME)")))
     made = kept / f"debian-{known.hexdigest()[:20]}"
     with _alone(kept / "debian.lock"):
         if not made.exists():
-            _bootstrap(made, packages)
+            _bootstrap(made)
     subprocess.run(["cp", "--archive", "--reflink=auto", made, folder], check=True)
     return folder
 
 
-def _bootstrap(made: Path, packages: tuple[str, ...]) -> None:
+def _bootstrap(made: Path) -> None:
     """Under another name first: what is half done is not used."""
     half = made.with_suffix(".half")
     shutil.rmtree(half, ignore_errors=True)
-    included = [f"--include={','.join(packages)}"] if packages else []
-    mirror = _asked("$(REPO_URI)")[0]
-    done = subprocess.run(["debootstrap", "--variant=minbase", *included, SUITE, half, mirror], capture_output=True, text=True)
+    wanted = ["--mode=root", "--variant=minbase", "--include=systemd-sysv"]
+    words = ["mmdebstrap", *wanted, SUITE, str(half), _asked("$(REPO_URI)")[0]]
+    done = subprocess.run(words, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     half.rename(made)
 

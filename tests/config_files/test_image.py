@@ -24,6 +24,9 @@ from tests.config_files import debian
 from tests.config_files.shipped import IMAGE, ROOT
 
 CLOUD = 8026
+BASE = """apt-get update
+    apt-get install --yes --no-install-recommends ca-certificates python3-venv
+    rm -rf /var/lib/apt/lists/* /var/cache/apt/*"""
 [(KEY_ID, SECRET)] = ACCESS_KEYS.items()
 
 # As in config/compose/relay.toml, and the rest of the first settings by `relay init` on the volume.
@@ -84,9 +87,10 @@ def buildah(store: Path, *words: str | Path) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
-    debian.needs("buildah", "debootstrap", "unshare", "setpriv", "nsenter")
+    debian.needs("buildah", "mmdebstrap", "unshare", "setpriv", "nsenter")
     folder = tmp_path_factory.mktemp("image")
-    base = debian.fresh(folder / "base", tmp_path_factory.getbasetemp(), "ca-certificates", "python3", "python3-venv")
+    base = debian.fresh(folder / "base", tmp_path_factory.getbasetemp())
+    debian.run(base, BASE)
     store = folder / "store"
     made = buildah(store, "from", "scratch")
     buildah(store, "copy", "--quiet", made, base, "/")

@@ -46,9 +46,9 @@ def test_the_page_has_lines_for_each_step() -> None:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Debian as a server has it, with the source of the relay to be cloned."""
-    debian.needs("debootstrap", "unshare", "nsenter", "git")
+    debian.needs("mmdebstrap", "unshare", "nsenter", "git")
     folder = tmp_path_factory.mktemp("install")
-    made = debian.fresh(folder / "root", tmp_path_factory.getbasetemp(), "systemd-sysv")
+    made = debian.fresh(folder / "root", tmp_path_factory.getbasetemp())
     source = made / "srv/relay"
     source.mkdir()
     for name in SOURCE:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what the tests of real clients and of the pages use, from Debian's packages and from npm, HAProxy to stand before the relay
 # and PgBouncer behind it, strace and libfaketime for tests/chaos, sslscan, and
-# debootstrap, buildah and systemd-analyze for tests/config_files, promtool for the rules.
+# mmdebstrap, buildah and systemd-analyze for tests/config_files, promtool for the rules.
 # Starts no service.
 # Whatever cannot be had is left out; then the exit status is 1.
 cd "$(dirname "$0")/../../.." || exit 1
@@ -10,7 +10,7 @@ packages='swaks curl msmtp s-nail mutt git-email sendemail postfix libsasl2-modu
     php-cli libphp-phpmailer php-symfony-mailer php-mail php-net-smtp
     perl libmime-tools-perl libio-socket-ssl-perl libauthen-sasl-perl libmailtools-perl libemail-sender-perl
     ruby-mail default-jdk-headless libmail-java libjakarta-mail-java golang-go strace libfaketime chromium haproxy pgbouncer sslscan
-    debootstrap buildah systemd prometheus'
+    mmdebstrap buildah systemd prometheus'
 
 install_debian() {
     export DEBIAN_FRONTEND=noninteractive
@@ -41,7 +41,7 @@ forbid_services() {
 
 lacks_debian() {
     [ ! -d .clients/exim ] || ! perl -MMIME::Parser -e 1 || ! command -v chromium || ! command -v haproxy ||
-        ! command -v pgbouncer || ! command -v debootstrap || ! command -v buildah || ! command -v systemd-analyze ||
+        ! command -v pgbouncer || ! command -v mmdebstrap || ! command -v buildah || ! command -v systemd-analyze ||
         ! command -v promtool
 }
 
