@@ -37,6 +37,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> OneCluste
 
 @pytest.fixture(scope="session", autouse=True)
 def _forks() -> Iterator[None]:
+    forks.read_services_once()
     with forks.server():
         yield
 

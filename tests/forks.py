@@ -1,7 +1,8 @@
 """Relays and verbs without their imports: forked from a process that has done them once.
 
-Imports are most of the processor time of a start, and a run of all tests starts over a thousand processes. `server`
-lets the harness have them so; without it, as in benchmarks, each is an interpreter of its own.
+Imports are most of the processor time of a start, and what boto3 reads of its services is a third of the rest; a run of all
+tests starts over a thousand processes. `server` lets the harness have them so; without it, as in benchmarks, each is an
+interpreter of its own.
 """
 
 from __future__ import annotations
@@ -18,10 +19,15 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import IO, NoReturn
 
+import boto3
+from botocore.loaders import JSONFileLoader
+
+SERVICES = ("sesv2", "sns", "sqs", "sts")
 VERBS = ("serve", "credential", "message", "queue", "feedback", "suppression", "webhook", "sender", "aws", "doctor", "backup")
 
 _address: list[str] = []  # of the server, while there is one
@@ -90,10 +96,18 @@ def server() -> Iterator[None]:
         process.wait()
 
 
+def read_services_once() -> None:
+    """botocore's descriptions of AWS, which each session would read anew."""
+    JSONFileLoader.load_file = staticmethod(cache(JSONFileLoader().load_file))
+    for service in SERVICES:
+        boto3.Session(region_name="us-east-1").client(service)
+
+
 def _serve(address: str) -> None:
     """Until standard input ends. What it forks first waits for the relay, and says how that ended."""
     for verb in VERBS:
         import_module(f"relay.cli.{verb}")
+    read_services_once()
     gc.collect()
     gc.freeze()  # what is there now is not looked through by each fork, and so not copied
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)

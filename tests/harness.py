@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -87,6 +88,15 @@ _DOORS = {
 }
 
 
+@cache
+def signing_pair() -> dict[str, bytes]:
+    """SNS's key and certificate, by the names of their files: RSA takes its time, and each relay believes the one."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make_signing_pair(key_file=folder / "sns.key", certificate_file=folder / "sns.pem", name="sns", now=time.time())
+        return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
 def unverified() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -118,7 +128,9 @@ class Relay:
         now = time.time()
         folder = self.folder
         make_server_pair(key_file=folder / "smtp.key", certificate_file=folder / "smtp.pem", name="localhost", now=now)
-        make_signing_pair(key_file=folder / "sns.key", certificate_file=folder / "sns.pem", name="sns", now=now)
+        for name, content in signing_pair().items():
+            if not (folder / name).exists():
+                (folder / name).write_bytes(content)
         cloud = f"http://127.0.0.1:{cloud_port}"
         key, secret = next(iter(ACCESS_KEYS.items()))
         return {

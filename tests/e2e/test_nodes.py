@@ -130,10 +130,10 @@ async def test_a_node_that_stops_in_good_order_leaves_the_chores_at_once(tmp_pat
 async def test_workers_share_the_ports_of_one_machine_and_end_together(tmp_path: Path, url: str) -> None:
     async with two_workers(tmp_path, url) as relay:
         await relay.start()
-        said = await until_listed(relay, "its turn")
-        assert said.count("node1") == 2
         for worker in (1, 2):  # a node is listed before its doors are open
             await relay.told("started", what="smtp submission", worker=worker)
+        said = await until_listed(relay, "its turn")
+        assert said.count("node1") == 2
         ids = [await sent(relay) for _ in range(12)]
         assert [await relay.status(id, "delivered") for id in ids] == [["delivered"]] * 12
         assert {line["worker"] for line in relay.journal() if line["event"] == "accepted"} == {1, 2}
