@@ -98,7 +98,7 @@ def signing_pair() -> dict[str, bytes]:
 
 
 def unverified() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 

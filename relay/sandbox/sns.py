@@ -35,7 +35,9 @@ class Topic:
     """
 
     def __init__(self, *, arn: str, key_file: Path, endpoint: str, signature_version: str = "2") -> None:
-        key = load_pem_private_key(key_file.read_bytes(), None)
+        key = load_pem_private_key(
+            key_file.read_bytes(), None, unsafe_skip_rsa_key_validation=True
+        )  # ours: to check it takes 40 ms
         assert isinstance(key, rsa.RSAPrivateKey)
         self._key = key
         self.arn = arn
@@ -60,7 +62,7 @@ class Topic:
         return len(self._posts)
 
     async def start(self) -> None:
-        unverified = ssl.create_default_context()  # the sandbox's own listener has a certificate nobody signed
+        unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # the sandbox's own listener has a certificate nobody signed
         unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=unverified), timeout=_PATIENCE)
 
