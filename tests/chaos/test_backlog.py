@@ -9,7 +9,7 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,14 +81,17 @@ async def backlog(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bac
     shutil.rmtree(made.folder)  # pytest would keep the last three
 
 
+Clock = Callable[[], float]
+
+
 class Times(list[float]):
     """Milliseconds of one verb, called over and over."""
 
     @contextmanager
-    def taken(self) -> Iterator[None]:
-        began = time.perf_counter()
+    def taken(self, clock: Clock = time.perf_counter) -> Iterator[None]:
+        began = clock()
         yield
-        self.append(1000 * (time.perf_counter() - began))
+        self.append(1000 * (clock() - began))
 
     @property
     def p99(self) -> float:
@@ -98,14 +101,14 @@ class Times(list[float]):
         return f"median {median(self):.1f} ms, p99 {self.p99:.1f} ms"
 
 
-async def claim_and_settle(store: SqliteStore, now: float) -> tuple[Times, Times, int]:
+async def claim_and_settle(store: SqliteStore, now: float, clock: Clock = time.perf_counter) -> tuple[Times, Times, int]:
     """What claims took and what settling each took, and how many flows had a turn."""
     turns, claiming, settling, senders = Turns(), Times(), Times(), set()
     for _ in range(ROUNDS):
-        with claiming.taken():
+        with claiming.taken(clock):
             this = Round(limit=CLAIMED, now=now, lease_until=now + 60, lifetime=3 * 86400.0, turns=turns)
             found = (await store.queue.claim(this)).claimed
-        with settling.taken():
+        with settling.taken(clock):
             await asyncio.gather(*(settle(store, each, Sent(each.delivery.id), now=now) for each in found))
         assert len(found) == CLAIMED
         senders |= {each.message.sender for each in found}
@@ -140,20 +143,20 @@ async def test_a_claim_out_of_many_flows_is_quick_also_beside_a_large_one_that_i
 
 
 async def test_storing_and_settling_cost_as_much_as_in_an_empty_store(backlog: Backlog, tmp_path: Path) -> None:
-    """Side by side, so that what else the machine does troubles both."""
+    """In processor time, and side by side: what else the machine does is in neither, or in both."""
     empty = backlog_in(tmp_path)
     storing: dict[str, Times] = {"in an empty store": Times(), f"beside {COUNT:,}": Times()}
     settling: dict[str, Times] = {}
     async with empty.opened() as few, backlog.opened() as many:
         for first in range(COUNT, COUNT + ROUNDS * GROUP // 2, GROUP):
             for times, one, store in zip(storing.values(), (empty, backlog), (few, many), strict=True):
-                with times.taken():
+                with times.taken(time.process_time):
                     await one.put(store, range(first, first + GROUP))
         for where, store in zip(storing, (few, many), strict=True):
-            _, settling[where], _ = await claim_and_settle(store, backlog.then + HOUR)
+            _, settling[where], _ = await claim_and_settle(store, backlog.then + HOUR, time.process_time)
     for what, seen in ((f"{GROUP} stored", storing), (f"{CLAIMED} settled", settling)):
         print(f"{what}: {', '.join(f'{where} {times}' for where, times in seen.items())}")
-        less, more = map(min, seen.values())  # what else the machine does only adds to it
+        less, more = map(median, seen.values())
         assert more < 2 * less
 
 

@@ -140,7 +140,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 
 async def test_a_full_disk(tmp_path: Path, disk: Path) -> None:
     """452 while it is full; what was stored is sent on, with the room of the ballast; all as before once there is room."""
-    async with working(tmp_path, disk, rate=25.0) as (relay, cloud, clients):
+    async with working(tmp_path, disk, rate=10.0) as (relay, cloud, clients):
         assert (disk / "relay.ballast").stat().st_size == BALLAST
         filler = disks.fill(disk)
         await asyncio.sleep(1.5)
