@@ -1,6 +1,6 @@
 """Relays and verbs without their imports: forked from a process that has done them once.
 
-Imports are most of the processor time of a start, and what boto3 reads of its services is a third of the rest; a run of all
+Imports are most of the processor time of a start, and what boto3 reads of its services is a quarter of the rest; a run of all
 tests starts over a thousand processes. `server` lets the harness have them so; without it, as in benchmarks, each is an
 interpreter of its own.
 """

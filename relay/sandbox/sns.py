@@ -35,9 +35,8 @@ class Topic:
     """
 
     def __init__(self, *, arn: str, key_file: Path, endpoint: str, signature_version: str = "2") -> None:
-        key = load_pem_private_key(
-            key_file.read_bytes(), None, unsafe_skip_rsa_key_validation=True
-        )  # ours: to check it takes 40 ms
+        # The key is the sandbox's own: to check its numbers takes 40 ms.
+        key = load_pem_private_key(key_file.read_bytes(), None, unsafe_skip_rsa_key_validation=True)
         assert isinstance(key, rsa.RSAPrivateKey)
         self._key = key
         self.arn = arn

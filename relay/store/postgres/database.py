@@ -15,13 +15,13 @@ from relay.store.postgres.connections import ANSWER_SECONDS, APPLICATION, Connec
 from relay.store.postgres.dialect import translated
 from relay.store.sql.session import Cursor, Values
 
-STILL_SECONDS = 10.0
+STILL_SECONDS = 10  # within a transaction, before others end it
 _LONG_SECONDS = 300.0  # for what changes all that waits
 # For one transaction, since a pooler may give the next one another session. What a node has locked that was stopped in the
 # middle of one is free again after a while. All verbs find what they need by an index, which PostgreSQL does not believe before
 # it has looked at tables that grow quickly; and it would plan a statement anew each time, which takes longer than to run it.
 # The lock is of all nodes on the database: taken by many, or by one.
-_BEGIN = """BEGIN; SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = '10s';
+_BEGIN = """BEGIN; SET LOCAL lock_timeout = {}; SET LOCAL idle_in_transaction_session_timeout = '{}s';
     SET LOCAL enable_seqscan = off; SET LOCAL plan_cache_mode = force_generic_plan;
     SELECT pg_advisory_xact_lock{}(7310)"""
 # By their identifiers, in their order.
@@ -90,7 +90,8 @@ class PostgresDatabase:
         if self._connection.closed:
             self._connection = self._connect()
         self._connection.seconds = ANSWER_SECONDS
-        begin = _BEGIN.format(self.patience, "" if alone else "_shared") + ("; SET LOCAL synchronous_commit = off" * lazily)
+        begin = _BEGIN.format(self.patience, STILL_SECONDS, "" if alone else "_shared")
+        begin += "; SET LOCAL synchronous_commit = off" * lazily
         try:
             self._connection.execute(begin.encode(), prepare=False)
         except psycopg.Error:
