@@ -151,9 +151,11 @@ async def test_workers_are_ready_when_all_are_and_a_silent_one_is_started_anew(t
             told.forget()
             stopped = workers_of(relay)[0]
             os.kill(stopped, signal.SIGSTOP)
-            await told.until("STATUS=2 of 2 workers are ready")
+            await told.until("STATUS=2 of 2 workers are ready", within=40)
             assert stopped not in workers_of(relay)
-            assert (await relay.told("trouble", within=1))["what"].endswith("has ended with status -9")
+            # Where it stood still within a transaction the other may have had its trouble first.
+            troubles = {line["what"] for line in relay.journal() if line["event"] == "trouble"}
+            assert troubles & {f"worker {number} has ended with status -9" for number in (1, 2)}
             assert await relay.stop() == 0
             assert {"STOPPING=1", "WATCHDOG=1"} <= {*told.read()}
 
