@@ -31,6 +31,8 @@ _MAY_BE_ZERO = frozenset(
     }.items()
     for key in keys
 )
+_CENTURY = {"seconds": 36_525 * 86400, "minutes": 36_525 * 1440, "hours": 36_525 * 24, "days": 36_525}
+_PETABYTE = 2**50
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _REGION = re.compile(r"[a-z0-9-]{3,40}")
 _LISTENER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", re.ASCII)
@@ -102,16 +104,22 @@ def _check_store(config: Config) -> None:
 
 
 def _check_numbers(config: Config) -> None:
-    """Every number is 1 or more, but for those that are turned off by 0."""
+    """Every number is 1 or more, but for those that are turned off by 0, and none so large that no clock or disk has it."""
     for section in (f.name for f in fields(Config) if f.metadata.get("section", True)):
         part = getattr(config, section)
         for key, kind in get_type_hints(type(part)).items():
-            value = getattr(part, key)
-            if f"{section}.{key}" in _MAY_BE_ZERO:
-                if value < 0:
-                    raise ConfigError(config.file, f"{section}.{key}", "must be 0 or more")
-            elif (kind is int and value < 1) or (kind == tuple[int, ...] and min(value, default=0) < 1):
-                raise ConfigError(config.file, f"{section}.{key}", "must be 1 or more")
+            if kind is int or kind == tuple[int, ...]:
+                value = getattr(part, key)
+                _check_number(config, f"{section}.{key}", (value,) if kind is int else value or (0,))
+
+
+def _check_number(config: Config, name: str, numbers: tuple[int, ...]) -> None:
+    least = 0 if name in _MAY_BE_ZERO else 1
+    most = _CENTURY.get(name.rpartition("_")[2], _PETABYTE)
+    if min(numbers) < least:
+        raise ConfigError(config.file, name, f"must be {least} or more")
+    if max(numbers) > most:
+        raise ConfigError(config.file, name, f"must be {most} or less")
 
 
 def _check_smtp(config: Config) -> None:

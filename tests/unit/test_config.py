@@ -539,6 +539,39 @@ def test_every_number_must_be_1_or_more(tmp_path: Path, section: str, key: str, 
     assert refused.value.key == f"{section}.{key}"
 
 
+@pytest.mark.parametrize(("section", "key"), [*NUMBERS, *sorted(OFF_BY_ZERO)])
+def test_no_number_is_larger_than_any_clock_or_disk(tmp_path: Path, section: str, key: str) -> None:
+    with pytest.raises(ConfigError, match=r"must be [0-9]+ or less") as refused:
+        config.load(written(tmp_path, f"[{section}]\n{key} = {2**50 + 1}\n"), {})
+    assert refused.value.key == f"{section}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "most"),
+    [
+        ("retention", "bodies_days", 36_525),
+        ("alarms", "repeat_hours", 876_600),
+        ("suppression", "sync_minutes", 52_596_000),
+        ("smtp", "timeout_seconds", 3_155_760_000),
+        ("queue", "max_octets", 2**50),
+    ],
+)
+def test_times_end_with_a_century_and_octets_with_a_petabyte(tmp_path: Path, section: str, key: str, most: int) -> None:
+    assert value(config.load(written(tmp_path, f"[{section}]\n{key} = {most}\n"), {}), section, key) == most
+    with pytest.raises(ConfigError, match=f"must be {most} or less"):
+        config.load(written(tmp_path, f"[{section}]\n{key} = {most + 1}\n"), {})
+
+
+@pytest.mark.parametrize("most", [3_155_760_000, 3_155_760_001])
+def test_each_number_of_a_list_is_within_its_bounds(tmp_path: Path, most: int) -> None:
+    file = written(tmp_path, f"[retry]\ndelays_seconds = [1, {most}, 2]\n")
+    if most == 3_155_760_000:
+        assert config.load(file, {}).retry.delays_seconds == (1, most, 2)
+    else:
+        with pytest.raises(ConfigError, match="must be 3155760000 or less"):
+            config.load(file, {})
+
+
 @pytest.mark.parametrize(
     "hostname",
     ["", "mail.example.com\\r\\nBcc: evil@example.net", "mail example.com", "münchen.example", "a\\u0000b", "<x>", "a;b"],
