@@ -32,7 +32,7 @@ _MAY_BE_ZERO = frozenset(
     for key in keys
 )
 _CENTURY = {"seconds": 36_525 * 86400, "minutes": 36_525 * 1440, "hours": 36_525 * 24, "days": 36_525}
-_PETABYTE = 2**50
+_EXABYTE = 2**60
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", re.ASCII)
 _REGION = re.compile(r"[a-z0-9-]{3,40}")
 _LISTENER = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})", re.ASCII)
@@ -115,7 +115,7 @@ def _check_numbers(config: Config) -> None:
 
 def _check_number(config: Config, name: str, numbers: tuple[int, ...]) -> None:
     least = 0 if name in _MAY_BE_ZERO else 1
-    most = _CENTURY.get(name.rpartition("_")[2], _PETABYTE)
+    most = _CENTURY.get(name.rpartition("_")[2], _EXABYTE)
     if min(numbers) < least:
         raise ConfigError(config.file, name, f"must be {least} or more")
     if max(numbers) > most:

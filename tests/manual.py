@@ -29,8 +29,8 @@ it exists, else none. `RELAY_CONFIG` holds for all verbs. What the file leaves o
   `RELAY_SECRETS__KEYS_FILE=/etc/relay/keys`. It goes before both.
 * A secret, as `secrets.keys`, `store.url` or `feedback.webhook_password`, may stand in a file that the settings name, with
   `_file` behind its key: `keys_file = "/etc/relay/keys"`.
-* An unknown section, key or variable stops the start, and so does a value of the wrong type, or a number beyond a century or a
-  petabyte. `relay check-config FILE` says whether all can be used.
+* An unknown section, key or variable stops the start, and so does a value of the wrong type, or a number beyond a century or an
+  exabyte. `relay check-config FILE` says whether all can be used.
 * AWS credentials are no settings: they come from the AWS chain ([aws.md](aws.md)).
 
 This page is made of `config/relay.toml` and `relay/settings.py` by `python -m tests.manual`. "See" names the setting above
