@@ -21,8 +21,8 @@ run: .venv/run.stamp ## Set up and run the sandbox with demo traffic, until Ctrl
 # The tests start a thousand processes: what each of them would compile anew is kept, whatever the surroundings say.
 unexport PYTHONDONTWRITEBYTECODE
 
-test: .venv/dev.stamp ## Set up and run every test, four at a time, for most of them wait
-	@$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder
+test: .venv/dev.stamp ## Set up and run every test, five at a time, for most of them wait
+	@$(BIN)/pytest -n 5 --dist loadfile --no-loadscope-reorder
 
 check: .venv/dev.stamp ## Lint, format, types, the floors of the house, known vulnerabilities
 	@$(BIN)/ruff check .
