@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,21 +93,35 @@ class Sorted:
     probing: tuple[tuple[Flow, tuple[HoldRecord, ...]], ...]
 
 
+_Held = tuple[Flow, tuple[HoldRecord, ...]]
+
+
 def sort(flows: Iterable[Flow], records: Collection[HoldRecord], now: float) -> Sorted:
-    """What the holds leave of the flows. A flow under several probes when the last of them is over, and each is probed once."""
+    """What the holds leave of the flows. A flow under several probes when the last of them is over, and each is probed once:
+    by another flow each time, for what one of them sends may be at fault itself.
+    """
     standing = [hold for hold in records if hold.ended_at is None]
     if not standing:
         return Sorted(tuple(flows), ())
-    free, probing = [], []
-    probed: set[int] = set()
+    free, held, probing = [], [], []
     for flow in flows:
         over = tuple(hold for hold in standing if hold.covers(flow))
-        if not over:
+        if over:
+            held.append((flow, over))
+        else:
             free.append(flow)
-        elif all(hold.until <= now and hold.id not in probed for hold in over):
+    probed: set[int] = set()
+    for flow, over in _turned(held, by=int(now)):
+        if all(hold.until <= now and hold.id not in probed for hold in over):
             probed.update(hold.id for hold in over)
             probing.append((flow, over))
     return Sorted(tuple(free), tuple(probing))
+
+
+def _turned(flows: Sequence[_Held], *, by: int) -> Iterable[_Held]:
+    """Beginning with the one that so many stand before, counted round and round."""
+    first = by % len(flows) if flows else 0
+    return (*flows[first:], *flows[:first])
 
 
 def stood_still(flow: Flow, records: Iterable[HoldRecord], since: float, now: float) -> float:

@@ -69,6 +69,7 @@ TABLE: tuple[Row, ...] = (
     Row("NotFound", "", "hold_account", _MENDING),
     Row("MailFromDomainNotVerified", "", "hold_identity", _MENDING),
     Row("AccessDenied", "identity/", "hold_identity", _MENDING),
+    Row("AccessDenied", "configuration-set/", "hold_configuration_set", _MENDING),
     Row("AccessDenied", "", "hold_account", _MENDING),
     Row("MessageRejected", _UNVERIFIED, "hold_identity", _MENDING),
     Row("MessageRejected", "", "never"),
@@ -84,7 +85,16 @@ TABLE: tuple[Row, ...] = (
 )
 
 
-def outcome_of(status: int, code: str, text: str, *, sender_domain: str = "") -> Outcome:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What the call was about. `senders` are the addresses that the message has as such, in lower case, as is the recipient."""
+
+    sender_domain: str = ""
+    senders: frozenset[str] = frozenset()
+    recipient: str = ""
+
+
+def outcome_of(status: int, code: str, text: str, about: About) -> Outcome:
     """What an HTTP answer other than 200 means.
 
     `code` is the x-amzn-ErrorType header, with or without its `Exception` suffix and `:url` tail. In the SES sandbox
@@ -95,11 +105,11 @@ def outcome_of(status: int, code: str, text: str, *, sender_domain: str = "") ->
     lowered = text.lower()
     for row in TABLE:
         if row.code == name and row.text in lowered:
-            return _outcome(row, reason, lowered, sender_domain)
+            return _outcome(row, reason, lowered, about)
     return _unlisted(status, reason)
 
 
-def _outcome(row: Row, reason: str, text: str, sender_domain: str) -> Outcome:
+def _outcome(row: Row, reason: str, text: str, about: About) -> Outcome:
     match row.verdict:
         case "later":
             return Later(reason)
@@ -111,19 +121,22 @@ def _outcome(row: Row, reason: str, text: str, sender_domain: str) -> Outcome:
             return Unknown(reason)
         case "hold_identity":
             if row.text != _UNVERIFIED:
-                return Hold(HoldScope.IDENTITY, reason, row.seconds, sender_domain)
-            if sender_domain and not _names(text, sender_domain):
+                return Hold(HoldScope.IDENTITY, reason, row.seconds, about.sender_domain)
+            if about.sender_domain and not _names_sender(text, about):
                 return Never(reason)
-            return Hold(HoldScope.IDENTITY, reason, row.seconds, sender_domain, bounded=True)
+            return Hold(HoldScope.IDENTITY, reason, row.seconds, about.sender_domain, bounded=True)
         case "hold_configuration_set":
             return Hold(HoldScope.CONFIGURATION_SET, reason, row.seconds)
         case "hold_account":
             return Hold(HoldScope.ACCOUNT, reason, row.seconds)
 
 
-def _names(text: str, domain: str) -> bool:
-    """Whether an identity in the text is the domain, or an address in it. SES cuts a long list, and ends it in dots."""
-    return text.endswith("...") or any(word.strip(".,;:()<>").rpartition("@")[2] == domain for word in text.split())
+def _names_sender(text: str, about: About) -> bool:
+    """Whether an identity in the text is the domain, or an address in it, and not the recipient's alone. SES cuts a long list,
+    and ends it in dots.
+    """
+    words = {word.strip(".,;:()<>") for word in text.split()} - ({about.recipient} - about.senders)
+    return text.endswith("...") or any(word.rpartition("@")[2] == about.sender_domain for word in words)
 
 
 def _unlisted(status: int, reason: str) -> Outcome:

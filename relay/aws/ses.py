@@ -157,11 +157,20 @@ class SesSender:
         self._clock.heed(code, text, answer.headers.get("date", ""))
         if code.startswith(KEY_REFUSED):
             self._credentials.refused(key)
-        outcome = ses_errors.outcome_of(answer.status, code, text, sender_domain=address.domain(claimed.message.sender))
+        outcome = ses_errors.outcome_of(answer.status, code, text, _about(claimed))
         if isinstance(outcome, Hold) and outcome.scope is HoldScope.CONFIGURATION_SET:
             named = claimed.message.labels.configuration_set
             return replace(outcome, subject=named, bounded=bool(named))
         return outcome
+
+
+def _about(claimed: Claimed) -> ses_errors.About:
+    message = claimed.message
+    return ses_errors.About(
+        sender_domain=address.domain(message.sender),
+        senders=frozenset((message.sender.lower(), message.header_from.lower())),
+        recipient=claimed.delivery.recipient.lower(),
+    )
 
 
 def _in_base64(pieces: Iterable[bytes]) -> Iterator[bytes]:

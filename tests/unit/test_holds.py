@@ -12,7 +12,7 @@ from relay.lifecycle import NEVER
 from relay.model import Delivery, Flow, Lane, State
 from relay.outcome import HoldScope
 
-NOW = 1_763_720_000.0
+NOW = 1_763_720_001.0  # the first of three flows probes
 
 APP = Flow(id=1, lane=Lane.TRANSACTIONAL, credential="app", identity="example.com", configuration_set="")
 NEWS = Flow(id=2, lane=Lane.BULK, credential="news", identity="example.com", configuration_set="tracked")
@@ -69,6 +69,12 @@ def test_until_its_time_is_over_nobody_probes_a_hold() -> None:
 def test_when_its_time_is_over_one_flow_probes_it_and_the_others_wait() -> None:
     over = hold(until=NOW)
     assert holds.sort(FLOWS, [over], NOW) == holds.Sorted((), ((APP, (over,)),))
+
+
+def test_another_flow_probes_it_each_second() -> None:
+    over = hold(until=NOW)
+    found = [holds.sort(FLOWS, [over], NOW + seconds).probing for seconds in range(4)]
+    assert found == [((flow, (over,)),) for flow in (APP, NEWS, OTHER, APP)]
 
 
 def test_two_holds_of_two_flows_are_probed_side_by_side() -> None:

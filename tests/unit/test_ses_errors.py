@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from relay import ses_errors
 from relay.outcome import Hold, HoldScope, Later, Never, Outcome, Sent, SlowDown, Unknown
+from relay.ses_errors import About
 
 RATE = "Maximum sending rate exceeded."
 QUOTA = "Daily message quota exceeded."
@@ -14,6 +15,7 @@ DENIED = (
     "User: arn:aws:iam::123456789012:user/relay is not authorized to perform: ses:SendRawEmail on resource: "
     "arn:aws:ses:us-east-1:123456789012:identity/example.com"
 )
+SET_DENIED = DENIED.replace("identity/example.com", "configuration-set/theirs")
 UNVERIFIED = "Email address is not verified. The following identities failed the check in region US-EAST-1: "
 
 # Status, code, text -> what it means: the table of how SES says no.
@@ -56,6 +58,12 @@ ROWS: list[tuple[int, str, str, str]] = [
     (400, "MailFromDomainNotVerifiedException", "", "hold identity"),
     (403, "AccessDeniedException", DENIED, "hold identity"),
     (403, "AccessDenied", DENIED, "hold identity"),
+    (
+        403,
+        "AccessDeniedException",
+        DENIED.replace("identity/example.com", "configuration-set/theirs"),
+        "hold configuration set",
+    ),
     (403, "AccessDenied", "User: arn:aws:iam::123456789012:user/relay is not authorized.", "hold account"),
     (403, "UnrecognizedClientException", "The security token included in the request is invalid.", "hold account"),
     (403, "InvalidClientTokenId", "", "hold account"),
@@ -71,6 +79,11 @@ ROWS: list[tuple[int, str, str, str]] = [
     (403, "OptInRequired", "", "hold account"),
     (400, "MessageRejected", UNVERIFIED + "shop@example.com", "hold identity"),
     (400, "MessageRejected", UNVERIFIED + "Shop <shop@Example.com>, anna@example.net", "hold identity"),
+    (400, "MessageRejected", UNVERIFIED + "news@example.com", "hold identity"),
+    (400, "MessageRejected", UNVERIFIED + "example.com", "hold identity"),
+    (400, "MessageRejected", UNVERIFIED + "colleague@example.com, shop@example.com", "hold identity"),
+    (400, "MessageRejected", UNVERIFIED + "colleague@example.com", "never"),
+    (400, "MessageRejected", UNVERIFIED + "Colleague@Example.com.", "never"),
     (400, "MessageRejected", UNVERIFIED + "anna@example.net", "never"),
     (400, "MessageRejected", UNVERIFIED + "anna@notexample.com", "never"),
     (400, "MessageRejected", UNVERIFIED + "anna@example.com.example.net", "never"),
@@ -105,6 +118,7 @@ ROWS: list[tuple[int, str, str, str]] = [
     (504, "", "", "unknown"),
 ]
 
+OURS = About(sender_domain="example.com", senders=frozenset(("shop@example.com",)), recipient="colleague@example.com")
 HOLDS = {
     HoldScope.ACCOUNT: "hold account",
     HoldScope.IDENTITY: "hold identity",
@@ -130,7 +144,7 @@ def word(outcome: Outcome) -> str:
 
 @pytest.mark.parametrize(("status", "code", "text", "expected"), ROWS)
 def test_an_error_of_ses_means_what_the_table_says(status: int, code: str, text: str, expected: str) -> None:
-    assert word(ses_errors.outcome_of(status, code, text, sender_domain="example.com")) == expected
+    assert word(ses_errors.outcome_of(status, code, text, OURS)) == expected
 
 
 @pytest.mark.parametrize(("status", "code", "text", "expected"), [row for row in ROWS if row[1]])
@@ -140,18 +154,18 @@ def test_an_error_of_ses_means_what_the_table_says(status: int, code: str, text:
 def test_a_code_is_known_with_its_tail_and_with_its_namespace(
     status: int, code: str, text: str, expected: str, spelling: str
 ) -> None:
-    plain = ses_errors.outcome_of(status, code, text, sender_domain="example.com")
-    assert ses_errors.outcome_of(status, spelling.format(code), text, sender_domain="example.com") == plain
+    plain = ses_errors.outcome_of(status, code, text, OURS)
+    assert ses_errors.outcome_of(status, spelling.format(code), text, OURS) == plain
 
 
 @pytest.mark.parametrize(("status", "code", "text", "expected"), ROWS)
 def test_the_case_of_the_text_does_not_matter(status: int, code: str, text: str, expected: str) -> None:
-    assert word(ses_errors.outcome_of(status, code, text.upper(), sender_domain="example.com")) == expected
+    assert word(ses_errors.outcome_of(status, code, text.upper(), OURS)) == expected
 
 
 @pytest.mark.parametrize(("status", "code", "text", "expected"), ROWS)
 def test_the_reason_tells_the_engineer_status_code_and_text(status: int, code: str, text: str, expected: str) -> None:
-    outcome = ses_errors.outcome_of(status, code, text, sender_domain="example.com")
+    outcome = ses_errors.outcome_of(status, code, text, OURS)
     assert not isinstance(outcome, Sent)
     for told in (str(status), code.removesuffix("Exception"), text):
         assert told in outcome.reason
@@ -159,7 +173,7 @@ def test_the_reason_tells_the_engineer_status_code_and_text(status: int, code: s
 
 @pytest.mark.parametrize(("status", "code", "text", "expected"), [row for row in ROWS if row[3] == "hold identity"])
 def test_a_held_identity_is_named(status: int, code: str, text: str, expected: str) -> None:
-    outcome = ses_errors.outcome_of(status, code, text, sender_domain="example.com")
+    outcome = ses_errors.outcome_of(status, code, text, OURS)
     assert isinstance(outcome, Hold)
     assert outcome.subject == "example.com"
 
@@ -168,14 +182,14 @@ def test_a_held_identity_is_named(status: int, code: str, text: str, expected: s
     ("status", "code", "text", "expected"), [row for row in ROWS if row[3] in ("hold account", "hold configuration set")]
 )
 def test_other_holds_have_no_subject(status: int, code: str, text: str, expected: str) -> None:
-    outcome = ses_errors.outcome_of(status, code, text, sender_domain="example.com")
+    outcome = ses_errors.outcome_of(status, code, text, OURS)
     assert isinstance(outcome, Hold)
     assert outcome.subject == ""
 
 
 @pytest.mark.parametrize(("status", "code", "text", "expected"), [row for row in ROWS if row[3].startswith("hold")])
 def test_every_hold_is_probed_within_an_hour(status: int, code: str, text: str, expected: str) -> None:
-    outcome = ses_errors.outcome_of(status, code, text, sender_domain="example.com")
+    outcome = ses_errors.outcome_of(status, code, text, OURS)
     assert isinstance(outcome, Hold)
     assert 0 < outcome.seconds <= 3600
 
@@ -191,17 +205,22 @@ def test_every_hold_is_probed_within_an_hour(status: int, code: str, text: str, 
     ],
 )
 def test_what_signing_anew_may_mend_is_held_only_briefly(code: str, text: str) -> None:
-    outcome = ses_errors.outcome_of(403, code, text)
+    outcome = ses_errors.outcome_of(403, code, text, About())
     assert isinstance(outcome, Hold)
     assert outcome.seconds <= 60
 
 
 def test_an_unverified_sender_whose_domain_is_not_known_to_us_is_held_and_not_failed() -> None:
-    assert word(ses_errors.outcome_of(400, "MessageRejected", UNVERIFIED + "shop@example.com")) == "hold identity"
+    assert word(ses_errors.outcome_of(400, "MessageRejected", UNVERIFIED + "shop@example.com", About())) == "hold identity"
+
+
+def test_who_writes_to_himself_is_held_as_the_sender_that_he_is() -> None:
+    about = About(sender_domain="example.com", senders=frozenset(("shop@example.com",)), recipient="shop@example.com")
+    assert word(ses_errors.outcome_of(400, "MessageRejected", UNVERIFIED + "shop@example.com", about)) == "hold identity"
 
 
 def test_a_reason_is_short_enough_for_a_log_line() -> None:
-    outcome = ses_errors.outcome_of(400, "BadRequestException", "x" * 100_000)
+    outcome = ses_errors.outcome_of(400, "BadRequestException", "x" * 100_000, OURS)
     assert isinstance(outcome, Never)
     assert len(outcome.reason) <= 500
 
@@ -210,7 +229,7 @@ def test_a_reason_is_short_enough_for_a_log_line() -> None:
 def test_no_unlisted_4xx_fails_a_message_at_once(status: int, code: str, text: str) -> None:
     listed = {row[1].removesuffix("Exception") for row in ROWS}
     name = code.partition(":")[0].rpartition("#")[2].removesuffix("Exception")
-    outcome = ses_errors.outcome_of(status, code, text)
+    outcome = ses_errors.outcome_of(status, code, text, About())
     assert name in listed or isinstance(outcome, Later | SlowDown)
 
 
@@ -218,5 +237,5 @@ def test_no_unlisted_4xx_fails_a_message_at_once(status: int, code: str, text: s
 def test_no_unlisted_5xx_is_repeated_as_if_ses_could_not_have_it(status: int, code: str, text: str) -> None:
     listed = {row[1].removesuffix("Exception") for row in ROWS}
     name = code.partition(":")[0].rpartition("#")[2].removesuffix("Exception")
-    outcome = ses_errors.outcome_of(status, code, text)
+    outcome = ses_errors.outcome_of(status, code, text, About())
     assert name in listed or isinstance(outcome, Later if status == 503 else Unknown)
