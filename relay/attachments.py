@@ -14,7 +14,7 @@ from itertools import chain, compress
 from relay.credential import Attachments
 from relay.errors import AttachmentNotAllowed, Malformed
 from relay.reading import archives, enclosed, magic, media_types, mime, tnef, transfer
-from relay.reading.enclosed import Enclosed
+from relay.reading.enclosed import Effort, Enclosed
 from relay.reading.fields import only, text, unfold
 from relay.reading.filenames import extensions
 from relay.reading.mime import Parsed, Part
@@ -27,11 +27,18 @@ _TNEF_TYPES = frozenset(("application/ms-tnef", "application/vnd.ms-tnef"))
 _ZIPS = frozenset(("zip", "jar", "odf", "ooxml"))
 _ARCHIVES = _ZIPS | {"7z", "rar"}
 _ZIP_END, _LONGEST_ZIP_END = b"PK\x05\x06", 22 + 0xFFFF  # APPNOTE.TXT 4.3.16: it is looked for from the end
-_WEB = ("http://", "https://")
+_WEB = ("http://", "https://", "//")
 _OLD_NAMES = ("content-name", "x-sun-data-name")  # which name a file for some
-_NO_NAMES: dict[str, Callable[[str], bool]] = {  # mostly a sentence or an identifier that ends with a domain, or a URL
-    "content-description": lambda text: " " in text and text.endswith(".com"),
-    "content-location": lambda text: text.lower().startswith(_WEB) or ("@" in text and text.lower().endswith(".com")),
+
+
+def _ends_with_domain(text: str, marks: str) -> bool:
+    """One in .com, which is no program there."""
+    return text.lower().endswith(".com") and any(mark in text for mark in marks)
+
+
+_NO_NAMES: dict[str, Callable[[str], bool]] = {  # mostly a sentence, an identifier or a URL
+    "content-description": lambda text: _ends_with_domain(text, " @/"),
+    "content-location": lambda text: text.lower().startswith(_WEB) or _ends_with_domain(text, "@"),
 }
 _OLD_MULTIPART = "x-sun-attachment"
 _LEGIBLE_TYPES = ("text/", "application/mac-binhex")
@@ -47,13 +54,13 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 def check(content: Octets, parsed: Parsed, policy: Attachments) -> None:
     """Raises AttachmentNotAllowed for the first file that may not be attached, or Malformed."""
-    _check(content, parsed, policy, 0)
+    _check(content, parsed, policy, enclosed.Effort(), 0)
 
 
-def _check(content: Octets, parsed: Parsed, policy: Attachments, depth: int) -> None:
+def _check(content: Octets, parsed: Parsed, policy: Attachments, effort: Effort, depth: int) -> None:
     attached = [_is_attached(part) for part in parsed.parts]
     for start, end in _legible(parsed, attached):
-        _check_enclosed(enclosed.find(content, start, end), policy)
+        _check_enclosed(enclosed.find(effort, content, start, end), policy)
     for part, is_attached in zip(parsed.parts, attached, strict=True):
         if part.content_type.startswith(_OLD_MULTIPART):
             raise Malformed("a Content-Type that is no type")
@@ -64,11 +71,11 @@ def _check(content: Octets, parsed: Parsed, policy: Attachments, depth: int) -> 
             continue
         is_message = part.content_type.startswith("message/")
         if is_message or _is_saved_message(part):
-            _check_message(content, part, policy, depth)
+            _check_message(content, part, policy, effort, depth)
         if not is_attached:
-            _check_text(content, part, policy)
+            _check_text(content, part, policy, effort)
         elif not is_message:
-            _check_file(content, part, policy)
+            _check_file(content, part, policy, effort)
 
 
 def _legible(parsed: Parsed, attached: Sequence[bool]) -> Iterator[tuple[int, int]]:
@@ -150,7 +157,7 @@ def _matches(content_type: str, rules: Iterable[str]) -> bool:
     return any(rule in (content_type, f"{content_type.partition('/')[0]}/*") for rule in rules if "/" in rule)
 
 
-def _check_text(content: Octets, part: Part, policy: Attachments) -> None:
+def _check_text(content: Octets, part: Part, policy: Attachments, effort: Effort) -> None:
     """What stands there plainly was looked through with the whole content."""
     encoding = part.encoding
     decode = transfer.lenient_base64 if b"64" in encoding else transfer.quoted_printable if b"quoted" in encoding else None
@@ -159,7 +166,7 @@ def _check_text(content: Octets, part: Part, policy: Attachments) -> None:
         octets = transfer.joined(decode(content, part.start, part.end))
     _check_content(magic.kinds(octets), policy)
     if decode:
-        _check_enclosed(enclosed.find(_narrow(octets)), policy)
+        _check_enclosed(enclosed.find(effort, _narrow(octets)), policy)
 
 
 def _narrow(octets: bytes) -> bytes:
@@ -167,7 +174,7 @@ def _narrow(octets: bytes) -> bytes:
     return octets.replace(b"\0", b"") if octets.find(b"\0", 0, 64) >= 0 else octets
 
 
-def _check_file(content: Octets, part: Part, policy: Attachments) -> None:
+def _check_file(content: Octets, part: Part, policy: Attachments, effort: Effort) -> None:
     """By its content, as it lies there and decoded. Raises Malformed where readers would decode it differently."""
     decode = transfer.DECODERS.get(part.encoding)
     if not decode:
@@ -177,9 +184,9 @@ def _check_file(content: Octets, part: Part, policy: Attachments) -> None:
     pieces = decode(content, part.start, part.end)
     head = next(pieces, b"")
     if part.content_type in _TNEF_TYPES or part.content_type.startswith("text/") or _needs_all(head, policy):
-        _check_octets(transfer.joined(chain((head,), pieces)), part, policy)
+        _check_octets(transfer.joined(chain((head,), pieces)), part, policy, effort)
     else:
-        _check_octets(head, part, policy)
+        _check_octets(head, part, policy, effort)
         deque(pieces, maxlen=0)  # whether it can be decoded
 
 
@@ -191,14 +198,14 @@ def _looks_into_archives(policy: Attachments) -> bool:
     return policy.lists_archives or not policy.encrypted_archives
 
 
-def _check_octets(octets: bytes, part: Part, policy: Attachments) -> None:
+def _check_octets(octets: bytes, part: Part, policy: Attachments, effort: Effort) -> None:
     _check_whole(octets, policy)
     if part.content_type in _TNEF_TYPES or octets.startswith(tnef.MARK):
         for name, content in tnef.attachments(octets):
             _check_enclosed((Enclosed(name, b""),), policy)
             _check_whole(content, policy)
     if part.content_type.startswith(_LEGIBLE_TYPES) or octets.startswith(_ENCLOSING):
-        _check_enclosed(enclosed.find(_narrow(octets)), policy)
+        _check_enclosed(enclosed.find(effort, _narrow(octets)), policy)
 
 
 def _check_whole(octets: bytes, policy: Attachments) -> None:
@@ -248,7 +255,7 @@ def _check_enclosed(found: Iterable[Enclosed], policy: Attachments) -> None:
             raise AttachmentNotAllowed(min(shown - policy.only))
 
 
-def _check_message(content: Octets, part: Part, policy: Attachments, depth: int) -> None:
+def _check_message(content: Octets, part: Part, policy: Attachments, effort: Effort, depth: int) -> None:
     """A message that mime.py did not read: in an encoding that RFC 2046 5.2.1 forbids, or of a type that few look into.
 
     Some decode it and some do not: both are judged, where what lies there can say that it holds a file.
@@ -262,19 +269,19 @@ def _check_message(content: Octets, part: Part, policy: Attachments, depth: int)
     if not decode:
         raise Malformed("an attachment in an unknown transfer encoding")
     if has_fields or not part.is_encoded:
-        _check_inner(content[part.start : part.end], policy, depth)
+        _check_inner(content[part.start : part.end], policy, effort, depth)
     if part.is_encoded:
         if decode is transfer.quoted_printable and _NO_ESCAPE.search(content[part.start : part.end]):
             raise Malformed("a message in quoted-printable that cannot be decoded")
-        _check_inner(_lines(transfer.joined(decode(content, part.start, part.end))), policy, depth)
+        _check_inner(_lines(transfer.joined(decode(content, part.start, part.end))), policy, effort, depth)
 
 
-def _check_inner(inner: bytes, policy: Attachments, depth: int) -> None:
+def _check_inner(inner: bytes, policy: Attachments, effort: Effort, depth: int) -> None:
     if before := _BEFORE_MESSAGE.match(inner):
         inner = inner[before.end() :]
     if inner.find(b"\0") >= 0:
         raise Malformed("NUL in a message")
-    _check(inner, mime.read(inner), policy, depth + 1)
+    _check(inner, mime.read(inner), policy, effort, depth + 1)
 
 
 def _lines(decoded: bytes) -> bytes:

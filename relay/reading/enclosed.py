@@ -22,7 +22,8 @@ _LINES = (_UUENCODE, _YENC)  # begin one
 _OVERLAP = max(map(len, _MARKS)) - 1
 _PIECE = 64 * 1024  # bytes are searched far faster than a map
 
-_MAX_MARKS, _MAX_FILES = 100_000, 1000  # in one text
+_MAX_MARKS = 100_000  # in one text
+_MAX_FILES = 1000  # in one message, or lines that look like the beginning of one: to look behind each takes a while
 _LONGEST_HEAD = 2048  # octets of a match that are looked at behind its mark
 _SIXTY_FOUR = bytes.maketrans(b"!\"#$%&'()*+,-012345689@ABCDEFGHIJKLMNPQRSTUVXYZ[`abcdefhijklmpqr", BASE64)
 _UU_LETTERS = bytes(range(32, 97))
@@ -39,21 +40,29 @@ class Enclosed(NamedTuple):
     head: bytes
 
 
-def find(content: Octets, start: int = 0, end: int | None = None) -> Iterator[Enclosed]:
+class Effort:
+    """What may still be found in one message."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_FILES
+
+    def spend(self) -> None:
+        """Raises Malformed."""
+        if not self._left:
+            raise Malformed("too many files in a text")
+        self._left -= 1
+
+
+def find(effort: Effort, content: Octets, start: int = 0, end: int | None = None) -> Iterator[Enclosed]:
     """All that a text encloses, from `start` on, where a line begins. Raises Malformed for too much."""
     stop = len(content) if end is None else end
-    for count, enclosed in enumerate(_all(content, start, stop)):
-        if count == _MAX_FILES:
-            raise Malformed("too many files in a text")
-        yield enclosed
-
-
-def _all(content: Octets, start: int, stop: int) -> Iterator[Enclosed]:
     for count, (position, kinds) in enumerate(_marked(content, start, stop)):
         if count == _MAX_MARKS:
             raise Malformed("too many files in a text")
         for before, pattern in kinds.items():
-            yield from _at(content, position - len(before), pattern, start, stop)
+            if match := _at(content, position - len(before), pattern, start, stop):
+                effort.spend()
+                yield from _READERS[pattern](match)
 
 
 def _marked(content: Octets, start: int, stop: int) -> Iterator[tuple[int, dict[bytes, re.Pattern[bytes]]]]:
@@ -68,12 +77,11 @@ def _marked(content: Octets, start: int, stop: int) -> Iterator[tuple[int, dict[
                 position = piece.find(mark, position + 1)
 
 
-def _at(content: Octets, position: int, pattern: re.Pattern[bytes], start: int, stop: int) -> Iterator[Enclosed]:
+def _at(content: Octets, position: int, pattern: re.Pattern[bytes], start: int, stop: int) -> re.Match[bytes] | None:
     """Where it is one, and begins a line if it must."""
     if position < start or (pattern in _LINES and position > start and content[position - 1 : position] != b"\n"):
-        return
-    if match := pattern.match(content[position : min(stop, position + _LONGEST_HEAD)]):
-        yield from _READERS[pattern](match)
+        return None
+    return pattern.match(content[position : min(stop, position + _LONGEST_HEAD)])
 
 
 def _uuencoded(match: re.Match[bytes]) -> Iterator[Enclosed]:

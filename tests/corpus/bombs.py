@@ -50,6 +50,7 @@ def _tnef_of_many(count: int) -> bytes:
     return head + b"\x03\0\0\0\0\0\0\0" * count + b"\0\0"
 
 
+_TEXT, _IN_BASE64 = b"Content-Type: text/plain", b"Content-Transfer-Encoding: base64"
 _FILE = b'Content-Disposition: attachment; filename="a.txt"'
 
 
@@ -101,6 +102,10 @@ BOMBS: dict[str, Callable[[], bytes]] = {
     "lines like a boundary": lambda: mixed(b"\r\n" + b"--oute\r\n" * MEGABYTE),
     "10 MB of begin": lambda: single(b"begin \r\n" * MEGABYTE),
     "10 MB of files in a text": lambda: single(b"begin 644 a\r\n" * MEGABYTE),
+    "files in each of 690 texts": lambda: mixed(*[section(_TEXT, body=b"begin 644 a\r\n" * 990)] * 690),
+    "sentences like beginnings of files": lambda: mixed(
+        *[section(_TEXT, _IN_BASE64, body=in_lines(b"begin 000.com\n" * 99_000))] * 5
+    ),
     "10 MB of yEnc": lambda: single(b"=ybegin name=a\r\n" * (10 * MEGABYTE // 16)),
     "10 MB of blanks in base64": lambda: mixed(
         b"Content-Type: x/y\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b" " * 10 * MEGABYTE

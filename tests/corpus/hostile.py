@@ -669,6 +669,9 @@ LOOK_ALIKES: dict[str, bytes] = {
     ),
     "a location that is a domain": mixed(section(b"Content-Type: image/png", b"Content-Location: http://shop.com")),
     "a location that is an identifier": mixed(section(b"Content-Type: image/png", b"Content-Location: cid:logo@shop.com")),
+    "a location without a scheme": mixed(section(b"Content-Type: image/png", b"Content-Location: //www.shop.com")),
+    "a description that is an address": mixed(section(b"Content-Type: image/png", b"Content-Description: info@shop.com")),
+    "a description that is a URL": mixed(section(b"Content-Type: image/png", b"Content-Description: https://shop.com")),
     "a description": mixed(section(b"Content-Type: text/html", b"Content-Description: from shop.com", body=b"x")),
     "a text that begins with MZ": attached(
         b"MZ is how programs begin, as everybody knows who has seen one.\r\n" * 9, "text/plain", "a.txt"
