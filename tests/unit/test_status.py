@@ -32,6 +32,8 @@ RANKS: list[tuple[tuple[str, str], str]] = [
     ((EventType.SUBSCRIPTION, "came_back"), "sent"),
     ((EventType.SEND, ""), "sent"),
 ]
+OPINIONS = [(EventType.COMPLAINT, "complaint"), (EventType.COMPLAINT, "candidate"), (EventType.SUBSCRIPTION, "left")]
+OPTED_OUT = (EventType.BOUNCE, "opt_out")
 
 
 @pytest.mark.parametrize(("fact", "word"), RANKS)
@@ -106,3 +108,29 @@ def test_the_kinds_of_events_that_bring_a_word_about_are_known(fact: tuple[str, 
 
 def test_no_event_brings_a_state_about() -> None:
     assert status.kinds_of("queued") == status.kinds_of("") == frozenset()
+
+
+@pytest.mark.parametrize("came", [(EventType.DELIVERY, ""), (EventType.OPEN, ""), (EventType.CLICK, "")])
+@pytest.mark.parametrize(
+    "said", [(EventType.COMPLAINT, "complaint"), (EventType.COMPLAINT, "candidate"), (EventType.SUBSCRIPTION, "left")]
+)
+def test_what_its_reader_says_of_a_message_does_not_hide_how_far_it_came(came: tuple[str, str], said: tuple[str, str]) -> None:
+    assert status.reached_status(State.SENT, [came, said]) == status.shown_status(State.SENT, [came])
+
+
+@pytest.mark.parametrize("less", [(EventType.SEND, ""), (EventType.DELIVERY_DELAY, ""), (EventType.BOUNCE, "auto_reply")])
+def test_who_complains_of_a_message_has_it(less: tuple[str, str]) -> None:
+    assert status.reached_status(State.SENT, [less, (EventType.COMPLAINT, "complaint")]) == "delivered"
+
+
+def test_whom_ses_sends_nothing_since_he_has_left_a_list_has_not_got_it() -> None:
+    assert status.reached_status(State.SENT, [(EventType.SEND, ""), OPTED_OUT]) == "bounced hard"
+
+
+@given(
+    st.lists(
+        st.sampled_from([fact for fact, _ in RANKS if fact[1] not in ("complaint", "candidate", "left", "opt_out")]), max_size=8
+    )
+)
+def test_how_far_it_came_is_else_the_word_that_is_shown(facts: list[tuple[str, str]]) -> None:
+    assert status.reached_status(State.SENT, facts) == status.shown_status(State.SENT, facts)

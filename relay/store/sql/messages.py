@@ -90,7 +90,7 @@ class SqlMessages:
         rows = await self._reader.rows(_STANDING, (json.dumps([id for id in asked if _ID.fullmatch(id)]), credential))
         facts = await facts_of(self._reader, [f"{id}-{number}" for id, number, *_ in rows])
         return tuple(
-            Standing(asked[f"{id}-{number}"], recipient, status.shown_status(State(state), facts[id, number]), fields)
+            Standing(asked[f"{id}-{number}"], recipient, status.reached_status(State(state), facts[id, number]), fields)
             for id, number, recipient, state, fields in rows
         )
 
@@ -98,7 +98,7 @@ class SqlMessages:
         rows = await self._reader.rows(_HISTORY, (*after, until, credential, count))
         facts = await facts_of(self._reader, [f"{id}-{number}" for id, number, *_ in rows])
         return tuple(
-            Line((id, number), recipient, status.shown_status(State(state), facts[id, number]), created_at, changed_at)
+            Line((id, number), recipient, status.reached_status(State(state), facts[id, number]), created_at, changed_at)
             for id, number, recipient, state, created_at, changed_at in rows
         )
 

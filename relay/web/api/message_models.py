@@ -14,7 +14,7 @@ from relay.web.api.models import EmailAddress, Moment, TextOrNumber, Wire, also,
 
 MOST_RECIPIENTS = 1000
 
-# What people are shown of a delivery (status.py), in the words of the API.
+# How far a delivery came (status.py), in the words of the API.
 STATES = {
     "queued": "NotSent",
     "sending": "NotSent",
@@ -23,8 +23,6 @@ STATES = {
     "delayed": "Sent",
     "auto-reply": "Delivered",
     "delivered": "Delivered",
-    "complained": "Delivered",
-    "unsubscribed": "Delivered",
     "opened": "Read",
     "clicked": "Clicked",
     "bounced soft": "Bounced",
