@@ -83,7 +83,7 @@ class MailingRules:
         self._clock = clock
 
     async def from_template(self, credential: Credential, id: str, before: Mailing) -> Mailing:
-        """With the texts of a template; and with its sender, if it has one. Raises NoTemplate."""
+        """With the texts of a template; and with its subject and sender, if it has them. Raises NoTemplate."""
         found = await self._templates.find(credential.name, id)
         if found is None:
             raise NoTemplate
@@ -99,7 +99,7 @@ class MailingRules:
 
     async def check(self, credential: Credential, mailing: Mailing, *, files: Sequence[File] = (), peer: str) -> None:
         """It is complete, and its message would be taken. Raises Unfit, or a refusal."""
-        check_whole(mailing)
+        check_whole(mailing, files=sum(len(file.data) for file in files))
         if 0 < mailing.end_at <= self._clock():  # all of it would go at once
             raise EndsTooEarly
         await self.judge(credential, mailing, files, peer=peer)
@@ -152,15 +152,15 @@ class MailingRules:
         return replace(envelope, merged=frozenset(names) | {merging.RECIPIENT})
 
 
-def check_whole(mailing: Mailing) -> None:
-    """Raises Unfit for what is missing, and what is too large."""
+def check_whole(mailing: Mailing, *, files: int = 0) -> None:
+    """Raises Unfit for what is missing, and what is too large. `files` are octets."""
     needed = (("Name", mailing.name), ("Sender", mailing.sender), ("Subject", mailing.subject))
     for name, value in (*needed, ("Text", mailing.html or mailing.text)):
         if not value.strip():
             raise Missing(name)
     if 0 < mailing.end_at <= mailing.start_at:
         raise EndsTooEarly
-    check_size(mailing.subject, mailing.html, mailing.text)
+    check_size(mailing.subject, mailing.html, mailing.text, files=files)
     check_macros(mailing.html, mailing.text)
 
 
@@ -206,5 +206,10 @@ def _values_of(tester: Tester) -> dict[str, str]:
 def _with(template: Template, mailing: Mailing) -> Mailing:
     sender = (template.sender, template.sender_name) if template.sender else (mailing.sender, mailing.sender_name)
     return replace(
-        mailing, sender=sender[0], sender_name=sender[1], subject=template.subject, html=template.html, text=template.text
+        mailing,
+        sender=sender[0],
+        sender_name=sender[1],
+        subject=template.subject or mailing.subject,
+        html=template.html,
+        text=template.text,
     )

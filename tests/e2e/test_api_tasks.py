@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from base64 import b64encode
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from email import message_from_bytes
@@ -20,6 +21,7 @@ from tests.harness import APPLICATION, CRM, Relay, running_relay
 
 KEY = "1:" + "A" * 43 + "="
 TEXT = "<p>Hello [FirstName], [City]</p><a href='[Unsubscribe]'>leave</a> <a href='[WebVersion]'>look</a>"
+PLAIN = "Hello [FirstName]: [Unsubscribe] [WebVersion]"
 TASK = {
     "Name": "spring",
     "Sender": {"Address": "news@example.com", "Name": "The Shop"},
@@ -168,6 +170,42 @@ async def test_a_task_is_changed_while_it_is_new_and_not_after(scene: Scene) -> 
     got = scene.got("changed.example")
     assert {str(mail["Subject"]) for mail in got.values()} == {"Whole"}
     assert [part.get_content() for mail in got.values() for part in mail.iter_attachments()] == ["hello"] * 3
+
+
+async def template(scene: Scene, **fields: Any) -> int:
+    texts = {"Html": f"of the template {TEXT}", "PlainText": f"of the template {PLAIN}"}
+    reply = await scene.api.post("/Templates", {"Name": "t", "Sender": TASK["Sender"], "Body": texts, **fields})
+    return int(reply.result)
+
+
+async def test_a_text_of_its_own_comes_without_the_other_text_of_the_template(scene: Scene) -> None:
+    found = await template(scene, Subject="x")
+    task = (await scene.task(TemplateId=found, Text=f"own {TEXT}")).result["TaskId"]
+    made = (await scene.api.get(f"/Tasks/{task}")).result
+    assert (made["Text"], made["PlainText"]) == (f"own {TEXT}", "")
+    await scene.api.patch(f"/Tasks/{task}", {"TemplateId": found, "PlainText": f"own {PLAIN}"})
+    made = (await scene.api.get(f"/Tasks/{task}")).result
+    assert (made["Text"], made["PlainText"]) == ("", f"own {PLAIN}")
+
+
+async def test_a_template_without_a_subject_leaves_that_of_the_task(scene: Scene) -> None:
+    task = (await scene.task(Subject="kept")).result["TaskId"]
+    reply = await scene.api.patch(f"/Tasks/{task}", {"TemplateId": await template(scene)})
+    assert reply.status == 200, reply.text
+    made = (await scene.api.get(f"/Tasks/{task}")).result
+    assert (made["Subject"], "of the template" in made["Text"]) == ("kept", True)
+
+
+@pytest.mark.parametrize("verb", ["patch", "put"])
+async def test_files_that_are_there_count_when_its_text_is_changed(scene: Scene, verb: str) -> None:
+    task = (await scene.task()).result["TaskId"]
+    file = {"FileName": "a.pdf", "Data": b64encode(b"%PDF" + bytes(2 << 20)).decode()}
+    for _ in range(2):
+        assert (await scene.api.post(f"/Tasks/{task}/Attachments", file)).code == "ok"
+    whole = {**TASK, "Text": TEXT + "x\n" * (3 << 20)}
+    reply = await getattr(scene.api, verb)(f"/Tasks/{task}", whole)
+    assert (reply.status, reply.code) == (400, "size_exceeded"), reply.text[:200]
+    assert (await scene.api.get(f"/Tasks/{task}")).result["Text"] == TASK["Text"]
 
 
 async def test_changes_at_once_are_all_kept(scene: Scene) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from relay.credential import Credential, Scope
 from relay.mailing import Audience, Mailing, Task, TaskState
 from relay.mailing_rules import EMPTY, CannotMove, MailingRules, check_size
-from relay.model import Receipt
+from relay.model import File, Receipt
 from relay.ports.clock import Clock
 from relay.ports.receipts import Receipts
 from relay.ports.tasks import Tasks
@@ -119,7 +119,7 @@ class TasksResource:
     async def _patched(self, call: Call, task: Task) -> bool:
         """Raises a refusal, or Fault."""
         fields, audience, before = call.body, None, None
-        mailing = await self._mailing(call, fields, task.mailing)
+        mailing = await self._mailing(call, fields, task.mailing, await self._tasks.files(task.id))
         if fields.contacts is not None or fields.contact_groups is not None:
             before = await self._tasks.audience(task.id)
             audience = await self._audience(call.credential, fields, before)
@@ -127,7 +127,7 @@ class TasksResource:
 
     async def put(self, call: Call) -> Answer:
         task = await self._of(call)
-        mailing = await self._mailing(call, call.body, EMPTY)
+        mailing = await self._mailing(call, call.body, EMPTY, await self._tasks.files(task.id))
         audience = await self._audience(call.credential, call.body, Audience())
         if not await self._tasks.change(task.id, mailing, audience):
             raise Fault(Code.NOT_AVAILABLE, _NOT_NEW)
@@ -207,8 +207,8 @@ class TasksResource:
             result=task_views.reached(task_id, reach), description=description, status=status, is_repeated=is_repeated
         )
 
-    async def _mailing(self, call: Call, fields: TaskFields, before: Mailing) -> Mailing:
-        """What was there before, changed by what is given. Raises a refusal, or Fault."""
+    async def _mailing(self, call: Call, fields: TaskFields, before: Mailing, files: Sequence[File] = ()) -> Mailing:
+        """What was there before, changed by what is given. Raises a refusal, or Fault. `files` are there already."""
         if fields.sms_resend_task:
             raise Fault(Code.NOT_AVAILABLE, _NO_SMS)
         if fields.type is TaskType.BIRTHDAY:
@@ -216,9 +216,11 @@ class TasksResource:
         check_label("UserCampaignId", fields.user_campaign_id or "")
         if fields.template_id:
             before = await self._rules.from_template(call.credential, fields.template_id, before)
+            if fields.text or fields.plain_text:  # not beside the other one of the template
+                before = replace(before, html="", text="")
         mailing = task_views.changed(before, fields)
         mailing = replace(mailing, creator=mailing.creator or call.credential.name)
-        await self._rules.check(call.credential, mailing, peer=call.peer)
+        await self._rules.check(call.credential, mailing, files=files, peer=call.peer)
         return mailing
 
     async def _audience(self, owner: Credential, fields: TaskFields, before: Audience) -> Audience:

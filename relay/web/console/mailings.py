@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from relay.credential import Credential, Scope
 from relay.mailing import AT_WORK, Audience, Mailing, Task, TaskState, may_move
 from relay.mailing_rules import EMPTY, MailingRules, way
+from relay.model import File
 from relay.operators import OperatorRole
 from relay.ports.clock import Clock
 from relay.ports.contacts import Contacts
@@ -163,13 +164,15 @@ class MailingPages:
         }
         return Page(template="mailing_form", facts=facts, status=400 if objection else 200)
 
-    async def _read(self, visit: Visit, login: Credential, before: Mailing) -> tuple[Mailing, Audience]:
-        """What the form says. Raises Objection."""
+    async def _read(
+        self, visit: Visit, login: Credential, before: Mailing, files: Sequence[File] = ()
+    ) -> tuple[Mailing, Audience]:
+        """What the form says. Raises Objection. `files` are there already."""
         with objecting(visit):
             if before is EMPTY or visit.asked("template"):
                 before = await self._rules.from_template(login, visit.asked("template"), before)
             mailing = mailing_of(visit, before)
-            await self._rules.check(login, mailing, peer=visit.request.remote or "")
+            await self._rules.check(login, mailing, files=files, peer=visit.request.remote or "")
             return mailing, await self._audience(visit, login)
 
     async def _change(self, visit: Visit) -> Page | Go:
@@ -177,7 +180,7 @@ class MailingPages:
         login = await self.login_of(task.credential)
         try:
             unchanged.check(visit.form, await self._draft(task), name=task.mailing.name)
-            mailing, audience = await self._read(visit, login, task.mailing)
+            mailing, audience = await self._read(visit, login, task.mailing, await self._tasks.files(task.id))
         except Objection as objection:
             return await self._form(login, task, typed(visit), objection)
         if not await self._tasks.change(task.id, mailing, audience):
