@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import html
 import re
 from base64 import b64encode
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from relay.reading import charsets, mime, transfer
 from relay.reading.fields import storable
 from relay.reading.mime import Part
-from relay.writing import macros
+from relay.writing import inline, macros
 
 _HTML = "text/html"
 # No SVG: opened by itself it is a document.
 _IMAGES = {f"image/{name}": f"image/{name}" for name in ("png", "jpeg", "gif", "webp", "avif", "bmp")}
 _IMAGES |= {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}  # as older programs say
-_INLINE = re.compile(r"""(?<=["'(=])\s*cid:([^\s"'<>)]+)""", re.IGNORECASE)  # RFC 2392
 _ID = re.compile(rb"\s*<?([^<>\s]+)>?\s*")
 _MOST_IMAGES = 100
 _MOST_OCTETS = 30 * 1024 * 1024
@@ -43,7 +41,7 @@ def read(sent: bytes, *, images: str) -> WebVersion:
     """Images inside of the message are asked for below the address `images`, by their identifiers."""
     shown = [part for part in mime.read(sent).parts if macros.is_shown(part)]
     if found := [_text(sent, part) for part in shown if part.content_type == _HTML]:
-        return WebVersion(html=_INLINE.sub(lambda match: f"{images}/{_quoted(match[1])}", "\n".join(found)))
+        return WebVersion(html=inline.SHOWN.sub(lambda match: f"{images}/{_quoted(match[1])}", "\n".join(found)))
     return WebVersion(text="\n".join(_text(sent, part) for part in shown))
 
 
@@ -53,7 +51,7 @@ def whole(sent: bytes) -> WebVersion:
     page = "\n".join(_text(sent, part) for part in shown if part.content_type == _HTML)
     text = "\n".join(_text(sent, part) for part in shown if part.content_type != _HTML)
     images = _Images(sent)
-    return WebVersion(html=_INLINE.sub(lambda match: images.url(_meant(match[1])), page), text=text)
+    return WebVersion(html=inline.SHOWN.sub(lambda match: images.url(inline.meant(match[1])), page), text=text)
 
 
 def image(sent: bytes, content_id: str) -> Image | None:
@@ -96,15 +94,7 @@ def _text(sent: bytes, part: Part) -> str:
 
 
 def _quoted(content_id: str) -> str:
-    return quote(_meant(content_id), safe="")
-
-
-def _meant(written: str) -> str:
-    """What an attribute of HTML says of a URL."""
-    try:
-        return unquote(html.unescape(written))
-    except ValueError:  # a letter by a number of thousands of digits
-        return written
+    return quote(inline.meant(content_id), safe="")
 
 
 def _content_id(part: Part) -> str:

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from mimetypes import MimeTypes
 
 from relay.model import Encoding, File
-from relay.writing import recoding
+from relay.writing import inline, recoding
 from relay.writing.merging import plain
 
 _TYPES = MimeTypes()  # what Python knows by itself: the same on all machines
@@ -57,16 +57,13 @@ def _boundary(letter: Letter) -> str:
 
 def _with_files(letter: Letter, boundary: str) -> Lines:
     files: dict[bool, list[File]] = {True: [], False: []}
+    shown_there = inline.shown(letter.html) if any(file.content_id for file in letter.files) else frozenset()
     for file in letter.files:
-        files[_is_shown(file, letter.html)].append(file)
+        files[file.content_id in shown_there].append(file)
     parts = [_texts(letter, boundary), *(_file(file, "inline") for file in files[True])]
     shown = _parts("related", boundary + "r", parts) if files[True] else parts[0]
     parts = [shown, *(_file(file, "attachment") for file in files[False])]
     yield from _parts("mixed", boundary + "m", parts) if files[False] else shown
-
-
-def _is_shown(file: File, html: str) -> bool:
-    return bool(file.content_id) and f"cid:{file.content_id}" in html
 
 
 def _texts(letter: Letter, boundary: str) -> Lines:

@@ -269,6 +269,7 @@ async def test_the_account_is_shown_as_ses_shows_it(scene: Scene) -> None:
     assert set(points[0]) == {"Timestamp", "DeliveryAttempts", "Bounces", "Complaints", "Rejects"}
     assert (await scene.call("ses", "list_identities"))["Identities"] == ["example.com"]
     assert (await scene.call("ses", "list_identities", IdentityType="EmailAddress"))["Identities"] == []
+    assert (await scene.call("ses", "list_verified_email_addresses"))["VerifiedEmailAddresses"] == []
     await scene.call("ses", "verify_email_identity", EmailAddress="shop@example.com")
     assert (await fault(scene, "ses", "verify_email_identity", EmailAddress="shop@example.org"))[0] == "AccessDenied"
 

@@ -111,6 +111,25 @@ def test_any_name_of_a_mailbox_and_a_file(name: str, file: str) -> None:
     assert text == "text/plain"
 
 
+@pytest.mark.parametrize(
+    ("shown", "content_id", "disposition"),
+    [
+        ("cid:pic", "pic", "inline"),
+        ("CID:pic", "pic", "inline"),
+        ("cid:my%20pic.png", "my pic.png", "inline"),
+        ("cid:a&amp;b", "a&b", "inline"),
+        ("cid:pic2", "pic", "attachment"),
+        ("cid:pic", "", "attachment"),
+    ],
+)
+def test_a_file_is_inline_where_the_text_shows_that_very_one(shown: str, content_id: str, disposition: str) -> None:
+    html = f'<p>See it: <img src="{shown}"></p>'
+    letter = Letter(
+        sender="a@x.com", recipient="b@x.com", subject="x", html=html, files=[File("a.png", b"\x89PNG", content_id)]
+    )
+    assert [part.get_content_disposition() for part in read(letter, {}).walk()][-1] == disposition
+
+
 def test_files_stand_where_they_are_shown() -> None:
     made = Letter(
         sender="news@example.com",

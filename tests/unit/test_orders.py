@@ -75,6 +75,8 @@ def test_a_whole_message_says_from_whom_and_to_whom_it_is_unless_the_call_does()
 
 def test_nobody_is_sent_to_twice() -> None:
     assert drafted(replace(RAW, to=("a@example.net", "A <a@example.net>")), CRM).recipients == ("a@example.net",)
+    to = ("b@example.net", "A@example.net", "a@EXAMPLE.NET", "B@example.net")
+    assert drafted(replace(RAW, to=to), CRM).recipients == ("b@example.net", "A@example.net")
 
 
 @pytest.mark.parametrize("to", [b"undisclosed-recipients:;", b"", b"Friends: ;"])

@@ -49,7 +49,7 @@ class Attachment(Wire):
 
     @property
     def file(self) -> File:
-        return File(self.file_name, self.data, self.content_id)
+        return File(self.file_name, self.data, self.content_id.strip("<>"))
 
 
 class Body(Wire):

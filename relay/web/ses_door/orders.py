@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from relay import address
@@ -71,9 +71,17 @@ def drafted(order: Order, credential: Credential) -> Draft:
         pieces = _whole(content, _orders(order, credential, {header.name for header in headers}))
     return Draft(
         sender=_sender(order.return_path or sender),
-        recipients=tuple(dict.fromkeys(map(_recipient, recipients))),
+        recipients=_once_each(map(_recipient, recipients)),
         pieces=pieces,
     )
+
+
+def _once_each(recipients: Iterable[str]) -> tuple[str, ...]:
+    """In whatever case they come a second time."""
+    first: dict[str, str] = {}
+    for each in recipients:
+        first.setdefault(address.key(each), each)
+    return tuple(first.values())
 
 
 def _letter(order: Order, content: Simple, credential: Credential) -> Letter:

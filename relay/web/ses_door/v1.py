@@ -43,6 +43,7 @@ class QueryApi:
             "GetSendQuota": (Scope.ACCOUNT, self._get_send_quota),
             "GetSendStatistics": (Scope.ACCOUNT, self._get_send_statistics),
             "ListIdentities": (Scope.ACCOUNT, self._list_identities),
+            "ListVerifiedEmailAddresses": (Scope.ACCOUNT, self._list_verified_email_addresses),
             "VerifyEmailIdentity": (Scope.ACCOUNT, self._verify_email_identity),
         }
 
@@ -108,6 +109,10 @@ class QueryApi:
 
     async def _list_identities(self, form: Form, caller: Caller) -> Fields:
         return {"Identities": self._account.identities(caller.credential, form.get("IdentityType", ""))}
+
+    async def _list_verified_email_addresses(self, form: Form, caller: Caller) -> Fields:
+        """Superseded by ListIdentities, and still what django-ses asks for."""
+        return {"VerifiedEmailAddresses": self._account.identities(caller.credential, "EmailAddress")}
 
     async def _verify_email_identity(self, form: Form, caller: Caller) -> Fields:
         given = _needed(form, "EmailAddress")
