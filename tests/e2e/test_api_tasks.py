@@ -208,6 +208,17 @@ async def test_files_that_are_there_count_when_its_text_is_changed(scene: Scene,
     assert (await scene.api.get(f"/Tasks/{task}")).result["Text"] == TASK["Text"]
 
 
+async def test_a_state_that_it_has_is_said_to_be_so(scene: Scene) -> None:
+    group = await scene.group(people("states.example", 1))
+    task = (await scene.task(group, StartDateTime="01/01/2030 00:00:00")).result["TaskId"]
+    await scene.to(task, "Created")
+    await scene.to(task, "Stopped")
+    assert (await scene.to(task, "Started")).document["Description"] == "task state updated to Created"
+    await scene.to(task, "Stopped")
+    assert [(await scene.to(task, "Deleted")).code for _ in range(2)] == ["ok", "not_changed"]
+    assert (await scene.api.get(f"/Tasks/{task}")).code == "not_found"
+
+
 async def test_changes_at_once_are_all_kept(scene: Scene) -> None:
     group = await scene.group(people("at.once.example", 1))
     contact = (await scene.api.get("/Contacts?Query=0@at.once.example", Range="items=1-1")).result[0]["ContactId"]

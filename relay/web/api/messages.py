@@ -192,10 +192,14 @@ def date(seconds: float) -> str:
 
 
 def _values(recipient: Recipient, *, is_one_of_many: bool) -> dict[str, str]:
+    """Raises Fault for what no text can name."""
+    for name in recipient.merge_fields:
+        if not merging.NAME.fullmatch(name):
+            raise Fault(Code.INVALID_VALUE, WRONG, field=f"MergeFields.{name[:100]}", why="cannot be the name of a field")
     own = {merging.RECIPIENT: composing.mailbox(recipient.address, recipient.name)} if is_one_of_many else {}
     if recipient.recipient_id:
         own[merging.RECIPIENT_ID] = recipient.recipient_id
-    return {**{name: value for name, value in recipient.merge_fields.items() if merging.NAME.fullmatch(name)}, **own}
+    return {**recipient.merge_fields, **own}
 
 
 def _answer(new: NewMessage, message_id: str, *, is_repeated: bool) -> Answer:

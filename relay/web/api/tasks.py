@@ -134,7 +134,8 @@ class TasksResource:
         return await self._reach(task.id, _CHANGED)
 
     async def move(self, call: Call) -> Answer:
-        task, to = await self._of(call), TaskState[call.body.state.name]
+        to = TaskState[call.body.state.name]
+        task = await self._of(call, also_deleted=to is TaskState.DELETED)
         if task.state is to:
             return _same(to)
         try:
@@ -146,7 +147,12 @@ class TasksResource:
             if error.subject == to:
                 return _same(to)
             raise Fault(Code.NOT_AVAILABLE, _NO_MOVE, state=name_of(TaskState(str(error.subject))), to=name_of(to)) from None
-        return Answer(description=_MOVED, values={"state": name_of(to)})
+        return Answer(description=_MOVED, values={"state": name_of(await self._reached(task, to))})
+
+    async def _reached(self, task: Task, to: TaskState) -> TaskState:
+        """What has not begun is created again when it goes on."""
+        found = await self._tasks.get(task.id) if to is TaskState.STARTED else None
+        return TaskState.CREATED if found and found.state is TaskState.CREATED else to
 
     async def files(self, call: Call) -> Answer:
         task = await self._of(call)
@@ -191,11 +197,11 @@ class TasksResource:
         testers = [task_views.tester(each) for each in call.body.recipients]
         return await self._rules.test(call.credential, task, testers, peer=call.peer, receipt=receipt)
 
-    async def _of(self, call: Call) -> Task:
+    async def _of(self, call: Call, *, also_deleted: bool = False) -> Task:
         """Raises Fault."""
         text = call.path["TaskId"]
         task = await self._tasks.get(int(text)) if text.isdecimal() and len(text) < 16 else None
-        if task is None or task.state is TaskState.DELETED:
+        if task is None or (task.state is TaskState.DELETED and not also_deleted):
             raise Fault(Code.NOT_FOUND, NO_TASK)
         if task.credential != call.credential.name:
             raise Fault(Code.ACCESS_DENIED, NOT_YOURS, what=f"task {task.id}")
