@@ -51,8 +51,8 @@ class Clients:
         self._is_over = True
 
     def since(self, at: float) -> Counter[str]:
-        """Replies by their codes."""
-        return Counter(reply[:9].rstrip() for when, reply, _ in self.replies if when >= at)
+        """Replies by their codes, to what was begun since."""
+        return Counter(reply[:9].rstrip() for when, reply, seconds in self.replies if when - seconds >= at)
 
     def longest(self) -> float:
         return max(seconds for _, _, seconds in self.replies)
@@ -143,7 +143,7 @@ async def test_a_full_disk(tmp_path: Path, disk: Path) -> None:
     async with working(tmp_path, disk, rate=10.0) as (relay, cloud, clients):
         assert (disk / "relay.ballast").stat().st_size == BALLAST
         filler = disks.fill(disk)
-        await asyncio.sleep(1.5)
+        await relay.told("door_closed")
         began, calls = time.monotonic(), len(cloud.calls)
         await asyncio.sleep(20 if FULL else 4)
         assert set(clients.since(began)) == {"452 4.3.1"}
@@ -207,7 +207,7 @@ async def test_a_disk_below_its_watermark(tmp_path: Path, disk: Path) -> None:
     """452 before it is full, and nothing needs the ballast."""
     async with working(tmp_path, disk) as (relay, _, clients):
         filler = disks.fill(disk, leave=WATERMARK - MEGABYTE)
-        await asyncio.sleep(1.5)
+        await relay.told("door_closed")
         began = time.monotonic()
         await asyncio.sleep(1)
         assert set(clients.since(began)) == {"452 4.3.1"}

@@ -215,7 +215,7 @@ async def test_workers_that_are_still_starting_end_with_their_supervisor(
         with pytest.raises(RuntimeError, match="did not start"):
             await starting
         assert await relay.ended() == status
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):  # they see it once all is imported
             while any(Path(f"/proc/{worker}").exists() for worker in started):  # noqa: ASYNC110 - nobody tells
                 await asyncio.sleep(0.05)
 
