@@ -98,7 +98,7 @@ _Held = tuple[Flow, tuple[HoldRecord, ...]]
 
 def sort(flows: Iterable[Flow], records: Collection[HoldRecord], now: float) -> Sorted:
     """What the holds leave of the flows. A flow under several probes when the last of them is over, and each is probed once:
-    by another flow each time, for what one of them sends may be at fault itself.
+    by whichever flow, as chance has it, for what one of them sends may be at fault itself.
     """
     standing = [hold for hold in records if hold.ended_at is None]
     if not standing:
@@ -111,7 +111,7 @@ def sort(flows: Iterable[Flow], records: Collection[HoldRecord], now: float) -> 
         else:
             free.append(flow)
     probed: set[int] = set()
-    for flow, over in _turned(held, by=int(now)):
+    for flow, over in _turned(held, by=int(1000 * now)):
         if all(hold.until <= now and hold.id not in probed for hold in over):
             probed.update(hold.id for hold in over)
             probing.append((flow, over))
@@ -119,7 +119,9 @@ def sort(flows: Iterable[Flow], records: Collection[HoldRecord], now: float) -> 
 
 
 def _turned(flows: Sequence[_Held], *, by: int) -> Iterable[_Held]:
-    """Beginning with the one that so many stand before, counted round and round."""
+    """Beginning with the one that so many stand before, counted round and round. Milliseconds are as good as chance; seconds
+    are not, for probes are whole minutes apart.
+    """
     first = by % len(flows) if flows else 0
     return (*flows[first:], *flows[:first])
 
