@@ -14,7 +14,8 @@ from itertools import chain, compress
 from relay.credential import Attachments
 from relay.errors import AttachmentNotAllowed, Malformed
 from relay.reading import archives, enclosed, magic, media_types, mime, tnef, transfer
-from relay.reading.enclosed import Effort, Enclosed
+from relay.reading.effort import Effort
+from relay.reading.enclosed import Enclosed
 from relay.reading.fields import only, text, unfold
 from relay.reading.filenames import extensions
 from relay.reading.mime import Parsed, Part
@@ -54,7 +55,7 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 def check(content: Octets, parsed: Parsed, policy: Attachments) -> None:
     """Raises AttachmentNotAllowed for the first file that may not be attached, or Malformed."""
-    _check(content, parsed, policy, enclosed.Effort(), 0)
+    _check(content, parsed, policy, enclosed.effort(), 0)
 
 
 def _check(content: Octets, parsed: Parsed, policy: Attachments, effort: Effort, depth: int) -> None:

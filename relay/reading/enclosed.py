@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from relay.errors import Malformed
+from relay.reading.effort import Effort
 from relay.reading.fields import storable
 from relay.reading.octets import BASE64, Octets
 
@@ -40,17 +41,9 @@ class Enclosed(NamedTuple):
     head: bytes
 
 
-class Effort:
-    """What may still be found in one message."""
-
-    def __init__(self) -> None:
-        self._left = _MAX_FILES
-
-    def spend(self) -> None:
-        """Raises Malformed."""
-        if not self._left:
-            raise Malformed("too many files in a text")
-        self._left -= 1
+def effort() -> Effort:
+    """For the files in the texts of one message."""
+    return Effort(_MAX_FILES, "too many files in a text")
 
 
 def find(effort: Effort, content: Octets, start: int = 0, end: int | None = None) -> Iterator[Enclosed]:

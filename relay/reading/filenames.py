@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import unquote_to_bytes
 
 from relay.errors import Malformed
+from relay.reading.effort import Effort
 from relay.reading.fields import Header, codec, decoded, parameters, storable, text, unfold, unquoted, without_comments
 from relay.reading.octets import NO_BASE64
 
@@ -49,17 +50,9 @@ _INVISIBLE = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\ufffd") | {ch
 _DROPPED_BEHIND = " .\"'<>|?*;,\\/"  # by one system or another at the end of a name
 
 
-class Effort:
-    """What reading the names of one message may still cost: they may lie in each other, and each in hundreds of parts."""
-
-    def __init__(self) -> None:
-        self._left = _LARGEST
-
-    def spend(self, octets: int) -> None:
-        """Raises Malformed."""
-        self._left -= octets
-        if self._left < 0:
-            raise Malformed("too many file names")
+def effort() -> Effort:
+    """For the names of one message: they may lie in each other, and each in hundreds of parts. It is counted in octets."""
+    return Effort(_LARGEST, "too many file names")
 
 
 class _Reader:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from relay.errors import Malformed
 from relay.reading import filenames, structure
+from relay.reading.effort import Effort
 from relay.reading.fields import Header, only, text, unfold, without_comments
 from relay.reading.octets import Octets, Slices
 
@@ -98,7 +99,7 @@ def read(content: Octets) -> Parsed:
     parts: list[Part] = []
     waiting = [_Waiting(headers, body, len(content))]
     delimiters = structure.Delimiters()
-    effort = filenames.Effort()
+    effort = filenames.effort()
     octets = 0
     while waiting:
         entity = waiting.pop()
@@ -123,7 +124,7 @@ def headers(content: Octets) -> tuple[Header, ...]:
     return _headers(content, 0, len(content))[0]
 
 
-def _part(content: Octets, entity: _Waiting, effort: filenames.Effort) -> tuple[Part, tuple[bytes, ...]]:
+def _part(content: Octets, entity: _Waiting, effort: Effort) -> tuple[Part, tuple[bytes, ...]]:
     """The part, and the boundaries within which its own parts lie."""
     fields = [field for field in entity.headers if field.name.startswith("content-")]
     value = only(fields, "content-type")

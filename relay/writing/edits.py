@@ -211,7 +211,7 @@ def _raw_fields(content: Octets, parsed: Parsed, gone: set[int]) -> Iterator[Edi
 
 def renamed(content: Octets, parsed: Parsed) -> Iterator[Part]:
     """The parts that may get another name, as they are sent: some readers end a name where its line or a piece of it ends."""
-    effort = filenames.Effort()
+    effort = filenames.effort()
     for part in filter(recoding.header_may_change, parsed.parts):
         came = tuple(field for field in part.headers if field.name.startswith("content-"))
         sent = tuple(_as_sent(content, field) for field in came)

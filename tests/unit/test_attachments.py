@@ -393,6 +393,6 @@ def test_any_octets_are_tnef_or_malformed(octets: bytes) -> None:
 @given(st.binary(max_size=200), st.text("abcdefg.", min_size=1, max_size=12))
 def test_a_file_in_a_text_is_found_however_it_is_written(octets: bytes, name: str) -> None:
     for write in (files.uuencoded, files.yencoded, files.binhexed):
-        found = list(enclosed.find(enclosed.Effort(), b"Hello\r\n" + write(name, octets) + b"\r\nBye\r\n"))
+        found = list(enclosed.find(enclosed.effort(), b"Hello\r\n" + write(name, octets) + b"\r\nBye\r\n"))
         assert [file.name.removeprefix("644 ") for file in found] == [name.strip()]
         assert octets.startswith(found[0].head[: len(octets)][:20].rstrip(b"\0") or b"")
