@@ -155,10 +155,10 @@ async def test_a_task_is_changed_while_it_is_new_and_not_after(scene: Scene) -> 
     assert (await scene.api.put(f"/Tasks/{task}", {"Name": "only"})).code == "empty_value"
     whole = {**TASK, "Subject": "Whole", "ContactGroups": [{"Id": group}]}
     assert (await scene.api.put(f"/Tasks/{task}", whole)).result["TotalContacts"] == 3
-    file = {"FileName": "a.txt", "Data": "aGVsbG8="}
+    file = {"FileName": "a.txt", "Data": "aGVsbG8=", "ContentId": "<a>"}
     assert (await scene.api.post(f"/Tasks/{task}/Attachments", file)).document["Description"] == "attachment added"
     files = (await scene.api.get(f"/Tasks/{task}/Attachments")).result
-    assert files == [{"TaskId": task, **file, "ContentId": ""}]
+    assert files == [{"TaskId": task, **file, "ContentId": "a"}]
     await scene.to(task, "Created")
     for reply in (
         await scene.api.patch(f"/Tasks/{task}", {"Subject": "late"}),

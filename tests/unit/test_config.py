@@ -562,14 +562,9 @@ def test_times_end_with_a_century_and_octets_with_an_exabyte(tmp_path: Path, sec
         config.load(written(tmp_path, f"[{section}]\n{key} = {most + 1}\n"), {})
 
 
-@pytest.mark.parametrize("most", [3_155_760_000, 3_155_760_001])
-def test_each_number_of_a_list_is_within_its_bounds(tmp_path: Path, most: int) -> None:
-    file = written(tmp_path, f"[retry]\ndelays_seconds = [1, {most}, 2]\n")
-    if most == 3_155_760_000:
-        assert config.load(file, {}).retry.delays_seconds == (1, most, 2)
-    else:
-        with pytest.raises(ConfigError, match="must be 3155760000 or less"):
-            config.load(file, {})
+def test_each_number_of_a_list_is_within_its_bounds(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="must be 3155760000 or less"):
+        config.load(written(tmp_path, "[retry]\ndelays_seconds = [1, 3155760001, 2]\n"), {})
 
 
 @pytest.mark.parametrize(

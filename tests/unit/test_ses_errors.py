@@ -58,12 +58,7 @@ ROWS: list[tuple[int, str, str, str]] = [
     (400, "MailFromDomainNotVerifiedException", "", "hold identity"),
     (403, "AccessDeniedException", DENIED, "hold identity"),
     (403, "AccessDenied", DENIED, "hold identity"),
-    (
-        403,
-        "AccessDeniedException",
-        DENIED.replace("identity/example.com", "configuration-set/theirs"),
-        "hold configuration set",
-    ),
+    (403, "AccessDeniedException", SET_DENIED, "hold configuration set"),
     (403, "AccessDenied", "User: arn:aws:iam::123456789012:user/relay is not authorized.", "hold account"),
     (403, "UnrecognizedClientException", "The security token included in the request is invalid.", "hold account"),
     (403, "InvalidClientTokenId", "", "hold account"),
@@ -118,7 +113,8 @@ ROWS: list[tuple[int, str, str, str]] = [
     (504, "", "", "unknown"),
 ]
 
-OURS = About(sender_domain="example.com", senders=frozenset(("shop@example.com",)), recipient="colleague@example.com")
+SHOP = frozenset(("shop@example.com",))
+OURS = About(sender_domain="example.com", senders=SHOP, recipient="colleague@example.com")
 HOLDS = {
     HoldScope.ACCOUNT: "hold account",
     HoldScope.IDENTITY: "hold identity",
@@ -215,7 +211,7 @@ def test_an_unverified_sender_whose_domain_is_not_known_to_us_is_held_and_not_fa
 
 
 def test_who_writes_to_himself_is_held_as_the_sender_that_he_is() -> None:
-    about = About(sender_domain="example.com", senders=frozenset(("shop@example.com",)), recipient="shop@example.com")
+    about = About(sender_domain="example.com", senders=SHOP, recipient="shop@example.com")
     assert word(ses_errors.outcome_of(400, "MessageRejected", UNVERIFIED + "shop@example.com", about)) == "hold identity"
 
 

@@ -111,9 +111,7 @@ def test_no_event_brings_a_state_about() -> None:
 
 
 @pytest.mark.parametrize("came", [(EventType.DELIVERY, ""), (EventType.OPEN, ""), (EventType.CLICK, "")])
-@pytest.mark.parametrize(
-    "said", [(EventType.COMPLAINT, "complaint"), (EventType.COMPLAINT, "candidate"), (EventType.SUBSCRIPTION, "left")]
-)
+@pytest.mark.parametrize("said", OPINIONS)
 def test_what_its_reader_says_of_a_message_does_not_hide_how_far_it_came(came: tuple[str, str], said: tuple[str, str]) -> None:
     assert status.reached_status(State.SENT, [came, said]) == status.shown_status(State.SENT, [came])
 
@@ -127,10 +125,6 @@ def test_whom_ses_sends_nothing_since_he_has_left_a_list_has_not_got_it() -> Non
     assert status.reached_status(State.SENT, [(EventType.SEND, ""), OPTED_OUT]) == "bounced hard"
 
 
-@given(
-    st.lists(
-        st.sampled_from([fact for fact, _ in RANKS if fact[1] not in ("complaint", "candidate", "left", "opt_out")]), max_size=8
-    )
-)
+@given(st.lists(st.sampled_from([fact for fact, _ in RANKS if fact not in (*OPINIONS, OPTED_OUT)]), max_size=8))
 def test_how_far_it_came_is_else_the_word_that_is_shown(facts: list[tuple[str, str]]) -> None:
     assert status.reached_status(State.SENT, facts) == status.shown_status(State.SENT, facts)
