@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import psycopg
 import pytest
 
+from relay.store.postgres import schema
+from relay.store.scripts import scripts
 from tests.cluster import cluster
 from tests.harness import Relay, mail, submit
 
 # Whatever a release may add: a column of each table, an index, a table.
-_EXPAND = """DO $$ DECLARE name TEXT; BEGIN
+_EXPAND = """-- works with: 1
+DO $$ DECLARE name TEXT; BEGIN
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'relay_schema' LOOP
         EXECUTE format('ALTER TABLE %I ADD COLUMN of_the_next_release INTEGER NOT NULL DEFAULT 0', name);
         EXECUTE format('CREATE INDEX ON %I (of_the_next_release)', name);
     END LOOP;
     CREATE TABLE next_release (id BIGINT PRIMARY KEY);
 END $$"""
+_CONTRACT = """-- works with: 2
+DROP TABLE next_release"""
+Migrated = Callable[..., Awaitable[int]]
 LARGE = mail(body=("y" * 70 + "\r\n") * 3000)
 BOUNCES = "bounce@simulator.amazonses.com"
 
 
-def migrated(url: str, *, works_with: int, script: str = _EXPAND) -> int:
-    """The version after the step of a release that came behind this one."""
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT max(version) + 1 FROM relay_schema").fetchone()
-        assert row
-        connection.execute(script.encode())
-        connection.execute("INSERT INTO relay_schema (version, works_with) VALUES (%s, %s)", (row[0], works_with))
-        return int(row[0])
+@pytest.fixture
+def migrated(url: str, monkeypatch: pytest.MonkeyPatch) -> Migrated:
+    """Does what a release with these scripts more would do; the version after that."""
+
+    async def migrate(*more: str) -> int:
+        after = [*scripts("postgres"), *more]
+        monkeypatch.setattr(schema, "_scripts", lambda: after)
+        await asyncio.to_thread(schema.migrate, url)
+        return schema.version(url)
+
+    return migrate
 
 
 async def whole_story(relay: Relay) -> None:
@@ -58,10 +67,10 @@ async def mailed(relay: Relay) -> str:
     return small
 
 
-async def test_nodes_of_this_release_go_on_beside_those_of_the_next(tmp_path: Path, url: str) -> None:
+async def test_nodes_of_this_release_go_on_beside_those_of_the_next(tmp_path: Path, url: str, migrated: Migrated) -> None:
     async with cluster(tmp_path, url, {}, {}) as (relays, _):
         await mailed(relays[0])
-        version = migrated(url, works_with=1)
+        version = await migrated(_EXPAND)
         await whole_story(relays[0])
         await mailed(relays[1])
         assert await relays[1].stop() == 0
@@ -72,10 +81,10 @@ async def test_nodes_of_this_release_go_on_beside_those_of_the_next(tmp_path: Pa
         assert [relay.faults() for relay in relays] == [[], []]
 
 
-async def test_a_step_later_they_are_refused(tmp_path: Path, url: str) -> None:
+async def test_a_step_later_they_are_refused(tmp_path: Path, url: str, migrated: Migrated) -> None:
     async with cluster(tmp_path, url, {}) as ([relay], _):
-        migrated(url, works_with=1)
-        version = migrated(url, works_with=2, script="DROP TABLE next_release")
+        await migrated(_EXPAND)
+        version = await migrated(_EXPAND, _CONTRACT)
         assert await relay.stop() == 0
         with pytest.raises(RuntimeError, match=f"written by a newer relay .schema {version}, known {version - 2}"):
             await relay.start()

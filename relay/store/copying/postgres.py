@@ -51,9 +51,9 @@ def target(url: str, name: str) -> Iterator[PostgresTarget]:
     with _connected(url) as connection:
         if running := _running(connection):
             raise ConfigError(name, "TO", f"a relay runs on it, or did half a minute ago ({', '.join(running)}): stop it first")
+        schema.migrate(url)
         if not _is_still(connection):
             raise ConfigError(name, "TO", "somebody else writes to it")
-        schema.migrate(url)
         yield PostgresTarget(connection, is_still=True)
 
 
