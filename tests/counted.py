@@ -9,6 +9,7 @@ import inspect
 import os
 import sqlite3
 import sys
+import time
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from typing import NamedTuple
 from tests import slots
 
 FILE = "COUNTED"
+COMMIT = "COUNTED_COMMIT_SECONDS"  # that each takes at least, as by a slow disk
 
 
 class Work(NamedTuple):
@@ -46,9 +48,11 @@ class Counters:
             if frame.f_code.co_flags & inspect.CO_COROUTINE:
                 self._slots[1] += 1
 
-    def count_statement(self, _: str) -> None:
+    def count_statement(self, statement: str) -> None:
         """For the connection that writes to SQLite."""
         self._slots[2] += 1
+        if statement == "COMMIT":
+            time.sleep(float(os.environ.get(COMMIT, "0")))
 
 
 def _count(counters: Counters) -> None:

@@ -1,6 +1,7 @@
 """How much a message makes the relay do, counted and not timed: what doubles it is found out on any machine.
 
 The bounds are what was counted when they were written, and up to a third more. Who needs more says here for what.
+Messages share what comes while a commit lasts: where it lasts a while, they do on a quiet machine as on a busy one.
 """
 
 from __future__ import annotations
@@ -20,14 +21,15 @@ from tests.harness import CREDENTIALS, Relay, arrived, mail, running_relay, subm
 _BODY = ("x" * 70 + "\r\n") * 56  # 4 KB
 _LARGE = ("y" * 70 + "\r\n") * 29_000  # 2 MB: it goes to a spool file
 _WARM, _COUNTED, _CLIENTS = 20, 200, 20
+_SLOW_DISK = {counted.COMMIT: "0.05"}
 
 
 @asynccontextmanager
-async def counting(folder: Path, patched: pytest.MonkeyPatch) -> AsyncIterator[tuple[Relay, Cloud, Counters]]:
+async def counting(folder: Path, patched: pytest.MonkeyPatch, **more: str) -> AsyncIterator[tuple[Relay, Cloud, Counters]]:
     """A relay that counts its work, and has sent its first messages."""
     patched.setattr(Relay, "module", counted.__name__)
     Counters.make(folder / "counted")
-    settings = {counted.FILE: str(folder / "counted"), "RELAY_SES__IDENTITIES_SECONDS": "0"}
+    settings = {counted.FILE: str(folder / "counted"), "RELAY_SES__IDENTITIES_SECONDS": "0", **more}
     async with running_relay(folder, *CREDENTIALS, settings=settings) as (relay, cloud):
         await sent(relay, cloud, count=_WARM)
         yield relay, cloud, Counters(folder / "counted")
@@ -61,8 +63,8 @@ async def test_a_message_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_messages_together_share_their_statements(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with counting(tmp_path, monkeypatch) as (relay, cloud, counters):
-        assert await too_much(relay, cloud, counters, Work(calls=1050, steps=100, statements=16), clients=_CLIENTS) == []
+    async with counting(tmp_path, monkeypatch, **_SLOW_DISK) as (relay, cloud, counters):
+        assert await too_much(relay, cloud, counters, Work(calls=1050, steps=90, statements=13), clients=_CLIENTS) == []
 
 
 async def test_the_octets_of_a_large_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
