@@ -11,7 +11,7 @@ from pathlib import Path
 from relay.sandbox.cloud import Cloud
 from relay.sandbox.sns import Topic
 from tests.harness import APPLICATION, TOPIC, Relay, Settings
-from tests.ports import reserved_port
+from tests.ports import reserved_pair, reserved_port
 
 
 class Health:
@@ -129,7 +129,7 @@ async def cluster(
 @asynccontextmanager
 async def two_workers(folder: Path, url: str) -> AsyncIterator[Relay]:
     """A relay that stands still; its next start is one with two workers."""
-    with reserved_port() as port, reserved_port() as private:
+    with reserved_port() as port, reserved_pair() as private:  # for each worker one
         settings = {
             "RELAY_SMTP__SUBMISSION": f"127.0.0.1:{port}",
             "RELAY_SMTP__SUBMISSIONS": "",

@@ -105,7 +105,8 @@ class Workers:
     async def _pause(self, seconds: float) -> None:
         """Shorter where it is told to stop."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _once(self, number: int, address: Path) -> int:
         environment = os.environ | {WORKER: str(number), _PARENT: str(os.getpid()), ADDRESS: str(address), WATCHED: ""}

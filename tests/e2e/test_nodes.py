@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import socket
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,16 @@ async def test_workers_share_the_ports_of_one_machine_and_end_together(tmp_path:
         assert {line["worker"] for line in relay.journal() if line["event"] == "accepted"} == {1, 2}
         assert await relay.stop() == 0
         assert (await relay.cli("nodes"))[1] == "No relay runs.\n"
+
+
+async def test_a_worker_whose_port_another_has_says_so_and_does_not_hang(tmp_path: Path, url: str) -> None:
+    async with two_workers(tmp_path, url) as relay:
+        port = int(relay.settings["RELAY_PRIVATE__LISTEN"].rpartition(":")[2])
+        with socket.create_server(("127.0.0.1", port + 1), reuse_port=True):
+            with suppress(RuntimeError):  # it ends
+                await relay.start()
+            await relay.told("trouble", within=20.0, what="worker 2 has ended with status 2")
+        assert "private.listen: cannot listen there: " in relay.log.read_text()
 
 
 async def test_workers_need_postgresql(tmp_path: Path) -> None:

@@ -374,6 +374,23 @@ async def test_a_server_that_only_lets_read_is_looked_for_anew(url: str) -> None
         await pool.changed("DELETE FROM usage")
 
 
+@pytest.mark.parametrize("steps", range(12))
+async def test_who_is_told_to_end_while_a_connection_comes_does_not_go_on(url: str, steps: int) -> None:
+    async def for_ever() -> None:
+        while True:
+            await pool.rows("SELECT 1")
+
+    async with readers(url, seconds=None) as pool:
+        async with pool.transaction():
+            task = asyncio.create_task(for_ever())
+            await asyncio.sleep(0.01)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        task.cancel()
+        assert await asyncio.wait({task}, timeout=2) == ({task}, set())
+        assert await pool.rows("SELECT 1") == [(1,)]
+
+
 @asynccontextmanager
 async def readers(url: str, *, seconds: float | None) -> AsyncIterator[PostgresPool]:
     """One connection."""

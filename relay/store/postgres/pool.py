@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +19,21 @@ from relay.store.sql.session import Values
 _AGAIN_SECONDS = 1.0
 
 
+class _Pool(AsyncConnectionPool[AsyncConnection]):
+    """It waits by asyncio.wait_for, which forgets in Python 3.11 that it was cancelled where a connection comes at that moment:
+    a task would go on that its owner waits for.
+    """
+
+    async def getconn(self, timeout: float | None = None) -> AsyncConnection:  # noqa: ASYNC109 - as it is called
+        task = asyncio.current_task()
+        before = task.cancelling() if task else 0
+        connection = await super().getconn(timeout)
+        if task and task.cancelling() > before:
+            await self.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
+
+
 class PostgresPool:
     """Implements sql.session.Reader. Each statement is by itself, unless it is within `transaction`, and is answered within so
     many seconds or not at all.
@@ -25,7 +41,7 @@ class PostgresPool:
 
     def __init__(self, server: Server, *, most: int, seconds: float | None) -> None:
         self._seconds = seconds
-        self._pool = AsyncConnectionPool(
+        self._pool = _Pool(
             server.url,
             connection_class=AsyncConnection,
             kwargs=server.options,

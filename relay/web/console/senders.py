@@ -139,7 +139,8 @@ class SenderPages:
 
         self._chores.begin(_CHORE, work)
         with suppress(TimeoutError):
-            await asyncio.wait_for(is_over.wait(), _PATIENCE)
+            async with asyncio.timeout(_PATIENCE):
+                await is_over.wait()
         chore = self._chores.of(_CHORE)
         if chore and chore.has_failed and chore.said:
             raise Objection(chore.said.text, **chore.said.words)
