@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -234,6 +234,23 @@ async def test_the_close_leaves_no_thread_and_no_lock(connection: sqlite3.Connec
 def synchronous(db: Session, items: Sequence[None]) -> list[int]:
     """1: NORMAL, 2: FULL."""
     return [db.execute("PRAGMA synchronous").fetchone()[0] for _ in items]
+
+
+async def test_a_thread_that_a_stop_did_not_wait_for_ends_in_silence(connection: sqlite3.Connection) -> None:
+    ends = threading.Event()
+
+    async def left_behind() -> Writer:
+        writer = Writer(SqliteDatabase(connection))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await writer.run(lambda _, items: [ends.wait() for _ in items], None)
+        return writer
+
+    writer = await asyncio.to_thread(asyncio.run, left_behind())
+    writer._groups.put(None)
+    ends.set()
+    writer._thread.join(5)
+    assert not writer._thread.is_alive()  # an exception in it would be a warning, and so an error
 
 
 async def test_only_what_is_lazy_alone_is_not_synced(writer: Writer) -> None:

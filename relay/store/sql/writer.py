@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import groupby
 from queue import SimpleQueue
 from threading import Thread
@@ -128,7 +129,8 @@ class Writer:
             results = _committed(database, group.results) or _write(database, group.jobs)
             if any(isinstance(result, DiskFull) for result in results):
                 self._make_room(database)
-            group.loop.call_soon_threadsafe(self._end, group.loop, group.jobs, results)
+            with suppress(RuntimeError):  # the loop is closed: a stop did not wait for us
+                group.loop.call_soon_threadsafe(self._end, group.loop, group.jobs, results)
         if database:
             database.close()
 
