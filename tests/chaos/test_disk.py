@@ -179,10 +179,11 @@ async def test_a_relay_that_starts_on_a_full_disk(tmp_path: Path, disk: Path) ->
         "RELAY_QUEUE__MIN_FREE_OCTETS": str(WATERMARK),
         "RELAY_QUEUE__BALLAST_OCTETS": str(BALLAST),
     }
-    async with running_relay(tmp_path, APPLICATION, far_side=lambda: Cloud(rate=20.0), settings=settings) as (relay, cloud):
+    async with running_relay(tmp_path, APPLICATION, far_side=lambda: Cloud(rate=1.0), settings=settings) as (relay, cloud):
         async with logged_in(relay.ports["submissions"]) as wire:
             accepted = {await wire.submit() for _ in range(100)}
         await relay.kill()
+        cloud.account.rate = 20.0
         filler = disks.fill(disk)
         assert (disk / "relay.ballast").exists()
         assert len(cloud.calls) < 100
