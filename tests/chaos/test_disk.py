@@ -260,7 +260,7 @@ async def test_a_file_system_that_has_become_read_only(tmp_path: Path, ext4: Pat
         "RELAY_QUEUE__MIN_FREE_OCTETS": "0",
         "RELAY_RETRY__IN_DOUBT_SECONDS": "4",
     }
-    async with running_relay(tmp_path, APPLICATION, far_side=lambda: Cloud(rate=20.0), settings=settings) as (relay, cloud):
+    async with running_relay(tmp_path, APPLICATION, far_side=lambda: Cloud(rate=1.0), settings=settings) as (relay, cloud):
         clients = Clients(relay)
         async with asyncio.TaskGroup() as group:
             group.create_task(clients.run())
@@ -273,6 +273,7 @@ async def test_a_file_system_that_has_become_read_only(tmp_path: Path, ext4: Pat
             clients.stop()
         await relay.kill()
         disks.mount_again(ext4)
+        cloud.account.rate = 20.0
         assert len(clients.acknowledged) > len(cloud.calls)
         await relay.start()
         assert cloud.topic

@@ -26,7 +26,7 @@ AT_ONCE = 10_000
 SETTINGS = {
     "RELAY_SECRETS__KEYS": "1:" + "A" * 43 + "=",
     "RELAY_CALLBACKS__PUBLIC_URL": "https://relay.example.com",
-    "RELAY_RETRY__IN_DOUBT_SECONDS": "5",
+    "RELAY_RETRY__IN_DOUBT_SECONDS": "15",
     "RELAY_SES__READ_TIMEOUT_SECONDS": "5",
 }
 TASK = {

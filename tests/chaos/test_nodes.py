@@ -21,7 +21,7 @@ CLIENTS = 20 if FULL else 6
 PACE = 0.1 if FULL else 0.15
 KILLING_SECONDS = 180 if FULL else 10
 ROUNDS = 2 if FULL else 1
-RATE, QUEUED = 50, 6000 if FULL else 1000
+RATE, QUEUED = (50, 6000) if FULL else (20, 400)
 SETTLED = LEASE + 90
 
 pytestmark = pytest.mark.timeout(3600 if FULL else 240)
