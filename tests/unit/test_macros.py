@@ -96,10 +96,10 @@ def test_a_macro_becomes_the_link_however_it_is_written(written: str, encoding: 
 
 
 def test_a_word_that_is_no_macro_costs_little() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     content = message(b"Unsubscribe the Unsubscribed\r\n" * 40_000)
     assert received(sent(content)) == content
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
 
 
 def test_a_macro_is_whole_however_near_to_its_word_it_stands() -> None:

@@ -93,9 +93,9 @@ def test_texts_that_cannot_be_used_are_refused_by_name(tmp_path: Path, text: str
 def test_a_long_text_is_shown_in_short_time() -> None:
     pages = Pages(look(company="", logo="", colour="", background=""), Texts(None, ""))
     mail = "a" + "<" * 300_000 + ">" * 300_000
-    began = time.monotonic()
+    began = time.process_time()
     shown = pages.answer(make_mocked_request("GET", "/"), "mail", mail=mail).text
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
     assert shown
     assert f"<pre>{escape(mail)}</pre>" in shown
 
