@@ -106,9 +106,11 @@ class SpoolDraft:
     def _flush(self) -> None:
         if self._descriptor < 0:
             self._descriptor = os.open(self._folder / self._name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-        for piece in self._pending:
-            self._digest.update(piece)
-        self._written += _write_all(self._descriptor, self._pending)
+        # As one: each call here lets go of the interpreter, and has to wait for it again.
+        octets = b"".join(self._pending)
+        self._digest.update(octets)
+        _write_all(self._descriptor, octets)
+        self._written += len(octets)
         self._pending.clear()
 
     def _sync(self) -> None:
@@ -189,13 +191,11 @@ def _name(message_id: str) -> str:
     return f"{message_id}.eml"
 
 
-def _write_all(descriptor: int, pieces: list[bytes]) -> int:
+def _write_all(descriptor: int, octets: bytes) -> None:
     """One call as a rule; the kernel may take less, and then the rest is asked for again."""
-    size, written = sum(map(len, pieces)), os.writev(descriptor, pieces)
-    rest = memoryview(b"".join(pieces) if written < size else b"")[written:]
+    rest = memoryview(octets)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
-    return size
 
 
 class FileContent:

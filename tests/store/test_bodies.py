@@ -133,14 +133,14 @@ async def test_closed_before_it_was_finished_leaves_no_file(spool: Spool, folder
 
 async def test_closed_during_a_flush_leaves_no_file(spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     began, may_go_on = threading.Event(), threading.Event()
-    write = os.writev
+    write = os.write
 
-    def slow(descriptor: int, pieces: list[bytes]) -> int:
+    def slow(descriptor: int, octets: bytes) -> int:
         began.set()
         assert may_go_on.wait(10)
-        return write(descriptor, pieces)
+        return write(descriptor, octets)
 
-    monkeypatch.setattr("relay.store.bodies.os.writev", slow)
+    monkeypatch.setattr("relay.store.bodies.os.write", slow)
     draft = spool.draft("1")
     draft.write(HUGE)
     task = asyncio.ensure_future(draft.flush())
@@ -161,13 +161,13 @@ async def test_closed_during_a_flush_leaves_no_file(spool: Spool, folder: Path, 
 async def test_a_disk_that_does_not_take_it_is_said_so_and_leaves_nothing(
     spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(descriptor: int, pieces: list[bytes]) -> int:
+    def full(descriptor: int, octets: bytes) -> int:
         raise OSError(28, "No space left on device")
 
     draft = spool.draft("1")
     draft.write(LARGE)
     with monkeypatch.context() as patch:
-        patch.setattr("relay.store.bodies.os.writev", full)
+        patch.setattr("relay.store.bodies.os.write", full)
         with pytest.raises(DiskFull):
             await draft.finish()
     draft.close(keep=False)
@@ -175,8 +175,7 @@ async def test_a_disk_that_does_not_take_it_is_said_so_and_leaves_nothing(
 
 
 async def test_a_write_cut_short_is_completed(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_all, write = os.writev, os.write
-    monkeypatch.setattr("relay.store.bodies.os.writev", lambda to, pieces: write_all(to, [pieces[0][:1000]]))
+    write = os.write
     monkeypatch.setattr("relay.store.bodies.os.write", lambda to, octets: write(to, octets[:1000]))
     draft = spool.draft(message().id)
     for start in range(0, len(LARGE), 5000):
