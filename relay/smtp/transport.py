@@ -119,7 +119,8 @@ class SocketTransport(asyncio.Transport):
         size = 0
         try:
             while size < _AT_ONCE:
-                piece = self._socket.recv(_READ)
+                # Without TLS the rest comes in one call: each lets go of the interpreter, and has to wait for it again.
+                piece = self._socket.recv(_READ if self._is_tls or not size else _AT_ONCE - size)
                 if not piece:
                     return b"".join(pieces), True
                 pieces.append(piece)
