@@ -15,10 +15,12 @@ from urllib.parse import urlsplit
 
 from relay.aws.http_answers import Answer, AnswerReader
 from relay.aws.names import ServerName
+from relay.reading.octets import slices
 
 # Shorter than the far side's: a request into a connection it is just closing would be in doubt.
 _KEEP_ALIVE = 10.0
 _HIGH = 64 * 1024  # octets written and not yet taken by the socket at which a body has to wait
+_AT_ONCE = 192 * 1024  # of a body: a slow line is seen to move when it has taken so much
 
 Body = bytes | AsyncIterator[bytes]
 
@@ -169,12 +171,13 @@ class _Connection(asyncio.Protocol):
             self._transport.write(head + body)
             return
         self._transport.write(head)
-        async for piece in body:
-            await self._may_write.wait()
-            if answer.done():
-                self.is_spent = True
-                return
-            self._transport.write(piece)
+        async for made in body:
+            for piece in slices(made, 0, len(made), length=_AT_ONCE):
+                await self._may_write.wait()
+                if answer.done():
+                    self.is_spent = True
+                    return
+                self._transport.write(piece)
 
     def _look(self, silence: float, ends: float) -> None:
         """Now and then at the clock: one timer for a call, whatever moves."""

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import pybase64
 
@@ -35,10 +35,18 @@ _ENCODED_ANEW_IN_THREAD = 8 * 1024  # quoted-printable takes many times as long;
 # Larger ones take turns: sent all at once they would share the line for longer than a call may take, and end in doubt.
 _LARGE = 2 * 1024 * 1024
 _LARGE_AT_ONCE = 4
+_WHOLE_AT_ONCE = 16  # calls with a body of some size that is made once and held; those of others are made in pieces
 _NO_KEY_SECONDS = 30.0
 _NO_LINKS = 300.0
 _UNREACHABLE_SECONDS = 5.0  # no fault of any message: all wait, and one of them tries whether SES is back
 _MARGIN = 5.0  # seconds of lease left when a call is given up
+
+
+class _Measure(NamedTuple):
+    """A body's octets, and its SHA-256 in hexadecimal."""
+
+    length: int
+    digest: str
 
 
 class SesSender:
@@ -64,6 +72,7 @@ class SesSender:
         self._credentials = credentials
         self._clock = SigningClock(clock)
         self._large_calls = asyncio.Semaphore(_LARGE_AT_ONCE)
+        self._whole_calls = asyncio.Semaphore(_WHOLE_AT_ONCE)
         self._http = HttpClient(
             endpoint, tls=tls, connections=connections, connect_timeout=connect_timeout, read_timeout=read_timeout
         )
@@ -77,36 +86,36 @@ class SesSender:
         await self._http.close()
 
     async def send(self, claimed: Claimed, content: Slices, *, time_left: Callable[[], float]) -> Outcome:
-        async with self._large_calls if len(content) > _LARGE else nullcontext():
-            return await self._send(claimed, content, time_left)
-
-    async def _send(self, claimed: Claimed, content: Slices, time_left: Callable[[], float]) -> Outcome:
-        payload: Body
         if claimed.message.links and not self._linker:  # it was accepted while there was a key
             return Hold(
                 HoldScope.DELIVERY, "its links cannot be made: secrets.keys or callbacks.public_url is missing", _NO_LINKS
             )
-        encoded_anew = sum(edit.end - edit.start for edit in claimed.message.edits if edit.encode or edit.links or edit.fields)
-        if len(content) > _IN_THREAD or encoded_anew > _ENCODED_ANEW_IN_THREAD:
-            # Made twice, in pieces, so that no call holds a large message in memory: to sign it, and to write it.
-            length, digest = await asyncio.to_thread(_measured, self._payload(claimed, content))
-            payload = _in_thread(self._payload(claimed, content))
-        else:
-            payload = b"".join(self._payload(claimed, content))
-            length, digest = len(payload), sha256(payload).hexdigest()
+        if _is_light(claimed, content):
+            body = b"".join(self._payload(claimed, content))
+            return await self._call(claimed, body, _measured([body]), time_left)
+        if len(content) <= _LARGE and not self._whole_calls.locked():
+            async with self._whole_calls:
+                pieces, measure = await asyncio.to_thread(_made, self._payload(claimed, content))
+                return await self._call(claimed, _at_hand(pieces), measure, time_left)
+        async with self._large_calls if len(content) > _LARGE else nullcontext():
+            # Made twice, so that no call holds a large message in memory: to sign it, and to write it.
+            measure = await asyncio.to_thread(_measured, self._payload(claimed, content))
+            return await self._call(claimed, _in_thread(self._payload(claimed, content)), measure, time_left)
+
+    async def _call(self, claimed: Claimed, body: Body, measure: _Measure, time_left: Callable[[], float]) -> Outcome:
         key = await self._credentials.key()
         if key is None:
             return Hold(HoldScope.ACCOUNT, "no AWS credentials", _NO_KEY_SECONDS)
-        answer = await self._post(payload, self._headers(length, digest, key), time_left)
+        answer = await self._post(body, self._headers(measure, key), time_left)
         return self._outcome(answer, claimed, key) if isinstance(answer, Answer) else answer
 
-    def _headers(self, length: int, digest: str, key: sigv4.AccessKey) -> dict[str, str]:
+    def _headers(self, measure: _Measure, key: sigv4.AccessKey) -> dict[str, str]:
         return sigv4.sign(
             method="POST",
             host=self._http.host,
             path=_PATH,
-            headers={"Content-Type": "application/json", "Content-Length": str(length)},
-            payload_sha256=digest,
+            headers={"Content-Type": "application/json", "Content-Length": str(measure.length)},
+            payload_sha256=measure.digest,
             key=key,
             region=self._region,
             service="ses",
@@ -164,6 +173,12 @@ class SesSender:
         return outcome
 
 
+def _is_light(claimed: Claimed, content: Slices) -> bool:
+    """Whether its body is made before other connections feel it."""
+    encoded_anew = sum(edit.end - edit.start for edit in claimed.message.edits if edit.encode or edit.links or edit.fields)
+    return len(content) <= _IN_THREAD and encoded_anew <= _ENCODED_ANEW_IN_THREAD
+
+
 def _about(claimed: Claimed) -> ses_errors.About:
     message = claimed.message
     return ses_errors.About(
@@ -186,13 +201,22 @@ def _in_base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
         yield pybase64.b64encode(held)
 
 
-def _measured(pieces: Iterable[bytes]) -> tuple[int, str]:
-    """Length and SHA-256."""
+def _measured(pieces: Iterable[bytes]) -> _Measure:
     length, digest = 0, sha256()
     for piece in pieces:
         length += len(piece)
         digest.update(piece)
-    return length, digest.hexdigest()
+    return _Measure(length, digest.hexdigest())
+
+
+def _made(pieces: Iterable[bytes]) -> tuple[list[bytes], _Measure]:
+    made = list(pieces)
+    return made, _measured(made)
+
+
+async def _at_hand(pieces: Iterable[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
 
 
 async def _in_thread(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:

@@ -24,7 +24,7 @@ class Octets(Slices, Protocol):
     def rfind(self, sub: bytes, start: int = ..., end: int = ..., /) -> int: ...
 
 
-def slices(content: Slices, start: int, end: int) -> Iterator[bytes]:
+def slices(content: Slices, start: int, end: int, *, length: int = _PIECE) -> Iterator[bytes]:
     """In pieces that many may hold at one time."""
-    for position in range(start, end, _PIECE):
-        yield content[position : min(position + _PIECE, end)]
+    for position in range(start, end, length):
+        yield content[position : min(position + length, end)]

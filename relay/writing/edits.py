@@ -24,6 +24,7 @@ from relay.writing.macros import UNSUBSCRIBE, UNSUBSCRIBE_TOKEN, Links
 from relay.writing.merging import Values
 
 _LONGEST_NAME = 100
+_AS_IT_CAME = 512 * 1024  # octets of a piece in which nothing changes
 _NO_LINKS: Links = {}
 _NO_VALUES: Values = {}
 _MERGED_FIELDS = ("to", "subject")
@@ -175,7 +176,7 @@ def edited(content: Slices, edits: Sequence[Edit], links: Links = _NO_LINKS, val
     edits is kept to the octet."""
     position = 0
     for edit in edits:
-        yield from slices(content, position, edit.start)
+        yield from slices(content, position, edit.start, length=_AS_IT_CAME)
         if edit.links or edit.fields:
             yield from _filled(content, edit, links, values)
         elif edit.encode:
@@ -183,7 +184,7 @@ def edited(content: Slices, edits: Sequence[Edit], links: Links = _NO_LINKS, val
         elif edit.text:
             yield edit.text
         position = edit.end
-    yield from slices(content, position, len(content))
+    yield from slices(content, position, len(content), length=_AS_IT_CAME)
 
 
 def _filled(content: Slices, edit: Edit, links: Links, values: Values) -> Iterable[bytes]:

@@ -22,6 +22,7 @@ from relay.aws.credentials import ChainCredentials, session
 from relay.aws.ses import SesSender
 from relay.model import Claimed
 from relay.outcome import Hold, HoldScope, Outcome, Sent
+from relay.reading.octets import Slices
 from relay.sandbox.cloud import ACCESS_KEYS, Cloud
 from tests.store.kit import delivery, message
 
@@ -96,11 +97,33 @@ class Sending:
             tls=ssl.create_default_context(),
         )
 
-    async def send(self) -> Outcome:
+    async def send(self, content: Slices = CONTENT) -> Outcome:
         self._number += 1
         of = message(self._number, content=CONTENT)
         claimed = Claimed(delivery=replace(delivery(of), attempt=1), message=of, flow=1, content=CONTENT)
-        return await self.sender.send(claimed, CONTENT, time_left=lambda: 100.0)
+        return await self.sender.send(claimed, content, time_left=lambda: 100.0)
+
+
+class Watched:
+    """Content that counts what is read of it."""
+
+    def __init__(self, size: int) -> None:
+        self.octets = CONTENT + (b"x" * 70 + b"\r\n") * (size // 72)
+        self._read = 0
+
+    def __len__(self) -> int:
+        return len(self.octets)
+
+    def __getitem__(self, key: slice) -> bytes:
+        self._read += len(self.octets[key])
+        return self.octets[key]
+
+    @property
+    def times(self) -> int:
+        """That it was read."""
+        times, rest = divmod(self._read, len(self.octets))
+        assert not rest
+        return times
 
 
 @asynccontextmanager
@@ -130,6 +153,17 @@ def differences(lines: StringIO) -> list[float]:
     """What was told of AWS's clock, to ten seconds."""
     told = map(json.loads, lines.getvalue().splitlines())
     return [round(line["seconds"] / 10) * 10 for line in told if line["event"] == "clock_differs"]
+
+
+async def test_where_many_are_under_way_no_more_than_some_are_held_in_memory(cloud: Cloud, tmp_path: Path) -> None:
+    static_key(tmp_path)
+    contents = [Watched(size) for size in (1000, 300_000, *[1_000_000] * 20, 2_500_000)]
+    async with sending(cloud) as relay:
+        outcomes = await asyncio.gather(*map(relay.send, contents))
+    assert all(isinstance(outcome, Sent) for outcome in outcomes)
+    # Held, it is read once; else twice, to sign it and to send it.
+    assert [content.times for content in contents] == [1, *[1] * 16, *[2] * 5, 2]
+    assert sorted(call.raw for call in cloud.calls) == sorted(content.octets for content in contents)
 
 
 @pytest.mark.parametrize("seconds", [1200.0, -1200.0, 400 * 86400.0], ids=["behind", "ahead", "a year behind"])

@@ -61,10 +61,12 @@ async def serving(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncIter
     server = Server(talk)
     listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
     server.port = listening.sockets[0].getsockname()[1]
-    yield server
-    listening.close()
-    server.stop()
-    await asyncio.sleep(0.02)
+    try:
+        yield server
+    finally:
+        listening.close()
+        server.stop()
+        await asyncio.sleep(0.02)
 
 
 async def request_of(reader: asyncio.StreamReader) -> bytes:
@@ -459,6 +461,27 @@ async def test_a_long_body_waits_for_a_server_that_reads_slowly(secured: bool, c
         go_on.set()
         assert (await call).status == 200
         assert sizes == [length]
+        await client.close()
+
+
+async def test_a_slow_line_is_seen_to_move_within_a_large_piece() -> None:
+    length = 24 * 1024 * 1024  # in five seconds, and what the kernel takes of it at once is less than half
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for _ in range(100):
+            await reader.readexactly(length // 100)
+            await asyncio.sleep(0.05)
+        await reader.readexactly(length % 100)
+        writer.write(OK)
+
+    async def whole() -> AsyncIterator[bytes]:
+        yield b"x" * length
+
+    async with serving(slow) as server:
+        client = client_of(server, read_timeout=2)
+        headers = {"Host": "localhost", "Content-Length": str(length)}
+        assert (await client.post("/send", headers, whole(), seconds=lambda: 60.0)).status == 200
         await client.close()
 
 
