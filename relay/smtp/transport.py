@@ -38,6 +38,7 @@ class SocketTransport(asyncio.Transport):
         self._is_choked = False
         self._is_closing = False
         self._is_lost = False
+        self._broken_by: OSError | None = None  # which the kernel tells but once
         self._last_resort: asyncio.TimerHandle | None = None
         self._handshake: asyncio.Event | None = None  # set when it may go on
 
@@ -114,21 +115,28 @@ class SocketTransport(asyncio.Transport):
             self._loop.call_soon(self._read)
 
     def _received(self) -> tuple[bytes, bool]:
-        """What there is, and whether nothing more will come."""
+        """What there is, and whether nothing more will come. Raises OSError."""
+        if self._broken_by:
+            raise self._broken_by
         pieces: list[bytes] = []
         size = 0
         try:
             while size < _AT_ONCE:
                 # Without TLS the rest comes in one call: each lets go of the interpreter, and has to wait for it again.
-                piece = self._socket.recv(_READ if self._is_tls or not size else _AT_ONCE - size)
+                most = _READ if self._is_tls or not size else _AT_ONCE - size
+                piece = self._socket.recv(most)
                 if not piece:
                     return b"".join(pieces), True
                 pieces.append(piece)
                 size += len(piece)
-                if len(piece) < _READ:
+                if len(piece) < most:
                     break
         except _NOT_NOW:
             pass
+        except OSError as error:
+            if not pieces:
+                raise
+            self._broken_by = error  # what had come before it counts
         return pieces[0] if len(pieces) == 1 else b"".join(pieces), False
 
     def _end_of_input(self) -> None:

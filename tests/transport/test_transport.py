@@ -199,7 +199,7 @@ async def test_a_reset_is_told(pair: Ends) -> None:
     assert protocol.told == ["lost ConnectionResetError"]
 
 
-@pytest.mark.parametrize("size", [1, 1_000, 50_000])
+@pytest.mark.parametrize("size", [1, 1_000, 16 * 1024, 50_000])
 async def test_a_reset_is_told_when_octets_came_before_it(pair: Ends, size: int) -> None:
     protocol = Recorder()
     transport, client = pair
