@@ -26,7 +26,7 @@ from relay.links import Linker
 from relay.model import Claimed
 from relay.outcome import Hold, HoldScope, Later, Outcome, Sent, Unknown
 from relay.ports.clock import Clock
-from relay.reading.mime import Slices
+from relay.reading.octets import PIECE, Slices
 from relay.writing import edits, merging
 
 _PATH = "/v2/email/outbound-emails"
@@ -36,6 +36,7 @@ _ENCODED_ANEW_IN_THREAD = 8 * 1024  # quoted-printable takes many times as long;
 _LARGE = 2 * 1024 * 1024
 _LARGE_AT_ONCE = 4
 _WHOLE_AT_ONCE = 16  # calls with a body of some size that is made once and held; those of others are made in pieces
+_WHOLE_PIECE = 512 * 1024  # octets; each costs some changes between threads
 _NO_KEY_SECONDS = 30.0
 _NO_LINKS = 300.0
 _UNREACHABLE_SECONDS = 5.0  # no fault of any message: all wait, and one of them tries whether SES is back
@@ -95,7 +96,7 @@ class SesSender:
             return await self._call(claimed, body, _measured([body]), time_left)
         if len(content) <= _LARGE and not self._whole_calls.locked():
             async with self._whole_calls:
-                pieces, measure = await asyncio.to_thread(_made, self._payload(claimed, content))
+                pieces, measure = await asyncio.to_thread(_made, self._payload(claimed, content, length=_WHOLE_PIECE))
                 return await self._call(claimed, _at_hand(pieces), measure, time_left)
         async with self._large_calls if len(content) > _LARGE else nullcontext():
             # Made twice, so that no call holds a large message in memory: to sign it, and to write it.
@@ -122,7 +123,7 @@ class SesSender:
             at=self._clock(),
         )
 
-    def _payload(self, claimed: Claimed, content: Slices) -> Iterator[bytes]:
+    def _payload(self, claimed: Claimed, content: Slices, *, length: int = PIECE) -> Iterator[bytes]:
         """The JSON around the base64, which is put in as it is: it needs no escaping. No piece is empty."""
         delivery, message = claimed.delivery, claimed.message
         request: dict[str, Any] = {
@@ -141,7 +142,7 @@ class SesSender:
         yield before.encode() + b'"Data": "'
         links = self._linker.of(message.id, delivery.number) if self._linker and message.links else {}
         values = merging.values(delivery.fields)
-        yield from _in_base64(edits.edited(content, message.edits, links, values))
+        yield from _in_base64(edits.edited(content, message.edits, links, values, length=length))
         yield after.encode()
 
     async def _post(self, payload: Body, headers: dict[str, str], time_left: Callable[[], float]) -> Answer | Outcome:

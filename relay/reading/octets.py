@@ -7,7 +7,7 @@ from typing import Protocol
 
 BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"  # RFC 2045 6.8, by their values
 NO_BASE64 = bytes(set(range(256)) - set(BASE64))
-_PIECE = 128 * 1024
+PIECE = 128 * 1024
 
 
 class Slices(Protocol):
@@ -24,7 +24,7 @@ class Octets(Slices, Protocol):
     def rfind(self, sub: bytes, start: int = ..., end: int = ..., /) -> int: ...
 
 
-def slices(content: Slices, start: int, end: int, *, length: int = _PIECE) -> Iterator[bytes]:
+def slices(content: Slices, start: int, end: int, *, length: int = PIECE) -> Iterator[bytes]:
     """In pieces that many may hold at one time."""
     for position in range(start, end, length):
         yield content[position : min(position + length, end)]

@@ -17,14 +17,13 @@ from relay.errors import Malformed
 from relay.model import Edit, Place
 from relay.reading import filenames, mime
 from relay.reading.mime import Header, Parsed, Part
-from relay.reading.octets import Octets, Slices, slices
+from relay.reading.octets import PIECE, Octets, Slices, slices
 from relay.writing import fields, footers, headers, macros, merging, raw_fields, recoding
 from relay.writing.footers import Footer
 from relay.writing.macros import UNSUBSCRIBE, UNSUBSCRIBE_TOKEN, Links
 from relay.writing.merging import Values
 
 _LONGEST_NAME = 100
-_AS_IT_CAME = 512 * 1024  # octets of a piece in which nothing changes
 _NO_LINKS: Links = {}
 _NO_VALUES: Values = {}
 _MERGED_FIELDS = ("to", "subject")
@@ -171,12 +170,14 @@ def left_alone(content: Octets, parsed: Parsed, links: LinkEdits) -> str:
     return ""
 
 
-def edited(content: Slices, edits: Sequence[Edit], links: Links = _NO_LINKS, values: Values = _NO_VALUES) -> Iterator[bytes]:
+def edited(
+    content: Slices, edits: Sequence[Edit], links: Links = _NO_LINKS, values: Values = _NO_VALUES, *, length: int = PIECE
+) -> Iterator[bytes]:
     """The content with its edits, in pieces, for the recipient whose links and merge fields they are. Everything outside of the
-    edits is kept to the octet."""
+    edits is kept to the octet, and comes by `length` octets."""
     position = 0
     for edit in edits:
-        yield from slices(content, position, edit.start, length=_AS_IT_CAME)
+        yield from slices(content, position, edit.start, length=length)
         if edit.links or edit.fields:
             yield from _filled(content, edit, links, values)
         elif edit.encode:
@@ -184,7 +185,7 @@ def edited(content: Slices, edits: Sequence[Edit], links: Links = _NO_LINKS, val
         elif edit.text:
             yield edit.text
         position = edit.end
-    yield from slices(content, position, len(content), length=_AS_IT_CAME)
+    yield from slices(content, position, len(content), length=length)
 
 
 def _filled(content: Slices, edit: Edit, links: Links, values: Values) -> Iterable[bytes]:
