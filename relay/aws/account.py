@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from relay import journal, metrics
+from relay.aws.threads import in_daemon
 from relay.ports.clock import Clock
 from relay.ports.ses import AccountStore, Allowance
 from relay.rate import Account
@@ -52,7 +53,7 @@ class AccountWatch:
         metrics.account_sending.set(0)
 
     async def _look(self) -> None:
-        answer = await asyncio.to_thread(self._client.get_account)
+        answer = await in_daemon(self._client.get_account)
         self._judge(str(answer.get("EnforcementStatus", _HEALTHY)), bool(answer.get("SendingEnabled", True)))
         found = answer["SendQuota"]
         account = Account(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay.aws.threads import in_daemon
 from relay.errors import AwsRefused, RightMissing
 
 _TRIES = 4
@@ -48,7 +50,7 @@ class Aws:
             self._clients[service] = self._client(service)
         client = self._clients[service]
         try:
-            answer: Answer = await asyncio.to_thread(getattr(client, call), **options)
+            answer: Answer = await in_daemon(partial(getattr(client, call), **options))
         except ClientError as error:
             raise _refused(error, f"{_PREFIXES.get(service, service)}:{client.meta.method_to_api_mapping[call]}") from error
         except BotoCoreError as error:

@@ -16,6 +16,7 @@ from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import NoCredentialsError
 
 from relay import journal
+from relay.aws.threads import in_daemon
 from relay.ports.clock import Clock
 from relay.sigv4 import AccessKey
 
@@ -135,7 +136,7 @@ class ChainCredentials:
 
     async def _ask(self) -> None:
         try:
-            found = await asyncio.to_thread(self._from_chain)
+            found = await in_daemon(self._from_chain)
         except Exception as error:  # botocore raises many kinds: its own, the service's, those of a credential process
             journal.trouble("AWS credentials cannot be refreshed", error)
             return

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay.aws.threads import in_daemon
 from relay.errors import SesUnavailable
 
 Answer = Mapping[str, Any]
@@ -16,7 +17,7 @@ Answer = Mapping[str, Any]
 async def ask(client: Any, call: str, **options: Any) -> Answer:
     """A call as boto3 names it, like `list_email_identities`. Raises SesUnavailable."""
     try:
-        answer: Answer = await asyncio.to_thread(getattr(client, call), **options)
+        answer: Answer = await in_daemon(partial(getattr(client, call), **options))
     except ClientError as error:
         raise SesUnavailable(str(error.response.get("Error", {}).get("Code", "")), str(error)) from error
     except BotoCoreError as error:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
+from relay.aws.threads import in_daemon
 from relay.errors import TryAgain
 
 
@@ -17,8 +17,8 @@ class SnsTopics:
     async def confirm(self, topic_arn: str, token: str) -> None:
         """AuthenticateOnUnsubscribe: without it anyone who sees an UnsubscribeURL could end the subscription."""
         try:
-            await asyncio.to_thread(
-                self._client.confirm_subscription, TopicArn=topic_arn, Token=token, AuthenticateOnUnsubscribe="true"
+            await in_daemon(
+                lambda: self._client.confirm_subscription(TopicArn=topic_arn, Token=token, AuthenticateOnUnsubscribe="true")
             )
         except Exception as error:  # botocore's, urllib3's, a credential process's, and those of an answer that is none of AWS
             raise TryAgain(f"ConfirmSubscription failed: {error!r}") from error

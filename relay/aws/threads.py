@@ -12,7 +12,9 @@ T = TypeVar("T")
 
 
 async def in_daemon(call: Callable[[], T]) -> T:
-    """The call's result. asyncio.to_thread has few threads, and a process that ends waits for them: no place for long polls."""
+    """The call's result. asyncio.to_thread has few threads, and a process that ends waits for them: no place for long polls,
+    and none for what asks a network that may be silent.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
 
