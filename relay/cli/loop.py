@@ -40,14 +40,31 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def until_told(*others: Coroutine[Any, Any, object]) -> None:
-    """Until a signal, or until one of `others` is over. A second signal ends the process at once."""
-    told = asyncio.Event()
+def told() -> asyncio.Event:
+    """Set by SIGTERM or SIGINT, from now on. A second signal ends the process at once."""
+    heard = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         # Python would wait for the threads of the store, which nobody ends any more.
-        loop.add_signal_handler(number, lambda: os._exit(1) if told.is_set() else told.set())
-    waiting = [asyncio.create_task(each) for each in (told.wait(), *others)]
+        loop.add_signal_handler(number, lambda: os._exit(1) if heard.is_set() else heard.set())
+    return heard
+
+
+async def until_any(*these: Coroutine[Any, Any, object]) -> None:
+    """Until one of them is over; the others are cancelled. Raises nothing of theirs."""
+    waiting = [asyncio.create_task(each) for each in these]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     for task in waiting:
         task.cancel()
+
+
+async def is_done_before(event: asyncio.Event, step: Coroutine[Any, Any, object]) -> bool:
+    """Whether `step` came to its end; the event cancels it, and then its end is waited for. Raises what it raises."""
+    doing = asyncio.create_task(step)
+    await until_any(event.wait(), asyncio.wait([doing]))
+    doing.cancel()
+    try:
+        await doing
+    except asyncio.CancelledError:
+        return False
+    return True

@@ -10,7 +10,7 @@ import click
 from rich.table import Table
 
 from relay import journal
-from relay.cli.loop import run, until_told
+from relay.cli.loop import run, told, until_any
 from relay.cli.terminal import show
 from relay.playground import API, APPLICATION, CALLBACKS, OPERATOR, PRIVATE, SUBMISSION, SUBMISSIONS, Playground, demo
 
@@ -33,7 +33,7 @@ async def sandbox(folder: Path, with_demo: bool) -> None:
             _print_sandbox(folder)
             if not all_right:
                 click.echo("Some rows of the demo are not as they should be.", err=True)
-            await until_told(playground.app.failed.wait())
+            await until_any(told().wait(), playground.app.failed.wait())
         finally:
             await playground.stop()
 

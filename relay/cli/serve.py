@@ -12,7 +12,7 @@ import click
 
 from relay import failpoints, journal
 from relay.app import App
-from relay.cli.loop import run, until_told
+from relay.cli.loop import is_done_before, run, told, until_any
 from relay.cli.supervisor import Supervisor
 from relay.cli.terminal import Failure
 from relay.cli.workers import Workers, until_orphaned
@@ -44,10 +44,11 @@ async def serve(file: Path | None, own: Path | None, workers: int) -> None:
     alive = asyncio.create_task(supervisor.stay_alive())
     on_signal = asyncio.get_running_loop().add_signal_handler
     on_signal(signal.SIGHUP, lambda: None)  # what starts reads all there is, and would say that it is ready
-    await app.start()
-    supervisor.ready(_open(app))
-    on_signal(signal.SIGHUP, _reload, app, supervisor)
-    await until_told(app.failed.wait(), *([until_orphaned()] if config.worker else ()))
+    to_stop = told()  # mail that waits is sent before the last door is open
+    if await is_done_before(to_stop, app.start()):
+        supervisor.ready(_open(app))
+        on_signal(signal.SIGHUP, _reload, app, supervisor)
+        await until_any(to_stop.wait(), app.failed.wait(), *([until_orphaned()] if config.worker else ()))
     supervisor.stopping()
     await app.stop()
     alive.cancel()

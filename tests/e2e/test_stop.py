@@ -40,6 +40,31 @@ async def _until_sending(relay: Relay, message_id: str) -> None:
     raise AssertionError("it was never sent")
 
 
+async def test_a_start_that_waits_for_credentials_ends_in_good_order_when_told(tmp_path: Path) -> None:
+    """With the default of the signal mail that is sent meanwhile would be left in doubt."""
+    asked = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
+        relay = Relay(tmp_path, cloud_port=1)
+        del relay.settings["AWS_ACCESS_KEY_ID"]
+        relay.settings["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}"
+        starting = asyncio.create_task(relay.start())
+        await asyncio.wait_for(asked.wait(), 15)
+        began = time.monotonic()
+        relay.terminate()
+        assert await relay.ended() == 0
+        assert time.monotonic() - began < 3  # botocore asks eight times in this minute
+        with pytest.raises(RuntimeError, match='"stopped"'):
+            await starting
+    assert relay.faults() == []
+    assert not (tmp_path / "relay.open").exists()
+
+
 async def test_a_second_relay_on_the_same_folder_does_not_start(running: tuple[Relay, Cloud]) -> None:
     relay, _ = running
     status, said = await relay.cli("serve", check=False)
