@@ -43,11 +43,14 @@ async def serve(file: Path | None, own: Path | None, workers: int) -> None:
     app, supervisor = App(config), Supervisor(os.environ)
     alive = asyncio.create_task(supervisor.stay_alive())
     on_signal = asyncio.get_running_loop().add_signal_handler
-    on_signal(signal.SIGHUP, lambda: None)  # what starts reads all there is, and would say that it is ready
+    renewed = asyncio.Event()
+    on_signal(signal.SIGHUP, renewed.set)  # later: a reload says that the relay is ready
     to_stop = told()  # mail that waits is sent before the last door is open
     if await is_done_before(to_stop, app.start()):
         supervisor.ready(_open(app))
         on_signal(signal.SIGHUP, _reload, app, supervisor)
+        if renewed.is_set():
+            _reload(app, supervisor)
         await until_any(to_stop.wait(), app.failed.wait(), *([until_orphaned()] if config.worker else ()))
     supervisor.stopping()
     await app.stop()

@@ -83,7 +83,7 @@ async def test_it_is_ready_with_its_doors_open_reloads_and_stops(tmp_path: Path,
         assert "STOPPING=1" in told.read()
 
 
-async def test_who_is_told_to_reload_while_it_starts_does_not_say_that_it_is_ready(tmp_path: Path, told: Told) -> None:
+async def test_who_is_told_to_reload_while_it_starts_does_so_once_it_is_ready(tmp_path: Path, told: Told) -> None:
     async with running_relay(tmp_path, APPLICATION, settings=told.environment()) as (relay, _):
         await relay.stop()
         told.forget()
@@ -94,6 +94,8 @@ async def test_who_is_told_to_reload_while_it_starts_does_not_say_that_it_is_rea
         relay.send(signal.SIGHUP)
         await starting
         assert "RELOADING=1" not in await told.until("READY=1")
+        await told.until("RELOADING=1")
+        await relay.told("certificate_loaded", section="smtp")
 
 
 def heeds(relay: Relay, number: signal.Signals) -> bool:
