@@ -125,6 +125,7 @@ async def test_each_is_there_to_be_read(scene: Scene) -> None:
             assert " ".join(string.split()) in text, string
 
 
+@pytest.mark.timeout(360)  # a page for each string
 async def test_nothing_runs_in_a_browser(scene: Scene, browser: Browser) -> None:
     async with browsing(browser, scene.relay, viewport={"width": 1440, "height": 900}) as page:
         asked: list[str] = []
