@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from relay import journal
 from relay.errors import QueueUnavailable, RightMissing
 from relay.web.console.chores import Chores
-from relay.web.console.visits import Objection, Said
+from relay.web.console.feedback import REDRIVE, FeedbackPages
+from relay.web.console.visits import Objection, Said, Visit
 
 
 class Clock:
@@ -86,6 +89,29 @@ async def test_what_fails_says_why(chores: Chores, error: Exception, said: str, 
     chores.begin("it", lambda: failing(error))
     assert await over(chores, "it") == (said, True)
     assert bool(told) == isinstance(error, ZeroDivisionError)
+
+
+async def test_a_page_that_was_read_while_it_was_under_way_says_so(chores: Chores) -> None:
+    """Otherwise it may say that all is done, show what was before, and not look again."""
+    until = asyncio.Event()
+    chores.begin(REDRIVE, saying("done", until))
+
+    async def ends_meanwhile() -> float:
+        until.set()
+        await over(chores, REDRIVE)
+        return 0.0
+
+    async def nothing(**_: object) -> tuple[()]:
+        return ()
+
+    far = SimpleNamespace(posts=nothing, newest_event_at=ends_meanwhile, seen=(), hearing=None, count=0)
+    around = dict.fromkeys(
+        ("ways", "log", "counters", "quarantine", "refused", "queues", "alarms", "second_try", "replay"), far
+    )
+    pages = FeedbackPages(**around, chores=chores)  # type: ignore[arg-type]
+    page = await pages._show(cast(Visit, SimpleNamespace(query={"watch": "on"}, now=1000.0)))
+    ((_, chore),) = page.facts["chores"]
+    assert (chore.ended_at, page.facts["is_busy"], page.facts["watches"]) == (0.0, True, True)
 
 
 async def test_what_is_long_over_is_forgotten(chores: Chores, clock: Clock) -> None:

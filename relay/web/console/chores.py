@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from relay import journal
 from relay.errors import RelayError, RightMissing
@@ -44,8 +44,11 @@ class Chores:
         task.add_done_callback(self._tasks.discard)
 
     def of(self, name: str) -> Chore | None:
-        """None where there was none."""
-        return self._chores.get(name)
+        """As it stands, None where there was none. A page asks before it reads what the chore changes: otherwise it may
+        say that all is done, and show what was before.
+        """
+        chore = self._chores.get(name)
+        return replace(chore) if chore else None
 
     def is_under_way(self, *names: str) -> bool:
         """Whether any of them is."""

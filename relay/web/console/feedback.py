@@ -84,7 +84,7 @@ class FeedbackPages:
         )
 
     async def _show(self, visit: Visit) -> Page:
-        before = _before(visit)
+        under_way, before = self._under_way(visit), _before(visit)
         posts = await self._log.posts(before=before, count=_POSTS + 1)
         facts: dict[str, Any] = {
             "ways": self._ways,
@@ -96,7 +96,7 @@ class FeedbackPages:
             "older": posts[_POSTS - 1].number if len(posts) > _POSTS else 0,
             "is_first": before == _NEWEST,
             "now": visit.now,
-            **self._under_way(visit),
+            **under_way,
         }
         return Page(template="feedback", facts=facts)
 
@@ -115,9 +115,10 @@ class FeedbackPages:
         return Page(template="feedback_strangers", facts={"strangers": found[:_LINES], "older": older})
 
     async def _list_quarantine(self, visit: Visit) -> Page:
+        under_way = self._under_way(visit)
         found = await self._quarantine.listed(before=_before(visit), count=_LINES + 1)
         older = found[_LINES - 1].number if len(found) > _LINES else 0
-        facts = {"put_aside": found[:_LINES], "older": older, **self._under_way(visit)}
+        facts = {"put_aside": found[:_LINES], "older": older, **under_way}
         return Page(template="feedback_quarantine", facts=facts)
 
     async def _quarantined(self, visit: Visit) -> Page:

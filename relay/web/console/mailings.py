@@ -117,10 +117,11 @@ class MailingPages:
         return Go(path=f"/mailings/{task_id}?watch=on", said=said, subject=str(task_id))
 
     async def _show(self, visit: Visit) -> Page:
+        counting = self._counts.is_under_way(whole_number(visit.path("id")))
         task = await self.task_of(visit)
         progress = (await self._tasks.progress([task.id]))[task.id]
         done, total = way(task, progress)
-        is_at_work = self._counts.is_under_way(task.id) or (task.state in AT_WORK and not task.ended_at)
+        is_at_work = counting or (task.state in AT_WORK and not task.ended_at)
         facts: dict[str, Any] = {
             "task": task,
             "state": STATES[task.state],
@@ -131,7 +132,7 @@ class MailingPages:
             "report": report(progress.figures),
             "groups": await self._groups_of(task),
             "files": await self._tasks.file_names(task.id),
-            "counting": self._counts.is_under_way(task.id),
+            "counting": counting,
             "is_busy": is_at_work,
             "watches": is_at_work and visit.query.get("watch") == "on",
             "now": visit.now,

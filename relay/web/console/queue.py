@@ -59,6 +59,7 @@ class QueuePages:
         )
 
     async def _show(self, visit: Visit) -> Page:
+        chore = self._chores.of(_CHORE)
         status, flows = await self._desk.glance(now=visit.now, flows=_FLOWS)
         logins = [login.name for login in await self._logins.all()] if visit.may(OperatorRole.OPERATOR) else []
         facts: dict[str, Any] = {
@@ -72,7 +73,7 @@ class QueuePages:
             "verbs": [(name, verb.label) for name, verb in VERBS.items()],
             "ages": AGES,
             "logins": logins,
-            "chore": self._chores.of(_CHORE),
+            "chore": chore,
             "now": visit.now,
         }
         return Page(template="queue", facts=facts)

@@ -68,6 +68,7 @@ class SenderPages:
         )
 
     async def _list(self, visit: Visit) -> Page:
+        is_looking = self._chores.is_under_way(_CHORE)
         known, logins = self._sync.identities.known, await self._logins.all()
         text, state = visit.query.get("text", "").strip().lower(), visit.query.get("state", "")
         every = sorted(known.identities, key=lambda each: each.name) if known else []
@@ -84,7 +85,7 @@ class SenderPages:
             "states": _STATES,
             "next": shown[-1].name if len(rest) > len(shown) else "",
             "is_asked": self._is_asked,
-            "is_looking": self._chores.is_under_way(_CHORE),
+            "is_looking": is_looking,
         }
         return Page(template="senders", facts=facts)
 

@@ -79,6 +79,7 @@ class WebhookPages:
     async def _shown(self, visit: Visit, standing: Standing, *, secret: str = "", answer: Answer | None = None) -> Page:
         """With a secret that was just made, or what was answered just now."""
         webhook = standing.webhook
+        chore = self._chores.of(_chore(webhook.name))
         requests = await self._webhooks.requests(webhook.name, count=_REQUESTS)
         facts: dict[str, Any] = {
             "standing": standing,
@@ -91,7 +92,7 @@ class WebhookPages:
             "shown_url": partial(_shown_url, visit),
             "formats": FORMATS,
             "proofs": PROOFS,
-            "chore": self._chores.of(_chore(webhook.name)),
+            "chore": chore,
             "now": visit.now,
         }
         return Page(template="webhook", facts=facts)
